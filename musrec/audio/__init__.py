@@ -1,0 +1,1 @@
+"""Hearing: untrusted bytes become samples, samples become an `Analysis`."""

@@ -1,0 +1,1 @@
+"""Honest numbers: metrics, protocols and loaders; every figure in the docs comes from here."""

@@ -1,0 +1,51 @@
+"""One table with what it means, in Markdown for people and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Result of one evaluation.
+
+    Attributes
+    ----------
+    title : str
+    protocol : str
+        Data, split, seeds and metric in one paragraph: enough to run it again elsewhere.
+    columns : tuple of str
+    rows : tuple of tuples, each as long as `columns`
+        Floats are printed with three decimals; format them yourself where that is wrong.
+    notes : tuple of str
+        What a careful reader must know beside the numbers.
+    """
+
+    title: str
+    protocol: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """Return the table with its title, protocol and notes."""
+        cells = [[_cell(value) for value in row] for row in self.rows]
+        lines = [f"## {self.title}", "", self.protocol, ""]
+        lines.append("| " + " | ".join(self.columns) + " |")
+        lines.append("|" + " --- |" * len(self.columns))
+        lines += ["| " + " | ".join(row) + " |" for row in cells]
+        lines += ["", *(f"- {note}" for note in self.notes)]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def json(self) -> str:
+        """Return the same as one JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2)
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

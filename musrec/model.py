@@ -1,0 +1,469 @@
+"""The words that every part shares: frozen dataclasses, with arrays inside.
+
+Data flows one way. Bytes, a link or a text become a `Track` (who is it?), an `Analysis` (what is
+heard?), a vector (where does it stand?), and with the `Feedback` of members a list of `Pick`, each
+with the named `Term` of its score and an `Explanation` made from those same terms.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+    ByteArray = NDArray[np.uint8]
+
+# Raised by one whenever `musrec.audio.listen` would hear something else in the same bytes:
+# analyses of an older version are heard again when their audio comes by.
+ANALYSER_VERSION = 1
+
+SAMPLE_RATE = 22_050
+"""Hz; every statistic is computed at this rate, mono."""
+
+
+class MusrecError(Exception):
+    """Something a person can act on: `str()` says what happened, `hint` what to try.
+
+    Attributes
+    ----------
+    hint : str
+        One sentence; empty where there is nothing to try.
+    exit_code : int
+        What the command line exits with; one code per kind of error.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class NotAudio(MusrecError):
+    """The bytes hold nothing that can be heard: not audio, damaged, empty, silent or too short."""
+
+    exit_code = 3
+
+
+class NotFound(MusrecError):
+    """No track, member or file answers to that name."""
+
+    exit_code = 4
+
+
+class StoreError(MusrecError):
+    """The database cannot be used: no room, no permission, or written by a newer version."""
+
+    exit_code = 5
+
+
+class SettingsError(MusrecError):
+    """The configuration is wrong; the message names the file, the line and the key."""
+
+    exit_code = 6
+
+
+class ModelMissing(MusrecError):
+    """A model file is absent, damaged or from another version."""
+
+    exit_code = 7
+
+
+class Busy(MusrecError):
+    """It could work, but not now: a limit or a time budget was reached."""
+
+    exit_code = 8
+
+
+def track_id(scheme: str, value: str) -> str:
+    """Short stable name of a track, the same on every machine: ten characters of base 32.
+
+    Parameters
+    ----------
+    scheme, value : str
+        The identity by which the track was first met, such as ``("isrc", "GBAYE0601498")``,
+        ``("sha256", "...")`` or ``("deezer", "3135556")``.
+    """
+    digest = hashlib.blake2b(f"{scheme}:{value}".encode(), digest_size=8).digest()
+    return base64.b32encode(digest).decode().lower()[:10]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Who a piece of music is; says nothing of how it sounds.
+
+    Attributes
+    ----------
+    id : str
+        From `track_id`.
+    title : str
+    artists : tuple of str
+        Main artist first; empty where unknown.
+    genre : str or None
+        As somebody stated it (file tag, shop, catalogue), never as heard.
+    duration : float or None
+        Of the whole recording, seconds.
+    identities : mapping of str to str
+        Scheme to value, one a scheme: ``isrc``, ``sha256``, ``deezer``, ``itunes``, ``spotify``,
+        ``youtube``, ``mbid``, ``starter`` ... Two tracks that share one are the same recording.
+    links : mapping of str to str
+        Provider to a public page where the song can be heard. Never a signed address.
+    provenance : mapping of str to str
+        Field to the provider that said so.
+    """
+
+    id: str
+    title: str
+    artists: tuple[str, ...] = ()
+    album: str | None = None
+    genre: str | None = None
+    year: int | None = None
+    isrc: str | None = None
+    duration: float | None = None
+    popularity: float | None = None
+    """0 to 1, from `provenance["popularity"]`; comparable only within one provider."""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def artist(self) -> str:
+        """All artists in one line, for people."""
+        return ", ".join(self.artists) or "unknown artist"
+
+    def __str__(self) -> str:
+        return f"{self.title} — {self.artist}"
+
+
+class SoundKind(StrEnum):
+    """What a clip holds, before anything else is said of it."""
+
+    MUSIC = "music"
+    SPEECH = "speech"
+    NOISE = "noise"
+    TONES = "tones"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Pulse of a clip.
+
+    Attributes
+    ----------
+    tempo : float
+        Beats per minute, 30 to 300; 0 where no pulse is heard.
+    confidence : float
+        0 to 1, that `tempo` is right at this octave.
+    alternative : float or None
+        The tempo an octave (or a third of one) away that is the next likely.
+    steadiness : float
+        0 (free) to 1 (machine): how evenly the beats are spaced.
+    beats : tuple of float
+        Seconds from the start of the clip.
+    """
+
+    tempo: float
+    confidence: float
+    alternative: float | None
+    steadiness: float
+    beats: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Harmony:
+    """Key of a clip.
+
+    Attributes
+    ----------
+    key : str
+        ``"C"``, ``"C#"`` ... ``"B"``.
+    mode : str
+        ``"major"`` or ``"minor"``.
+    confidence : float
+        0 to 1.
+    tuning : float
+        Cents from A440, -50 to 50.
+    """
+
+    key: str
+    mode: str
+    confidence: float
+    tuning: float
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.mode}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """What a card draws: small, and no way back to the audio.
+
+    Attributes
+    ----------
+    mel : ByteArray, shape (n_mels, t)
+        Decibels of the mel spectrogram, full scale at the top: ``dB = mel / 255 * 96 - 96`` where
+        0 dB is a full-scale sine. Low frequencies first. At most 640 columns.
+    chroma : ByteArray, shape (12, t)
+        0 to 255, C first, each column scaled to its own maximum.
+    waveform : NDArray of int8, shape (2, t)
+        Smallest and largest sample in each column, -127 to 127.
+    seconds : float
+        What the columns span.
+    fmin, fmax : float
+        Hz, the edges of the mel axis (Slaney's scale, librosa's default).
+    """
+
+    mel: ByteArray
+    chroma: ByteArray
+    waveform: NDArray[np.int8]
+    seconds: float
+    fmin: float
+    fmax: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """Everything heard in one clip.
+
+    Attributes
+    ----------
+    version : int
+        `ANALYSER_VERSION` at the time.
+    digest : str
+        SHA-256 of the clip's bytes, hex.
+    seconds : float
+        How much was heard.
+    kind : SoundKind
+    statistics : FloatArray, shape (len(musrec.audio.features.STATISTIC_NAMES),)
+        Seven moments of each librosa series; NaN where not known (starter songs know some).
+    tag_mean, tag_std : FloatArray or None, shape (50,)
+        Mean and deviation over time of the tagger's probabilities, in the order of
+        `musrec.audio.tagger.TAGS`; None where the tagger was not installed.
+    taggram : FloatArray or None, shape (patches, 50)
+    embedding : FloatArray or None, shape (200,)
+        The tagger's penultimate layer, mean over time.
+    rhythm, harmony : Rhythm, Harmony or None
+    loudness : float or None
+        LUFS, integrated (ITU-R BS.1770-4).
+    descriptors : mapping of str to float
+        Raw values of `musrec.audio.descriptors`, by name.
+    spectrogram : Spectrogram or None
+        None for songs that were never heard here.
+    """
+
+    version: int
+    digest: str
+    seconds: float
+    kind: SoundKind
+    statistics: FloatArray
+    tag_mean: FloatArray | None = None
+    tag_std: FloatArray | None = None
+    taggram: FloatArray | None = None
+    embedding: FloatArray | None = None
+    rhythm: Rhythm | None = None
+    harmony: Harmony | None = None
+    loudness: float | None = None
+    descriptors: Mapping[str, float] = field(default_factory=dict)
+    spectrogram: Spectrogram | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What can be said of a song's sound in words: small, comparable, drawn and explained from.
+
+    Attributes
+    ----------
+    tags : mapping of str to float
+        Tag to its share of the clip, 0 to 1; empty without the tagger.
+    percentiles : mapping of str to float
+        Descriptor to its place, 0 to 100, in the reference population.
+    genres : mapping of str to float
+        Genre to calibrated probability, summing to 1; empty where not known.
+    tempo : float or None
+        Beats per minute.
+    key : str or None
+        Such as ``"A minor"``.
+    """
+
+    tags: Mapping[str, float] = field(default_factory=dict)
+    percentiles: Mapping[str, float] = field(default_factory=dict)
+    genres: Mapping[str, float] = field(default_factory=dict)
+    tempo: float | None = None
+    key: str | None = None
+
+
+class FeedbackKind(StrEnum):
+    """What a member did with a track. Explicit kinds beat implicit ones."""
+
+    LIKE = "like"
+    DISLIKE = "dislike"
+    PLAY = "play"
+    FINISH = "finish"
+    SKIP = "skip"
+    REPEAT = "repeat"
+    PREVIEW = "preview"
+    NEXT = "next"
+    MORE = "more"
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the member said it, rather than did it."""
+        return self in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One member did one thing with one track."""
+
+    member: str
+    track: str
+    kind: FeedbackKind
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One named part of a score; the score is the sum of its terms, nothing else.
+
+    Attributes
+    ----------
+    name : str
+        ``sound``, ``members``, ``taste``, ``freshness``, ``popularity`` or ``variety``.
+    value : float
+        What it adds to the score; negative where it takes away.
+    because : str
+        The evidence in a few words, with its number; empty where there is none to name.
+    """
+
+    name: str
+    value: float
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a song was picked: words made from the terms of its score.
+
+    Attributes
+    ----------
+    sentence : str
+        One sentence with the largest one or two reasons.
+    details : tuple of str
+        A line a term, largest first.
+    counterfactual : str
+        What would have been without the strongest single cause; empty where nothing would change.
+    causes : tuple of str
+        The names of the terms that `sentence` speaks of.
+    """
+
+    sentence: str
+    details: tuple[str, ...] = ()
+    counterfactual: str = ""
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A recommended track.
+
+    Attributes
+    ----------
+    score : float
+        Sum of `terms`.
+    match : int
+        0 to 100, for people: the share of the catalogue that sounds less like the query.
+    """
+
+    track: Track
+    score: float
+    match: int
+    terms: tuple[Term, ...]
+    explanation: Explanation
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What a member asked for beside the song itself; empty means anything goes.
+
+    Genres, moods and keys are lower case. `tempo` is a range in beats per minute, both ends
+    included.
+    """
+
+    only_genres: frozenset[str] = frozenset()
+    no_genres: frozenset[str] = frozenset()
+    only_moods: frozenset[str] = frozenset()
+    no_moods: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    tempo: tuple[float, float] | None = None
+    same_artist: bool = False
+    """More than one song of an artist may be picked, the query's own included."""
+    repeats: bool = False
+    """Songs recommended to this member lately may be picked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a recommendation gives back, whole.
+
+    Attributes
+    ----------
+    query : Track or None
+        None for a drop, which starts from the member alone.
+    notes : tuple of str
+        True sentences about limits of this answer: what was missing, what was relaxed.
+    """
+
+    query: Track | None
+    analysis: Analysis | None
+    profile: Profile | None
+    picks: tuple[Pick, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where a song stands: one vector for search, and the facets that a member may weigh.
+
+    Attributes
+    ----------
+    vector : FloatArray, shape (d,)
+        In the space named by the index that it is searched in.
+    facets : mapping of str to FloatArray
+        ``timbre``, ``rhythm``, ``harmony``, ``tags``: standardised, one fixed length a facet;
+        NaN throughout where a facet is not known.
+    """
+
+    vector: FloatArray
+    facets: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalogue:
+    """Everything that can be recommended, as parallel rows.
+
+    Attributes
+    ----------
+    tracks : tuple of Track, length n
+    profiles : tuple of Profile, length n
+    vectors : FloatArray, shape (n, d)
+    facets : mapping of str to FloatArray, shape (n, d_facet)
+    """
+
+    tracks: tuple[Track, ...]
+    profiles: tuple[Profile, ...]
+    vectors: FloatArray
+    facets: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        return len(self.tracks)

@@ -1,0 +1,1 @@
+"""Seeing: spectrogram cards and small charts, drawn with NumPy and Pillow."""

@@ -1,0 +1,1 @@
+"""Where songs stand: an `Analysis` becomes a vector, vectors become neighbours."""

@@ -1,0 +1,1 @@
+"""What is kept: tracks, analyses, members and their feedback, in one SQL database."""
