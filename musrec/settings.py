@@ -1,0 +1,220 @@
+"""One TOML file, checked: every key has a default, every mistake is named with its line.
+
+`config.example.toml` documents the keys. The file is looked for at ``--config``, then at the path
+in ``MUSREC_CONFIG``, then as ``config.toml`` in the working folder; without one the defaults hold.
+An environment variable such as ``MUSREC_DISCORD__TOKEN`` overrides the key ``discord.token``, so
+that secrets need not stand in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from musrec.model import SettingsError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(_Section):
+    """Folders of this installation."""
+
+    data: Folder = Field(default_factory=lambda: user_data_path("musrec"))
+    cache: Folder = Field(
+        default_factory=lambda: Path(os.environ.get("MUSREC_CACHE") or user_cache_path("musrec"))
+    )
+
+
+class StoreSettings(_Section):
+    """The database: SQLite in `Paths.data` unless an address is given."""
+
+    url: SecretStr | None = None
+
+
+class Workers(_Section):
+    """Processes that hear."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = 2
+    scheduler: str | None = None
+    clip_seconds: Annotated[float, Field(ge=5, le=120)] = 30.0
+    timeout_seconds: Annotated[float, Field(ge=5, le=600)] = 90.0
+
+
+class CatalogueSettings(_Section):
+    """What can be recommended beside what members bring."""
+
+    starter: bool = True
+    explore_per_day: Annotated[int, Field(ge=0, le=10_000)] = 200
+
+
+class RecommendSettings(_Section):
+    """How answers are chosen."""
+
+    count: Annotated[int, Field(ge=1, le=25)] = 5
+    adventurous: Fraction = 0.2
+    repeat_after_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    budget_seconds: Annotated[float, Field(ge=1, le=600)] = 25.0
+
+
+class SourcesSettings(_Section):
+    """Services asked about songs. All that need no key are on by default."""
+
+    deezer: bool = True
+    itunes: bool = True
+    reccobeats: bool = True
+    musicbrainz: bool = True
+    listenbrainz: bool = True
+    oembed: bool = True
+    ytdlp: bool = True
+    ytdlp_audio: bool = False
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
+    contact: str = ""
+    spotify_client_id: str = ""
+    spotify_client_secret: SecretStr = SecretStr("")
+    lastfm_key: SecretStr = SecretStr("")
+    listenbrainz_token: SecretStr = SecretStr("")
+
+
+class DiscordSettings(_Section):
+    """The bot."""
+
+    token: SecretStr = SecretStr("")
+    message_content: bool = False
+    presences: bool = False
+    shard_count: Annotated[int, Field(ge=1)] | None = None
+    member_cooldown_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    guild_commands_per_minute: Count = 30
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    json_lines: bool = False
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="MUSREC_", env_nested_delimiter="__"
+    )
+
+    paths: Paths = Field(default_factory=Paths)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    workers: Workers = Field(default_factory=Workers)
+    catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings)
+    recommend: RecommendSettings = Field(default_factory=RecommendSettings)
+    sources: SourcesSettings = Field(default_factory=SourcesSettings)
+    discord: DiscordSettings = Field(default_factory=DiscordSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def store_url(self) -> str:
+        """Address of the database for SQLAlchemy; may hold a password, so never log it."""
+        if self.store.url is not None:
+            return self.store.url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.paths.data / 'musrec.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment beat the file: the file comes in as arguments."""
+        return env_settings, init_settings
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the configuration.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The TOML file; by default as the module says.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, is no TOML, or has an unknown or wrong key; the message names the
+        file, the line and the key.
+    """
+    path = path or _found()
+    text = _read(path) if path else ""
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line.") from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = [_complaint(problem, path, text) for problem in error.errors()]
+        raise SettingsError(
+            "\n".join(lines), "config.example.toml lists every key with its meaning."
+        ) from None
+
+
+def _found() -> Path | None:
+    if named := os.environ.get("MUSREC_CONFIG"):
+        return Path(named)
+    here = Path("config.toml")
+    return here if here.is_file() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no configuration at {path}.", "Copy config.example.toml there."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.", "Check the file.") from None
+
+
+def _complaint(problem: Any, path: Path | None, text: str) -> str:
+    """Say what is wrong with one key, without ever repeating a value (it may be a secret)."""
+    keys = [str(part) for part in problem["loc"]]
+    line = _line_of(keys, text)
+    where = f"{path}, line {line}" if line else f"the environment, MUSREC_{'__'.join(keys).upper()}"
+    name = ".".join(keys)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no key {name!r}."
+    return f"{where}: {name} is wrong: {problem['msg'].lower()}."
+
+
+def _line_of(keys: list[str], text: str) -> int | None:
+    """Line of a key in the text, counted from 1; of its table where the key itself is not found."""
+    table: list[str] = []
+    header_line = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            table = [part.strip(" \"'") for part in header[1].split(".")]
+            if table == keys[: len(table)]:
+                header_line = header_line or number
+        elif assigned := re.match(r"\s*([\w\"'.\- ]+?)\s*=", line):
+            full = table + [part.strip(" \"'") for part in assigned[1].split(".")]
+            if full == keys[: len(full)]:
+                return number
+    return header_line

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from musrec import settings
+from musrec.model import SettingsError
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "config.example.toml"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MUSREC_CONFIG", "MUSREC_DISCORD__TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _complaint(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        settings.load(file)
+    assert caught.value.hint
+    return str(caught.value)
+
+
+def test_the_example_states_every_key_with_its_default() -> None:
+    text = EXAMPLE.read_text()
+    assert settings.load(EXAMPLE) == settings.Settings()
+    for section, field in settings.Settings.model_fields.items():
+        assert f"[{section}]" in text
+        assert isinstance(field.annotation, type)
+        assert issubclass(field.annotation, BaseModel)
+        for key in field.annotation.model_fields:
+            assert f"\n{key} = " in text or f"\n# {key} = " in text, f"{section}.{key}"
+
+
+def test_unknown_and_wrong_keys_are_named_with_their_line(tmp_path: Path) -> None:
+    text = "[workers]\ncount = 2\n\n[recommend]\nconut = 3\nadventurous = 7\n\n[nonsense]\na = 1\n"
+    said = _complaint(tmp_path, text)
+    assert "line 5: there is no key 'recommend.conut'" in said
+    assert "line 6: recommend.adventurous is wrong" in said
+    assert "line 8: there is no key 'nonsense'" in said
+
+
+def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    assert "line 2" in _complaint(tmp_path, "[workers]\ncount = = 2\n")
+
+
+def test_a_complaint_never_repeats_a_secret(tmp_path: Path) -> None:
+    said = _complaint(tmp_path, '[discord]\ntoken = ["hunter2"]\n')
+    assert "discord.token" in said
+    assert "hunter2" not in said
+    assert "hunter2" not in repr(settings.Settings(discord={"token": "hunter2"}))
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no configuration"):
+        settings.load(tmp_path / "nowhere.toml")
+
+
+def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[discord]\ntoken = "from the file"\nmessage_content = true\n')
+    monkeypatch.setenv("MUSREC_DISCORD__TOKEN", "from the environment")
+    loaded = settings.load(file)
+    assert loaded.discord.token.get_secret_value() == "from the environment"
+    assert loaded.discord.message_content
+    monkeypatch.setenv("MUSREC_WORKERS__COUNT", "many")
+    with pytest.raises(SettingsError, match="MUSREC_WORKERS__COUNT"):
+        settings.load(file)
+
+
+def test_the_example_is_plain_toml() -> None:
+    assert tomllib.loads(EXAMPLE.read_text())["log"]["level"] == "INFO"
