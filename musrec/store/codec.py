@@ -1,0 +1,99 @@
+"""An `Analysis` as columns of a row, and back."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.model import Analysis, Harmony, Rhythm, SoundKind, Spectrogram
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
+
+
+def pack(analysis: Analysis) -> dict[str, Any]:
+    """Return the values of the columns of `schema.analyses` that hold the analysis itself."""
+    return {
+        "version": analysis.version,
+        "digest": analysis.digest,
+        "seconds": analysis.seconds,
+        "kind": analysis.kind.value,
+        "statistics": _bytes(analysis.statistics),
+        "tag_mean": _bytes(analysis.tag_mean),
+        "tag_std": _bytes(analysis.tag_std),
+        "facts": {
+            "rhythm": analysis.rhythm and asdict(analysis.rhythm),
+            "harmony": analysis.harmony and asdict(analysis.harmony),
+            "loudness": analysis.loudness,
+            "descriptors": dict(analysis.descriptors),
+        },
+        "detail": _detail(analysis),
+    }
+
+
+def unpack(row: Any) -> Analysis:
+    """Rebuild the analysis of a row; a row read without its `detail` gives one without pictures."""
+    arrays, spectrogram = _arrays(getattr(row, "detail", None))
+    rhythm, harmony = row.facts["rhythm"], row.facts["harmony"]
+    return Analysis(
+        version=row.version,
+        digest=row.digest,
+        seconds=row.seconds,
+        kind=SoundKind(row.kind),
+        statistics=np.frombuffer(row.statistics, np.float32),
+        tag_mean=_floats(row.tag_mean),
+        tag_std=_floats(row.tag_std),
+        taggram=arrays.get("taggram"),
+        embedding=arrays.get("embedding"),
+        rhythm=rhythm and Rhythm(**{**rhythm, "beats": tuple(rhythm["beats"])}),
+        harmony=harmony and Harmony(**harmony),
+        loudness=row.facts["loudness"],
+        descriptors=row.facts["descriptors"],
+        spectrogram=spectrogram,
+    )
+
+
+def _bytes(values: FloatArray | None) -> bytes | None:
+    return None if values is None else np.ascontiguousarray(values, np.float32).tobytes()
+
+
+def _floats(blob: bytes | None) -> FloatArray | None:
+    return None if blob is None else np.frombuffer(blob, np.float32)
+
+
+def _detail(analysis: Analysis) -> bytes | None:
+    """Pack what only one song's page needs; float16 is ample for a curve on a screen."""
+    arrays: dict[str, Any] = {}
+    if analysis.taggram is not None:
+        arrays["taggram"] = analysis.taggram.astype(np.float16)
+    if analysis.embedding is not None:
+        arrays["embedding"] = analysis.embedding.astype(np.float16)
+    if (picture := analysis.spectrogram) is not None:
+        arrays |= {"mel": picture.mel, "chroma": picture.chroma, "waveform": picture.waveform}
+        arrays["scale"] = np.array([picture.seconds, picture.fmin, picture.fmax], np.float64)
+    if not arrays:
+        return None
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _arrays(blob: bytes | None) -> tuple[dict[str, FloatArray], Spectrogram | None]:
+    if blob is None:
+        return {}, None
+    with np.load(io.BytesIO(blob), allow_pickle=False) as packed:
+        arrays = {
+            name: packed[name].astype(np.float32)
+            for name in ("taggram", "embedding")
+            if name in packed
+        }
+        if "mel" not in packed:
+            return arrays, None
+        seconds, fmin, fmax = map(float, packed["scale"])
+        picture = Spectrogram(
+            packed["mel"], packed["chroma"], packed["waveform"], seconds, fmin, fmax
+        )
+    return arrays, picture

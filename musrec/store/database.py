@@ -1,0 +1,622 @@
+"""The store: one SQL database, SQLite by default, opened through SQLAlchemy's async engine.
+
+Every method is one transaction. Writers take SQLite's write lock at their start (``BEGIN
+IMMEDIATE``) so that two processes wait for one another instead of failing half-way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from musrec.model import (
+    Analysis,
+    Feedback,
+    FeedbackKind,
+    StoreError,
+    Track,
+)
+from musrec.store import codec, schema
+from musrec.store.schema import (
+    analyses,
+    feedback,
+    files,
+    foreign_features,
+    identities,
+    lookups,
+    members,
+    recommendations,
+    tracks,
+)
+
+_EXPLICIT = ("like", "dislike")
+_LIGHT = [column for column in analyses.c if column.name != "detail"]
+_IN_CHUNK = 500  # SQLite allows 32,766 parameters a statement; this keeps well below
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells a changed file from an unchanged one without reading it."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileStamp:
+        """Take the stamp of a file; raises `OSError` where it cannot be looked at."""
+        stat = path.stat()
+        return cls(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+class Store:
+    """Everything that is kept. Open it with `Store.open`; methods may run side by side."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(musrec_writes=True)
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """Open the database at an SQLAlchemy address, bringing an older one up to date first.
+
+        Raises
+        ------
+        StoreError
+            It cannot be opened or written, is damaged, or was written by a newer version.
+        """
+        address = make_url(url)
+        if address.drivername.startswith("sqlite") and address.database not in (None, ":memory:"):
+            _make_folder(Path(str(address.database)).parent)
+        engine = create_async_engine(
+            address, pool_pre_ping=address.drivername != "sqlite+aiosqlite"
+        )
+        if engine.dialect.name == "sqlite":
+            _configure_sqlite(engine)
+        store = cls(engine)
+        try:
+            await store._migrate()
+        except BaseException:
+            await engine.dispose()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self._engine.dispose()
+
+    async def _migrate(self) -> None:
+        async with self._write() as connection:
+            if await connection.run_sync(_revision) != schema.HEAD:
+                await connection.run_sync(_upgrade)
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        with _clear_errors():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        with _clear_errors():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    # Tracks ----------------------------------------------------------------------------------
+
+    async def add_track(self, track: Track) -> Track:
+        """Keep a track, or complete the one that shares an identity with it.
+
+        What is already known stays; gaps, identities and links are filled from the newcomer.
+
+        Returns
+        -------
+        Track
+            As it now stands, under the id by which it was first met.
+        """
+        async with self._write() as connection:
+            return await self._add_track(connection, track)
+
+    async def _add_track(self, connection: AsyncConnection, track: Track) -> Track:
+        known = await self._same_recording(connection, track)
+        if known is None:
+            await connection.execute(
+                tracks.insert().values(added_at=datetime.now(UTC), **_track_row(track))
+            )
+        else:
+            track = _merged(known, track)
+            row = _track_row(track)
+            await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
+        for scheme, value in track.identities.items():
+            await connection.execute(
+                self._insert(identities)
+                .values(scheme=scheme, value=value, track_id=track.id)
+                .on_conflict_do_nothing()
+            )
+        return track
+
+    async def _same_recording(self, connection: AsyncConnection, track: Track) -> Track | None:
+        pairs = [
+            sa.and_(identities.c.scheme == scheme, identities.c.value == value)
+            for scheme, value in track.identities.items()
+        ]
+        match = sa.or_(
+            tracks.c.id == track.id,
+            tracks.c.id.in_(sa.select(identities.c.track_id).where(sa.or_(sa.false(), *pairs))),
+        )
+        found = await connection.execute(
+            sa.select(tracks.c.id).where(match).order_by(tracks.c.added_at).limit(1)
+        )
+        id_ = found.scalar()
+        return (await _tracks(connection, [id_]))[id_] if id_ else None
+
+    async def track(self, id_: str) -> Track | None:
+        """Return the track of that id."""
+        async with self._read() as connection:
+            return (await _tracks(connection, [id_])).get(id_)
+
+    async def tracks(self, ids: Iterable[str]) -> dict[str, Track]:
+        """Return the tracks of those ids that exist."""
+        async with self._read() as connection:
+            return await _tracks(connection, list(ids))
+
+    async def identified(self, scheme: str, value: str) -> Track | None:
+        """Return the track with that identity."""
+        async with self._read() as connection:
+            found = await connection.execute(
+                sa.select(identities.c.track_id).where(
+                    identities.c.scheme == scheme, identities.c.value == value
+                )
+            )
+            id_ = found.scalar()
+            return (await _tracks(connection, [id_])).get(id_) if id_ else None
+
+    async def remove_track(self, id_: str) -> bool:
+        """Forget a track with everything that hangs on it; say whether there was one."""
+        async with self._write() as connection:
+            result = await connection.execute(tracks.delete().where(tracks.c.id == id_))
+            return result.rowcount > 0
+
+    # Analyses --------------------------------------------------------------------------------
+
+    async def add_heard(
+        self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
+    ) -> Track:
+        """Keep a track with what was heard in it, in one transaction.
+
+        Parameters
+        ----------
+        track : Track
+        analysis : Analysis
+            Replaces an older one of the same track.
+        origin : str
+            Where the sound came from: ``file``, ``upload``, ``starter`` or ``preview:<provider>``.
+        file : FileStamp, optional
+            Of the file that was heard, so that `file_known` can pass over it next time.
+        """
+        async with self._write() as connection:
+            track = await self._add_track(connection, track)
+            row = {
+                "track_id": track.id,
+                "origin": origin,
+                "heard_at": datetime.now(UTC),
+                **codec.pack(analysis),
+            }
+            await connection.execute(
+                self._insert(analyses)
+                .values(row)
+                .on_conflict_do_update(index_elements=["track_id"], set_=row)
+            )
+            if file is not None:
+                await self._keep_file(connection, file, track.id)
+        return track
+
+    async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
+        """Keep the shipped songs in one transaction; those already there are left alone."""
+        now = datetime.now(UTC)
+        async with self._write() as connection:
+            for track, analysis in songs:
+                row = {
+                    "track_id": track.id,
+                    "origin": "starter",
+                    "heard_at": now,
+                    **codec.pack(analysis),
+                }
+                for table, values in (
+                    (tracks, {"added_at": now, **_track_row(track)}),
+                    *(
+                        (identities, {"scheme": s, "value": v, "track_id": track.id})
+                        for s, v in track.identities.items()
+                    ),
+                    (analyses, row),
+                ):
+                    await connection.execute(
+                        self._insert(table).values(values).on_conflict_do_nothing()
+                    )
+
+    async def analysis(self, track_id: str) -> Analysis | None:
+        """Return everything heard in a track, pictures included."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(analyses).where(analyses.c.track_id == track_id)
+            )
+            row = result.first()
+            return codec.unpack(row) if row else None
+
+    async def heard(self, digest: str, version: int) -> tuple[Track, Analysis] | None:
+        """Return the track and analysis of these very bytes, heard by that analyser version."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(analyses)
+                .where(analyses.c.digest == digest, analyses.c.version == version)
+                .limit(1)
+            )
+            row = result.first()
+            if row is None:
+                return None
+            found = await _tracks(connection, [row.track_id])
+            return found[row.track_id], codec.unpack(row)
+
+    async def songs(self) -> list[tuple[Track, Analysis]]:
+        """Return every track that was heard, in a stable order, without pictures."""
+        async with self._read() as connection:
+            result = await connection.execute(sa.select(*_LIGHT).order_by(analyses.c.track_id))
+            rows = result.all()
+            known = await _tracks(connection, None)
+        return [(known[row.track_id], codec.unpack(row)) for row in rows]
+
+    # Files -----------------------------------------------------------------------------------
+
+    async def file_known(self, file: FileStamp, version: int) -> bool:
+        """Whether this file, unchanged, was heard by that analyser version."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(sa.literal(1))
+                .select_from(files.join(analyses, files.c.track_id == analyses.c.track_id))
+                .where(
+                    files.c.path == file.path,
+                    files.c.size == file.size,
+                    files.c.modified_ns == file.modified_ns,
+                    analyses.c.version == version,
+                )
+            )
+            return result.first() is not None
+
+    async def keep_file(self, file: FileStamp, track_id: str) -> None:
+        """Remember which track a file holds."""
+        async with self._write() as connection:
+            await self._keep_file(connection, file, track_id)
+
+    async def _keep_file(self, connection: AsyncConnection, file: FileStamp, track_id: str) -> None:
+        row = {**asdict(file), "track_id": track_id}
+        await connection.execute(
+            self._insert(files).values(row).on_conflict_do_update(index_elements=["path"], set_=row)
+        )
+
+    # Members and feedback --------------------------------------------------------------------
+
+    async def learn(self, event: Feedback, name: str | None = None) -> bool:
+        """Keep one feedback; an opinion replaces the member's older one on that track.
+
+        Returns
+        -------
+        bool
+            Whether anything changed: the same opinion twice is one opinion.
+        """
+        row = {
+            "member_id": event.member,
+            "track_id": event.track,
+            "kind": event.kind.value,
+            "at": event.at,
+        }
+        async with self._write() as connection:
+            await self._keep_member(connection, event.member, name)
+            insert = self._insert(feedback).values(row)
+            if event.kind.explicit:
+                insert = insert.on_conflict_do_update(
+                    index_elements=["member_id", "track_id"],
+                    index_where=sa.text("kind IN ('like', 'dislike')"),
+                    set_={"kind": insert.excluded.kind, "at": insert.excluded.at},
+                    where=feedback.c.kind != insert.excluded.kind,
+                )
+            result = await connection.execute(insert)
+            return result.rowcount > 0
+
+    async def forget(self, member: str, track: str, kind: FeedbackKind) -> bool:
+        """Take feedback of one kind on one track back; say whether there was any."""
+        async with self._write() as connection:
+            result = await connection.execute(
+                feedback.delete().where(
+                    feedback.c.member_id == member,
+                    feedback.c.track_id == track,
+                    feedback.c.kind == kind.value,
+                )
+            )
+            return result.rowcount > 0
+
+    async def _keep_member(
+        self, connection: AsyncConnection, member: str, name: str | None
+    ) -> None:
+        insert = self._insert(members).values(
+            id=member, name=name, listening=False, paused=False, since=datetime.now(UTC)
+        )
+        await connection.execute(insert.on_conflict_do_nothing())
+
+    async def feedback(self, member: str | None = None) -> list[Feedback]:
+        """Return all feedback, or one member's, oldest first."""
+        query = sa.select(feedback).order_by(feedback.c.at, feedback.c.id)
+        if member is not None:
+            query = query.where(feedback.c.member_id == member)
+        async with self._read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            Feedback(row.member_id, row.track_id, FeedbackKind(row.kind), row.at) for row in rows
+        ]
+
+    async def opinion(self, member: str, track: str) -> FeedbackKind | None:
+        """Return the member's thumb on a track."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(feedback.c.kind).where(
+                    feedback.c.member_id == member,
+                    feedback.c.track_id == track,
+                    feedback.c.kind.in_(_EXPLICIT),
+                )
+            )
+            kind = result.scalar()
+            return FeedbackKind(kind) if kind else None
+
+    async def remember_picks(
+        self, member: str, picked: Sequence[str], query: str | None, at: datetime
+    ) -> None:
+        """Keep what was recommended to a member, so that it is not said again too soon."""
+        if not picked:
+            return
+        async with self._write() as connection:
+            await self._keep_member(connection, member, None)
+            await connection.execute(
+                recommendations.insert(),
+                [
+                    {"member_id": member, "track_id": track, "query_id": query, "at": at}
+                    for track in picked
+                ],
+            )
+
+    async def recommended(self, member: str, since: datetime) -> dict[str, datetime]:
+        """Return what was recommended to a member since then, with the latest time of each."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(recommendations.c.track_id, sa.func.max(recommendations.c.at).label("at"))
+                .where(recommendations.c.member_id == member, recommendations.c.at >= since)
+                .group_by(recommendations.c.track_id)
+            )
+            return {row.track_id: _utc(row.at) for row in result}
+
+    async def delete_member(self, member: str) -> bool:
+        """Forget a member with everything they did; say whether there was one."""
+        async with self._write() as connection:
+            result = await connection.execute(members.delete().where(members.c.id == member))
+            return result.rowcount > 0
+
+    # What other services said ----------------------------------------------------------------
+
+    async def get(self, key: str) -> str | None:
+        """Return a remembered answer that has not expired."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(lookups.c.body).where(
+                    lookups.c.key == key, lookups.c.expires_at > datetime.now(UTC)
+                )
+            )
+            return result.scalar()
+
+    async def put(self, key: str, body: str, ttl_seconds: float) -> None:
+        """Remember an answer for a while; expired ones are swept on the way."""
+        now = datetime.now(UTC)
+        row = {"key": key, "body": body, "expires_at": now + timedelta(seconds=ttl_seconds)}
+        async with self._write() as connection:
+            await connection.execute(lookups.delete().where(lookups.c.expires_at <= now))
+            await connection.execute(
+                self._insert(lookups)
+                .values(row)
+                .on_conflict_do_update(index_elements=["key"], set_=row)
+            )
+
+    async def keep_foreign(self, track: str, origin: str, values: Mapping[str, float]) -> None:
+        """Keep another service's description of a track, apart from everything heard here."""
+        row = {
+            "track_id": track,
+            "origin": origin,
+            "features": dict(values),
+            "at": datetime.now(UTC),
+        }
+        async with self._write() as connection:
+            await connection.execute(
+                self._insert(foreign_features)
+                .values(row)
+                .on_conflict_do_update(index_elements=["track_id", "origin"], set_=row)
+            )
+
+    async def foreign(self, track: str) -> dict[str, dict[str, float]]:
+        """Return other services' descriptions of a track by their origin."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(foreign_features).where(foreign_features.c.track_id == track)
+            )
+            return {row.origin: row.features for row in result}
+
+
+def _utc(value: Any) -> datetime:
+    """Read what an aggregate of a `Moment` gives: SQLite answers with its text."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.replace(tzinfo=UTC)
+
+
+def _track_row(track: Track) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artists": list(track.artists),
+        "album": track.album,
+        "genre": track.genre,
+        "year": track.year,
+        "isrc": track.isrc,
+        "duration": track.duration,
+        "popularity": track.popularity,
+        "links": dict(track.links),
+        "provenance": dict(track.provenance),
+    }
+
+
+def _merged(known: Track, new: Track) -> Track:
+    gaps = {
+        name: getattr(new, name)
+        for name in ("album", "genre", "year", "isrc", "duration", "popularity")
+        if getattr(known, name) is None and getattr(new, name) is not None
+    }
+    origin = {name: new.provenance[name] for name in gaps if name in new.provenance}
+    return replace(
+        known,
+        **gaps,
+        identities={**new.identities, **known.identities},
+        links={**new.links, **known.links},
+        provenance={**known.provenance, **origin},
+    )
+
+
+async def _tracks(connection: AsyncConnection, ids: list[str] | None) -> dict[str, Track]:
+    """Read tracks with their identities; None for all."""
+    parts: list[list[str]] | list[None] = [None]
+    if ids is not None:
+        parts = [ids[start : start + _IN_CHUNK] for start in range(0, len(ids), _IN_CHUNK)]
+    found: dict[str, Track] = {}
+    for part in parts:
+        wanted, named = sa.select(tracks), sa.select(identities)
+        if part is not None:
+            wanted = wanted.where(tracks.c.id.in_(part))
+            named = named.where(identities.c.track_id.in_(part))
+        names: dict[str, dict[str, str]] = {}
+        for row in await connection.execute(named):
+            names.setdefault(row.track_id, {})[row.scheme] = row.value
+        for row in await connection.execute(wanted):
+            found[row.id] = Track(
+                id=row.id,
+                title=row.title,
+                artists=tuple(row.artists),
+                album=row.album,
+                genre=row.genre,
+                year=row.year,
+                isrc=row.isrc,
+                duration=row.duration,
+                popularity=row.popularity,
+                identities=names.get(row.id, {}),
+                links=row.links,
+                provenance=row.provenance,
+            )
+    return found
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            "Choose another with paths.data in the configuration.",
+        ) from None
+
+
+def _configure_sqlite(engine: AsyncEngine) -> None:
+    """Set each connection up, and begin transactions ourselves rather than when sqlite3 likes."""
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "busy_timeout = 15000",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("musrec_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    # Alembic is imported only when there is something to migrate.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", "musrec.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            "The database was written by a newer version of musrec.",
+            "Update musrec, or point paths.data at another folder.",
+        ) from error
+
+
+_DRIVER_SAYS = (
+    (
+        r"disk is full|No space left",
+        "There is no room left on the disk; nothing of this was kept.",
+        "Make room and try again.",
+    ),
+    (
+        r"readonly|read-only|unable to open|permission denied",
+        "The database cannot be opened for writing.",
+        "Check the permissions of paths.data, or choose another folder.",
+    ),
+    (
+        r"not a database|malformed",
+        "The database file is damaged or is not a database.",
+        "Put a backup in its place, or move it away to start anew.",
+    ),
+    (
+        r"locked|busy",
+        "Another process holds the database.",
+        "Try again in a moment.",
+    ),
+)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what a database driver says into what a person can act on."""
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        said = str(error.orig if isinstance(error, DBAPIError) else error)
+        for pattern, sentence, hint in _DRIVER_SAYS:
+            if re.search(pattern, said, re.IGNORECASE):
+                raise StoreError(sentence, hint) from error
+        raise

@@ -1,0 +1,169 @@
+"""Tables of the store. `migrations/` brings any older database to this form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+HEAD = "0001"
+"""Revision of this schema: the name of the newest file in `migrations/versions`."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant, always in UTC: SQLite keeps no time zone of its own."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Refuse instants without a time zone; store the others in UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("an instant needs its time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give back an instant in UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+
+def _track(name: str = "track_id", **options: Any) -> Column[str]:
+    return Column(name, String, ForeignKey("tracks.id", ondelete="CASCADE"), **options)
+
+
+def _member(**options: Any) -> Column[str]:
+    return Column("member_id", String, ForeignKey("members.id", ondelete="CASCADE"), **options)
+
+
+tracks = Table(
+    "tracks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("artists", JSON, nullable=False),
+    Column("album", Text),
+    Column("genre", Text),
+    Column("year", Integer),
+    Column("isrc", String),
+    Column("duration", Float),
+    Column("popularity", Float),
+    Column("links", JSON, nullable=False),
+    Column("provenance", JSON, nullable=False),
+    Column("added_at", Moment, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("scheme", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    _track(nullable=False, index=True),
+)
+
+analyses = Table(
+    "analyses",
+    metadata,
+    _track(primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("digest", String, nullable=False, index=True),
+    Column("seconds", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("origin", String, nullable=False),
+    # What the catalogue needs of every song stands in columns of its own; what only a card or a
+    # page of one song needs is packed away in `detail`.
+    Column("statistics", LargeBinary, nullable=False),
+    Column("tag_mean", LargeBinary),
+    Column("tag_std", LargeBinary),
+    Column("facts", JSON, nullable=False),
+    Column("detail", LargeBinary),
+    Column("heard_at", Moment, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("modified_ns", Integer, nullable=False),
+    _track(nullable=False, index=True),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", Text),
+    Column("listening", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _member(nullable=False, index=True),
+    _track(nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# One opinion a member and track: a second thumb replaces the first, a repeated one is no news.
+_EXPLICIT = text("kind IN ('like', 'dislike')")
+Index(
+    "one_opinion",
+    feedback.c.member_id,
+    feedback.c.track_id,
+    unique=True,
+    sqlite_where=_EXPLICIT,
+    postgresql_where=_EXPLICIT,
+)
+
+recommendations = Table(
+    "recommendations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _member(nullable=False),
+    _track(nullable=False),
+    Column("query_id", String, ForeignKey("tracks.id", ondelete="SET NULL")),
+    Column("at", Moment, nullable=False),
+    Index("recommended_lately", "member_id", "at"),
+)
+
+lookups = Table(
+    "lookups",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+foreign_features = Table(
+    "foreign_features",
+    metadata,
+    _track(primary_key=True),
+    Column("origin", String, primary_key=True),
+    Column("features", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+)

@@ -1,0 +1,223 @@
+"""The store keeps what it is given, in a real SQLite file, and says clearly when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from musrec.model import (
+    Analysis,
+    Feedback,
+    FeedbackKind,
+    Harmony,
+    Rhythm,
+    SoundKind,
+    Spectrogram,
+    StoreError,
+    Track,
+    track_id,
+)
+from musrec.store import schema
+from musrec.store.database import FileStamp, Store
+
+NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+LIKE, DISLIKE, PLAY = FeedbackKind.LIKE, FeedbackKind.DISLIKE, FeedbackKind.PLAY
+
+
+def url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'musrec.db'}"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(url(tmp_path))
+    yield opened
+    await opened.close()
+
+
+def song(number: int, **fields: object) -> Track:
+    identities = {"isrc": f"XX000000000{number}"}
+    track = Track(track_id("isrc", identities["isrc"]), f"Song {number}", ("Somebody",))
+    return replace(track, identities=identities, **fields)
+
+
+def heard(seed: int = 0) -> Analysis:
+    random = np.random.default_rng(seed)
+    picture = Spectrogram(
+        mel=random.integers(0, 256, (128, 400), np.uint8),
+        chroma=random.integers(0, 256, (12, 400), np.uint8),
+        waveform=random.integers(-127, 128, (2, 400), np.int8),
+        seconds=30.0,
+        fmin=0.0,
+        fmax=11025.0,
+    )
+    return Analysis(
+        version=1,
+        digest=f"{seed:064x}",
+        seconds=29.98,
+        kind=SoundKind.MUSIC,
+        statistics=random.normal(size=497).astype(np.float32),
+        tag_mean=random.random(50, np.float32),
+        tag_std=random.random(50, np.float32),
+        taggram=random.random((9, 50), np.float32),
+        embedding=random.random(200, np.float32),
+        rhythm=Rhythm(92.3, 0.8, 184.6, 0.9, (0.1, 0.75, 1.4)),
+        harmony=Harmony("F#", "minor", 0.6, -12.0),
+        loudness=-13.2,
+        descriptors={"brightness": 1234.5},
+        spectrogram=picture,
+    )
+
+
+async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
+    analysis = heard()
+    track = await store.add_heard(song(1), analysis, "file")
+    back = await store.analysis(track.id)
+    assert back is not None
+    assert back.spectrogram is not None
+    assert analysis.spectrogram is not None
+    np.testing.assert_array_equal(back.statistics, analysis.statistics)
+    np.testing.assert_array_equal(back.spectrogram.mel, analysis.spectrogram.mel)
+    np.testing.assert_array_equal(back.spectrogram.waveform, analysis.spectrogram.waveform)
+    np.testing.assert_allclose(back.taggram, analysis.taggram, atol=1e-3)
+    assert (back.rhythm, back.harmony, back.loudness) == (
+        analysis.rhythm,
+        analysis.harmony,
+        analysis.loudness,
+    )
+    [(listed, light)] = await store.songs()
+    assert listed == track
+    assert light.spectrogram is None
+    np.testing.assert_array_equal(light.tag_mean, analysis.tag_mean)
+    assert await store.heard(analysis.digest, 1) is not None
+    assert await store.heard(analysis.digest, 2) is None
+
+
+async def test_two_that_share_an_identity_are_one_recording(store: Store) -> None:
+    first = await store.add_track(song(1, provenance={"title": "file"}))
+    late = song(1, album="An album", title="Song 1 (Remastered)", provenance={"album": "deezer"})
+    late = replace(late, id="other", identities={**late.identities, "deezer": "7"})
+    both = await store.add_track(late)
+    assert both.id == first.id
+    assert (both.title, both.album) == ("Song 1", "An album")
+    assert both.provenance == {"title": "file", "album": "deezer"}
+    assert await store.identified("deezer", "7") == both
+
+
+async def test_an_opinion_is_kept_once_replaced_and_taken_back(store: Store) -> None:
+    track = (await store.add_track(song(1))).id
+    assert await store.learn(Feedback("ann", track, LIKE, NOW))
+    assert not await store.learn(Feedback("ann", track, LIKE, NOW + timedelta(hours=1)))
+    assert await store.learn(Feedback("ann", track, DISLIKE, NOW + timedelta(hours=2)))
+    assert await store.opinion("ann", track) is DISLIKE
+    assert not await store.forget("ann", track, LIKE)
+    assert await store.forget("ann", track, DISLIKE)
+    assert await store.opinion("ann", track) is None
+    for minute in range(3):
+        assert await store.learn(Feedback("ann", track, PLAY, NOW + timedelta(minutes=minute)))
+    events = await store.feedback("ann")
+    assert [event.kind for event in events] == [PLAY] * 3
+    assert events[0].at == NOW
+
+
+async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> None:
+    stores = [await Store.open(url(tmp_path)) for _ in range(2)]
+    ids = [(await stores[0].add_track(song(number))).id for number in range(5)]
+    await asyncio.gather(
+        *(
+            stores[number % 2].learn(Feedback(f"member {number}", track, LIKE, NOW))
+            for number in range(40)
+            for track in ids
+        )
+    )
+    kept = await stores[0].feedback()
+    for opened in stores:
+        await opened.close()
+    assert len(kept) == 200
+
+
+async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
+    track = (await store.add_track(song(1))).id
+    await store.learn(Feedback("ann-4711", track, LIKE, NOW))
+    await store.remember_picks("ann-4711", [track], None, NOW)
+    assert await store.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
+    assert await store.delete_member("ann-4711")
+    database = sqlite3.connect(tmp_path / "musrec.db")
+    for table in schema.metadata.tables:
+        rows = database.execute(f"SELECT * FROM {table}").fetchall()
+        assert "ann-4711" not in repr(rows), table
+    database.close()
+
+
+async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "a.mp3"
+    file.write_bytes(b"one")
+    await store.add_heard(song(1), heard(), "file", FileStamp.of(file))
+    assert await store.file_known(FileStamp.of(file), 1)
+    assert not await store.file_known(FileStamp.of(file), 2)
+    file.write_bytes(b"another")
+    assert not await store.file_known(FileStamp.of(file), 1)
+
+
+async def test_remembered_answers_expire(store: Store) -> None:
+    await store.put("deezer:1", "{}", 60)
+    await store.put("deezer:2", "{}", -1)
+    assert await store.get("deezer:1") == "{}"
+    assert await store.get("deezer:2") is None
+
+
+async def test_migrations_build_exactly_the_schema(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    def differences(connection: sa.Connection) -> list[object]:
+        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+    async with store._engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        newest = await connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    assert newest == schema.HEAD
+
+
+async def test_a_store_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    await (await Store.open(url(tmp_path))).close()
+    database = sqlite3.connect(tmp_path / "musrec.db")
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    database.close()
+    with pytest.raises(StoreError, match="newer version"):
+        await Store.open(url(tmp_path))
+
+
+async def test_a_damaged_file_and_a_forbidden_folder_are_said(tmp_path: Path) -> None:
+    (tmp_path / "musrec.db").write_bytes(b"certainly no database" * 500)
+    with pytest.raises(StoreError, match="damaged") as caught:
+        await Store.open(url(tmp_path))
+    assert caught.value.hint
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made"):
+        await Store.open(url(tmp_path / "file" / "below"))
+
+
+async def test_a_full_disk_loses_nothing_and_says_so(store: Store) -> None:
+    await store.add_heard(song(1), heard(1), "file")
+    async with store._engine.connect() as connection:
+        pages = await connection.scalar(sa.text("PRAGMA page_count"))
+        # A database that may not grow is what a full disk looks like to SQLite.
+        await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    kept = 1
+    with pytest.raises(StoreError, match="no room left"):  # noqa: PT012 - one of them will not fit
+        for number in range(2, 9):
+            await store.add_heard(song(number), heard(number), "file")
+            kept += 1
+    songs = await store.songs()
+    assert len(songs) == kept
+    assert all([await store.analysis(track.id) for track, _ in songs])
