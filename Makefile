@@ -1,0 +1,42 @@
+# make demo   set everything up and see it work, with no key and no network beyond the package index
+# make test   set everything up and run the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install models demo test check benchmarks constraints clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[bot,faiss,dev]'
+	touch $@
+
+# The tagger is worth having and not needed: without it everything works on statistics, and says so.
+models: install
+	-$(BIN)/musrec models install
+
+demo: models
+	$(BIN)/musrec demo
+
+test: models
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+constraints:
+	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv
+	{ echo '# What is installed, exactly, on every Python from 3.11 to 3.13: `make constraints` writes this file.'; \
+	  build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
+	    --no-header --no-annotate --no-emit-index-url --quiet; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build demo
