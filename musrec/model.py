@@ -467,3 +467,40 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.tracks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A track together with what was heard in it: what a recommendation starts from."""
+
+    track: Track
+    analysis: Analysis
+    profile: Profile
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Several songs answer to what was asked: the member chooses, nobody guesses."""
+
+    tracks: tuple[Track, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture.
+
+    Attributes
+    ----------
+    png : bytes
+    alt : str
+        What can be seen in it, for those who cannot; at most 1,024 characters.
+    width, height : int
+        Pixels.
+    """
+
+    png: bytes
+    alt: str
+    width: int
+    height: int
