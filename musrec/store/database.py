@@ -269,11 +269,17 @@ class Store:
             found = await _tracks(connection, [row.track_id])
             return found[row.track_id], codec.unpack(row)
 
-    async def songs(self) -> list[tuple[Track, Analysis]]:
-        """Return every track that was heard, in a stable order, without pictures."""
+    async def songs(self, but_not: Sequence[str] = ()) -> list[tuple[Track, Analysis]]:
+        """Return every track that was heard, in a stable order, without pictures.
+
+        Parameters
+        ----------
+        but_not : sequence of str
+            Origins to leave out.
+        """
+        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not))
         async with self._read() as connection:
-            result = await connection.execute(sa.select(*_LIGHT).order_by(analyses.c.track_id))
-            rows = result.all()
+            rows = (await connection.execute(query.order_by(analyses.c.track_id))).all()
             known = await _tracks(connection, None)
         return [(known[row.track_id], codec.unpack(row)) for row in rows]
 

@@ -1,0 +1,631 @@
+"""The one door: the bot, the command line and the local page call this and nothing behind it.
+
+A song goes one way through it::
+
+    text, link or bytes -> find / hear -> Heard -> recommend -> Answer -> card
+
+Everything here is safe to call from an event loop: hearing happens in worker processes, scoring
+and drawing in threads, the rest is input and output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musrec.model import (
+    ANALYSER_VERSION,
+    Analysis,
+    Answer,
+    Catalogue,
+    Choices,
+    Constraints,
+    Feedback,
+    FeedbackKind,
+    Heard,
+    MusrecError,
+    NotAudio,
+    NotFound,
+    Pick,
+    Picture,
+    SoundKind,
+    StoreError,
+    Track,
+    track_id,
+)
+from musrec.settings import Settings
+from musrec.store.database import FileStamp, Store
+
+if TYPE_CHECKING:
+    from musrec.audio.workers import Ears
+    from musrec.recommend import Recommender
+    from musrec.sources import Sources
+    from musrec.space import Space
+
+log = logging.getLogger(__name__)
+
+# What a folder is searched for; a file named outright is tried whatever its ending.
+AUDIO_SUFFIXES = frozenset(
+    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
+)
+LARGEST_FILE = 512 * 1024 * 1024
+"""Bytes; a larger file is refused before it is read."""
+
+NOT_MUSIC = {
+    SoundKind.SPEECH: "it sounds like speech",
+    SoundKind.NOISE: "it sounds like noise",
+    SoundKind.TONES: "I hear only steady tones",
+    SoundKind.SILENCE: "it is silent",
+}
+
+NO_TAGGER = (
+    "The tagger is not installed, so this rests on librosa statistics alone; "
+    "`musrec models install` fetches it."
+)
+
+Progress = Callable[[int, int], None]
+"""Called with how many candidates have been heard, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """One step of `Service.add`.
+
+    Attributes
+    ----------
+    path : Path
+    track : Track or None
+        None where the file could not be added.
+    problem : str
+        Why it could not; empty otherwise.
+    known : bool
+        Heard before and unchanged since, so passed over.
+    """
+
+    path: Path
+    track: Track | None = None
+    problem: str = ""
+    known: bool = False
+
+
+class Service:
+    """The engine, opened. Use `Service.open` as an async context manager."""
+
+    def __init__(self, settings: Settings, store: Store, stack: AsyncExitStack) -> None:
+        self.settings = settings
+        self.store = store
+        self._stack = stack
+        self._engine: _Engine
+        self._ears: Ears | None = None
+        self._sources: Sources | None = None
+        self._opening = asyncio.Lock()
+        self._changing = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Service]:
+        """Open the store, bring it up to date, and load what can be recommended.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be used.
+        """
+        async with AsyncExitStack() as stack:
+            store = await Store.open(settings.store_url)
+            stack.push_async_callback(store.close)
+            service = cls(settings, store, stack)
+            await service.reload()
+            yield service
+
+    # What can be recommended ------------------------------------------------------------------
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Everything that can be recommended now."""
+        return self._engine.recommender.catalogue
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits every answer now, in sentences."""
+        return () if self._engine.space.name == "full" else (NO_TAGGER,)
+
+    async def reload(self) -> None:
+        """Read the catalogue and all feedback again, and swap them in."""
+        async with self._changing:
+            songs = await self._songs()
+            feedback = await self.store.feedback()
+            self._engine = await asyncio.to_thread(_build, songs, feedback)
+
+    async def _songs(self) -> list[tuple[Track, Analysis]]:
+        from musrec import space
+
+        if not self.settings.catalogue.starter:
+            return await self.store.songs(but_not=("upload", "starter"))
+        songs = await self.store.songs(but_not=("upload",))
+        starter = await asyncio.to_thread(space.starter)
+        there = {track.id for track, _ in songs}
+        if not there.issuperset(track.id for track in starter.tracks):
+            await self.store.add_starter(zip(starter.tracks, starter.analyses, strict=True))
+            songs = await self.store.songs(but_not=("upload",))
+        return songs
+
+    async def _grow(self, heard: Sequence[Heard]) -> None:
+        """Make newly heard songs recommendable."""
+        async with self._changing:
+            known = {track.id for track in self.catalogue.tracks}
+            fresh = [song for song in heard if song.track.id not in known]
+            if fresh:
+                self._engine = await asyncio.to_thread(_grown, self._engine, fresh)
+
+    # Finding ----------------------------------------------------------------------------------
+
+    async def find(self, text: str, *, online: bool = True) -> Track | Choices:
+        """Find the song that an id, a link or a title means.
+
+        Ids and titles of the catalogue are tried first, then the services of `musrec.sources`.
+
+        Raises
+        ------
+        NotFound
+            Nothing answers to it; the message says what to try.
+        """
+        text = text.strip()
+        if not text:
+            raise NotFound("No song was named.", "Name one, or send a link or a clip.")
+        if track := await self.store.track(text):
+            return track
+        if found := self._titled(text):
+            return found
+        if not online:
+            raise NotFound(
+                f"No song in the catalogue is called {text!r}.",
+                "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
+            )
+        sources = await self._open_sources()
+        return await sources.find(text, budget=self.settings.recommend.budget_seconds)
+
+    def _titled(self, text: str) -> Track | Choices | None:
+        """Find a title in the catalogue; only a near-exact one counts."""
+        from rapidfuzz import utils
+
+        wanted = utils.default_process(text)
+        exact = [
+            track
+            for track in self.catalogue.tracks
+            if wanted
+            in (
+                utils.default_process(track.title),
+                utils.default_process(f"{track.title} {track.artist}"),
+                utils.default_process(f"{track.artist} {track.title}"),
+            )
+        ]
+        if len(exact) > 1:
+            return Choices(tuple(exact[:10]), "Several songs have that title.")
+        return exact[0] if exact else None
+
+    def suggest(self, text: str, limit: int = 25) -> list[Track]:
+        """Complete what is being typed with songs of the catalogue, best first; no network."""
+        from rapidfuzz import fuzz, process, utils
+
+        found = process.extract(
+            utils.default_process(text),
+            self._engine.names,
+            scorer=fuzz.WRatio,
+            limit=limit,
+            score_cutoff=60,
+        )
+        return [self.catalogue.tracks[row] for _, _, row in found]
+
+    # Hearing ----------------------------------------------------------------------------------
+
+    async def _open_ears(self) -> Ears:
+        from musrec.audio.workers import Ears
+
+        async with self._opening:
+            if self._ears is None:
+                self._ears = await self._stack.enter_async_context(Ears(self.settings.workers))
+            return self._ears
+
+    async def _open_sources(self) -> Sources:
+        from musrec.sources import Sources
+
+        async with self._opening:
+            if self._sources is None:
+                sources = Sources(self.settings.sources, cache=self.store)
+                self._sources = await self._stack.enter_async_context(sources)
+            return self._sources
+
+    async def warm(self) -> None:
+        """Start the processes that hear, so that the first clip need not wait for them."""
+        ears = await self._open_ears()
+        await ears.warm()
+
+    async def hear_clip(
+        self, data: bytes, name: str, *, origin: str = "upload", file: FileStamp | None = None
+    ) -> Heard:
+        """Hear a clip; bytes that were heard before are not heard again.
+
+        Parameters
+        ----------
+        data : bytes
+            From anywhere: they are decoded in a process with limits.
+        name : str
+            File name, from which title and artist are read where nothing better is known.
+        origin : str
+            ``upload`` (kept for thumbs and cards, never recommended to others) or ``file``.
+
+        Raises
+        ------
+        NotAudio
+            Nothing in it can be heard.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        if (known := await self.store.heard(digest, ANALYSER_VERSION)) and self._complete(known[1]):
+            track, analysis = known
+            if file is not None or origin == "file":
+                track = await self.store.add_heard(track, analysis, origin, file)
+            return self._heard(track, analysis)
+        ears = await self._open_ears()
+        analysis = await ears.hear(data)
+        # Tags are read only from files that the owner of this machine chose: of all that members
+        # send, nothing but the decoder's own process reads a byte.
+        tags = await asyncio.to_thread(_tags, data) if origin == "file" else {}
+        track = _track_of_clip(tags, name, digest)
+        if analysis.kind is SoundKind.MUSIC:
+            track = await self.store.add_heard(track, analysis, origin, file)
+        return self._heard(track, analysis)
+
+    async def hear_track(self, track: Track) -> Heard:
+        """Hear a song that is known by name: from the store, else from a preview.
+
+        Raises
+        ------
+        NotFound
+            No service has a preview of it; a clip would do.
+        """
+        if (analysis := await self.store.analysis(track.id)) is not None:
+            return self._heard(track, analysis)
+        sources = await self._open_sources()
+        preview = await sources.preview(track, budget=self.settings.recommend.budget_seconds)
+        return await self._keep_preview(track, preview.data, preview.provider)
+
+    async def _keep_preview(self, track: Track, data: bytes, provider: str) -> Heard:
+        ears = await self._open_ears()
+        analysis = await ears.hear(data)
+        track = await self.store.add_heard(track, analysis, f"preview:{provider}")
+        return self._heard(track, analysis)
+
+    def _complete(self, analysis: Analysis) -> bool:
+        """Whether hearing it again would tell no more: the tagger may have come since."""
+        return analysis.tag_mean is not None or self._engine.space.name != "full"
+
+    def _heard(self, track: Track, analysis: Analysis) -> Heard:
+        return _heard(self._engine.space, track, analysis)
+
+    async def add(self, paths: Iterable[Path]) -> AsyncIterator[Added]:
+        """Index files and folders, as many side by side as there are workers.
+
+        Yields a step a file in the order in which they are done. What was heard before and has
+        not changed is passed over, so an interrupted run goes on where it stopped. Nothing that
+        is wrong with one file stops the others.
+        """
+        files, problems = await asyncio.to_thread(audio_files, paths)
+        for path, problem in problems:
+            yield Added(path, problem=problem)
+        heard: list[Heard] = []
+        waiting = iter(files)
+        running: set[asyncio.Task[tuple[Added, Heard | None]]] = set()
+        try:
+            while True:
+                room = self.settings.workers.count + 1 - len(running)
+                for path in itertools.islice(waiting, room):
+                    running.add(asyncio.create_task(self._add_file(path)))
+                if not running:
+                    break
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    step, song = task.result()
+                    heard += [song] if song else []
+                    yield step
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await self._grow(heard)
+
+    async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
+        try:
+            file = await asyncio.to_thread(FileStamp.of, path)
+            if await self.store.file_known(file, ANALYSER_VERSION):
+                return Added(path, known=True), None
+            data = await asyncio.to_thread(read_clip, path)
+            heard = await self.hear_clip(data, path.name, origin="file", file=file)
+        except OSError as error:
+            return Added(path, problem=f"It cannot be read: {error.strerror}."), None
+        except StoreError:
+            raise
+        except MusrecError as error:
+            return Added(path, problem=str(error)), None
+        if heard.analysis.kind is not SoundKind.MUSIC:
+            return Added(path, problem=_no_music(heard.analysis.kind)), None
+        return Added(path, heard.track), heard
+
+    # Recommending -----------------------------------------------------------------------------
+
+    async def recommend(
+        self,
+        heard: Heard | None,
+        *,
+        member: str | None = None,
+        count: int | None = None,
+        adventurous: float | None = None,
+        constraints: Constraints | None = None,
+    ) -> Answer:
+        """Choose songs for a member, that sound like one just heard or suit what they like.
+
+        Parameters
+        ----------
+        heard : Heard or None
+            None starts from the member alone.
+        member : str, optional
+            Whose thumbs and listening count; what is picked is remembered for them.
+        count : int, optional
+        adventurous : float, optional
+            0 (the closest) to 1 (the bravest).
+
+        Raises
+        ------
+        NotAudio
+            There is no music in what was heard.
+        """
+        from musrec.recommend import Request, Seed
+
+        if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
+            raise NotAudio(_no_music(heard.analysis.kind), "Send a clip with music in it.")
+        wishes = self.settings.recommend
+        now = datetime.now(UTC)
+        since = now - timedelta(days=wishes.repeat_after_days)
+        request = Request(
+            member=member,
+            seeds=(Seed(heard.place, heard.track, heard.profile),) if heard else (),
+            count=count or wishes.count,
+            adventurous=wishes.adventurous if adventurous is None else adventurous,
+            constraints=constraints or Constraints(),
+            now=now,
+            recent=await self.store.recommended(member, since) if member else {},
+        )
+        picks, notes = await asyncio.to_thread(self._engine.recommender.recommend, request)
+        if member:
+            query = heard.track.id if heard else None
+            await self.store.remember_picks(member, [pick.track.id for pick in picks], query, now)
+        return Answer(
+            query=heard.track if heard else None,
+            analysis=heard.analysis if heard else None,
+            profile=heard.profile if heard else None,
+            picks=picks,
+            notes=(*self.notes, *notes),
+        )
+
+    async def learn(
+        self,
+        member: str,
+        track: str,
+        kind: FeedbackKind,
+        *,
+        at: datetime | None = None,
+        name: str | None = None,
+    ) -> bool:
+        """Keep what a member did with a track; the next answer knows it.
+
+        Returns
+        -------
+        bool
+            Whether it was news; the same thumb twice is one thumb.
+
+        Raises
+        ------
+        NotFound
+            There is no such track.
+        """
+        if await self.store.track(track) is None:
+            raise NotFound(f"There is no song with the id {track!r}.", "`musrec search` lists ids.")
+        event = Feedback(member, track, kind, at or datetime.now(UTC))
+        changed = await self.store.learn(event, name)
+        if changed:
+            await asyncio.to_thread(self._engine.recommender.learn, event)
+        return changed
+
+    async def forget(self, member: str, track: str, kind: FeedbackKind) -> bool:
+        """Take a feedback back; say whether there was any."""
+        changed = await self.store.forget(member, track, kind)
+        if changed:
+            await asyncio.to_thread(self._engine.recommender.forget, member, track, kind)
+        return changed
+
+    async def delete_member(self, member: str) -> bool:
+        """Forget a member with all that was learned from them; say whether there was one."""
+        known = await self.store.delete_member(member)
+        await asyncio.to_thread(self._engine.recommender.forget_member, member)
+        return known
+
+    # Showing ----------------------------------------------------------------------------------
+
+    async def card(self, answer: Answer, pick: Pick, *, look: str = "dark") -> Picture:
+        """Draw the query and one pick side by side."""
+        from musrec import pictures
+
+        query = answer.query or pick.track
+        return await asyncio.to_thread(
+            pictures.card,
+            query,
+            answer.analysis,
+            answer.profile,
+            pick,
+            await self.store.analysis(pick.track.id),
+            look=look,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Engine:
+    """What answers are computed from; swapped as a whole, so that no reader sees half of it."""
+
+    space: Space
+    recommender: Recommender
+    names: tuple[str, ...]
+
+
+def _build(songs: Sequence[tuple[Track, Analysis]], feedback: Sequence[Feedback]) -> _Engine:
+    """Place every song; those heard without the tagger wait until they are heard again."""
+    from musrec import space as spaces
+    from musrec.audio import tagger
+    from musrec.recommend import Recommender
+
+    space = spaces.Space.load("full" if tagger.status().installed else "statistics")
+    known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
+    catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
+    recommender = Recommender(catalogue, feedback, spaces.Index(catalogue.vectors))
+    return _Engine(space, recommender, _names(catalogue.tracks))
+
+
+def _heard(space: Space, track: Track, analysis: Analysis) -> Heard:
+    from musrec.space import profile
+
+    return Heard(track, analysis, profile(analysis), space.place(analysis))
+
+
+def _catalogue(songs: Sequence[Heard], space: Space) -> Catalogue:
+    import numpy as np
+
+    # An empty catalogue still has columns: one made-up place lends its widths.
+    shape = space.empty_place()
+    return Catalogue(
+        tracks=tuple(song.track for song in songs),
+        profiles=tuple(song.profile for song in songs),
+        vectors=np.stack([shape.vector, *(song.place.vector for song in songs)])[1:],
+        facets={
+            name: np.stack([values, *(song.place.facets[name] for song in songs)])[1:]
+            for name, values in shape.facets.items()
+        },
+    )
+
+
+def _grown(engine: _Engine, fresh: Sequence[Heard]) -> _Engine:
+    engine.recommender.extend(_catalogue(fresh, engine.space))
+    return _Engine(engine.space, engine.recommender, _names(engine.recommender.catalogue.tracks))
+
+
+def _names(tracks: Iterable[Track]) -> tuple[str, ...]:
+    """What `Service.suggest` searches, in the form that rapidfuzz compares."""
+    from rapidfuzz import utils
+
+    return tuple(utils.default_process(f"{track.title} {track.artist}") for track in tracks)
+
+
+def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """List the audio files below some paths, in order, and what cannot be looked into."""
+    files: list[Path] = []
+    problems: list[tuple[Path, str]] = []
+
+    def complain(error: OSError) -> None:
+        problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
+
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        for folder, below, names in os.walk(path, onerror=complain):
+            below.sort()
+            files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
+    return list(dict.fromkeys(file.absolute() for file in files)), problems
+
+
+def _is_audio(name: str) -> bool:
+    return Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+
+
+def read_clip(path: Path) -> bytes:
+    """Read a file to be heard.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    NotAudio
+        It is far larger than any song.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        raise NotAudio(
+            f"It is larger than {LARGEST_FILE // 2**20} MiB.", "Send a shorter excerpt of it."
+        )
+    return path.read_bytes()
+
+
+def _no_music(kind: SoundKind) -> str:
+    return f"I hear no music in this: {NOT_MUSIC[kind]}."
+
+
+def _tags(data: bytes) -> dict[str, str]:
+    """Read the tags of a file, and its length as ``seconds``."""
+    import io
+
+    import mutagen
+
+    try:
+        file = mutagen.File(io.BytesIO(data), easy=True)
+    except mutagen.MutagenError:
+        file = None
+    if file is None:
+        return {}
+    tags = {key: str(values[0]).strip() for key, values in (file.tags or {}).items() if values}
+    seconds = getattr(file.info, "length", None)
+    return tags | ({"seconds": str(seconds)} if seconds else {})
+
+
+def _track_of_clip(tags: Mapping[str, str], name: str, digest: str) -> Track:
+    """Say who a clip is: by its tags, else by its file name."""
+    artist, title = _named(name)
+    artist = tags.get("artist") or artist
+    isrc = tags.get("isrc", "").replace("-", "").upper()
+    identities = {"sha256": digest}
+    if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", isrc):
+        identities["isrc"] = isrc
+    year = tags.get("date", "")[:4]
+    return Track(
+        id=track_id("sha256", digest),
+        title=tags.get("title") or title,
+        artists=(artist,) if artist else (),
+        album=tags.get("album") or None,
+        genre=tags.get("genre") or None,
+        year=int(year) if year.isdecimal() else None,
+        isrc=identities.get("isrc"),
+        duration=float(tags["seconds"]) if "seconds" in tags else None,
+        identities=identities,
+        provenance={"title": "tags" if tags.get("title") else "file name"},
+    )
+
+
+def _named(name: str) -> tuple[str, str]:
+    """Artist and title from a file name such as ``Artist - Title.mp3`` or ``artist--title.wav``."""
+    stem = Path(name).stem
+    for separator in (" - ", " – ", "--"):
+        if separator in stem:
+            artist, title = stem.split(separator, 1)
+            return _readable(artist), _readable(title)
+    return "", _readable(stem) or "untitled"
+
+
+def _readable(slug: str) -> str:
+    words = slug.replace("_", " ").strip()
+    return words if " " in words else words.replace("-", " ").title() if words.islower() else words
