@@ -1,0 +1,455 @@
+"""What librosa measures, from one short-time Fourier transform.
+
+Every value equals that of librosa's own function called with its defaults on the same samples
+(22,050 Hz, Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4; librosa stays
+the source of the window, the mel and the chroma filters. Its feature functions are not called:
+each would transform the clip again, and importing them compiles for seconds in every process.
+
+References
+----------
+B. McFee et al., "librosa: Audio and Music Signal Analysis in Python", SciPy 2015.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import scipy.fft
+
+from musrec.model import SAMPLE_RATE, Spectrogram
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+    DoubleArray = NDArray[np.float64]
+
+N_FFT = 2048
+HOP_LENGTH = 512
+N_MELS = 128
+N_MFCC = 20
+N_CHROMA = 12
+
+MOMENTS = ("mean", "std", "skew", "kurtosis", "median", "min", "max")
+"""Of each series over time; deviations are those of the population, kurtosis is excess."""
+
+SERIES = (
+    *(f"mfcc_{i}" for i in range(N_MFCC)),
+    *(f"mfcc_delta_{i}" for i in range(N_MFCC)),
+    *(f"chroma_{i}" for i in range(N_CHROMA)),
+    *(f"tonnetz_{i}" for i in range(6)),
+    "spectral_centroid",
+    "spectral_bandwidth",
+    *(f"spectral_contrast_{i}" for i in range(7)),
+    "spectral_rolloff",
+    "spectral_flatness",
+    "zero_crossing_rate",
+    "rms",
+    "onset_strength",
+)
+"""Names of the series, in the order of `Spectra.series`."""
+
+STATISTIC_NAMES = tuple(f"{series}_{moment}" for series in SERIES for moment in MOMENTS)
+
+MINIMUM_SAMPLES = 9 * HOP_LENGTH
+"""Fewer have no deltas: librosa's window is nine frames wide."""
+
+_AMIN = 1e-10
+_TOP_DB = 80.0
+_COLUMNS = 640
+_DELTA_WIDTH = 9
+_BLOCK = 32
+_SINE_POWER = N_FFT * np.square(np.hanning(N_FFT + 1)[:-1]).sum() / 4
+"""Of a full-scale sine, summed over the bins of one frame (Parseval)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectra:
+    """What all measurements of one clip share; `t` frames of `HOP_LENGTH` samples.
+
+    Attributes
+    ----------
+    y : FloatArray, shape (n,)
+        Mono samples at `SAMPLE_RATE`, full scale at 1.
+    power : FloatArray, shape (1025, t)
+        Squared magnitude of the Fourier transform.
+    mel : FloatArray, shape (128, t)
+        Mel power spectrogram (Slaney's scale and norm).
+    mel_db : FloatArray, shape (128, t)
+        The same in dB relative to a power of 1, cut at 80 dB below its maximum.
+    chroma : FloatArray, shape (12, t)
+        C first, 0 to 1; the largest of each frame is 1.
+    onset : FloatArray, shape (t,)
+        Onset strength: mean rise of `mel_db` from frame to frame.
+    rms : FloatArray, shape (t,)
+        Root mean square of the samples in each frame.
+    tuning : float
+        Deviation from A440 in fractions of a semitone, -0.5 to 0.5.
+    series : FloatArray, shape (len(SERIES), t)
+        Every series that `statistics` condenses, in the order of `SERIES`.
+    """
+
+    y: FloatArray
+    power: FloatArray
+    mel: FloatArray
+    mel_db: FloatArray
+    chroma: FloatArray
+    onset: FloatArray
+    rms: FloatArray
+    tuning: float
+    series: FloatArray
+
+
+def spectra(y: FloatArray) -> Spectra:
+    """Transform a clip once and measure every series of it.
+
+    Parameters
+    ----------
+    y : FloatArray, shape (n,)
+        Mono samples at 22,050 Hz, finite, at least `MINIMUM_SAMPLES`.
+
+    Raises
+    ------
+    ValueError
+        Where the clip is too short.
+    """
+    if y.size < MINIMUM_SAMPLES:
+        raise ValueError(f"{y.size} samples; at least {MINIMUM_SAMPLES} are needed")
+    # Inside, frames are rows, so that every frame lies in one piece of memory.
+    filters = _filters()
+    y = np.ascontiguousarray(y, dtype=np.float32)
+    padded = np.pad(y, N_FFT // 2)
+    power = _power(padded, filters.window)
+    magnitude = np.sqrt(power)
+
+    mel = power @ filters.mel
+    mel_db = _decibels(mel)
+    mfcc = scipy.fft.dct(mel_db, axis=1, norm="ortho")[:, :N_MFCC]
+    tuning = _tuning(power)
+    chroma = power @ _chroma_filters(tuning)
+    chroma /= _nonzero(chroma.max(axis=1, keepdims=True))
+    tonnetz = (chroma / _nonzero(chroma.sum(axis=1, keepdims=True))) @ _tonnetz()
+    onset = _onset_strength(mel_db)
+    rms = _rms(padded, len(power))
+    series = np.column_stack(
+        [
+            mfcc,
+            _delta(mfcc),
+            chroma,
+            tonnetz,
+            *_centroid_and_bandwidth(magnitude),
+            _contrast(magnitude),
+            _rolloff(magnitude),
+            _flatness(power),
+            _zero_crossing_rate(y, len(power)),
+            rms,
+            onset,
+        ]
+    )
+    return Spectra(
+        y=y,
+        power=power.T,
+        mel=mel.T,
+        mel_db=mel_db.T,
+        chroma=chroma.T,
+        onset=onset,
+        rms=rms,
+        tuning=tuning,
+        series=np.ascontiguousarray(series.T, dtype=np.float32),
+    )
+
+
+def statistics(spectra: Spectra) -> FloatArray:
+    """Seven moments of each series over time.
+
+    Returns
+    -------
+    FloatArray, shape (len(STATISTIC_NAMES),)
+        Series by series in the order of `SERIES`, within each the order of `MOMENTS`. Skewness
+        and kurtosis of a constant series are 0.
+    """
+    x = spectra.series.astype(np.float64)
+    mean = x.mean(axis=1)
+    centred = x - mean[:, None]
+    squared = np.square(centred)
+    variance = squared.mean(axis=1)
+    # What is left of a constant series is rounding; its shape means nothing.
+    constant = variance <= np.square(1e-7 * np.abs(mean))
+    spread = np.where(constant, 1.0, variance)
+    skew = np.where(constant, 0.0, (squared * centred).mean(axis=1) / spread**1.5)
+    kurtosis = np.where(constant, 0.0, np.square(squared).mean(axis=1) / spread**2 - 3.0)
+    moments = np.column_stack(
+        [
+            mean,
+            np.sqrt(variance),
+            skew,
+            kurtosis,
+            np.median(spectra.series, axis=1),
+            x.min(axis=1),
+            x.max(axis=1),
+        ]
+    )
+    return moments.ravel().astype(np.float32)
+
+
+def tempo(onset: FloatArray) -> float:
+    """Tempo as `librosa.feature.tempo` estimates it, in beats per minute.
+
+    The local autocorrelation of the onset strength in windows of 8 s, averaged over the clip, is
+    weighed by a log-normal prior around 120. The inverse transform is linear, so the mean is taken
+    before it rather than after: one inverse transform for the clip instead of one a frame.
+
+    Parameters
+    ----------
+    onset : FloatArray, shape (t,)
+        `Spectra.onset`.
+    """
+    width = int(8.0 * SAMPLE_RATE / HOP_LENGTH)
+    padded = np.pad(onset.astype(np.float64), width // 2, mode="linear_ramp")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: onset.size]
+    frames = frames * _hann(width)
+    size = scipy.fft.next_fast_len(2 * width - 1, real=True)
+    energy = np.square(frames).sum(axis=1)
+    transform = scipy.fft.rfft(frames, n=size, axis=1)
+    density = (1 / _nonzero(energy)) @ (np.square(transform.real) + np.square(transform.imag))
+    autocorrelation = scipy.fft.irfft(density, n=size)[:width] / onset.size
+
+    lags = np.arange(1, width)
+    tempi = 60.0 * SAMPLE_RATE / (HOP_LENGTH * lags)
+    prior = -0.5 * np.square(np.log2(tempi / 120.0))
+    prior[tempi >= 320.0] = -np.inf
+    return float(tempi[np.argmax(np.log1p(1e6 * autocorrelation[1:]) + prior)])
+
+
+def spectrogram(spectra: Spectra) -> Spectrogram:
+    """Condense a clip to what a card draws, at most 640 columns."""
+    t = spectra.mel.shape[1]
+    columns = min(_COLUMNS, t)
+    edges = np.linspace(0, t, columns + 1).astype(int)
+    starts, counts = edges[:-1], np.diff(edges)
+    # Each filter's peak is brought to 1, so that a full-scale sine in its middle is 0 dB.
+    power = np.add.reduceat(spectra.mel, starts, axis=1) / counts
+    power *= _filters().mel_gain[:, None] / _SINE_POWER
+    decibels = 10 * np.log10(np.maximum(power, _AMIN))
+    chroma = np.add.reduceat(spectra.chroma, starts, axis=1)
+    chroma /= _nonzero(chroma.max(axis=0))
+    samples = np.linspace(0, spectra.y.size, columns + 1).astype(int)[:-1]
+    extent = np.stack(
+        [np.minimum.reduceat(spectra.y, samples), np.maximum.reduceat(spectra.y, samples)]
+    )
+    return Spectrogram(
+        mel=np.rint(np.clip((decibels + 96) / 96, 0, 1) * 255).astype(np.uint8),
+        chroma=np.rint(chroma * 255).astype(np.uint8),
+        waveform=np.rint(np.clip(extent, -1, 1) * 127).astype(np.int8),
+        seconds=spectra.y.size / SAMPLE_RATE,
+        fmin=0.0,
+        fmax=SAMPLE_RATE / 2,
+    )
+
+
+class _Filters(NamedTuple):
+    window: DoubleArray  # (2048,)
+    mel: FloatArray  # (1025, 128)
+    mel_gain: FloatArray  # (128,): brings each filter's peak to 1
+
+
+@cache
+def _filters() -> _Filters:
+    # Inside, because this import takes about a second.
+    from librosa.filters import get_window
+    from librosa.filters import mel as mel_bank
+
+    mel = mel_bank(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    unit = mel_bank(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, norm=None)
+    return _Filters(
+        window=get_window("hann", N_FFT),
+        mel=np.ascontiguousarray(mel.T),
+        mel_gain=unit.max(axis=1) / mel.max(axis=1),
+    )
+
+
+@lru_cache(maxsize=128)
+def _chroma_filters(tuning: float) -> FloatArray:
+    """Return (1025, 12); there are a hundred tunings."""
+    from librosa.filters import chroma
+
+    bank = chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=tuning, n_chroma=N_CHROMA)
+    return np.ascontiguousarray(bank.T)
+
+
+@cache
+def _hann(width: int) -> DoubleArray:
+    window: DoubleArray = np.hanning(width + 1)[:-1]
+    return window
+
+
+@cache
+def _tonnetz() -> FloatArray:
+    """Return (12, 6): fifths, minor and major thirds as sines and cosines.
+
+    C. Harte, M. Sandler, M. Gasser, "Detecting harmonic change in musical audio", 2006.
+    """
+    turns = np.array([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3])
+    angle = np.outer(np.arange(12), turns)
+    angle[:, ::2] -= 0.5
+    radius = np.array([1, 1, 1, 1, 0.5, 0.5])
+    return (radius * np.cos(np.pi * angle)).astype(np.float32)
+
+
+class _Band(NamedTuple):
+    low: int
+    high: int
+    k: int  # how many bins are the peak, and how many the valley
+
+
+@cache
+def _contrast_bands() -> tuple[_Band, ...]:
+    """Bins of 0 to 200 Hz and six octaves above, with librosa's choice of borders."""
+    frequencies = np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT
+    edges = [0.0, *(200.0 * 2.0**k for k in range(7))]
+    bands = []
+    for number, (low, high) in enumerate(pairwise(edges)):
+        inside = np.flatnonzero((frequencies >= low) & (frequencies <= high))
+        first, last = int(inside[0]), int(inside[-1]) + 1
+        if number > 0:
+            first -= 1
+        if number == len(edges) - 2:
+            last = frequencies.size
+        k = max(1, int(np.rint(0.02 * (last - first))))
+        bands.append(_Band(first, last if number == len(edges) - 2 else last - 1, k))
+    return tuple(bands)
+
+
+def _power(padded: FloatArray, window: DoubleArray) -> FloatArray:
+    """Power spectra of all frames (t, 1025).
+
+    Transformed in double precision, as librosa does: in single, rounding would fill the empty
+    bins above a codec's low-pass, and contrast and flatness would measure that. A few frames at a
+    time stay in the processor's cache.
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
+    power = np.empty((len(frames), N_FFT // 2 + 1), dtype=np.float32)
+    for start in range(0, len(frames), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        transform = scipy.fft.rfft(frames[block] * window, axis=1, overwrite_x=True)
+        power[block] = np.square(transform.real) + np.square(transform.imag)
+    return power
+
+
+def _decibels(power: NDArray[np.floating]) -> FloatArray:
+    decibels = 10 * np.log10(np.maximum(power, _AMIN))
+    floored: FloatArray = np.maximum(decibels, decibels.max() - _TOP_DB)
+    return floored
+
+
+def _nonzero(norm: FloatArray) -> FloatArray:
+    """Where a norm is nothing, librosa leaves the frame as it is."""
+    return np.where(norm < np.finfo(norm.dtype).tiny, np.ones_like(norm), norm)
+
+
+def _tuning(power: FloatArray) -> float:
+    """Estimate tuning as `librosa.estimate_tuning` does from power (t, 1025)."""
+    low = int(np.ceil(150.0 * N_FFT / SAMPLE_RATE))
+    high = int(np.ceil(4000.0 * N_FFT / SAMPLE_RATE))
+    below, here, above = (power[:, low + i : high + i] for i in (-1, 0, 1))
+    loud = here > 0.1 * power.max(axis=1, keepdims=True)
+    frame, bin_ = np.nonzero(loud & (here > below) & (here >= above))
+    if frame.size == 0:
+        return 0.0
+    below, here, above = below[frame, bin_], here[frame, bin_], above[frame, bin_]
+    # A parabola through each peak and its neighbours.
+    curvature = above + below - 2 * here
+    slope = (above - below) / 2
+    inside = np.abs(slope) < np.abs(curvature)
+    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0)
+    height = here + 0.5 * slope * shift
+    pitch = (bin_ + low + shift)[height >= np.median(height)] * SAMPLE_RATE / N_FFT
+    residual = np.mod(12 * np.log2(pitch / (440.0 / 16)), 1.0)
+    residual[residual >= 0.5] -= 1.0
+    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
+    return float(edges[np.argmax(counts)])
+
+
+def _delta(x: FloatArray) -> FloatArray:
+    """Slope of a line through nine frames (t, n); at the ends, through the first and last nine."""
+    reach = _DELTA_WIDTH // 2
+    inner = len(x) - 2 * reach
+    slope = np.zeros((inner, x.shape[1]), dtype=x.dtype)
+    for i in range(1, reach + 1):
+        slope += i * (x[reach + i : reach + i + inner] - x[reach - i : reach - i + inner])
+    slope /= 2 * sum(i * i for i in range(1, reach + 1))
+    padded: FloatArray = np.pad(slope, ((reach, reach), (0, 0)), mode="edge")
+    return padded
+
+
+def _onset_strength(mel_db: FloatArray) -> FloatArray:
+    rise = np.maximum(0, np.diff(mel_db, axis=0)).mean(axis=1)
+    # One frame for the lag, two because a centred frame hears an onset before it comes.
+    shift = 1 + N_FFT // (2 * HOP_LENGTH)
+    strength: FloatArray = np.pad(rise, (shift, 0))[: len(mel_db)]
+    return strength
+
+
+def _rms(padded: FloatArray, t: int) -> FloatArray:
+    hops = padded[: padded.size // HOP_LENGTH * HOP_LENGTH].reshape(-1, HOP_LENGTH)
+    energy = np.einsum("th,th->t", hops, hops)
+    per_frame = N_FFT // HOP_LENGTH
+    total = np.sum([energy[i : i + t] for i in range(per_frame)], axis=0)
+    rms: FloatArray = np.sqrt(total / N_FFT, dtype=np.float32)
+    return rms
+
+
+def _zero_crossing_rate(y: FloatArray, t: int) -> FloatArray:
+    # Samples this small count as 0, and 0 as positive.
+    negative = np.pad(y < -_AMIN, N_FFT // 2, mode="edge")
+    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+    starts = np.arange(t) * HOP_LENGTH
+    count = crossings[starts + N_FFT - 1] - crossings[starts]
+    rate: FloatArray = (count / N_FFT).astype(np.float32)
+    return rate
+
+
+def _centroid_and_bandwidth(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
+    # In double precision: the variance is a small difference of large sums.
+    bins = np.arange(magnitude.shape[1]) * (SAMPLE_RATE / N_FFT)
+    sums = magnitude.astype(np.float64) @ np.column_stack([np.ones_like(bins), bins, bins**2])
+    total = np.where(sums[:, 0] < np.finfo(np.float32).tiny, 1.0, sums[:, 0])
+    centroid, square = sums[:, 1] / total, sums[:, 2] / total
+    bandwidth = np.sqrt(np.maximum(0, square - centroid**2))
+    return centroid.astype(np.float32), bandwidth.astype(np.float32)
+
+
+def _contrast(magnitude: FloatArray) -> FloatArray:
+    """Decibels between the loudest and the softest bins of seven bands (t, 7)."""
+    bands = _contrast_bands()
+    valley = np.empty((len(magnitude), len(bands)))
+    peak = np.empty_like(valley)
+    for column, (low, high, k) in enumerate(bands):
+        band = magnitude[:, low:high]
+        if k > 1:
+            band = np.partition(band, [k - 1, high - low - k], axis=1)
+            valley[:, column] = band[:, :k].mean(axis=1)
+            peak[:, column] = band[:, -k:].mean(axis=1)
+        else:
+            valley[:, column] = band.min(axis=1)
+            peak[:, column] = band.max(axis=1)
+    contrast: FloatArray = _decibels(peak) - _decibels(valley)
+    return contrast
+
+
+def _rolloff(magnitude: FloatArray) -> FloatArray:
+    total = np.cumsum(magnitude, axis=1)
+    reached = np.argmax(total >= np.float32(0.85) * total[:, -1:], axis=1)
+    rolloff: FloatArray = (reached * (SAMPLE_RATE / N_FFT)).astype(np.float32)
+    return rolloff
+
+
+def _flatness(power: FloatArray) -> FloatArray:
+    floored = np.maximum(power, np.float32(_AMIN))
+    flatness: FloatArray = np.exp(np.log(floored).mean(axis=1)) / floored.mean(axis=1)
+    return flatness
