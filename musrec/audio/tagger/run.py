@@ -1,0 +1,168 @@
+"""From samples to tags: resampling, power spectrogram, patches, network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.model import SAMPLE_RATE, ModelMissing, NotAudio
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
+
+TAGS = (
+    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
+    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists",
+    "classic rock", "soul", "indie rock", "Mellow", "electronica", "80s", "folk", "90s", "chill",
+    "instrumental", "punk", "oldies", "blues", "hard rock", "ambient", "acoustic", "experimental",
+    "female vocalist", "guitar", "Hip-Hop", "70s", "party", "country", "easy listening", "sexy",
+    "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
+    "sad", "House", "happy",
+)  # fmt: skip
+"""The network's outputs in its order: the 50 commonest Last.fm tags of the Million Song Dataset,
+spelt as published."""
+
+NETWORK_RATE = 16_000
+N_FFT = 512
+HOP_LENGTH = 256
+N_MELS = 96
+PATCH_FRAMES = 187
+"""Three seconds, what the network was trained on."""
+
+SECONDS_A_PATCH = 3.0
+"""One patch is taken for each of these, spread evenly from the first frame to the last."""
+
+SHORTEST = 1.0
+"""Seconds; nothing shorter is tagged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tagging:
+    """What the network hears in one clip.
+
+    Attributes
+    ----------
+    taggram : FloatArray, shape (patches, 50)
+        Probability of each of `TAGS`, 0 to 1, in three seconds of sound, in order of time.
+    mean, std : FloatArray, shape (50,)
+        Of `taggram` over time.
+    embedding : FloatArray, shape (200,)
+        The layer before the tags, mean over time.
+    """
+
+    taggram: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    embedding: FloatArray
+
+
+class Tagger:
+    """MusiCNN in onnxruntime, on one thread.
+
+    Cheap to make and to send to another process: the session is opened by the first `tag` in each
+    process. A tagger may be shared by threads.
+
+    Parameters
+    ----------
+    path : Path
+        The installed model, as `musrec.audio.tagger.load` finds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._session: Any = None
+
+    def __reduce__(self) -> tuple[type[Tagger], tuple[Path]]:
+        return Tagger, (self.path,)
+
+    def tag(self, y: FloatArray) -> Tagging:
+        """Tag one clip.
+
+        Parameters
+        ----------
+        y : FloatArray, shape (n,)
+            Mono samples at 22,050 Hz at their true level: the network was trained on songs as
+            they are, and hears a quiet one as a quiet one. A clip of less than three seconds is
+            repeated until it fills a patch, as the network's authors did in training.
+
+        Raises
+        ------
+        NotAudio
+            The clip lasts less than `SHORTEST` seconds or holds values that are not finite.
+        ModelMissing
+            The model file went away or was damaged since it was loaded.
+        """
+        if len(y) < SHORTEST * SAMPLE_RATE:
+            raise NotAudio(
+                f"The clip lasts {len(y) / SAMPLE_RATE:.1f} s; tags need at least one second.",
+                "Send a longer piece of the song.",
+            )
+        if not np.isfinite(y).all():
+            raise NotAudio("The clip holds values that are not numbers.")
+        frames = spectrogram(y)
+        last = len(frames) - PATCH_FRAMES
+        count = max(1, round(len(frames) * HOP_LENGTH / NETWORK_RATE / SECONDS_A_PATCH))
+        return self.tag_patches(frames, np.linspace(0, last, count).round().astype(np.intp))
+
+    def tag_patches(
+        self, frames: FloatArray, starts: np.ndarray[Any, np.dtype[np.intp]]
+    ) -> Tagging:
+        """Tag the patches of `spectrogram`'s frames that begin at `starts`."""
+        session = self.session()
+        # One patch at a time: its activations stay in the processor's cache.
+        outputs = [
+            session.run(None, {"power": frames[None, start : start + PATCH_FRAMES]})
+            for start in starts
+        ]
+        taggram = np.concatenate([tags for tags, _ in outputs])
+        embedding = np.concatenate([units for _, units in outputs])
+        return Tagging(taggram, taggram.mean(0), taggram.std(0), embedding.mean(0))
+
+    def session(self) -> Any:
+        """Open the model, once a process."""
+        if self._session is None:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 4  # what goes wrong is raised, and said once
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    self.path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # noqa: BLE001 - onnxruntime's own have no other base
+                raise ModelMissing(
+                    f"The tagger at {self.path} cannot be opened: {error}",
+                    "Run `musrec models install` again.",
+                ) from None
+        return self._session
+
+
+def spectrogram(y: FloatArray) -> FloatArray:
+    """Return the power spectrogram that the network starts from, shape (frames, 257).
+
+    At 16 kHz (soxr, high quality), windows of 512 samples (Hann) every 256, centred, with the
+    clip reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to
+    the length of one.
+
+    Parameters
+    ----------
+    y : FloatArray, shape (n,)
+        Mono samples at 22,050 Hz.
+    """
+    import soxr
+    from scipy import fft
+
+    samples = soxr.resample(y, SAMPLE_RATE, NETWORK_RATE, quality="HQ").astype(np.float32)
+    shortest = (PATCH_FRAMES - 1) * HOP_LENGTH
+    if len(samples) < shortest:
+        samples = np.resize(samples, shortest)
+    padded = np.pad(samples, N_FFT // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
+    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
+    spectrum = fft.rfft(windows * hann, axis=1)
+    power: FloatArray = spectrum.real**2 + spectrum.imag**2
+    return power
