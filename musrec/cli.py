@@ -1,0 +1,483 @@
+"""The command line. Every command talks to `musrec.service`; heavy imports wait for their use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from musrec import __version__
+from musrec.model import (
+    Answer,
+    Choices,
+    Constraints,
+    FeedbackKind,
+    Heard,
+    MusrecError,
+    NotFound,
+    Pick,
+    Track,
+)
+
+if TYPE_CHECKING:
+    from musrec.service import Service
+    from musrec.settings import Settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="musrec",
+    help="Hears music, recommends more of it, and says why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(no_args_is_help=True, help="Fetch and check the tagger's model.")
+train = typer.Typer(no_args_is_help=True, help="Make what the package ships, from tables.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure, by protocols that anyone can run.")
+app.add_typer(models, name="models")
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+
+out = Console()
+err = Console(stderr=True)
+
+As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="The member you are.")]
+Name = Annotated[str, typer.Option("--as", metavar="NAME", help="The member you are.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Ask no service on the network.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", envvar="MUSREC_SHARED_DATA", help="Folder of data.")
+]
+SHARED = Path("../shared/data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"musrec {__version__}", highlight=False)
+        raise typer.Exit
+
+
+class _Options:
+    """What was said before the command: it holds for whichever command follows."""
+
+    config: Path | None = None
+
+
+@app.callback()
+def _main(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The TOML file to use.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback acts
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    _Options.config = config
+
+
+def main() -> NoReturn:
+    """Run the command line; exit 0, or with the code of the kind of error."""
+    try:
+        app(standalone_mode=False)
+    except MusrecError as error:
+        sys.exit(_complain(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        err.print("Stopped. What was done so far is kept.")
+        sys.exit(130)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except Exception as error:  # click's own errors know how to show themselves
+        if not hasattr(error, "show"):
+            raise
+        error.show()
+        sys.exit(getattr(error, "exit_code", 2))
+    sys.exit(0)
+
+
+def _complain(error: MusrecError) -> int:
+    if "--json" in sys.argv:
+        problem = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
+        print(json.dumps(problem, ensure_ascii=False))  # noqa: T201 - for programs
+    else:
+        err.print(f"[bold red]✗[/] {escape(str(error))}", highlight=False)
+        if error.hint:
+            err.print(f"  {escape(error.hint)}", highlight=False, style="dim")
+    return error.exit_code
+
+
+def _settings() -> Settings:
+    from musrec.settings import load
+
+    settings = load(_Options.config)
+    logging.basicConfig(level=settings.log.level, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return settings
+
+
+def _with_service(job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+    from musrec.service import Service
+
+    async def run() -> T:
+        async with Service.open(settings) as service:
+            return await job(service)
+
+    settings = _settings()
+    return asyncio.run(run())
+
+
+# Music in -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    as_json: Json = False,
+) -> None:
+    """Index a folder of music: everything in it can be recommended afterwards."""
+    for path in paths:
+        if not path.exists():
+            raise NotFound(f"There is nothing at {path}.", "Check the path.")
+    _with_service(lambda service: _add(service, paths, as_json=as_json))
+
+
+async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from musrec.service import audio_files
+
+    files, _ = await asyncio.to_thread(audio_files, paths)
+    steps = []
+    columns = (
+        TextColumn("Hearing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("", total=len(files), rate="")
+        async for step in service.add(paths):
+            steps.append(step)
+            speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
+            progress.update(task, advance=1, rate=f"{speed:.1f} songs/s" if speed else "")
+    added = [step for step in steps if step.track]
+    problems = [step for step in steps if step.problem]
+    known = sum(step.known for step in steps)
+    if as_json:
+        _print_json(
+            added=[{"path": str(step.path), **_track_json(step.track)} for step in added],
+            known=known,
+            problems=[{"path": str(step.path), "problem": step.problem} for step in problems],
+        )
+        return
+    out.print(
+        f"{len(added)} songs added, {known} known already, {len(problems)} could not be added. "
+        f"The catalogue holds {len(service.catalogue)}.",
+        highlight=False,
+    )
+    for step in problems:
+        out.print(f"  {escape(str(step.path))}: {escape(step.problem)}", highlight=False)
+
+
+def _clip(song: str) -> tuple[bytes, str] | None:
+    """Read the file of that name; None where there is none, so that it must be a title."""
+    from musrec.service import read_clip
+
+    path = Path(song).expanduser()
+    try:
+        if path.is_dir():
+            raise NotFound(f"{song} is a folder.", f"Index it first: musrec add {song}")
+        return (read_clip(path), path.name) if path.is_file() else None
+    except OSError as error:
+        raise NotFound(f"{song} cannot be read: {error.strerror}.", "Check the file.") from None
+
+
+async def _hear(service: Service, song: str, *, online: bool) -> Heard:
+    """Hear a file, or find a song by id, link or title and hear that."""
+    if clip := await asyncio.to_thread(_clip, song):
+        return await service.hear_clip(*clip)
+    found = await service.find(song, online=online)
+    if isinstance(found, Choices):
+        lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
+        raise NotFound(f"{found.why}\n{lines}", "Say which one by its id or with its artist.")
+    return await service.hear_track(found)
+
+
+# Recommending -------------------------------------------------------------------------------------
+
+
+@app.command()
+def recommend(
+    song: Annotated[str, typer.Argument(help="A file, a title, a link or an id.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=25, help="How many.")] = 5,
+    member: As = None,
+    card: Annotated[Path, typer.Option(metavar="FILE", help="Where the card goes.")] = Path(
+        "musrec-card.png"
+    ),
+    genre: Annotated[list[str] | None, typer.Option(help="Only this genre; repeatable.")] = None,
+    adventurous: Annotated[
+        float | None, typer.Option(min=0, max=1, help="0: the closest; 1: the bravest.")
+    ] = None,
+    repeats: Annotated[bool, typer.Option(help="Songs recommended lately may return.")] = False,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Recommend songs that sound like one, and suit who asks."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening"):
+            heard = await _hear(service, song, online=not offline)
+            answer = await service.recommend(
+                heard,
+                member=member,
+                count=count,
+                adventurous=adventurous,
+                constraints=Constraints(
+                    only_genres=frozenset(name.lower() for name in genre or ()), repeats=repeats
+                ),
+            )
+            drawn = await _draw(service, answer, card) if answer.picks else None
+        _print_answer(answer, drawn, as_json=as_json)
+
+    _with_service(job)
+
+
+async def _draw(service: Service, answer: Answer, card: Path) -> Path:
+    picture = await service.card(answer, answer.picks[0])
+    # Written whole or not at all: a full disk leaves no half of a picture behind.
+    new = card.with_name(f".{card.name}.new")
+    try:
+        await asyncio.to_thread(new.write_bytes, picture.png)
+        await asyncio.to_thread(new.replace, card)
+    except OSError as error:
+        await asyncio.to_thread(new.unlink, missing_ok=True)
+        raise MusrecError(
+            f"The card cannot be written to {card}: {error.strerror}.", "Choose another --card."
+        ) from None
+    return card
+
+
+def _print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            query=answer.query and _track_json(answer.query),
+            picks=[_pick_json(pick) for pick in answer.picks],
+            notes=list(answer.notes),
+            card=card and str(card),
+        )
+        return
+    if answer.query:
+        out.print(f"Because you gave [bold]{escape(str(answer.query))}[/]", highlight=False)
+    for place, pick in enumerate(answer.picks, start=1):
+        out.print(
+            f"\n[bold cyan]{place}[/]  [bold]{escape(pick.track.title)}[/] — "
+            f"{escape(pick.track.artist)}  [dim]{pick.track.id}[/]\n"
+            f"   [green]{pick.match}% match[/], score {pick.score:.2f}. "
+            f"{escape(pick.explanation.sentence)}",
+            highlight=False,
+        )
+    if card:
+        out.print(f"\nThe card is at [bold]{escape(str(card))}[/]", highlight=False)
+    for note in answer.notes:
+        out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
+
+
+@app.command()
+def like(track: str, member: Name, as_json: Json = False) -> None:
+    """Give a song a thumb up; the next answer knows it."""
+    _thumb(track, member, FeedbackKind.LIKE, as_json=as_json)
+
+
+@app.command()
+def dislike(track: str, member: Name, as_json: Json = False) -> None:
+    """Give a song a thumb down: it and what sounds like it will stay away."""
+    _thumb(track, member, FeedbackKind.DISLIKE, as_json=as_json)
+
+
+@app.command()
+def unthumb(track: str, member: Name, as_json: Json = False) -> None:
+    """Take a thumb back."""
+    _thumb(track, member, None, as_json=as_json)
+
+
+def _thumb(song: str, member: str, kind: FeedbackKind | None, *, as_json: bool) -> None:
+    async def job(service: Service) -> None:
+        found = await service.find(song, online=False)
+        if isinstance(found, Choices):
+            lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
+            raise NotFound(f"{found.why}\n{lines}", "Say which one by its id.")
+        if kind:
+            changed = await service.learn(member, found.id, kind, name=member)
+        else:
+            thumbs = (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
+            changed = any([await service.forget(member, found.id, thumb) for thumb in thumbs])
+        if as_json:
+            _print_json(track=_track_json(found), member=member, kind=kind, changed=changed)
+            return
+        said = {FeedbackKind.LIKE: "likes", FeedbackKind.DISLIKE: "dislikes"}
+        word = said[kind] if kind else "has no thumb on"
+        note = "" if changed else " (as before)"
+        out.print(f"{escape(member)} {word} {escape(str(found))}{note}.", highlight=False)
+
+    _with_service(job)
+
+
+# Looking ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def search(
+    text: str,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=100)] = 10,
+    as_json: Json = False,
+) -> None:
+    """Find songs of the catalogue by title and artist."""
+
+    async def job(service: Service) -> None:
+        found = await asyncio.to_thread(service.suggest, text, limit)
+        if as_json:
+            _print_json(tracks=[_track_json(track) for track in found])
+        elif not found:
+            raise NotFound(f"No song is called anything like {text!r}.", "Try fewer words.")
+        else:
+            for track in found:
+                out.print(f"[dim]{track.id}[/]  {escape(str(track))}", highlight=False)
+
+    _with_service(job)
+
+
+@app.command()
+def show(
+    song: Annotated[str, typer.Argument(help="A file, a title, a link or an id.")],
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Show everything heard in a song."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening"):
+            heard = await _hear(service, song, online=not offline)
+        foreign = await service.store.foreign(heard.track.id)
+        if as_json:
+            _print_json(**_heard_json(heard), foreign=foreign)
+        else:
+            _print_heard(heard, foreign, service.notes)
+
+    _with_service(job)
+
+
+def _print_heard(
+    heard: Heard, foreign: dict[str, dict[str, float]], notes: tuple[str, ...]
+) -> None:
+    from rich.table import Table
+
+    analysis, profile = heard.analysis, heard.profile
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("[bold]Song[/]", f"{escape(str(heard.track))}  [dim]{heard.track.id}[/]")
+    table.add_row("[bold]Heard[/]", f"{analysis.seconds:.1f} s of {analysis.kind}")
+    if (rhythm := analysis.rhythm) and rhythm.tempo:
+        other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
+        table.add_row(
+            "[bold]Tempo[/]", f"{rhythm.tempo:.0f} bpm, {rhythm.confidence:.0%} sure{other}"
+        )
+    if harmony := analysis.harmony:
+        table.add_row(
+            "[bold]Key[/]",
+            f"{harmony}, {harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents",
+        )
+    if analysis.loudness is not None:
+        table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
+    if profile.genres:
+        table.add_row("[bold]Genre[/]", _shares(profile.genres, 3))
+    if profile.tags:
+        table.add_row("[bold]Tags[/]", _shares(profile.tags, 8))
+    for name, percentile in profile.percentiles.items():
+        bar = "█" * round(percentile / 5)
+        table.add_row(name, f"{bar:<20} more than {percentile:.0f}% of the reference")
+    for origin, values in foreign.items():
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
+    out.print(table)
+    for note in notes:
+        out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
+
+
+def _shares(values: Any, most: int) -> str:
+    best = sorted(values.items(), key=lambda item: -item[1])[:most]
+    return ", ".join(f"{name} {share:.0%}" for name, share in best)
+
+
+# JSON ---------------------------------------------------------------------------------------------
+
+
+def _print_json(**values: Any) -> None:
+    print(json.dumps(values, ensure_ascii=False, indent=2))  # noqa: T201 - for programs
+
+
+def _track_json(track: Track | None) -> dict[str, Any]:
+    if track is None:
+        return {}
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artists": list(track.artists),
+        "album": track.album,
+        "genre": track.genre,
+        "year": track.year,
+        "isrc": track.isrc,
+        "links": dict(track.links),
+        "provenance": dict(track.provenance),
+    }
+
+
+def _pick_json(pick: Pick) -> dict[str, Any]:
+    return {
+        **_track_json(pick.track),
+        "score": pick.score,
+        "match": pick.match,
+        "reason": pick.explanation.sentence,
+        "details": list(pick.explanation.details),
+        "counterfactual": pick.explanation.counterfactual,
+        "terms": {term.name: term.value for term in pick.terms},
+    }
+
+
+def _heard_json(heard: Heard) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from musrec.audio.features import STATISTIC_NAMES
+
+    analysis, profile = heard.analysis, heard.profile
+    statistics = zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)
+    return {
+        "track": _track_json(heard.track),
+        "seconds": analysis.seconds,
+        "kind": analysis.kind,
+        "analyser": analysis.version,
+        "rhythm": analysis.rhythm and asdict(analysis.rhythm),
+        "harmony": analysis.harmony and asdict(analysis.harmony),
+        "loudness": analysis.loudness,
+        "descriptors": dict(analysis.descriptors),
+        "percentiles": dict(profile.percentiles),
+        "genres": dict(profile.genres),
+        "tags": dict(profile.tags),
+        # NaN is no JSON: what is not known is null.
+        "statistics": {name: None if isnan(value) else value for name, value in statistics},
+    }
