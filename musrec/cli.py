@@ -339,6 +339,63 @@ def _thumb(song: str, member: str, kind: FeedbackKind | None, *, as_json: bool) 
     _with_service(job)
 
 
+@app.command()
+def demo(
+    data: Data = SHARED,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its things.")] = Path("demo"),
+) -> None:
+    """See it work: hear some music, recommend, thumb, and recommend again."""
+    from musrec.demo import write_tunes
+    from musrec.service import Service
+
+    music = data / "music"
+    if not music.is_dir():
+        music = folder / "tunes"
+        write_tunes(music)
+    settings = _settings()
+    own = settings.paths.model_copy(update={"data": folder.absolute()})
+    settings = settings.model_copy(update={"paths": own, "store": type(settings.store)()})
+
+    async def run() -> None:
+        async with Service.open(settings) as service:
+            await _demonstrate(service, music, folder / "card.png")
+
+    asyncio.run(run())
+
+
+async def _demonstrate(service: Service, music: Path, card: Path) -> None:
+    from musrec.service import audio_files
+
+    out.rule("1. Hear some music")
+    await service.delete_member("demo")
+    await _add(service, [music], as_json=False)
+    files, _ = await asyncio.to_thread(audio_files, [music])
+    clip = files[len(files) // 2]
+
+    out.rule(f"2. Recommend for a clip: {clip.name}")
+    wishes = Constraints(repeats=True)
+    heard = await _hear(service, str(clip), online=False)
+    before = await service.recommend(heard, member="demo", constraints=wishes)
+    drawn = await _draw(service, before, card) if before.picks else None
+    _print_answer(before, drawn, as_json=False)
+
+    if before.picks:
+        worst = before.picks[0].track
+        out.rule(f"3. Thumb {worst.title} down, and ask again")
+        await service.learn("demo", worst.id, FeedbackKind.DISLIKE)
+        after = await service.recommend(heard, member="demo", constraints=wishes)
+        _print_answer(after, None, as_json=False)
+
+    out.rule("What to try next")
+    for line in (
+        "musrec add ~/Music              index your own music",
+        "musrec recommend SONG           a file, a title or a link",
+        "musrec like ID --as me          and ask again with --as me",
+        "musrec show SONG                everything heard in it",
+    ):
+        out.print(f"  {line}", highlight=False)
+
+
 # Looking ------------------------------------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ def compose(tune: Tune, seconds: float = 16.0) -> FloatArray:
         if tune.drums:
             _mix(y, start, tune.drums * _drum(place % 2 == 1, random))
     y = y[: round(seconds * RATE)]
-    return (0.8 * y / np.abs(y).max()).astype(np.float32)
+    return np.asarray(0.8 * y / np.abs(y).max(), np.float32)
 
 
 def _mix(y: FloatArray, start: int, sound: FloatArray) -> None:
@@ -89,14 +89,14 @@ def _pluck(note: int, tune: Tune) -> FloatArray:
     partials = np.arange(1, tune.partials + 1)[:, None]
     tone = np.sin(2 * np.pi * frequency * partials * t) * np.exp(-t * partials**0.5 / tune.decay)
     attack = np.minimum(t / 0.005, 1)
-    return (0.2 * attack * (tone / partials).sum(0)).astype(np.float32)
+    return np.asarray(0.2 * attack * (tone / partials).sum(0), np.float32)
 
 
 def _drum(snare: bool, random: np.random.Generator) -> FloatArray:
     t = np.arange(round(0.2 * RATE)) / RATE
     if snare:
-        return (0.4 * random.normal(size=len(t)) * np.exp(-t / 0.04)).astype(np.float32)
-    return (np.sin(2 * np.pi * 60 * t * np.exp(-t)) * np.exp(-t / 0.08)).astype(np.float32)
+        return np.asarray(0.4 * random.normal(size=len(t)) * np.exp(-t / 0.04), np.float32)
+    return np.asarray(np.sin(2 * np.pi * 60 * t * np.exp(-t)) * np.exp(-t / 0.08), np.float32)
 
 
 def write_tunes(folder: Path) -> None:

@@ -17,11 +17,12 @@ import logging
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from musrec.model import (
     ANALYSER_VERSION,
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from musrec.audio.workers import Ears
     from musrec.recommend import Recommender
     from musrec.sources import Sources
-    from musrec.space import Space
+    from musrec.space import Index, Space
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,9 @@ AUDIO_SUFFIXES = frozenset(
 )
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes; a larger file is refused before it is read."""
+
+REFIT_AFTER = 25
+"""Events after which members are compared anew; until then each thumb acts on its own member."""
 
 NOT_MUSIC = {
     SoundKind.SPEECH: "it sounds like speech",
@@ -106,6 +112,10 @@ class Service:
         self.store = store
         self._stack = stack
         self._engine: _Engine
+        # The recommender is for one thread: thumbs and answers queue for this one.
+        self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
+        stack.callback(self._thinking.shutdown)
+        self._refitting: asyncio.Task[None] | None = None
         self._ears: Ears | None = None
         self._sources: Sources | None = None
         self._opening = asyncio.Lock()
@@ -133,7 +143,10 @@ class Service:
     @property
     def catalogue(self) -> Catalogue:
         """Everything that can be recommended now."""
-        return self._engine.recommender.catalogue
+        return self._engine.catalogue
+
+    async def _think(self, job: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thinking, job, *args)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -166,7 +179,7 @@ class Service:
             known = {track.id for track in self.catalogue.tracks}
             fresh = [song for song in heard if song.track.id not in known]
             if fresh:
-                self._engine = await asyncio.to_thread(_grown, self._engine, fresh)
+                self._engine = await self._think(_grown, self._engine, fresh)
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -403,9 +416,10 @@ class Service:
             adventurous=wishes.adventurous if adventurous is None else adventurous,
             constraints=constraints or Constraints(),
             now=now,
-            recent=await self.store.recommended(member, since) if member else {},
+            recent=frozenset(await self.store.recommended(member, since) if member else ()),
         )
-        picks, notes = await asyncio.to_thread(self._engine.recommender.recommend, request)
+        chosen = await self._think(self._engine.recommender.recommend, request)
+        picks = chosen.picks
         if member:
             query = heard.track.id if heard else None
             await self.store.remember_picks(member, [pick.track.id for pick in picks], query, now)
@@ -414,7 +428,7 @@ class Service:
             analysis=heard.analysis if heard else None,
             profile=heard.profile if heard else None,
             picks=picks,
-            notes=(*self.notes, *notes),
+            notes=(*self.notes, *chosen.notes),
         )
 
     async def learn(
@@ -443,21 +457,30 @@ class Service:
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self.store.learn(event, name)
         if changed:
-            await asyncio.to_thread(self._engine.recommender.learn, event)
+            await self._think(self._engine.recommender.learn, event)
+            self._refit_when_due()
         return changed
 
     async def forget(self, member: str, track: str, kind: FeedbackKind) -> bool:
         """Take a feedback back; say whether there was any."""
         changed = await self.store.forget(member, track, kind)
         if changed:
-            await asyncio.to_thread(self._engine.recommender.forget, member, track, kind)
+            await self._think(self._engine.recommender.forget, member, track, kind)
         return changed
 
     async def delete_member(self, member: str) -> bool:
         """Forget a member with all that was learned from them; say whether there was one."""
         known = await self.store.delete_member(member)
-        await asyncio.to_thread(self._engine.recommender.forget_member, member)
+        await self._think(self._engine.recommender.forget_member, member)
         return known
+
+    def _refit_when_due(self) -> None:
+        """Learn from all members anew, in the background, once enough has happened."""
+        recommender = self._engine.recommender
+        if recommender.unfitted < REFIT_AFTER:
+            return
+        if self._refitting is None or self._refitting.done():
+            self._refitting = asyncio.create_task(asyncio.to_thread(recommender.refit))
 
     # Showing ----------------------------------------------------------------------------------
 
@@ -482,6 +505,8 @@ class _Engine:
     """What answers are computed from; swapped as a whole, so that no reader sees half of it."""
 
     space: Space
+    catalogue: Catalogue
+    index: Index
     recommender: Recommender
     names: tuple[str, ...]
 
@@ -495,8 +520,9 @@ def _build(songs: Sequence[tuple[Track, Analysis]], feedback: Sequence[Feedback]
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
-    recommender = Recommender(catalogue, feedback, spaces.Index(catalogue.vectors))
-    return _Engine(space, recommender, _names(catalogue.tracks))
+    index = spaces.Index(catalogue.vectors)
+    recommender = Recommender(catalogue, feedback, index.similarities)
+    return _Engine(space, catalogue, index, recommender, _names(catalogue.tracks))
 
 
 def _heard(space: Space, track: Track, analysis: Analysis) -> Heard:
@@ -522,8 +548,22 @@ def _catalogue(songs: Sequence[Heard], space: Space) -> Catalogue:
 
 
 def _grown(engine: _Engine, fresh: Sequence[Heard]) -> _Engine:
-    engine.recommender.extend(_catalogue(fresh, engine.space))
-    return _Engine(engine.space, engine.recommender, _names(engine.recommender.catalogue.tracks))
+    import numpy as np
+
+    more = _catalogue(fresh, engine.space)
+    catalogue = Catalogue(
+        (*engine.catalogue.tracks, *more.tracks),
+        (*engine.catalogue.profiles, *more.profiles),
+        np.concatenate([engine.catalogue.vectors, more.vectors]),
+        {
+            name: np.concatenate([values, more.facets[name]])
+            for name, values in engine.catalogue.facets.items()
+        },
+    )
+    index = engine.index.extended(more.vectors)
+    engine.recommender.extend(more, index.similarities)
+    names = (*engine.names, *_names(more.tracks))
+    return _Engine(engine.space, catalogue, index, engine.recommender, names)
 
 
 def _names(tracks: Iterable[Track]) -> tuple[str, ...]:
