@@ -1,0 +1,373 @@
+"""What members like in common: linear models and neighbours on a members x tracks matrix.
+
+Everything here works on plain sparse arrays of likes (0 absent, up to 1), so the evaluation runs
+the same code as the product. Every scorer has ``scores(profiles)``: rows of likes in, one score a
+track out, for members it was fitted on and for new ones alike (fold-in).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from musrec.model import FloatArray
+
+LARGEST_SOLVE = 6_000
+"""Rows of the largest dense system solved; beyond it, neighbours take over from EASE."""
+
+_CHUNK = 2_048
+
+
+class Scorer(Protocol):
+    """Scores every track for rows of likes."""
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, n) scores for (q, n) likes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ease:
+    """EASE with the sound of tracks as further "members", solved on the smaller side.
+
+    EASE is the linear autoencoder without self-similarity [1]_; stacking weighted content under
+    the likes is its extension to side information [2]_. With M = [likes; share * content'] and
+    K = M M' + penalty I, Woodbury's identity gives every weight from K alone, so the cost follows
+    the number of members rather than the square of the catalogue. A score splits exactly into
+    what each member and each content dimension adds.
+
+    Attributes
+    ----------
+    likes : csr_matrix, shape (m, n)
+    by_track : csr_matrix, shape (n, m)
+        The same, transposed.
+    content : FloatArray, shape (n, d)
+        Already weighted; d may be 0.
+    inverse : FloatArray
+        K^-1, shape (m + d, m + d), or (M'M + penalty I)^-1, shape (n, n), whichever is smaller.
+    self_members, self_content : FloatArray, shape (n,)
+        What a track's own like adds to its own score by way of members and content; taken out.
+
+    References
+    ----------
+    .. [1] H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
+    .. [2] O. Jeunen, J. Van Balen, B. Goethals, "Closed-form models for collaborative filtering
+       with side-information", RecSys 2020.
+    """
+
+    likes: csr_matrix
+    by_track: csr_matrix
+    content: FloatArray
+    inverse: FloatArray
+    self_members: FloatArray
+    self_content: FloatArray
+
+    @classmethod
+    def fit(
+        cls,
+        likes: csr_matrix,
+        content: FloatArray | None = None,
+        *,
+        penalty: float = 100.0,
+        share: float = 3.0,
+    ) -> Ease:
+        """Solve for likes (m, n) and unit-length content vectors (n, d).
+
+        Parameters
+        ----------
+        penalty : float
+            Ridge, above 0; larger trusts few likes less.
+        share : float
+            Weight of content against likes.
+        """
+        from scipy.sparse import csr_matrix
+
+        likes = csr_matrix(likes, dtype=np.float32)
+        m, n = likes.shape
+        by_track = likes.T.tocsr()
+        weighted = (
+            np.zeros((n, 0), np.float32)
+            if content is None
+            else np.nan_to_num(share * np.asarray(content, np.float32))
+        )
+        if m + weighted.shape[1] <= n:
+            cross = likes @ weighted
+            gram = np.block(
+                [[(likes @ by_track).toarray(), cross], [cross.T, weighted.T @ weighted]]
+            )
+        else:
+            gram = (by_track @ likes).toarray() + weighted @ weighted.T
+        inverse = _inverse(gram, penalty)
+        bare = cls(likes, by_track, weighted, inverse, *np.empty((2, 0), np.float32))
+        self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
+        for start in range(0, n, _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, n))
+            pull = bare._pull_of(rows)
+            self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
+            self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
+        return replace(bare, self_members=self_members, self_content=self_content)
+
+    def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
+        """Return (len(rows), m + d): how far each track's like pulls on members and content."""
+        m = self.likes.shape[0]
+        if self.inverse.shape[0] == self.likes.shape[1]:  # P = (M'M + penalty I)^-1, pull = M P
+            solved = self.inverse[rows]
+            return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
+        return np.asarray(
+            self.by_track[rows] @ self.inverse[:m] + self.content[rows] @ self.inverse[m:]
+        )
+
+    def _pull(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, m + d): how far whole profiles pull on members and content."""
+        if self.inverse.shape[0] == self.likes.shape[1]:
+            solved = profiles @ self.inverse
+            return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
+        seen = np.hstack([(profiles @ self.by_track).toarray(), profiles @ self.content])
+        return np.asarray(seen @ self.inverse)
+
+    def parts(
+        self, profiles: csr_matrix, rows: NDArray[np.intp] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what members and what content add to the scores, each (q, n) or (q, len(rows)).
+
+        Their sum is the score of EASE.
+        """
+        m = self.likes.shape[0]
+        pull = self._pull(profiles)
+        picked = slice(None) if rows is None else rows
+        by_track = self.by_track if rows is None else self.by_track[rows]
+        own = (profiles if rows is None else profiles[:, rows]).toarray()
+        rest = np.maximum(1.0 - self.self_members[picked] - self.self_content[picked], 1e-6)
+        members = (by_track @ pull[:, :m].T).T - own * self.self_members[picked]
+        content = pull[:, m:] @ self.content[picked].T - own * self.self_content[picked]
+        return (members / rest).astype(np.float32), (content / rest).astype(np.float32)
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, n) scores for (q, n) likes."""
+        members, content = self.parts(profiles)
+        return np.asarray(members + content)
+
+    def without(self, members: NDArray[np.intp]) -> Ease:
+        """Return the same model with these members' likes taken out of every score."""
+        likes = _emptied(self.likes, members)
+        return replace(self, likes=likes, by_track=likes.T.tocsr())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemNeighbours:
+    """Tracks liked by the same members: cosine between columns, the nearest of each kept.
+
+    Attributes
+    ----------
+    likes, by_track : csr_matrix, shape (m, n) and (n, m)
+    similarity : csr_matrix, shape (n, n)
+        Zero diagonal.
+    """
+
+    likes: csr_matrix
+    by_track: csr_matrix
+    similarity: csr_matrix
+
+    @classmethod
+    def fit(
+        cls, likes: csr_matrix, *, neighbours: int = 100, shrinkage: float = 10.0
+    ) -> ItemNeighbours:
+        """Compare all tracks by likes (m, n); `shrinkage` distrusts pairs with few likes."""
+        from scipy.sparse import csr_matrix
+
+        likes = csr_matrix(likes, dtype=np.float32)
+        by_track = likes.T.tocsr()
+        return cls(likes, by_track, _nearest(by_track, neighbours, shrinkage))
+
+    def parts(
+        self, profiles: csr_matrix, rows: NDArray[np.intp] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what members and what content (nothing) add, as `Ease.parts` does."""
+        scored = profiles @ self.similarity
+        members = (scored if rows is None else scored[:, rows]).toarray()
+        return members, np.zeros_like(members)
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, n) scores for (q, n) likes."""
+        return self.parts(profiles)[0]
+
+    def without(self, members: NDArray[np.intp]) -> ItemNeighbours:
+        """Return the same model with these members' likes no longer counted as evidence."""
+        likes = _emptied(self.likes, members)
+        return replace(self, likes=likes, by_track=likes.T.tocsr())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserNeighbours:
+    """What the members with the most similar likes like: a baseline."""
+
+    likes: csr_matrix
+    lengths: FloatArray
+    neighbours: int
+    shrinkage: float
+
+    @classmethod
+    def fit(
+        cls, likes: csr_matrix, *, neighbours: int = 100, shrinkage: float = 10.0
+    ) -> UserNeighbours:
+        """Remember likes (m, n)."""
+        return cls(likes, _lengths(likes), neighbours, shrinkage)
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, n) scores for (q, n) likes; a member is never their own neighbour."""
+        from scipy.sparse import csr_matrix
+
+        alike = (profiles @ self.likes.T).toarray()
+        alike /= np.outer(_lengths(profiles), self.lengths) + self.shrinkage + 1e-9
+        alike[alike > 1 - 1e-5] = 0  # an identical row is the member's own, or adds nothing
+        keep = min(self.neighbours, alike.shape[1])
+        least = np.partition(alike, -keep, axis=1)[:, [-keep]]
+        return np.asarray((csr_matrix(np.where(alike >= least, alike, 0)) @ self.likes).toarray())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Popularity:
+    """How much a track is liked by all: a baseline, and the `popularity` term.
+
+    Attributes
+    ----------
+    counts : FloatArray, shape (n,)
+    """
+
+    counts: FloatArray
+
+    @classmethod
+    def fit(cls, likes: csr_matrix) -> Popularity:
+        """Add up likes (m, n)."""
+        return cls(np.asarray(likes.sum(axis=0), dtype=np.float32).ravel())
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return the same (q, n) row for everybody."""
+        return np.tile(self.counts, (profiles.shape[0], 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlternatingLeastSquares:
+    """Implicit-feedback matrix factorisation by the `implicit` library; an optional extra.
+
+    References
+    ----------
+    Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets",
+    ICDM 2008.
+    """
+
+    factors: FloatArray
+    penalty: float
+    confidence: float
+
+    @classmethod
+    def fit(
+        cls,
+        likes: csr_matrix,
+        *,
+        factors: int = 64,
+        penalty: float = 0.05,
+        confidence: float = 20.0,
+        seed: int = 0,
+    ) -> AlternatingLeastSquares:
+        """Factorise likes (m, n); raises ImportError without the ``als`` extra."""
+        from implicit.als import AlternatingLeastSquares as Implicit
+
+        model = Implicit(
+            factors=factors,
+            regularization=penalty,
+            alpha=confidence,
+            random_state=seed,
+            num_threads=1,
+        )
+        model.fit(likes, show_progress=False)
+        return cls(np.asarray(model.item_factors, np.float32), penalty, confidence)
+
+    def scores(self, profiles: csr_matrix) -> FloatArray:
+        """Return (q, n) scores for (q, n) likes, each row folded in by one ridge solve."""
+        tracks = self.factors
+        common = tracks.T @ tracks + self.penalty * np.eye(tracks.shape[1], dtype=np.float32)
+        out = np.zeros(profiles.shape, np.float32)
+        for row, (start, end) in enumerate(
+            zip(profiles.indptr[:-1], profiles.indptr[1:], strict=True)
+        ):
+            liked = tracks[profiles.indices[start:end]]
+            trust = self.confidence * profiles.data[start:end, None]
+            system = common + liked.T @ (trust * liked)
+            out[row] = tracks @ np.linalg.solve(system, (liked * (1 + trust)).sum(axis=0))
+        return out
+
+
+def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
+    """Return the product's scorer: EASE while it can be solved, neighbours beyond."""
+    m, n = likes.shape
+    d = 0 if content is None else content.shape[1]
+    if min(m + d, n) <= LARGEST_SOLVE:
+        return Ease.fit(likes, content)
+    return ItemNeighbours.fit(likes)
+
+
+def _inverse(gram: FloatArray, penalty: float) -> FloatArray:
+    """Return (gram + penalty I)^-1 by Cholesky; in float64, as the systems are badly scaled."""
+    from scipy.linalg import lapack
+
+    system = gram.astype(np.float64)
+    system[np.diag_indices_from(system)] += penalty
+    if not len(system):
+        return system.astype(np.float32)
+    factor, failed = lapack.dpotrf(system, lower=True, overwrite_a=True)
+    inverse, failed_too = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    if failed or failed_too:
+        raise np.linalg.LinAlgError("likes or vectors are not finite")
+    lower = np.tril(inverse).astype(np.float32)
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def _nearest(by_track: csr_matrix, neighbours: int, shrinkage: float) -> csr_matrix:
+    """Return the shrunk cosine between rows, the largest of each row, diagonal out."""
+    from scipy.sparse import csr_matrix, vstack
+
+    lengths = _lengths(by_track)
+    n = by_track.shape[0]
+    members = by_track.T.tocsr()
+    blocks = []
+    for start in range(0, n, _CHUNK):
+        block = (by_track[start : start + _CHUNK] @ members).tocsr()
+        data, indices, ends = [], [], [0]
+        for row in range(block.shape[0]):
+            at = slice(block.indptr[row], block.indptr[row + 1])
+            columns = block.indices[at]
+            values = block.data[at] / (lengths[start + row] * lengths[columns] + shrinkage)
+            values[columns == start + row] = 0
+            if len(values) > neighbours:
+                best = np.argpartition(-values, neighbours)[:neighbours]
+                columns, values = columns[best], values[best]
+            data.append(values)
+            indices.append(columns)
+            ends.append(ends[-1] + len(values))
+        blocks.append(
+            csr_matrix(
+                (np.concatenate(data), np.concatenate(indices), ends), shape=(block.shape[0], n)
+            )
+        )
+    return vstack(blocks).tocsr() if blocks else csr_matrix((0, 0), dtype=np.float32)
+
+
+def _lengths(rows: csr_matrix) -> FloatArray:
+    return np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32).ravel())
+
+
+def _emptied(likes: csr_matrix, members: NDArray[np.intp]) -> csr_matrix:
+    from scipy.sparse import diags
+
+    keep = np.ones(likes.shape[0], np.float32)
+    keep[members] = 0
+    left = (diags(keep) @ likes).tocsr()
+    left.eliminate_zeros()
+    return left

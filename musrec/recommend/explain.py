@@ -1,0 +1,216 @@
+"""Words for a score: the sentence names its largest terms, each with the number behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from musrec.model import Explanation, Profile, Term, Track
+
+SPOKEN: Mapping[str, str] = {
+    "female vocalists": "female-voiced",
+    "female vocalist": "female-voiced",
+    "male vocalists": "male-voiced",
+    "guitar": "guitar-led",
+    "00s": "like the 2000s",
+    "90s": "like the 90s",
+    "80s": "like the 80s",
+    "70s": "like the 70s",
+    "60s": "like the 60s",
+    "Hip-Hop": "hip-hop",
+    "rnb": "R&B",
+    "party": "made for a party",
+    "country": "country",
+}
+"""How a tag reads after "both sound"; the others read as they are."""
+
+_SAME_TEMPO = 0.06
+_AUDIBLE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What the rank of a pick hangs on most: one thumb, or one term.
+
+    Attributes
+    ----------
+    what : str
+        As it reads after "without".
+    rank, without : int
+        Place among all candidates, from 1, with and without it.
+    candidates : int
+    """
+
+    what: str
+    rank: int
+    without: int
+    candidates: int
+
+
+def title(track: Track) -> str:
+    """Return a title as it stands in a sentence."""
+    return f"“{track.title}”"
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th ..."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{ending or 'th'}"
+
+
+def members_word(count: int) -> str:
+    """Return "1 member", "2 members" ..."""
+    return f"{count} member{'' if count == 1 else 's'}"
+
+
+def sound_evidence(
+    query: Profile | None, pick: Profile, usual: Mapping[str, float], match: int, asked: str
+) -> str:
+    """Return what two songs audibly share, with numbers; else how near they are.
+
+    Parameters
+    ----------
+    usual : mapping of tag to its mean share in the catalogue
+        A tag speaks where both songs have clearly more of it than that.
+    match : int
+        Share of the catalogue, in percent, that sounds less like the query.
+    asked : str
+        The query, as it stands in a sentence.
+    """
+    words = [] if query is None else [*_shared_tags(query, pick, usual), *_shared_rest(query, pick)]
+    if not words:
+        return f"it sounds closer to {asked} than {match}% of the songs here"
+    return words[0] if len(words) == 1 else f"{words[0]}, {' and '.join(words[1:3])}"
+
+
+def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> list[str]:
+    lifts = {
+        tag: min(share, pick.tags.get(tag, 0.0)) / (usual.get(tag, 0.0) + 0.05)
+        for tag, share in query.tags.items()
+        if min(share, pick.tags.get(tag, 0.0)) >= _AUDIBLE
+    }
+    best = sorted((t for t, lift in lifts.items() if lift > 1.2), key=lambda t: -lifts[t])
+    chosen: list[str] = []
+    for tag in best:
+        words = SPOKEN.get(tag, tag.lower())
+        if not any(words in other or other in words for other in map(_word, chosen)):
+            chosen.append(tag)
+        if len(chosen) == 2:
+            break
+    if not chosen:
+        return []
+    parts = [f"{_word(t)} ({query.tags[t]:.0%} and {pick.tags[t]:.0%})" for t in chosen]
+    return [f"both sound {' and '.join(parts)}"]
+
+
+def _word(tag: str) -> str:
+    return SPOKEN.get(tag, tag.lower())
+
+
+def _shared_rest(query: Profile, pick: Profile) -> list[str]:
+    words = []
+    if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
+        a, b = round(query.tempo), round(pick.tempo)
+        words.append(f"both at {a} bpm" if a == b else f"{a} and {b} bpm")
+    extremes = []
+    for name, place in query.percentiles.items():
+        other = pick.percentiles.get(name)
+        if other is None or not np.isfinite(place) or not np.isfinite(other):
+            continue
+        if min(place, other) >= 75:
+            extremes.append((min(place, other), f"both higher in {_spoken(name)} than", False))
+        elif max(place, other) <= 25:
+            extremes.append((100 - max(place, other), f"both lower in {_spoken(name)} than", True))
+    if extremes:
+        share, phrase, _ = max(extremes)
+        words.append(f"{phrase} {share:.0f}% of songs")
+    if query.key and query.key == pick.key:
+        words.append(f"both in {query.key}")
+    return words
+
+
+def _spoken(descriptor: str) -> str:
+    return descriptor.replace("_", " ")
+
+
+def explanation(
+    track: Track, terms: Sequence[Term], causes: Sequence[str], cause: Cause | None, left: int
+) -> Explanation:
+    """Return the words for one pick.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+        All terms of the score.
+    causes : sequence of str
+        One or two names of the terms to speak of, largest first; empty where none speaks for it.
+    cause : Cause or None
+        What the counterfactual takes away.
+    left : int
+        How many candidates there were.
+    """
+    by_name = {term.name: term for term in terms}
+    reasons = [by_name[name].because for name in causes if by_name[name].because]
+    if reasons:
+        joint = _choose(track.id, ("; ", "; and ", ", and "))
+        sentence = joint.join(reasons)
+    elif left == 1:
+        sentence = "it is the 1 song left that fits"
+    else:
+        best = f"{sum(term.value for term in terms):+.2f}"
+        sentence = f"no single reason stands out: its score of {best} leads the {left} songs left"
+    details = tuple(
+        f"{term.name} {term.value:+.2f}" + (f": {term.because}" if term.because else "")
+        for term in sorted(terms, key=lambda term: -abs(term.value))
+        if term.value or term.because
+    )
+    counterfactual = ""
+    if cause is not None and cause.without > cause.rank:
+        counterfactual = (
+            f"Without {cause.what} it would be {ordinal(cause.without)} of {cause.candidates}"
+            f" instead of {ordinal(cause.rank)}."
+        )
+    return Explanation(
+        sentence[0].upper() + sentence[1:] + ".", details, counterfactual, tuple(causes)
+    )
+
+
+def members_evidence(track: Track, supporters: int, shared: int) -> str:
+    """Return who likes it, from members who share likes with the one asking."""
+    if not supporters:
+        return ""
+    likes = f"{shared} of your likes" if shared > 1 else "1 of your likes"
+    who = members_word(supporters)
+    verb = "likes" if supporters == 1 else "like"
+    return _choose(
+        track.id,
+        (
+            f"{who} who share{'s' if supporters == 1 else ''} {likes} {verb} it",
+            f"it is liked by {who} with {likes} in common",
+            f"{who} who {verb} it share{'s' if supporters == 1 else ''} {likes}",
+        ),
+    )
+
+
+def asked_evidence(asked: str, supporters: int) -> str:
+    """Return how many members like both this and what was asked about."""
+    verb = "likes" if supporters == 1 else "like"
+    return f"{members_word(supporters)} who {verb} {asked} {verb} it too"
+
+
+def taste_evidence(track: Track, like: Track, closeness: float) -> str:
+    """Return which of the member's likes it is close to, and how close (cosine)."""
+    return _choose(
+        track.id,
+        (
+            f"it sounds close to {title(like)} that you like ({closeness:.2f} of 1)",
+            f"you like {title(like)}, which sounds {closeness:.2f} of 1 like it",
+            f"it is near {title(like)} from your likes ({closeness:.2f} of 1)",
+        ),
+    )
+
+
+def _choose(seed: str, choices: Sequence[str]) -> str:
+    return choices[sum(seed.encode()) % len(choices)]

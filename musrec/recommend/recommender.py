@@ -1,0 +1,352 @@
+"""The recommender: what is known goes in as events, picks with their reasons come out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.model import Catalogue, Constraints, Feedback, FeedbackKind, Pick
+from musrec.recommend import hybrid, variety
+from musrec.recommend.evidence import DAY, History, Ledger, liked_matrix, seconds
+from musrec.recommend.scoring import (
+    HEARD_HALF_LIFE,
+    Fitted,
+    Likes,
+    Scoring,
+    Seed,
+    Similarities,
+    Songs,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+KNOWN = 0.4
+"""Opinion from which a member is said to know and like a song: it need not be recommended."""
+
+DROP_ADVENTURE = 0.25
+"""How adventurous a drop is at least: it starts from the member alone and may try things."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What to recommend, to whom and under which limits.
+
+    Attributes
+    ----------
+    member : str or None
+        None for nobody in particular: sound and popularity decide.
+    seeds : tuple of Seed
+        Empty for a drop.
+    count : int
+        How many picks, at least 1.
+    adventurous : float
+        0 (the fitted blend) to 1 (try others, learn from the thumbs).
+    now : datetime
+    recent : frozenset of str
+        Ids of tracks recommended to this member lately; not picked unless `constraints.repeats`.
+    """
+
+    member: str | None = None
+    seeds: tuple[Seed, ...] = ()
+    count: int = 5
+    adventurous: float = 0.0
+    constraints: Constraints = field(default_factory=Constraints)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    recent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picks:
+    """The answer.
+
+    Attributes
+    ----------
+    picks : tuple of Pick
+        Best first.
+    notes : tuple of str
+        Sentences about limits of the answer; never empty where `picks` is.
+    blend : str
+        Which of `hybrid.ARMS` was used.
+    """
+
+    picks: tuple[Pick, ...]
+    notes: tuple[str, ...] = ()
+    blend: str = "balanced"
+
+
+class Recommender:
+    """Recommends from a catalogue, learns from feedback, and says why.
+
+    `learn`, `forget` and `recommend` are for one thread (the event loop's); `refit` may run in
+    another at the same time: it works on a snapshot and swaps its result in whole.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    feedback : sequence of Feedback
+    similarities : callable
+        From a vector (d,) to its similarity with every row of the catalogue, (n,), larger is
+        more alike: `musrec.space.Index.similarities`.
+    blend : hybrid.Blend, optional
+        By default the one that came with the package.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        feedback: Sequence[Feedback],
+        similarities: Similarities,
+        *,
+        blend: hybrid.Blend | None = None,
+    ) -> None:
+        self.blend = blend or hybrid.shipped()
+        self._ledger = Ledger()
+        self._songs = Songs.of(catalogue, similarities)
+        self._lock = threading.Lock()
+        self._gone: set[str] = set()
+        self._served: dict[tuple[str, str], str] = {}
+        self._outcomes: dict[str, dict[str, tuple[float, float]]] = {}
+        self._ledger.learn(feedback)
+        self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
+        self.unfitted = 0
+        """Events learned since the last fit: when to `refit` is the caller's choice."""
+
+    def __len__(self) -> int:
+        return len(self._songs.catalogue)
+
+    # Learning -----------------------------------------------------------------------------------
+
+    def learn(self, feedback: Feedback | Iterable[Feedback]) -> None:
+        """Take in what members did; the next recommendation knows it."""
+        events = [feedback] if isinstance(feedback, Feedback) else list(feedback)
+        self.unfitted += self._ledger.learn(events)
+        for event in events:
+            if event.kind.explicit:
+                self._credit(event.member, event.track, event.kind, 1.0)
+
+    def forget(self, member: str, track: str, kind: FeedbackKind) -> None:
+        """Take feedback back, as if it had not been given; unknown feedback is no error."""
+        if self._ledger.forget(member, track, kind):
+            self.unfitted += 1
+            if kind.explicit:
+                self._credit(member, track, kind, -1.0)
+
+    def forget_member(self, member: str) -> None:
+        """Forget everything about a member, in what was fitted as well."""
+        self._ledger.forget_member(member)
+        self._outcomes.pop(member, None)
+        self._served = {key: arm for key, arm in self._served.items() if key[0] != member}
+        with self._lock:
+            self._gone.add(member)
+            self._fitted = self._fitted.without([member])
+
+    def extend(self, catalogue: Catalogue, similarities: Similarities | None = None) -> None:
+        """Add songs after those there are; a song already there is replaced in its row.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+        similarities : callable, optional
+            Where the one given before does not know the new rows.
+        """
+        old = self._songs
+        fresh = [i for i, track in enumerate(catalogue.tracks) if track.id not in old.row_of]
+        again = [i for i, track in enumerate(catalogue.tracks) if track.id in old.row_of]
+        at = [old.row_of[catalogue.tracks[i].id] for i in again]
+        self._songs = Songs.of(
+            _joined(old.catalogue, catalogue, fresh, again, at), similarities or old.similarities
+        )
+
+    def refit(self) -> None:
+        """Learn from all members anew. Slow; safe to run in another thread."""
+        with self._lock:
+            self._gone.clear()
+            songs, histories = self._songs, dict(self._ledger.histories)
+            seen = self.unfitted
+        fitted = self._fit(songs, histories, _now())
+        with self._lock:
+            self._fitted = fitted.without(self._gone)
+            self.unfitted = max(self.unfitted - seen, 0)
+
+    def _fit(self, songs: Songs, histories: dict[str, History], now: float) -> Fitted:
+        likes = liked_matrix(histories.values(), self._rows_of_numbers(songs), len(songs), now)
+        return Fitted.of(tuple(histories), likes, songs.vectors)
+
+    def _rows_of_numbers(self, songs: Songs) -> NDArray[np.int32]:
+        names = list(self._ledger.names)
+        return np.array([songs.row_of.get(name, -1) for name in names], dtype=np.int32)
+
+    def _credit(self, member: str, track: str, kind: FeedbackKind, amount: float) -> None:
+        arm = self._served.get((member, track))
+        if arm is not None:
+            outcomes = self._outcomes.setdefault(member, {})
+            ups, downs = outcomes.get(arm, (0.0, 0.0))
+            if kind is FeedbackKind.LIKE:
+                outcomes[arm] = (max(ups + amount, 0.0), downs)
+            else:
+                outcomes[arm] = (ups, max(downs + amount, 0.0))
+
+    # Recommending -------------------------------------------------------------------------------
+
+    def recommend(self, request: Request) -> Picks:
+        """Answer a request; where nothing can be picked, `Picks.notes` says why."""
+        songs, fitted = self._songs, self._fitted
+        n = len(songs)
+        if not n:
+            return Picks((), ("I know no songs yet, so there is nothing to recommend.",))
+        now = seconds(request.now)
+        history = self._ledger.of(request.member)
+        liked, disliked = self._opinions(songs, history, now)
+        seeds = tuple(s for s in request.seeds if np.isfinite(s.place.vector).all())
+        rows, notes = self._candidates(songs, request, history, liked, now)
+        if len(seeds) < len(request.seeds):
+            notes.append("The sound of the song asked about could not be used: it is not known.")
+        if not len(rows):
+            return Picks((), tuple(notes))
+        adventurous = float(np.clip(request.adventurous, 0, 1))
+        if not request.seeds and request.member is not None:
+            adventurous = max(adventurous, DROP_ADVENTURE)
+        arm = self._arm(request, adventurous) if request.member is not None else "balanced"
+        scoring = Scoring(
+            songs,
+            fitted,
+            self.blend,
+            seeds,
+            rows,
+            member=request.member,
+            liked=liked,
+            disliked=disliked,
+            heard=self._last_heard(songs, history),
+            arm=arm,
+            adventurous=adventurous,
+            now=now,
+        )
+        picks = scoring.picks(request.count, same_artist=request.constraints.same_artist)
+        if len(picks) < request.count:
+            notes.append(f"Only {len(picks)} of {request.count} songs fit what was asked for.")
+        if not liked.rows.size and request.member is not None and not request.seeds:
+            notes.append("You have not liked anything yet, so these are guesses: thumbs will help.")
+        if request.member is not None:
+            for pick in picks:
+                self._served[request.member, pick.track.id] = arm
+        return Picks(picks, tuple(notes), arm)
+
+    def _arm(self, request: Request, adventurous: float) -> str:
+        if adventurous <= 0:
+            return "balanced"
+        member = request.member or ""
+        names = "".join(seed.track.id for seed in request.seeds if seed.track)
+        key = f"{member} {request.now:%G-%V-%u} {names} {len(self._ledger.of(member))}"
+        rng = np.random.default_rng(list(key.encode()))
+        return hybrid.sample_arm(rng, self._outcomes.get(member, {}))
+
+    def _rows(self, songs: Songs, tracks: NDArray[np.int32]) -> NDArray[np.intp]:
+        """Return rows for the track numbers of a ledger, -1 for those not in the catalogue."""
+        wanted = set(tracks.tolist())
+        if not wanted:
+            return np.empty(0, np.intp)
+        names = self._ledger.names
+        return np.array([songs.row_of.get(names[int(t)], -1) for t in tracks], dtype=np.intp)
+
+    def _opinions(self, songs: Songs, history: History, now: float) -> tuple[Likes, Likes]:
+        tracks, opinions = history.opinions(now)
+        rows = self._rows(songs, tracks)
+        known = rows >= 0
+        rows, values = rows[known], opinions[known].astype(np.float32)
+        up, down = values > 0, values < 0
+        return Likes(rows[up], values[up]), Likes(rows[down], -values[down])
+
+    def _last_heard(self, songs: Songs, history: History) -> Likes:
+        tracks, times = history.last_heard()
+        rows = self._rows(songs, tracks)
+        return Likes(rows[rows >= 0], times[rows >= 0])
+
+    def _candidates(
+        self, songs: Songs, request: Request, history: History, liked: Likes, now: float
+    ) -> tuple[NDArray[np.intp], list[str]]:
+        """Return the rows that may be picked, and notes; at least one note where there are none."""
+        constraints = request.constraints
+        keep, reasons = variety.allowed(songs.catalogue, constraints)
+        if reasons or not keep.any():
+            return np.empty(0, np.intp), [f"Nothing fits: {'; '.join(reasons)}."]
+        hidden = self._hidden(songs, request, history)
+        keep &= ~hidden
+        if not keep.any():
+            why = "the song asked about or its artist, has your thumb down, or came to you lately"
+            return np.empty(0, np.intp), [f"Everything that fits is {why}."]
+        heard = self._last_heard(songs, history)
+        fresh = keep.copy()
+        fresh[liked.rows[liked.weights >= KNOWN]] = False
+        fresh[heard.rows[heard.weights > now - HEARD_HALF_LIFE * DAY]] = False
+        if fresh.sum() >= min(request.count, keep.sum()):
+            return np.flatnonzero(fresh), []
+        left = int(fresh.sum())
+        known = int(keep.sum()) - left
+        what = (
+            "Nothing that fits is new to you" if not left else f"Only {left} songs are new to you"
+        )
+        return np.flatnonzero(keep), [f"{what}, so {known} that you know may be among these."]
+
+    def _hidden(self, songs: Songs, request: Request, history: History) -> NDArray[np.bool_]:
+        constraints = request.constraints
+        down = self._rows(songs, history.thumbs_down())
+        unwanted = {songs.recordings[row] for row in down if row >= 0}
+        unwanted_rows = {int(row) for row in down if row >= 0}
+        artists: set[str] = set()
+        for seed in request.seeds:
+            if seed.track is not None:
+                unwanted.add(variety.recording(seed.track))
+                if seed.track.id in songs.row_of:
+                    unwanted_rows.add(songs.row_of[seed.track.id])
+                if not constraints.same_artist:
+                    artists.add(variety.main_artist(seed.track))
+        if not constraints.repeats:
+            lately = [songs.row_of[name] for name in request.recent if name in songs.row_of]
+            unwanted_rows.update(lately)
+            unwanted.update(songs.recordings[row] for row in lately)
+        artists.discard("")
+        hidden = np.zeros(len(songs), bool)
+        hidden[list(unwanted_rows)] = True
+        for name in unwanted:
+            hidden[songs.by_recording.get(name, [])] = True
+        for name in artists:
+            hidden[songs.by_artist.get(name, [])] = True
+        return hidden
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def _joined(
+    old: Catalogue, new: Catalogue, fresh: list[int], again: list[int], at: list[int]
+) -> Catalogue:
+    """Return a catalogue with some rows of `new` put at `at`, and the fresh ones appended."""
+    tracks, profiles = list(old.tracks), list(old.profiles)
+    for row, source in zip(at, again, strict=True):
+        tracks[row], profiles[row] = new.tracks[source], new.profiles[source]
+
+    def rows(before: FloatArray, after: FloatArray) -> FloatArray:
+        if not len(before):
+            return after[fresh]
+        changed = before.copy()
+        changed[at] = after[again]
+        return np.concatenate([changed, after[fresh]])
+
+    return Catalogue(
+        (*tracks, *(new.tracks[i] for i in fresh)),
+        (*profiles, *(new.profiles[i] for i in fresh)),
+        rows(old.vectors, new.vectors),
+        {
+            name: rows(old.facets.get(name, values[:0]), values)
+            for name, values in new.facets.items()
+        },
+    )

@@ -1,0 +1,518 @@
+"""One request scored: signals become named terms, terms a sum, the sum an order with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musrec.model import Catalogue, Pick, Place, Profile, Term, Track
+from musrec.recommend import collaborative, explain, hybrid, taste, variety
+from musrec.recommend.evidence import DAY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from musrec.model import FloatArray
+
+Similarities = Callable[["FloatArray"], "FloatArray"]
+
+SHORTLIST = 1_000
+"""Candidates that are scored in every detail; a rough score picks them from larger catalogues."""
+
+SAMPLE = 1_000
+"""Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
+
+LIKES = 200
+"""Likes, the strongest ones, that nearness looks at."""
+
+VARIETY = 1.0
+"""What full likeness to a song already picked takes off a score (z-scores, so 1 is a deviation)."""
+
+DISLIKE_FORCE = 6.0
+"""What the same sound as a disliked song takes off a score."""
+
+FACET_FORCE = 1.0
+"""How much a member's own facet weights move a score, against equal weights."""
+
+HEARD = 1.5
+"""What having just heard a song takes off its score."""
+
+HEARD_HALF_LIFE = 30.0
+"""Days after which having heard a song takes half as much off."""
+
+SECOND_REASON = 0.5
+"""Share of the largest term from which the next one is worth naming too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seed:
+    """A song that was asked about.
+
+    Attributes
+    ----------
+    track : Track or None
+        None where it is not known who it is.
+    """
+
+    place: Place
+    track: Track | None = None
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Songs:
+    """The catalogue, and what follows from it alone."""
+
+    catalogue: Catalogue
+    similarities: Similarities
+    row_of: dict[str, int]
+    vectors: FloatArray
+    facets: dict[str, FloatArray]
+    artists: tuple[str, ...]
+    recordings: tuple[str, ...]
+    by_artist: dict[str, list[int]]
+    by_recording: dict[str, list[int]]
+    sample: NDArray[np.intp]
+    usual: dict[str, float]
+    reputation: FloatArray
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, similarities: Similarities) -> Songs:
+        """Prepare a catalogue; `similarities` gives one value for each of its rows."""
+        n = len(catalogue)
+        usual: dict[str, float] = {}
+        for profile in catalogue.profiles:
+            for tag, share in profile.tags.items():
+                usual[tag] = usual.get(tag, 0.0) + share / n
+        artists = tuple(map(variety.main_artist, catalogue.tracks))
+        recordings = tuple(map(variety.recording, catalogue.tracks))
+        return cls(
+            catalogue,
+            similarities,
+            {track.id: row for row, track in enumerate(catalogue.tracks)},
+            taste.unit(catalogue.vectors) if n else np.zeros((0, 1), np.float32),
+            {name: taste.unit(rows) for name, rows in catalogue.facets.items()} if n else {},
+            artists,
+            recordings,
+            variety.rows_by_name(artists),
+            variety.rows_by_name(recordings),
+            np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
+            usual,
+            np.array([track.popularity or 0.0 for track in catalogue.tracks], np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.catalogue)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What was learned from all members at one time; replaced whole, never changed."""
+
+    members: tuple[str, ...]
+    model: collaborative.Ease | collaborative.ItemNeighbours
+    counts: FloatArray
+    active: int
+
+    @classmethod
+    def of(cls, members: tuple[str, ...], likes: csr_matrix, vectors: FloatArray) -> Fitted:
+        """Fit to likes (m, n) of members and unit vectors (n, d)."""
+        return cls._with(members, collaborative.fit(likes, vectors))
+
+    @classmethod
+    def _with(
+        cls, members: tuple[str, ...], model: collaborative.Ease | collaborative.ItemNeighbours
+    ) -> Fitted:
+        counts = np.bincount(model.likes.indices, minlength=model.likes.shape[1])
+        active = int((np.diff(model.likes.indptr) > 0).sum())
+        return cls(members, model, counts.astype(np.float32), active)
+
+    def without(self, members: Iterable[str]) -> Fitted:
+        """Return the same with these members' likes taken out."""
+        gone = set(members)
+        rows = np.array([i for i, name in enumerate(self.members) if name in gone], np.intp)
+        if not len(rows):
+            return self
+        names = tuple("" if name in gone else name for name in self.members)
+        return self._with(names, self.model.without(rows))
+
+
+class Likes(NamedTuple):
+    """Tracks as rows of the catalogue, each with a number: an opinion above 0, or a time."""
+
+    rows: NDArray[np.intp]
+    weights: NDArray[np.floating]
+
+
+class _Rough(NamedTuple):
+    """Signals on the whole catalogue: what a shortlist is taken from."""
+
+    sound: FloatArray
+    members: hybrid.Standardised
+    learned: hybrid.Standardised
+    popularity: FloatArray
+
+
+class Scoring:
+    """Scores of one request; each attribute is computed once.
+
+    Parameters
+    ----------
+    rows : NDArray of intp
+        Rows of the catalogue that may be picked, at least one.
+    liked, disliked : Likes
+        The member's opinions, as positive weights.
+    heard : Likes
+        When the member last heard a track, seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        songs: Songs,
+        fitted: Fitted,
+        blend: hybrid.Blend,
+        seeds: Sequence[Seed],
+        rows: NDArray[np.intp],
+        *,
+        member: str | None,
+        liked: Likes,
+        disliked: Likes,
+        heard: Likes,
+        arm: str,
+        adventurous: float,
+        now: float,
+    ) -> None:
+        self.songs, self.fitted, self.seeds, self.member = songs, fitted, seeds, member
+        strongest = np.argsort(-liked.weights, kind="stable")[:LIKES]
+        self.liked = Likes(liked.rows[strongest], liked.weights[strongest])
+        self.disliked, self.heard = disliked, heard
+        self.adventurous, self.now = adventurous, now
+        asked = [songs.row_of.get(s.track.id, -1) for s in seeds if s.track is not None]
+        self.asked = np.array([row for row in asked if row >= 0], np.intp)
+        profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
+        profile |= dict.fromkeys(self.asked.tolist(), 1.0)
+        evidence = hybrid.Evidence(fitted.active, len(profile))
+        self.weights = hybrid.tilted(blend.weights(evidence), arm, adventurous)
+        self.profile = self._profile(profile)
+        self.rough = self._rough()
+        self.rows = self._shortlist(rows)
+        self.terms = self._terms()
+        self.total = np.sum(list(self.terms.values()), axis=0)
+
+    # Signals ------------------------------------------------------------------------------------
+
+    def _profile(self, likes: dict[int, float]) -> csr_matrix:
+        """Return (1, columns of the model): songs added after the fit are not in it yet."""
+        from scipy.sparse import csr_matrix
+
+        columns = self.fitted.model.likes.shape[1]
+        known = sorted(row for row in likes if row < columns)
+        values = np.array([likes[row] for row in known], np.float32)
+        return csr_matrix((values, known, [0, len(known)]), shape=(1, columns))
+
+    def _rough(self) -> _Rough:
+        n = len(self.songs)
+        sound = np.zeros(n, np.float32)
+        self.similarity = np.full(n, np.nan, np.float32)
+        if self.seeds:
+            each = [self.songs.similarities(seed.place.vector) for seed in self.seeds]
+            self.similarity = _fit_length(np.mean(each, axis=0), n)
+            sound = hybrid.standardised(self.similarity).values
+        members = learned = hybrid.Standardised(np.zeros(n, np.float32), 0.0)
+        if self.profile.nnz:
+            parts = self.fitted.model.parts(self.profile)
+            members, learned = (hybrid.standardised(_fit_length(part[0], n)) for part in parts)
+        counts = _fit_length(self.fitted.counts, n, 0.0)
+        popularity = hybrid.standardised(np.log1p(counts + self.songs.reputation)).values
+        return _Rough(sound, members, learned, popularity)
+
+    def _shortlist(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        if len(rows) <= SHORTLIST:
+            return rows
+        weights, rough = self.weights, self.rough
+        score = (
+            weights["sound"] * rough.sound
+            + weights["members"] * rough.members.values
+            + weights["learned"] * rough.learned.values
+            + weights["popularity"] * rough.popularity
+        )
+        if self.liked.rows.size:
+            centre = self.songs.vectors[self.liked.rows].T @ self.liked.weights
+            score += weights["nearness"] * hybrid.standardised(self.songs.vectors @ centre).values
+        return np.sort(rows[np.argpartition(-score[rows], SHORTLIST)[:SHORTLIST]])
+
+    def _terms(self) -> dict[str, NDArray[np.float64]]:
+        rows, weights, rough = self.rows, self.weights, self.rough
+        personal = weights["learned"] * rough.learned.values[rows].astype(np.float64)
+        personal += weights["nearness"] * self.nearness.values
+        personal += FACET_FORCE * self._facets() - DISLIKE_FORCE * self.unwelcome.max(
+            axis=1, initial=0.0
+        )
+        fresh = np.zeros(len(self.songs))
+        age = np.maximum(self.now - self.heard.weights, 0) / (HEARD_HALF_LIFE * DAY)
+        fresh[self.heard.rows] = -HEARD * np.exp2(-age)
+        return {
+            "sound": weights["sound"] * rough.sound[rows].astype(np.float64),
+            "members": weights["members"] * rough.members.values[rows].astype(np.float64),
+            "taste": personal,
+            "freshness": fresh[rows],
+            "popularity": weights["popularity"] * rough.popularity[rows].astype(np.float64),
+        }
+
+    @cached_property
+    def alike(self) -> FloatArray:
+        """(r, k): cosines of the shortlist with the likes."""
+        vectors = self.songs.vectors
+        return np.asarray(vectors[self.rows] @ vectors[self.liked.rows].T)
+
+    @cached_property
+    def _alike_sample(self) -> FloatArray:
+        vectors = self.songs.vectors
+        return np.asarray(vectors[self.songs.sample] @ vectors[self.liked.rows].T)
+
+    @cached_property
+    def nearness(self) -> hybrid.Standardised:
+        """Nearness of the shortlist to the likes, against a sample of the catalogue."""
+        if not self.liked.rows.size:
+            return hybrid.Standardised(np.zeros(len(self.rows), np.float32), 0.0)
+        weights = self.liked.weights
+        return hybrid.standardised(
+            taste.nearness(self.alike, weights), taste.nearness(self._alike_sample, weights)
+        )
+
+    @cached_property
+    def unwelcome(self) -> FloatArray:
+        """(r, j), 0 to 1: how far the shortlist sounds like each disliked track."""
+        vectors, down = self.songs.vectors, self.disliked
+        alike = taste.sound_alike(
+            vectors[self.rows] @ vectors[down.rows].T,
+            vectors[self.songs.sample] @ vectors[down.rows].T,
+        )
+        return np.asarray(alike * np.minimum(down.weights, 1))
+
+    def _facets(self) -> NDArray[np.float64]:
+        """Return (r,): what weighing the facets as this member does adds to weighing them alike."""
+        out = np.zeros(len(self.rows))
+        facets, likes = self.songs.facets, self.liked
+        own = taste.facet_weights(
+            {name: rows[likes.rows] for name, rows in facets.items()},
+            {name: rows[self.disliked.rows] for name, rows in facets.items()},
+        )
+        for name, weight in own.items():
+            asked = [
+                taste.unit(seed.place.facets[name][None])[0]
+                for seed in self.seeds
+                if name in seed.place.facets
+            ]
+            query = np.sum(asked, axis=0) if asked else facets[name][likes.rows].T @ likes.weights
+            if query.shape != facets[name].shape[1:]:
+                continue
+            near = hybrid.standardised(
+                facets[name][self.rows] @ query, facets[name][self.songs.sample] @ query
+            )
+            out += (weight - 1 / len(own)) * near.values
+        return out
+
+    # Picks --------------------------------------------------------------------------------------
+
+    def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
+        """Choose `count` songs that may stand together, best first."""
+        songs = self.songs
+        chosen, penalties, unlike = variety.pick_varied(
+            self.total,
+            songs.vectors[self.rows],
+            [songs.artists[row] for row in self.rows],
+            [songs.recordings[row] for row in self.rows],
+            count=count,
+            variety=VARIETY * (1 + self.adventurous),
+            per_artist=None if same_artist else 1,
+        )
+        tracks = songs.catalogue.tracks
+        return tuple(
+            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None)
+            for at, penalty, other in zip(chosen, penalties, unlike, strict=True)
+        )
+
+    def _pick(self, at: int, penalty: float, other: Track | None) -> Pick:
+        row = int(self.rows[at])
+        track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
+        match = self._match(at)
+        because = {
+            "sound": self._sound_because(profile, match),
+            "members": self._members_because(track, row),
+            "taste": self._taste_because(track, at),
+            "freshness": self._freshness_because(row),
+            "popularity": self._popularity_because(track, row),
+        }
+        terms = [
+            Term(name, float(values[at]), because[name])
+            for name, values in self.terms.items()
+            if values[at]
+        ]
+        if penalty and other is not None:
+            terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
+        causes = self._causes(at, terms)
+        said = explain.explanation(
+            track, terms, causes, self._counterfactual(at, causes), len(self.rows)
+        )
+        return Pick(track, float(sum(t.value for t in terms)), match, tuple(terms), said, profile)
+
+    def rank(self, at: int, score: float | None = None) -> int:
+        """Return a candidate's place from 1, with its own or another score, before variety."""
+        others = np.delete(self.total, at)
+        return 1 + int((others > (self.total[at] if score is None else score)).sum())
+
+    def _match(self, at: int) -> int:
+        row = self.rows[at]
+        if np.isfinite(self.similarity[row]):
+            less = np.nanmean(self.similarity < self.similarity[row])
+        elif self.liked.rows.size:
+            weights = self.liked.weights
+            own = taste.nearness(self.alike[[at]], weights)[0]
+            less = np.mean(taste.nearness(self._alike_sample, weights) < own)
+        else:
+            less = 0.0
+        return round(100 * float(less))
+
+    def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
+        """Return the one or two terms to speak of: the largest ones the rank hangs on."""
+        speaking = sorted((t for t in terms if t.value > 0 and t.because), key=lambda t: -t.value)
+        rank = self.rank(at)
+        telling = [t for t in speaking if self.rank(at, self.total[at] - t.value) > rank]
+        telling = telling or speaking[:1]
+        return [t.name for t in telling[:2] if t.value >= SECOND_REASON * telling[0].value]
+
+    # Evidence -----------------------------------------------------------------------------------
+
+    def _asked(self) -> str:
+        tracks = [seed.track for seed in self.seeds if seed.track is not None]
+        if len(self.seeds) == 1 and tracks:
+            return explain.title(tracks[0])
+        return "your song" if len(self.seeds) == 1 else f"your {len(self.seeds)} songs"
+
+    def _sound_because(self, profile: Profile, match: int) -> str:
+        query = self.seeds[0].profile if len(self.seeds) == 1 else None
+        return explain.sound_evidence(query, profile, self.songs.usual, match, self._asked())
+
+    def _members_because(self, track: Track, row: int) -> str:
+        model = self.fitted.model
+        if row >= model.likes.shape[1]:
+            return ""
+        likers = model.by_track[row].indices
+        likers = np.array([u for u in likers if self.fitted.members[u] != self.member], np.intp)
+        theirs = model.likes[likers]
+        columns = model.likes.shape[1]
+        for liked, own in ((self.liked.rows, True), (self.asked, False)):
+            inside = liked[liked < columns]
+            common = theirs[:, inside]
+            supporters = int((common.getnnz(axis=1) > 0).sum())
+            if supporters and own:
+                shared = int((common.getnnz(axis=0) > 0).sum())
+                return explain.members_evidence(track, supporters, shared)
+            if supporters:
+                return explain.asked_evidence(self._asked(), supporters)
+        return ""
+
+    def _taste_because(self, track: Track, at: int) -> str:
+        tracks = self.songs.catalogue.tracks
+        if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
+            worst = int(self.unwelcome[at].argmax())
+            return (
+                f"it sounds like {explain.title(tracks[self.disliked.rows[worst]])}, which has"
+                f" your thumb down ({self.unwelcome[at, worst]:.0%} of the way to the same sound)"
+            )
+        if not self.liked.rows.size:
+            return ""
+        best = int(taste.nearest(self.alike[[at]], self.liked.weights)[0])
+        closeness = float(self.alike[at, best])
+        if closeness <= 0:
+            return ""
+        return explain.taste_evidence(track, tracks[self.liked.rows[best]], closeness)
+
+    def _freshness_because(self, row: int) -> str:
+        heard = np.flatnonzero(self.heard.rows == row)
+        if not len(heard):
+            return ""
+        days = max(self.now - float(self.heard.weights[heard[0]]), 0) / DAY
+        return f"you heard it {days:.0f} day{'' if round(days) == 1 else 's'} ago"
+
+    def _popularity_because(self, track: Track, row: int) -> str:
+        counts = self.fitted.counts
+        count = int(counts[row]) if row < len(counts) else 0
+        if count:
+            of = explain.members_word(self.fitted.active)
+            return f"{count} of {of} here like{'s' if count == 1 else ''} it"
+        if track.popularity:
+            return f"its popularity is {track.popularity:.0%}"
+        return ""
+
+    def _counterfactual(self, at: int, causes: Sequence[str]) -> explain.Cause | None:
+        """Return what the rank hangs on: the largest named term, or the like that feeds it most."""
+        rank, candidates = self.rank(at), len(self.rows)
+        if not causes:
+            return None
+        like = self._strongest_like(at) if causes[0] in {"members", "taste"} else None
+        if like is not None:
+            without = self._without(like)
+            place = 1 + int((np.delete(without, at) > without[at]).sum())
+            if place > rank:
+                track = self.songs.catalogue.tracks[self.liked.rows[like]]
+                return explain.Cause(
+                    f"your like of {explain.title(track)}", rank, place, candidates
+                )
+        what = {
+            "sound": f"its likeness to {self._asked()}",
+            "members": "what other members like",
+            "taste": "your own taste",
+            "popularity": "its popularity",
+        }[causes[0]]
+        place = self.rank(at, float(self.total[at] - self.terms[causes[0]][at]))
+        return explain.Cause(what, rank, place, candidates)
+
+    def _strongest_like(self, at: int) -> int | None:
+        if not self.liked.rows.size:
+            return None
+        gain = self._pull_of(np.arange(len(self.liked.rows)), np.array([at]))[:, 0]
+        best = int(gain.argmax())
+        return best if gain[best] > 0 else None
+
+    def _pull_of(self, likes: NDArray[np.intp], at: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return (likes, at): what each like adds to the score of each candidate."""
+        from scipy.sparse import csr_matrix
+
+        values = self.liked.weights[likes]
+        near = taste.sharpened(self.alike[np.ix_(at, likes)]).T * values[:, None]
+        out = _over(near / max(float(self.liked.weights.sum()), 1e-9), self.nearness.deviation)
+        out *= self.weights["nearness"]
+        columns = self.fitted.model.likes.shape[1]
+        rows, own = self.rows[at], self.liked.rows[likes]
+        inside, known = rows < columns, own < columns
+        single = csr_matrix(
+            (values[known], (np.flatnonzero(known), own[known])), shape=(len(likes), columns)
+        )
+        members, learned = self.fitted.model.parts(single, rows[inside])
+        rough = self.rough
+        out[:, inside] += self.weights["members"] * _over(members, rough.members.deviation)
+        out[:, inside] += self.weights["learned"] * _over(learned, rough.learned.deviation)
+        return out
+
+    def _without(self, like: int) -> NDArray[np.float64]:
+        """Return the scores of the shortlist without one like, the scales left as they are."""
+        every = np.arange(len(self.rows))
+        return np.asarray(self.total - self._pull_of(np.array([like]), every)[0])
+
+
+def _over(values: NDArray[np.floating], deviation: float) -> NDArray[np.float64]:
+    return np.asarray(values / deviation if deviation else 0 * values, np.float64)
+
+
+def _fit_length(values: FloatArray, n: int, unknown: float = np.nan) -> FloatArray:
+    """Return the first n values, those missing as `unknown`: songs younger than a fit or index."""
+    out = np.full(n, unknown, np.float32)
+    out[: min(n, len(values))] = values[:n]
+    return out

@@ -1,0 +1,109 @@
+"""What one member means by similar: nearness to what they like, and distance from dislikes.
+
+Nothing here is trained: a thumb changes the next answer by being one more row of a small matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+SHARPNESS = 2.0
+"""Power of a cosine in `nearness`: above 1, a close like counts for more than many distant ones."""
+
+DISLIKE_REACH = 0.99
+"""Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
+
+FACET_PATIENCE = 8.0
+"""Likes after which a member's own facet weights count as much as the equal ones."""
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Return rows (n, d) at length 1; rows that are zero or not finite become zero."""
+    vectors = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    known = np.isfinite(lengths) & (lengths > 0)
+    return np.where(known, vectors / np.where(known, lengths, 1), np.float32(0))
+
+
+def nearness(similarities: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return (r,) how near each track is to the likes: a weighted mean of sharpened cosines.
+
+    Parameters
+    ----------
+    similarities : (r, k), cosines to each like
+    weights : (k,), 0 to 1, how much each is liked
+    """
+    return np.asarray(sharpened(similarities) @ (weights / max(float(weights.sum()), 1e-9)))
+
+
+def sharpened(similarities: FloatArray) -> FloatArray:
+    """Return cosines to the power of `SHARPNESS`, negative ones as 0."""
+    return np.asarray(np.maximum(similarities, 0) ** np.float32(SHARPNESS))
+
+
+def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
+    """Return (r, j), 0 to 1: how far each track is a sound-alike of each disliked one.
+
+    0 for all but the nearest hundredth of the catalogue, 1 for the same sound: a dislike speaks of
+    its close surroundings only, so it costs little elsewhere.
+
+    Parameters
+    ----------
+    similarities : (r, j), cosines to each disliked track
+    reference : (c, j), the same for a sample of the catalogue
+    """
+    if not similarities.size:
+        return np.zeros_like(similarities)
+    reach = np.quantile(reference, DISLIKE_REACH, axis=0) if len(reference) > 1 else 0.5
+    reach = np.clip(reach, 0.3, 0.9)
+    return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1), dtype=np.float32)
+
+
+def facet_weights(
+    liked: Mapping[str, FloatArray], disliked: Mapping[str, FloatArray]
+) -> dict[str, float]:
+    """Return how much each facet matters to a member; the weights sum to 1.
+
+    A facet matters where likes agree with each other more than they agree with dislikes. With few
+    likes the weights stay near equal (shrinkage by `FACET_PATIENCE`).
+
+    Parameters
+    ----------
+    liked, disliked : mapping of facet to (k, d_facet) unit rows
+        Zero rows where the facet is not known.
+    """
+    agreement: dict[str, float] = {}
+    count = 0
+    for name, rows in liked.items():
+        known = rows[np.any(rows != 0, axis=1)]
+        against = disliked[name][np.any(disliked[name] != 0, axis=1)]
+        if not len(known):
+            continue
+        count = max(count, len(known))
+        k = len(known)
+        centre = known.sum(axis=0)
+        within = (float(centre @ centre) - k) / (k * (k - 1)) if k > 1 else 0.0
+        across = float(np.mean(known @ against.T)) if len(against) else 0.0
+        agreement[name] = max(within - across, 0.0)
+    if not agreement:
+        return {}
+    total = sum(agreement.values())
+    even = 1 / len(agreement)
+    trust = count / (count + FACET_PATIENCE) if total > 0 else 0.0
+    return {
+        name: (1 - trust) * even + trust * (value / total if total > 0 else even)
+        for name, value in agreement.items()
+    }
+
+
+def nearest(similarities: FloatArray, weights: FloatArray) -> NDArray[np.intp]:
+    """Return (r,) which like each track owes most of its nearness to."""
+    return np.asarray(np.argmax(sharpened(similarities) * weights, axis=1))

@@ -1,0 +1,240 @@
+"""Which songs may stand together: no second version, no flood of an artist, no near-duplicates."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.model import Catalogue, Constraints, Profile, Track
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+_VERSION = re.compile(
+    r"\b(?:live|remaster(?:ed|izado)?|remix(?:ed)?|rmx|mix|edit|edition|version|versión|acoustic|"
+    r"unplugged|demo|karaoke|instrumental|mono|stereo|deluxe|bonus|session|sessions|take \d+|cover|"
+    r"reprise|rework|bootleg|extended|original|radio|single|album|explicit|clean|"
+    r"official|video|audio|lyrics?|hd|hq|sped up|slowed|nightcore|a ?cappella|"
+    r"anniversary|re-?recorded|taylor'?s)\b",
+    re.IGNORECASE,
+)
+_FEATURING = re.compile(r"\b(?:feat|ft|featuring|with)\b\.?", re.IGNORECASE)
+_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
+_TAIL = re.compile(r"\s+[-–—|~:/]\s+(?P<tail>[^-–—|~/]*)$")
+
+MOOD_SHARE = 0.7
+"""Quantile of a tag's share in the catalogue above which a song is said to have that mood."""
+
+STATED = 0.35
+"""Probability from which a heard genre counts as the song's genre."""
+
+
+def plain(text: str) -> str:
+    """Return text without case, accents and punctuation, for comparing names."""
+    bare = unicodedata.normalize("NFKD", text.casefold())
+    letters = "".join(c if c.isalnum() else " " for c in bare if not unicodedata.combining(c))
+    return " ".join(letters.split())
+
+
+def song_title(title: str) -> str:
+    """Return the song's name without what only tells versions of it apart.
+
+    "Heroes (Live at the BBC) - 2011 Remaster" and "Heroes feat. Nobody" are both "heroes"; brackets
+    that are part of the name, as in "(I Can't Get No) Satisfaction", stay.
+    """
+    name = _BRACKETS.sub(
+        lambda found: (
+            " "
+            if _VERSION.search(found[1]) or _FEATURING.match(found[1].strip())
+            else f" {found[1]} "
+        ),
+        title,
+    )
+    while (tail := _TAIL.search(name)) and _VERSION.search(tail["tail"]):
+        name = name[: tail.start()]
+    featuring = re.search(r"\s(?:feat|ft|featuring)\b\.?\s", name, re.IGNORECASE)
+    if featuring and featuring.start() > 0:
+        name = name[: featuring.start()]
+    return plain(name) or plain(title) or title.strip()
+
+
+def main_artist(track: Track) -> str:
+    """Return the main artist's plain name, or "" where unknown."""
+    return plain(track.artists[0]).removeprefix("the ") if track.artists else ""
+
+
+def recording(track: Track) -> str:
+    """Return one name for all versions of a song by the same artist; the id where unknown."""
+    artist = main_artist(track)
+    return f"{artist}\n{song_title(track.title)}" if artist and track.title else f"\n{track.id}"
+
+
+def pick_varied(
+    scores: FloatArray,
+    vectors: FloatArray,
+    artists: Sequence[str],
+    recordings: Sequence[str],
+    *,
+    count: int,
+    variety: float,
+    per_artist: int | None,
+) -> tuple[list[int], list[float], list[int]]:
+    """Choose one after another the best that is unlike those chosen (maximal marginal relevance).
+
+    Parameters
+    ----------
+    scores : (r,)
+    vectors : (r, d), unit length
+    artists, recordings : length r
+        Plain names; "" is an unknown artist, of whom any number may be chosen.
+    variety : float
+        What full likeness to a chosen song takes off a score.
+    per_artist : int or None
+        Most songs of one artist; None for no limit.
+
+    Returns
+    -------
+    chosen : list of int
+    penalties : list of float
+        What was taken off each chosen song's score, 0 or below.
+    unlike : list of int
+        Position in `chosen` of the song that took it off; -1 where nothing did.
+
+    References
+    ----------
+    J. Carbonell, J. Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998.
+    """
+    chosen: list[int] = []
+    penalties: list[float] = []
+    unlike: list[int] = []
+    alive = np.isfinite(scores)
+    likeness = np.zeros(len(scores), np.float32)
+    source = np.full(len(scores), -1)
+    songs_of: dict[str, int] = {}
+    by_artist, by_recording = rows_by_name(artists), rows_by_name(recordings)
+    while len(chosen) < count and alive.any():
+        marginal = np.where(alive, scores - variety * likeness, -np.inf)
+        best = int(np.argmax(marginal))
+        penalties.append(-variety * float(likeness[best]))
+        unlike.append(int(source[best]))
+        chosen.append(best)
+        alive[best] = False
+        alive[by_recording[recordings[best]]] = False
+        artist = artists[best]
+        songs_of[artist] = songs_of.get(artist, 0) + 1
+        if artist and per_artist is not None and songs_of[artist] >= per_artist:
+            alive[by_artist[artist]] = False
+        alike = np.maximum(vectors @ vectors[best], 0)
+        closer = alike > likeness
+        likeness[closer], source[closer] = alike[closer], len(chosen) - 1
+    return chosen, penalties, unlike
+
+
+def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the rows that carry each name."""
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        members.setdefault(name, []).append(row)
+    return members
+
+
+def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:
+    """Return (n,) which tracks meet what was asked for, and why none do where none do.
+
+    A track of which the asked-for property is not known does not meet an "only", a range or a key;
+    it does meet a "no".
+    """
+    n = len(catalogue)
+    keep = np.ones(n, bool)
+    reasons: list[str] = []
+
+    def narrow(mask: NDArray[np.bool_], what: str) -> None:
+        nonlocal keep
+        if keep.any() and not (keep & mask).any():
+            alone = int(mask.sum())
+            reasons.append(
+                f"none of the {n} songs I know {what}"
+                if not alone
+                else f"{alone} of the {n} songs I know {what}, but none of those meets the rest"
+            )
+        keep = keep & mask
+
+    if constraints.only_genres:
+        narrow(
+            _of_genre(catalogue, constraints.only_genres),
+            f"is {_either(constraints.only_genres)}",
+        )
+    if constraints.no_genres:
+        narrow(
+            ~_of_genre(catalogue, constraints.no_genres),
+            f"is anything but {_either(constraints.no_genres)}",
+        )
+    floors = _mood_floors(catalogue.profiles, constraints.only_moods | constraints.no_moods)
+    if constraints.only_moods:
+        narrow(
+            _moody(catalogue, constraints.only_moods, floors),
+            f"sounds {_either(constraints.only_moods)}",
+        )
+    if constraints.no_moods:
+        narrow(
+            ~_moody(catalogue, constraints.no_moods, floors),
+            f"sounds anything but {_either(constraints.no_moods)}",
+        )
+    if constraints.tempo is not None:
+        low, high = constraints.tempo
+        mask = [p.tempo is not None and low <= p.tempo <= high for p in catalogue.profiles]
+        narrow(np.array(mask, bool), f"is between {low:.0f} and {high:.0f} bpm")
+    if constraints.keys:
+        keys = {key.casefold() for key in constraints.keys}
+        mask = [
+            p.key is not None and bool({p.key.casefold(), p.key.casefold().split()[0]} & keys)
+            for p in catalogue.profiles
+        ]
+        narrow(np.array(mask, bool), f"is in {_either(constraints.keys)}")
+    return keep, reasons
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
+    wanted = {plain(name) for name in names}
+    return np.array(
+        [
+            any(_has_genre(track, profile, name) for name in wanted)
+            for track, profile in zip(catalogue.tracks, catalogue.profiles, strict=True)
+        ],
+        dtype=bool,
+    )
+
+
+def _has_genre(track: Track, profile: Profile, genre: str) -> bool:
+    stated = plain(track.genre) if track.genre else ""
+    if stated and re.search(rf"\b{re.escape(genre)}\b", stated):
+        return True
+    heard = {plain(name): share for name, share in profile.genres.items()}
+    tagged = {plain(name): share for name, share in profile.tags.items()}
+    return heard.get(genre, 0.0) >= STATED or tagged.get(genre, 0.0) >= STATED
+
+
+def _mood_floors(profiles: Sequence[Profile], moods: frozenset[str]) -> dict[str, float]:
+    floors = {}
+    for mood in moods:
+        shares = [p.tags.get(mood, 0.0) for p in profiles]
+        floors[mood] = max(float(np.quantile(shares, MOOD_SHARE)), 0.05) if shares else 1.0
+    return floors
+
+
+def _moody(
+    catalogue: Catalogue, moods: frozenset[str], floors: Mapping[str, float]
+) -> NDArray[np.bool_]:
+    return np.array(
+        [any(p.tags.get(m, 0.0) >= floors[m] for m in moods) for p in catalogue.profiles], bool
+    )

@@ -1,0 +1,99 @@
+"""Every scorer of likes passes the same examination."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from musrec.recommend.collaborative import (
+    AlternatingLeastSquares,
+    Ease,
+    ItemNeighbours,
+    UserNeighbours,
+)
+
+
+def _als(likes):
+    pytest.importorskip("implicit", reason="the optional extra 'als' is not installed")
+    return AlternatingLeastSquares.fit(likes, factors=2)
+
+
+SCORERS = {
+    "ease": lambda likes: Ease.fit(likes, penalty=2.0),
+    "ease with content": lambda likes: Ease.fit(
+        likes, np.eye(likes.shape[1], 3, dtype=np.float32), penalty=2.0, share=0.1
+    ),
+    "item neighbours": lambda likes: ItemNeighbours.fit(likes, shrinkage=0.0),
+    "user neighbours": lambda likes: UserNeighbours.fit(likes, shrinkage=0.0),
+    "als": _als,
+}
+
+
+@pytest.fixture(params=SCORERS)
+def fit(request):
+    return SCORERS[request.param]
+
+
+def checkerboard(members, tracks):
+    """Even members like even tracks, odd like odd; one like of each member is hidden."""
+    full = (np.add.outer(np.arange(members), np.arange(tracks)) % 2 == 0).astype(np.float32)
+    hidden = [(u, (u + 2 * (u // 2)) % tracks) for u in range(members)]
+    seen = full.copy()
+    for u, i in hidden:
+        assert full[u, i]
+        seen[u, i] = 0
+    return csr_matrix(seen), hidden
+
+
+@pytest.mark.parametrize("shape", [(10, 30), (30, 10)])
+def test_hidden_like_of_a_checkerboard_comes_first(fit, shape):
+    likes, hidden = checkerboard(*shape)
+    scores = fit(likes).scores(likes)
+    scores[likes.toarray() > 0] = -np.inf
+    assert scores.argmax(axis=1).tolist() == [i for _, i in hidden]
+
+
+def test_a_newcomer_is_folded_in_without_a_fit(fit):
+    likes, _ = checkerboard(12, 12)
+    newcomer = csr_matrix(np.eye(1, 12, 4, dtype=np.float32))
+    scores = fit(likes).scores(newcomer)[0]
+    even, odd = scores[[0, 2, 6, 8, 10]], scores[1::2]
+    assert even.mean() > odd.max()
+
+
+def test_nobody_and_nothing_are_scored_without_error(fit):
+    likes, _ = checkerboard(6, 6)
+    scores = fit(likes).scores(csr_matrix((2, 6), dtype=np.float32))
+    assert scores.shape == (2, 6)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(("members", "tracks", "dimensions"), [(8, 30, 4), (40, 12, 4), (9, 20, 0)])
+def test_ease_is_the_textbook_solution_on_either_side(members, tracks, dimensions):
+    rng = np.random.default_rng(1)
+    likes = csr_matrix((rng.random((members, tracks)) < 0.3).astype(np.float32))
+    content = rng.normal(size=(tracks, dimensions)).astype(np.float32)
+    stacked = np.vstack([likes.toarray(), 2 * content.T])
+    precision = np.linalg.inv(stacked.T @ stacked + 5 * np.eye(tracks))
+    weights = -precision / np.diag(precision)
+    np.fill_diagonal(weights, 0)
+
+    model = Ease.fit(likes, content, penalty=5, share=2)
+
+    np.testing.assert_allclose(model.scores(likes), likes @ weights, atol=1e-4)
+    by_members, by_content = model.parts(likes, np.array([3, 5]))
+    np.testing.assert_allclose(by_members + by_content, (likes @ weights)[:, [3, 5]], atol=1e-4)
+    if not dimensions:
+        assert not by_content.any()
+
+
+@pytest.mark.parametrize("kind", [Ease, ItemNeighbours])
+def test_a_forgotten_member_adds_nothing_any_more(kind):
+    likes = csr_matrix(np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1]], np.float32))
+    left = kind.fit(likes).without(np.array([1]))
+    assert left.likes[1].nnz == 0
+    assert left.by_track[2].indices.tolist() == [2]
+
+
+def test_ease_without_anybody_scores_zero():
+    model = Ease.fit(csr_matrix((0, 5), dtype=np.float32), np.zeros((5, 0), np.float32))
+    assert not model.scores(csr_matrix(np.ones((1, 5), np.float32))).any()

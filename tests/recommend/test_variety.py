@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musrec.model import Catalogue, Constraints, Profile, Track
+from musrec.recommend.variety import allowed, pick_varied, recording, song_title
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Heroes", "“Heroes” (Live at the BBC)"),
+        ("Heroes", "Heroes - 2011 Remaster"),
+        ("Heroes", "HEROES [Single Version] - Remastered 2017"),
+        ("Déjà vu", "Deja Vu feat. Somebody"),
+        ("Around the World", "Around the World (Radio Edit)"),
+        ("Hurt", "Hurt (Acoustic) (Official Video)"),
+        ("Love Story", "Love Story (Taylor's Version)"),
+    ],
+)
+def test_versions_of_a_song_share_a_title(first, second):
+    assert song_title(first) == song_title(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("(I Can't Get No) Satisfaction", "Satisfaction"),
+        ("Symphony No. 5 - I. Allegro", "Symphony No. 5 - II. Andante"),
+        ("Live Forever", "Forever"),
+        ("Untitled 1", "Untitled 2"),
+        ("1999", "1979"),
+    ],
+)
+def test_different_songs_keep_different_titles(first, second):
+    assert song_title(first) != song_title(second)
+
+
+@given(st.text(max_size=60))
+def test_any_title_has_a_name(title):
+    assert song_title(title) or not title.strip()
+
+
+def test_the_same_title_by_somebody_else_is_another_recording():
+    one, other = Track("a", "Hurt", ("Nine Inch Nails",)), Track("b", "Hurt", ("Johnny Cash",))
+    assert recording(one) != recording(other)
+    assert recording(Track("a", "Hurt", ())) != recording(Track("b", "Hurt", ()))
+
+
+def test_a_near_duplicate_waits_behind_something_else():
+    vectors = np.array([[1, 0], [0.99, 0.14], [0, 1]], np.float32)
+    scores = np.array([3.0, 2.9, 2.5], np.float32)
+    plain, none, _ = pick_varied(
+        scores, vectors, ["a", "b", "c"], ["1", "2", "3"], count=3, variety=0, per_artist=1
+    )
+    varied, penalties, unlike = pick_varied(
+        scores, vectors, ["a", "b", "c"], ["1", "2", "3"], count=3, variety=1, per_artist=1
+    )
+    assert plain == [0, 1, 2]
+    assert not any(none)
+    assert varied == [0, 2, 1]
+    assert penalties[2] == pytest.approx(-0.99, abs=0.01)
+    assert unlike == [-1, -1, 0]
+
+
+def test_artists_and_recordings_are_capped():
+    vectors = np.eye(5, dtype=np.float32)
+    scores = np.arange(5, 0, -1).astype(np.float32)
+    artists, songs = ["x", "x", "y", "y", ""], ["1", "2", "3", "3", "4"]
+    one, _, _ = pick_varied(scores, vectors, artists, songs, count=5, variety=0, per_artist=1)
+    any_, _, _ = pick_varied(scores, vectors, artists, songs, count=5, variety=0, per_artist=None)
+    assert one == [0, 2, 4]
+    assert any_ == [0, 1, 2, 4]
+
+
+def catalogue():
+    profiles = (
+        Profile({"mellow": 0.8}, {}, {"jazz": 0.9}, 90.0, "A minor"),
+        Profile({"mellow": 0.1}, {}, {"rock": 0.7}, 140.0, "C major"),
+        Profile({}, {}, {}, None, None),
+    )
+    tracks = (Track("a", "A"), Track("b", "B"), Track("c", "C", genre="Progressive Rock"))
+    return Catalogue(tracks, profiles, np.eye(3, dtype=np.float32), {})
+
+
+@pytest.mark.parametrize(
+    ("constraints", "kept"),
+    [
+        (Constraints(), "abc"),
+        (Constraints(only_genres=frozenset({"rock"})), "bc"),
+        (Constraints(no_genres=frozenset({"rock"})), "a"),
+        (Constraints(only_moods=frozenset({"mellow"})), "a"),
+        (Constraints(no_moods=frozenset({"mellow"})), "bc"),
+        (Constraints(tempo=(80, 100)), "a"),
+        (Constraints(keys=frozenset({"c major"})), "b"),
+        (Constraints(keys=frozenset({"a", "c"})), "ab"),
+    ],
+)
+def test_constraints_keep_what_was_asked_for(constraints, kept):
+    mask, reasons = allowed(catalogue(), constraints)
+    assert "".join(np.array(["a", "b", "c"])[mask]) == kept
+    assert not reasons
+
+
+def test_what_cannot_be_met_is_said_and_not_relaxed():
+    mask, reasons = allowed(
+        catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
+    )
+    assert not mask.any()
+    assert "between 80 and 100 bpm" in reasons[0]
+    mask, reasons = allowed(catalogue(), Constraints(only_genres=frozenset({"polka"})))
+    assert not mask.any()
+    assert reasons == ["none of the 3 songs I know is polka"]
