@@ -30,9 +30,13 @@ from musrec.model import (
 from musrec.store import codec, schema
 from musrec.store.schema import (
     analyses,
+    answers,
+    card_thumbs,
+    cards,
     feedback,
     files,
     foreign_features,
+    guilds,
     identities,
     lookups,
     members,
@@ -58,6 +62,54 @@ class FileStamp:
         """Take the stamp of a file; raises `OSError` where it cannot be looked at."""
         stat = path.stat()
         return cls(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a member has chosen.
+
+    Attributes
+    ----------
+    listening : bool
+        They agreed that what they play teaches; nobody is asked twice, nobody is assumed.
+    paused : bool
+        Nothing new is kept of them until they say so.
+    """
+
+    id: str
+    name: str | None
+    listening: bool
+    paused: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message that features one track."""
+
+    message: str
+    channel: str
+    track: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GuildWishes:
+    """How a server wants the bot.
+
+    Attributes
+    ----------
+    channels : frozenset of str
+        Where clips are answered without being asked.
+    roles : frozenset of str
+        Who may use the bot; empty means everybody.
+    dates : str
+        How dates are written: ``reader`` leaves it to each reader's own client.
+    """
+
+    channels: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    dates: str = "reader"
 
 
 class Store:
@@ -410,11 +462,163 @@ class Store:
             )
             return {row.track_id: _utc(row.at) for row in result}
 
+    async def member(self, id_: str) -> Member | None:
+        """Return what a member has chosen; None for one never met."""
+        async with self._read() as connection:
+            result = await connection.execute(sa.select(members).where(members.c.id == id_))
+            row = result.first()
+            return Member(**row._mapping) if row else None
+
+    async def choose(
+        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+    ) -> None:
+        """Keep what a member chose; None leaves that choice as it is."""
+        chosen = {"listening": listening, "paused": paused}
+        values = {name: value for name, value in chosen.items() if value is not None}
+        async with self._write() as connection:
+            await self._keep_member(connection, member, None)
+            if values:
+                await connection.execute(
+                    members.update().where(members.c.id == member).values(values)
+                )
+
+    async def listeners(self) -> set[str]:
+        """Return the members whose listening may be learned from now."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(members.c.id).where(members.c.listening, ~members.c.paused)
+            )
+            return set(result.scalars())
+
+    async def personal(self, member: str) -> dict[str, list[dict[str, Any]]]:
+        """Return every row that is about a member, by table, as it is kept."""
+        kept: dict[str, list[dict[str, Any]]] = {}
+        async with self._read() as connection:
+            for table in schema.metadata.sorted_tables:
+                column = table.c.id if table is members else table.c.get("member_id")
+                if column is not None:
+                    result = await connection.execute(sa.select(table).where(column == member))
+                    kept[table.name] = [dict(row) for row in result.mappings()]
+        return kept
+
     async def delete_member(self, member: str) -> bool:
         """Forget a member with everything they did; say whether there was one."""
         async with self._write() as connection:
             result = await connection.execute(members.delete().where(members.c.id == member))
             return result.rowcount > 0
+
+    # What the bot shows, and how servers want it ---------------------------------------------
+
+    async def keep_answer(self, id_: str, member: str | None, body: Mapping[str, Any]) -> None:
+        """Keep an answer under an id of its own, for the buttons of its cards."""
+        async with self._write() as connection:
+            if member is not None:
+                await self._keep_member(connection, member, None)
+            await connection.execute(
+                answers.insert().values(
+                    id=id_, member_id=member, body=dict(body), at=datetime.now(UTC)
+                )
+            )
+
+    async def answer(self, id_: str) -> dict[str, Any] | None:
+        """Return the body of a kept answer."""
+        async with self._read() as connection:
+            result = await connection.execute(sa.select(answers.c.body).where(answers.c.id == id_))
+            return result.scalar()
+
+    async def keep_card(self, card: Card) -> None:
+        """Remember which track a message features."""
+        row = {
+            "message_id": card.message,
+            "channel_id": card.channel,
+            "track_id": card.track,
+            "at": card.at,
+        }
+        async with self._write() as connection:
+            await connection.execute(
+                self._insert(cards)
+                .values(row)
+                .on_conflict_do_update(index_elements=["message_id"], set_=row)
+            )
+
+    async def card(self, message: str) -> Card | None:
+        """Return the card that a message is."""
+        async with self._read() as connection:
+            row = (
+                await connection.execute(sa.select(cards).where(cards.c.message_id == message))
+            ).first()
+            return Card(row.message_id, row.channel_id, row.track_id, row.at) if row else None
+
+    async def cards(self, since: datetime, limit: int) -> list[Card]:
+        """Return the newest cards since then, newest first."""
+        query = sa.select(cards).where(cards.c.at >= since).order_by(cards.c.at.desc()).limit(limit)
+        async with self._read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Card(row.message_id, row.channel_id, row.track_id, row.at) for row in rows]
+
+    async def remove_card(self, message: str) -> None:
+        """Forget a card whose message is gone."""
+        async with self._write() as connection:
+            await connection.execute(cards.delete().where(cards.c.message_id == message))
+
+    async def card_thumbs(self, message: str) -> set[tuple[str, FeedbackKind]]:
+        """Return the reactions under a card that are accounted for, as member and kind."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(card_thumbs.c.member_id, card_thumbs.c.kind).where(
+                    card_thumbs.c.message_id == message
+                )
+            )
+            return {(row.member_id, FeedbackKind(row.kind)) for row in result}
+
+    async def account_thumb(
+        self, message: str, member: str, kind: FeedbackKind, *, there: bool
+    ) -> None:
+        """Remember that a reaction under a card is there, or no longer is."""
+        row = {"message_id": message, "member_id": member, "kind": kind.value}
+        async with self._write() as connection:
+            if there:
+                await self._keep_member(connection, member, None)
+                await connection.execute(
+                    self._insert(card_thumbs).values(row).on_conflict_do_nothing()
+                )
+            else:
+                same = sa.and_(*(card_thumbs.c[name] == value for name, value in row.items()))
+                await connection.execute(card_thumbs.delete().where(same))
+
+    async def sweep_cards(self, answers_before: datetime, cards_before: datetime) -> None:
+        """Forget answers and cards older than that."""
+        async with self._write() as connection:
+            await connection.execute(answers.delete().where(answers.c.at < answers_before))
+            await connection.execute(cards.delete().where(cards.c.at < cards_before))
+
+    async def guild(self, id_: str) -> GuildWishes:
+        """Return how a server wants the bot; the defaults where it never said."""
+        async with self._read() as connection:
+            row = (await connection.execute(sa.select(guilds).where(guilds.c.id == id_))).first()
+        if row is None:
+            return GuildWishes()
+        return GuildWishes(frozenset(row.channels), frozenset(row.roles), row.dates)
+
+    async def keep_guild(self, id_: str, wishes: GuildWishes) -> None:
+        """Remember how a server wants the bot."""
+        row = {
+            "id": id_,
+            "channels": sorted(wishes.channels),
+            "roles": sorted(wishes.roles),
+            "dates": wishes.dates,
+        }
+        async with self._write() as connection:
+            await connection.execute(
+                self._insert(guilds)
+                .values(row)
+                .on_conflict_do_update(index_elements=["id"], set_=row)
+            )
+
+    async def remove_guild(self, id_: str) -> None:
+        """Forget a server that sent the bot away."""
+        async with self._write() as connection:
+            await connection.execute(guilds.delete().where(guilds.c.id == id_))
 
     # What other services said ----------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -166,4 +166,47 @@ foreign_features = Table(
     Column("origin", String, primary_key=True),
     Column("features", JSON, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+# Kept so that the buttons of a card work after a restart; swept when old.
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", String, primary_key=True),
+    _member(),
+    Column("body", JSON, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+# One message features one track: a reaction under it means that track.
+cards = Table(
+    "cards",
+    metadata,
+    Column("message_id", String, primary_key=True),
+    Column("channel_id", String, nullable=False),
+    _track(nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+# The reactions already accounted for: what differs from them was done while the bot was away.
+card_thumbs = Table(
+    "card_thumbs",
+    metadata,
+    Column(
+        "message_id",
+        String,
+        ForeignKey("cards.message_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    _member(primary_key=True, index=True),
+    Column("kind", String, primary_key=True),
+)
+
+guilds = Table(
+    "guilds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("channels", JSON, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("dates", String, nullable=False),
 )
