@@ -49,8 +49,10 @@ class Ease:
         The same, transposed.
     content : FloatArray, shape (n, d)
         Already weighted; d may be 0.
+    by_members : bool
+        Which side was solved.
     inverse : FloatArray
-        K^-1, shape (m + d, m + d), or (M'M + penalty I)^-1, shape (n, n), whichever is smaller.
+        K^-1, shape (m + d, m + d), if `by_members`; else (M'M + penalty I)^-1, shape (n, n).
     self_members, self_content : FloatArray, shape (n,)
         What a track's own like adds to its own score by way of members and content; taken out.
 
@@ -64,6 +66,7 @@ class Ease:
     likes: csr_matrix
     by_track: csr_matrix
     content: FloatArray
+    by_members: bool
     inverse: FloatArray
     self_members: FloatArray
     self_content: FloatArray
@@ -96,7 +99,8 @@ class Ease:
             if content is None
             else np.nan_to_num(share * np.asarray(content, np.float32))
         )
-        if m + weighted.shape[1] <= n:
+        by_members = m + weighted.shape[1] <= n
+        if by_members:
             cross = likes @ weighted
             gram = np.block(
                 [[(likes @ by_track).toarray(), cross], [cross.T, weighted.T @ weighted]]
@@ -104,7 +108,7 @@ class Ease:
         else:
             gram = (by_track @ likes).toarray() + weighted @ weighted.T
         inverse = _inverse(gram, penalty)
-        bare = cls(likes, by_track, weighted, inverse, *np.empty((2, 0), np.float32))
+        bare = cls(likes, by_track, weighted, by_members, inverse, *np.empty((2, 0), np.float32))
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
@@ -116,7 +120,7 @@ class Ease:
     def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
         """Return (len(rows), m + d): how far each track's like pulls on members and content."""
         m = self.likes.shape[0]
-        if self.inverse.shape[0] == self.likes.shape[1]:  # P = (M'M + penalty I)^-1, pull = M P
+        if not self.by_members:  # P = (M'M + penalty I)^-1, pull = M P
             solved = self.inverse[rows]
             return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
         return np.asarray(
@@ -125,7 +129,7 @@ class Ease:
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, m + d): how far whole profiles pull on members and content."""
-        if self.inverse.shape[0] == self.likes.shape[1]:
+        if not self.by_members:
             solved = profiles @ self.inverse
             return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
         seen = np.hstack([(profiles @ self.by_track).toarray(), profiles @ self.content])

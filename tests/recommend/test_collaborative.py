@@ -57,7 +57,7 @@ def test_a_newcomer_is_folded_in_without_a_fit(fit):
     newcomer = csr_matrix(np.eye(1, 12, 4, dtype=np.float32))
     scores = fit(likes).scores(newcomer)[0]
     even, odd = scores[[0, 2, 6, 8, 10]], scores[1::2]
-    assert even.mean() > odd.max()
+    assert even.mean() > odd.max() + 0.01
 
 
 def test_nobody_and_nothing_are_scored_without_error(fit):
@@ -67,7 +67,9 @@ def test_nobody_and_nothing_are_scored_without_error(fit):
     assert np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize(("members", "tracks", "dimensions"), [(8, 30, 4), (40, 12, 4), (9, 20, 0)])
+@pytest.mark.parametrize(
+    ("members", "tracks", "dimensions"), [(8, 30, 4), (40, 12, 4), (8, 12, 4), (20, 20, 0)]
+)
 def test_ease_is_the_textbook_solution_on_either_side(members, tracks, dimensions):
     rng = np.random.default_rng(1)
     likes = csr_matrix((rng.random((members, tracks)) < 0.3).astype(np.float32))
