@@ -1,0 +1,370 @@
+"""The one drawing layer of all pictures: colours, canvas, axes and PNG.
+
+Pictures are drawn 1,100 pixels wide, twice the width at which a chat shows them, so that a text of
+size 22 here is a comfortable 11 there.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from musrec.pictures import lettering
+from musrec.pictures.lettering import Weight
+
+if TYPE_CHECKING:
+    from musrec.model import ByteArray, FloatArray
+
+WIDTH = 1100
+MARGIN = 36
+
+LookName = Literal["dark", "light"]
+Anchor = Literal["left", "middle", "right"]
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture and what it shows, in words.
+
+    Attributes
+    ----------
+    png : bytes
+    alt : str
+        At most 1,024 characters, for those who cannot see it.
+    width, height : int
+        Pixels.
+    """
+
+    png: bytes
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Colours by what they are for.
+
+    `query` against `pick` and `gain` against `loss` differ for every common kind of colour vision
+    (they are chosen around the Okabe-Ito palette: blue against orange).
+    """
+
+    background: Colour
+    panel: Colour
+    line: Colour
+    muted: Colour
+    text: Colour
+    query: Colour
+    pick: Colour
+    gain: Colour
+    loss: Colour
+    series: tuple[Colour, ...]
+
+
+LOOKS: dict[LookName, Look] = {
+    "dark": Look(
+        background=(20, 19, 27),
+        panel=(33, 31, 43),
+        line=(70, 66, 88),
+        muted=(172, 167, 190),
+        text=(246, 244, 250),
+        query=(102, 190, 240),
+        pick=(245, 176, 65),
+        gain=(102, 190, 240),
+        loss=(240, 128, 80),
+        series=(
+            (102, 190, 240),
+            (245, 176, 65),
+            (46, 184, 146),
+            (232, 140, 196),
+            (240, 228, 102),
+            (226, 104, 56),
+            (150, 140, 255),
+            (200, 200, 208),
+        ),
+    ),
+    "light": Look(
+        background=(252, 251, 254),
+        panel=(240, 238, 246),
+        line=(205, 200, 218),
+        muted=(98, 92, 118),
+        text=(24, 21, 34),
+        query=(0, 104, 170),
+        pick=(196, 98, 0),
+        gain=(0, 104, 170),
+        loss=(196, 70, 0),
+        series=(
+            (0, 104, 170),
+            (214, 126, 0),
+            (0, 132, 100),
+            (186, 76, 142),
+            (140, 122, 0),
+            (176, 58, 6),
+            (92, 78, 204),
+            (96, 96, 106),
+        ),
+    ),
+}
+
+# Magma, the perceptually uniform colour map of Nathaniel Smith and Stefan van der Walt (CC0), as
+# released with Matplotlib: 256 times red, green, blue.
+_MAGMA = (
+    "AAAEAQAFAQEGAQEIAgEJAgILAgINAwMPAwMSBAQUBQQWBgUYBgUaBwYcCAceCQcgCggiCwkkDAkmDQopDgsrEAstEQwv"
+    "Eg0xEw00FA42FQ44Fg87GA89GRA/GhBCHBBEHRFHHhFJIBFLIRFOIhFQJBJTJRJVJxJYKRFaKhFcLBFfLRFhLxFjMRFl"
+    "MxBnNBBpNhBrOBBsOQ9uOw9wPQ9xPw9yQA90Qg91RA92RRB3RxB4SRB4ShB5TBF6ThF7TxJ7URJ8UhN8VBN9VhR9VxV+"
+    "WRV+WhZ+XBZ/XRd/Xxh/YBiAYhmAZBqAZRqAZxuAaByBahyBax2BbR2Bbh6BcB+Bch+BcyCBdSGBdiGBeCKBeSKCeyOC"
+    "fCOCfiSCgCWCgSWBgyaBhCaBhieBiCeBiSiBiymBjCmBjiqBkCqBkSuBkyuAlCyAliyAmC2AmS2Amy5/nC5/ni9/oC9/"
+    "oTB+ozB+pTF+pjF9qDJ9qjN9qzN8rTR8rjR7sDV7sjV7szZ6tTZ6tzd5uDd5ujh4vDl4vTl3vzp3wDp2wjt1xDx1xTx0"
+    "xz1zyD5zyj5yzD9xzUBxz0Bw0EFv0kJv00Nu1URt1kVs2EVs2UZr20dq3Ehp3klo30po4Exn4k1m405l5E9k5VBk51Jj"
+    "6FNi6VRi6lZh61dg7Fhg7Vpf7lte711e8F9e8WBd8mJd8mRc82Vc9Gdc9Glc9Wtc9mxc9m5c93Bc93Jc+HRc+HZc+Xhd"
+    "+Xld+Xtd+n1e+n9e+oFf+4Nf+4Vg+4dh/Ilh/Ipi/Ixj/I5k/JBl/ZJm/ZRn/ZZo/Zhp/Zpq/Ztr/p1s/p9t/qFu/qNv"
+    "/qVx/qdy/qlz/qp0/qx2/q53/rB4/rJ6/rR7/rZ8/rd+/rl//ruB/r2C/r+E/sGF/sKH/sSI/saK/siM/sqN/syP/s2Q"
+    "/s+S/tGU/tOV/tWX/teZ/tia/dqc/dye/d6g/eCh/eKj/eOl/eWn/eep/emq/eus/Oyu/O6w/PCy/PK0/PS2/Pa4/Pe5"
+    "/Pm7/Pu9/P2/"
+)
+MAGMA: ByteArray = np.frombuffer(base64.b64decode(_MAGMA), dtype=np.uint8).reshape(256, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels; `right` and `bottom` are outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return self.bottom - self.top
+
+
+class Canvas:
+    """A picture in the making, in one look."""
+
+    def __init__(self, height: int, look: LookName, width: int = WIDTH) -> None:
+        self.look = LOOKS[look]
+        self.image = Image.new("RGB", (width, height), self.look.background)
+        self._pen = ImageDraw.Draw(self.image)
+
+    def text(
+        self,
+        at: tuple[float, float],
+        text: str,
+        size: int,
+        *,
+        weight: Weight = "medium",
+        colour: Colour | None = None,
+        width: float = math.inf,
+        anchor: Anchor = "left",
+    ) -> float:
+        """Write one line with its baseline at `at`; return the width it took.
+
+        It is cut with an ellipsis at `width`, and at the edges of the picture in any case.
+        """
+        x, y = at
+        room = {
+            "left": self.image.width - x,
+            "right": x,
+            "middle": 2 * min(x, self.image.width - x),
+        }[anchor]
+        fitted = lettering.fit(text, size, weight, min(width, room))
+        if not fitted:
+            return 0.0
+        mask, baseline = lettering.mask(fitted, size, weight)
+        left = x - {"left": 0.0, "middle": 0.5, "right": 1.0}[anchor] * mask.width
+        self.image.paste(colour or self.look.text, (round(left), round(y) - baseline), mask)
+        return float(mask.width)
+
+    def rectangle(self, box: Box, colour: Colour) -> None:
+        """Fill a rectangle with sharp corners."""
+        if box.width > 0 and box.height > 0:
+            self._pen.rectangle((box.left, box.top, box.right - 1, box.bottom - 1), fill=colour)
+
+    def rounded(self, box: Box, colour: Colour, radius: int = 12) -> None:
+        """Fill a rectangle with round corners."""
+        radius = min(radius, box.width // 2, box.height // 2)
+        self.shape(
+            box,
+            colour,
+            lambda pen, scale: pen.rounded_rectangle(
+                (0, 0, box.width * scale - 1, box.height * scale - 1), radius * scale, fill=255
+            ),
+        )
+
+    def line(self, points: Sequence[tuple[float, float]], colour: Colour, width: float = 2) -> None:
+        """Draw a smooth line through `points`."""
+        reach = math.ceil(width) + 1
+        box = Box(
+            math.floor(min(x for x, _ in points)) - reach,
+            math.floor(min(y for _, y in points)) - reach,
+            math.ceil(max(x for x, _ in points)) + reach,
+            math.ceil(max(y for _, y in points)) + reach,
+        )
+        self.shape(
+            box,
+            colour,
+            lambda pen, scale: pen.line(
+                [((x - box.left) * scale, (y - box.top) * scale) for x, y in points],
+                fill=255,
+                width=max(1, round(width * scale)),
+                joint="curve",
+            ),
+        )
+
+    def polygon(
+        self, points: Sequence[tuple[float, float]], colour: Colour, opacity: float = 1.0
+    ) -> None:
+        """Fill a smooth polygon."""
+        box = Box(
+            math.floor(min(x for x, _ in points)),
+            math.floor(min(y for _, y in points)),
+            math.ceil(max(x for x, _ in points)) + 1,
+            math.ceil(max(y for _, y in points)) + 1,
+        )
+        self.shape(
+            box,
+            colour,
+            lambda pen, scale: pen.polygon(
+                [((x - box.left) * scale, (y - box.top) * scale) for x, y in points], fill=255
+            ),
+            opacity,
+        )
+
+    def dot(
+        self, at: tuple[float, float], radius: float, colour: Colour, opacity: float = 1.0
+    ) -> None:
+        """Fill a smooth disc."""
+        x, y = at
+        box = Box(
+            math.floor(x - radius),
+            math.floor(y - radius),
+            math.ceil(x + radius) + 1,
+            math.ceil(y + radius) + 1,
+        )
+        self.shape(
+            box,
+            colour,
+            lambda pen, scale: pen.ellipse(
+                (
+                    (x - radius - box.left) * scale,
+                    (y - radius - box.top) * scale,
+                    (x + radius - box.left) * scale,
+                    (y + radius - box.top) * scale,
+                ),
+                fill=255,
+            ),
+            opacity,
+        )
+
+    def shape(
+        self,
+        box: Box,
+        colour: Colour,
+        paint: Callable[[ImageDraw.ImageDraw, int], None],
+        opacity: float = 1.0,
+    ) -> None:
+        """Fill what `paint` draws inside `box`, with smooth edges.
+
+        `paint` gets a pen on an area four times as large each way, and that factor: averaging it
+        down is the antialiasing.
+        """
+        if box.width <= 0 or box.height <= 0:
+            return
+        scale = 4
+        large = Image.new("L", (box.width * scale, box.height * scale), 0)
+        paint(ImageDraw.Draw(large), scale)
+        mask = large.reduce(scale)
+        if opacity < 1:
+            mask = mask.point([round(level * opacity) for level in range(256)])
+        self.image.paste(colour, (box.left, box.top), mask)
+
+    def heat(self, box: Box, levels: ByteArray, colours: ByteArray) -> None:
+        """Fill `box` with a matrix.
+
+        Parameters
+        ----------
+        levels : ByteArray, shape (rows, columns)
+            First row at the bottom. Resampled to the box, averaging where it is smaller.
+        colours : ByteArray, shape (256, 3)
+        """
+        picture = Image.fromarray(np.ascontiguousarray(levels[::-1]))
+        sized = picture.resize((box.width, box.height), Image.Resampling.BICUBIC)
+        self.image.paste(Image.fromarray(colours[np.asarray(sized)]), (box.left, box.top))
+
+    def finish(self, alt: str) -> Picture:
+        """Encode what has been drawn."""
+        width, height = self.image.size
+        return Picture(encode(self.image), shorten(alt), width, height)
+
+
+def encode(image: Image.Image) -> bytes:
+    """Return a PNG: small enough for a chat, and made in a few hundredths of a second."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def shorten(text: str, limit: int = 1024) -> str:
+    """Cut an alternative text to what a chat accepts, at a word."""
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def ramp(low: Colour, high: Colour) -> ByteArray:
+    """Return 256 colours from `low` to `high`, shape (256, 3)."""
+    share = np.linspace(0, 1, 256)[:, None]
+    blend = np.asarray(low) * (1 - share) + np.asarray(high) * share
+    return np.rint(blend).astype(np.uint8)
+
+
+def mel(hertz: float | FloatArray) -> FloatArray:
+    """Return Slaney's mel scale, as librosa has it: linear to 1 kHz, logarithmic above."""
+    frequency = np.asarray(hertz, dtype=np.float64)
+    high = 15.0 + 27.0 * np.log(np.maximum(frequency, 1000.0) / 1000.0) / np.log(6.4)
+    return np.where(frequency < 1000.0, frequency * 3.0 / 200.0, high).astype(np.float32)
+
+
+def height_of(hertz: float, n_mels: int, fmin: float, fmax: float) -> float:
+    """Return where a frequency is drawn in a mel spectrogram, 0 at its bottom to 1 at its top.
+
+    Filter ``i`` of ``n_mels`` peaks at the mel point ``i + 1`` of ``n_mels + 2``, and is drawn as
+    a row of its own.
+    """
+    low, high = float(mel(fmin)), float(mel(fmax))
+    point = (float(mel(hertz)) - low) / (high - low) * (n_mels + 1)
+    return (point - 0.5) / n_mels
+
+
+def hertz_ticks(fmin: float, fmax: float) -> list[tuple[float, str]]:
+    """Return the frequencies worth a label between two edges, with the label."""
+    ladder = ((250, "250"), (500, "500"), (1000, "1k"), (2000, "2k"), (4000, "4k"), (8000, "8k"))
+    return [(hertz, label) for hertz, label in ladder if fmin < hertz < fmax]
+
+
+def clock(seconds: float) -> str:
+    """Write a time as m:ss."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def clock_ticks(seconds: float, most: int = 5) -> list[float]:
+    """Return round times from 0 on, at most `most` of them."""
+    ladder = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+    step = next((step for step in ladder if seconds / step <= most - 1 + 1e-9), 7200)
+    return [float(time) for time in range(0, math.floor(seconds) + 1, step)]
