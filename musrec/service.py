@@ -16,13 +16,14 @@ import itertools
 import logging
 import os
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from musrec.model import (
     ANALYSER_VERSION,
@@ -39,18 +40,21 @@ from musrec.model import (
     NotFound,
     Pick,
     Picture,
+    Profile,
     SoundKind,
     StoreError,
     Track,
     track_id,
 )
 from musrec.settings import Settings
+from musrec.store import codec
 from musrec.store.database import FileStamp, Store
 
 if TYPE_CHECKING:
     from musrec.audio.workers import Ears
+    from musrec.pictures.draw import LookName
     from musrec.recommend import Recommender
-    from musrec.sources import Sources
+    from musrec.sources import Preview, Sources
     from musrec.space import Index, Space
 
 T = TypeVar("T")
@@ -420,7 +424,7 @@ class Service:
         )
         chosen = await self._think(self._engine.recommender.recommend, request)
         picks = chosen.picks
-        if member:
+        if member and not await self.paused(member):
             query = heard.track.id if heard else None
             await self.store.remember_picks(member, [pick.track.id for pick in picks], query, now)
         return Answer(
@@ -445,7 +449,8 @@ class Service:
         Returns
         -------
         bool
-            Whether it was news; the same thumb twice is one thumb.
+            Whether it was news; the same thumb twice is one thumb, and nothing is news of a
+            member who paused.
 
         Raises
         ------
@@ -454,6 +459,8 @@ class Service:
         """
         if await self.store.track(track) is None:
             raise NotFound(f"There is no song with the id {track!r}.", "`musrec search` lists ids.")
+        if await self.paused(member):
+            return False
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self.store.learn(event, name)
         if changed:
@@ -484,7 +491,7 @@ class Service:
 
     # Showing ----------------------------------------------------------------------------------
 
-    async def card(self, answer: Answer, pick: Pick, *, look: str = "dark") -> Picture:
+    async def card(self, answer: Answer, pick: Pick, *, look: LookName = "dark") -> Picture:
         """Draw the query and one pick side by side."""
         from musrec import pictures
 
@@ -498,6 +505,82 @@ class Service:
             await self.store.analysis(pick.track.id),
             look=look,
         )
+
+    async def contributions(self, pick: Pick, *, look: LookName = "dark") -> Picture:
+        """Draw the terms of a pick's score as bars."""
+        from musrec import pictures
+
+        return await asyncio.to_thread(pictures.contributions, pick, look=look)
+
+    async def preview(self, track: Track) -> Preview:
+        """Fetch half a minute of a song to be played once; it is never stored.
+
+        Raises
+        ------
+        NotFound
+            No service has a preview of it.
+        """
+        sources = await self._open_sources()
+        return await sources.preview(track, budget=self.settings.recommend.budget_seconds)
+
+    # Keeping answers for later questions ------------------------------------------------------
+
+    async def keep_answer(self, answer: Answer, member: str | None) -> str:
+        """Keep an answer so that its reasons and other picks can be asked for later.
+
+        Returns
+        -------
+        str
+            Its id: eleven characters that nobody can guess.
+        """
+        id_ = secrets.token_urlsafe(8)
+        keeper = None if member is None or await self.paused(member) else member
+        await self.store.keep_answer(id_, keeper, codec.pack_answer(answer))
+        return id_
+
+    async def kept_answer(self, id_: str) -> Answer:
+        """Return a kept answer, without the picks whose track has gone since.
+
+        Raises
+        ------
+        NotFound
+            It is too old, or its member had everything deleted.
+        """
+        from musrec.space import profile
+
+        body = await self.store.answer(id_)
+        if body is None:
+            raise NotFound("That answer is no longer kept.", "Ask again with /recommend.")
+        rows = {row["track"]: row for row in body["picks"]}
+        tracks = await self.store.tracks([*rows, *([body["query"]] if body["query"] else [])])
+        heard = {id_: await self.store.analysis(id_) for id_ in tracks}
+        profiles = {id_: profile(found) if found else Profile() for id_, found in heard.items()}
+        query = tracks.get(body["query"])
+        return Answer(
+            query=query,
+            analysis=heard[query.id] if query else None,
+            profile=profiles[query.id] if query else None,
+            picks=tuple(
+                codec.unpack_pick(row, tracks[id_], profiles[id_])
+                for id_, row in rows.items()
+                if id_ in tracks
+            ),
+            notes=tuple(body["notes"]),
+        )
+
+    # Members ----------------------------------------------------------------------------------
+
+    async def paused(self, member: str) -> bool:
+        """Whether a member asked that nothing new is kept of them."""
+        chosen = await self.store.member(member)
+        return chosen is not None and chosen.paused
+
+    async def about(self, member: str) -> dict[str, list[dict[str, Any]]]:
+        """Return everything kept about a member: for each area of `musrec.privacy`, its rows."""
+        from musrec.privacy import AREAS
+
+        rows = await self.store.personal(member)
+        return {area.name: rows[area.table] for area in AREAS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

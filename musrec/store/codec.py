@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musrec.model import Analysis, Harmony, Rhythm, SoundKind, Spectrogram
+from musrec.model import (
+    Analysis,
+    Answer,
+    Explanation,
+    Harmony,
+    Pick,
+    Profile,
+    Rhythm,
+    SoundKind,
+    Spectrogram,
+    Term,
+    Track,
+)
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
@@ -53,6 +66,42 @@ def unpack(row: Any) -> Analysis:
         loudness=row.facts["loudness"],
         descriptors=row.facts["descriptors"],
         spectrogram=spectrogram,
+    )
+
+
+def pack_answer(answer: Answer) -> dict[str, Any]:
+    """Return what must be kept of an answer; what was heard is kept with its tracks."""
+    return {
+        "query": answer.query and answer.query.id,
+        "notes": list(answer.notes),
+        "picks": [
+            {
+                "track": pick.track.id,
+                "score": pick.score,
+                "match": pick.match,
+                "terms": [asdict(term) for term in pick.terms],
+                "explanation": asdict(pick.explanation),
+            }
+            for pick in answer.picks
+        ],
+    }
+
+
+def unpack_pick(row: Mapping[str, Any], track: Track, profile: Profile) -> Pick:
+    """Rebuild one pick of a packed answer, around its track and how that sounds."""
+    said = row["explanation"]
+    return Pick(
+        track=track,
+        score=row["score"],
+        match=row["match"],
+        terms=tuple(Term(**term) for term in row["terms"]),
+        explanation=Explanation(
+            sentence=said["sentence"],
+            details=tuple(said["details"]),
+            counterfactual=said["counterfactual"],
+            causes=tuple(said["causes"]),
+        ),
+        profile=profile,
     )
 
 
