@@ -1,0 +1,413 @@
+"""Our own words for how a song sounds: each with a definition, a value and a percentile.
+
+A raw value means little to a person, so it is given as its place in a named reference population:
+"brighter than 82% of 443 well-known songs". The populations, their quantiles and the weights of
+`intensity` are data, in ``reference.json``; ``musrec train reference`` makes that file.
+
+Everything is computed from what an `Analysis` keeps, so that songs known by tables alone are
+described like songs that were heard: a descriptor whose ingredients are missing is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musrec.audio.features import STATISTIC_NAMES
+from musrec.model import Rhythm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+SONGS = "songs"
+"""The population of `DEFINITIONS` whose ingredients are statistics and tags."""
+CLIPS = "clips"
+"""The population of those that need sound: rhythm, loudness, changes of level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What one word means.
+
+    Attributes
+    ----------
+    name : str
+    meaning : str
+        For people, one sentence.
+    low, high : str
+        What to call a song at the bottom, at the top.
+    unit : str
+        Of the raw value; empty where it has none.
+    method : str
+        How the raw value is computed.
+    population : str
+        Which of `populations` its percentiles refer to.
+    """
+
+    name: str
+    meaning: str
+    low: str
+    high: str
+    unit: str
+    method: str
+    population: str
+
+
+class Axis(NamedTuple):
+    """Two groups of tags that pull a descriptor in opposite directions."""
+
+    high: tuple[str, ...]
+    low: tuple[str, ...]
+
+
+AXES: Mapping[str, Axis] = MappingProxyType(
+    {
+        "acoustic": Axis(
+            high=("acoustic", "folk", "country", "guitar", "jazz", "blues"),
+            low=("electronic", "electronica", "electro", "House", "dance"),
+        ),
+        "vocal": Axis(
+            high=("female vocalists", "female vocalist", "male vocalists"),
+            low=("instrumental",),
+        ),
+        "mood": Axis(
+            high=("happy", "party", "catchy", "dance", "funk"),
+            low=("sad", "Mellow", "ambient"),
+        ),
+        "dreaminess": Axis(
+            high=("ambient", "chillout", "chill", "beautiful", "experimental"),
+            low=("party", "catchy", "Hip-Hop", "country", "punk", "classic rock"),
+        ),
+        "era": Axis(
+            high=("90s", "00s"),
+            low=("60s", "70s", "80s", "oldies"),
+        ),
+    }
+)
+"""Descriptors that are read off the tagger alone: the log of the ratio of two groups of tags."""
+
+INTENSITY = Axis(
+    high=("metal", "heavy metal", "hard rock", "punk", "party", "dance", "electro"),
+    low=(
+        "Mellow",
+        "chillout",
+        "chill",
+        "ambient",
+        "easy listening",
+        "beautiful",
+        "acoustic",
+        "sad",
+    ),
+)
+"""What `intensity` learned to tell from statistics alone."""
+
+
+def _tags(axis: Axis) -> str:
+    return f"log of the summed tags {', '.join(axis.high)} over {', '.join(axis.low)}"
+
+
+DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
+    {
+        descriptor.name: descriptor
+        for descriptor in (
+            Descriptor(
+                "brightness",
+                "How much of the sound lies in the high frequencies.",
+                *("dark", "bright", "Hz"),
+                "mean spectral centroid",
+                SONGS,
+            ),
+            Descriptor(
+                "noisiness",
+                "How rough the sound is: distortion, cymbals and breath against clear notes.",
+                *("pure", "noisy", "dB"),
+                "median spectral flatness, 0 dB is white noise",
+                SONGS,
+            ),
+            Descriptor(
+                "intensity",
+                "How forcefully the song comes across, from lullaby to thrash.",
+                *("calm", "intense", ""),
+                f"linear in spectral statistics, fitted to the {_tags(INTENSITY)}",
+                SONGS,
+            ),
+            Descriptor(
+                "acoustic",
+                "Played on acoustic instruments, or made of electronic sounds.",
+                *("electronic", "acoustic", ""),
+                _tags(AXES["acoustic"]),
+                SONGS,
+            ),
+            Descriptor(
+                "vocal",
+                "Whether singing or instruments carry the song.",
+                *("instrumental", "vocal", ""),
+                _tags(AXES["vocal"]),
+                SONGS,
+            ),
+            Descriptor(
+                "mood",
+                "The mood that listeners would name, from sad to happy.",
+                *("sad", "happy", ""),
+                _tags(AXES["mood"]),
+                SONGS,
+            ),
+            Descriptor(
+                "dreaminess",
+                "Floating and atmospheric, or with both feet on the ground.",
+                *("earthy", "dreamy", ""),
+                _tags(AXES["dreaminess"]),
+                SONGS,
+            ),
+            Descriptor(
+                "era",
+                "The decades whose sound it has, not the year it was made in.",
+                *("vintage", "modern", ""),
+                _tags(AXES["era"]),
+                SONGS,
+            ),
+            Descriptor(
+                "punch",
+                "How hard notes and drums hit.",
+                *("soft", "punchy", "dB"),
+                "deviation over time of the onset strength",
+                CLIPS,
+            ),
+            Descriptor(
+                "dynamics",
+                "How much loud and quiet passages differ.",
+                *("even", "dynamic", ""),
+                "deviation over mean of the level (RMS) over time",
+                CLIPS,
+            ),
+            Descriptor(
+                "steadiness",
+                "How clear and regular the beat is, from free to machine-like.",
+                *("free", "steady", ""),
+                "evenness of the beats times the clarity of the pulse",
+                CLIPS,
+            ),
+            Descriptor(
+                "tempo",
+                "How fast the beat goes.",
+                *("slow", "fast", "beats per minute"),
+                "tempo, where a pulse is heard",
+                CLIPS,
+            ),
+            Descriptor(
+                "loudness",
+                "How loud the recording is at the same volume setting.",
+                *("quiet", "loud", "LUFS"),
+                "integrated loudness, ITU-R BS.1770-4",
+                CLIPS,
+            ),
+        )
+    }
+)
+"""Descriptor of each name, in the order in which they are best shown."""
+
+TAG_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        tag: kind
+        for kind, tags in {
+            "genre": (
+                *("rock", "pop", "alternative", "indie", "electronic", "dance"),
+                *("alternative rock", "jazz", "metal", "classic rock", "soul", "indie rock"),
+                *("electronica", "folk", "punk", "blues", "hard rock", "ambient"),
+                *("experimental", "Hip-Hop", "country", "funk", "electro", "heavy metal"),
+                *("Progressive rock", "rnb", "indie pop", "House"),
+            ),
+            "mood": (
+                *("beautiful", "chillout", "Mellow", "chill", "party", "easy listening"),
+                *("sexy", "catchy", "sad", "happy"),
+            ),
+            "voice": ("female vocalists", "male vocalists", "female vocalist"),
+            "instrument": ("instrumental", "acoustic", "guitar"),
+            "era": ("60s", "70s", "80s", "90s", "00s", "oldies"),
+        }.items()
+        for tag in tags
+    }
+)
+"""What each of the tagger's tags says: ``genre``, ``mood``, ``voice``, ``instrument``, ``era``."""
+
+_SMOOTHING = 0.02
+"""Added to both groups of an axis, so that tags nobody would give do not decide it."""
+
+_SHORTEST = 0.4
+"""Seconds: one gating block of BS.1770."""
+
+
+def describe(
+    statistics: FloatArray,
+    *,
+    tag_mean: FloatArray | None = None,
+    rhythm: Rhythm | None = None,
+    loudness: float | None = None,
+) -> dict[str, float]:
+    """Compute the raw value of every descriptor whose ingredients are known.
+
+    Parameters
+    ----------
+    statistics : FloatArray, shape (len(STATISTIC_NAMES),)
+        NaN where not known.
+    tag_mean : FloatArray or None, shape (50,)
+        In the order of `musrec.audio.tagger.TAGS`.
+    rhythm : Rhythm or None
+    loudness : float or None
+        LUFS.
+
+    Returns
+    -------
+    dict of str to float
+        In the units and the order of `DEFINITIONS`; finite values only.
+    """
+    raw = measure(statistics, rhythm=rhythm, loudness=loudness)
+    raw["intensity"] = _intensity(_by_name(statistics))
+    if tag_mean is not None:
+        raw |= {name: lean(tag_mean, axis) for name, axis in AXES.items()}
+    return {name: raw[name] for name in DEFINITIONS if math.isfinite(raw.get(name, math.nan))}
+
+
+def measure(
+    statistics: FloatArray, *, rhythm: Rhythm | None = None, loudness: float | None = None
+) -> dict[str, float]:
+    """Compute those raw values that need neither tags nor anything learned; NaN where not known.
+
+    Parameters as for `describe`.
+    """
+    known = _by_name(statistics)
+    raw = {
+        "brightness": known["spectral_centroid_mean"],
+        "noisiness": _decibels(known["spectral_flatness_median"]),
+        "punch": known["onset_strength_std"],
+        "dynamics": _ratio(known["rms_std"], known["rms_mean"]),
+    }
+    if rhythm is not None:
+        raw["steadiness"] = rhythm.steadiness
+        if rhythm.tempo > 0:
+            raw["tempo"] = rhythm.tempo
+    if loudness is not None:
+        raw["loudness"] = loudness
+    return raw
+
+
+def percentiles(raw: Mapping[str, float]) -> dict[str, float]:
+    """Place raw values in their reference populations.
+
+    Parameters
+    ----------
+    raw : mapping of str to float
+        From `describe`.
+
+    Returns
+    -------
+    dict of str to float
+        0 to 100: the share of the population that has less of it.
+    """
+    quantiles = _reference().quantiles
+    return {
+        name: round(float(_rank(value, quantiles[name])), 1)
+        for name, value in raw.items()
+        if name in quantiles
+    }
+
+
+def populations() -> Mapping[str, str]:
+    """What each reference population is, by its name in `Descriptor.population`."""
+    return _reference().populations
+
+
+def loudness(y: FloatArray, sr: int) -> float | None:
+    """Integrated loudness in LUFS (ITU-R BS.1770-4, one channel).
+
+    Parameters
+    ----------
+    y : FloatArray, shape (n,)
+        Mono samples, full scale at 1.
+    sr : int
+        Samples per second.
+
+    Returns
+    -------
+    float or None
+        None below the gate of -70 LUFS (silence), or for less than 0.4 seconds.
+    """
+    if y.size < _SHORTEST * sr:
+        return None
+    import pyloudnorm
+
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore")
+        value = float(pyloudnorm.Meter(sr).integrated_loudness(y))
+    return round(value, 2) if math.isfinite(value) else None
+
+
+def lean(tag_mean: FloatArray, axis: Axis) -> float:
+    """Natural log of the ratio of two groups of tags: positive leans to ``axis.high``."""
+    columns = _tag_columns()
+    high, low = (sum(float(tag_mean[columns[tag]]) for tag in group) + _SMOOTHING for group in axis)
+    return math.log(high / low)
+
+
+@cache
+def _tag_columns() -> Mapping[str, int]:
+    from musrec.audio.tagger import TAGS
+
+    return {tag: column for column, tag in enumerate(TAGS)}
+
+
+def _by_name(statistics: FloatArray) -> dict[str, float]:
+    return dict(zip(STATISTIC_NAMES, statistics.tolist(), strict=True))
+
+
+def _intensity(known: Mapping[str, float]) -> float:
+    reference = _reference()
+    return reference.intercept + sum(
+        weight * known[statistic] for statistic, weight in reference.weights.items()
+    )
+
+
+def _decibels(power: float) -> float:
+    return 10.0 * math.log10(power) if power > 0 else math.nan
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan
+
+
+def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
+    """Percentile of a value; in the middle of its equals where the population has many."""
+    below, upto = np.searchsorted(quantiles, (value, np.nextafter(value, np.inf)))
+    last = quantiles.size - 1
+    if below < upto:
+        return 100.0 * (below + upto - 1) / 2 / last
+    return float(np.interp(value, quantiles, np.linspace(0.0, 100.0, quantiles.size)))
+
+
+class _Reference(NamedTuple):
+    populations: Mapping[str, str]
+    quantiles: Mapping[str, NDArray[np.float64]]
+    weights: Mapping[str, float]
+    intercept: float
+
+
+@cache
+def _reference() -> _Reference:
+    data = json.loads(files("musrec.audio").joinpath("reference.json").read_text("utf-8"))
+    return _Reference(
+        data["populations"],
+        {name: np.array(values) for name, values in data["quantiles"].items()},
+        data["intensity"]["weights"],
+        data["intensity"]["intercept"],
+    )

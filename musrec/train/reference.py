@@ -1,0 +1,216 @@
+"""Makes ``musrec/audio/reference.json``: what descriptors are compared with.
+
+Two populations. *Songs* are known by tables of statistics and tags alone; *clips* are heard here,
+because rhythm and loudness need sound. `intensity` is a ridge regression from the statistics of
+the songs to what their tags say, so that it can be told without the tagger.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.audio.descriptors import (
+    AXES,
+    CLIPS,
+    DEFINITIONS,
+    INTENSITY,
+    SONGS,
+    lean,
+    loudness,
+    measure,
+)
+from musrec.audio.features import HOP_LENGTH, STATISTIC_NAMES
+from musrec.model import SAMPLE_RATE, NotFound
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+    Float64Array = NDArray[np.float64]
+
+SHIPPED = Path(__file__).parents[1] / "audio" / "reference.json"
+
+_PERCENTS = np.arange(101)
+
+_PREDICTORS = tuple(
+    f"{series}_{moment}"
+    for series in (
+        *("spectral_centroid", "spectral_flatness", "spectral_rolloff"),
+        *(f"mfcc_{i}" for i in range(1, 13)),
+    )
+    for moment in ("mean", "std")
+)
+"""What `intensity` is predicted from: level does not matter to any of them."""
+
+_CLASSICAL_SHARE = 0.1
+"""Weight of classical music among the clips, where it is over-represented."""
+
+
+def reference(data: Path) -> dict[str, Any]:
+    """Compute quantiles of every descriptor, and the weights of `intensity`.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``gtzan/clips.csv``, ``gtzan/librosa_statistics.csv.gz``,
+        ``gtzan/musicnn_taggrams_train.npz``, ``gtzan/audio`` and ``music``.
+
+    Raises
+    ------
+    NotFound
+        Where one of them is absent.
+    """
+    names, statistics, tags = _songs(data)
+    weights, intercept, fit = _fit_intensity(data, names, statistics, tags)
+    columns = {name: statistics[:, STATISTIC_NAMES.index(name)] for name in weights}
+    intensity = intercept + sum(weight * columns[name] for name, weight in weights.items())
+    values: dict[str, Float64Array] = {
+        "brightness": _column(statistics, "spectral_centroid_mean"),
+        "noisiness": 10.0 * np.log10(_column(statistics, "spectral_flatness_median")),
+        "intensity": np.asarray(intensity),
+    }
+    for name, axis in AXES.items():
+        values[name] = np.array([lean(row, axis) for row in tags])
+    heard, shares = _clips(data)
+    quantiles = {
+        name: [_short(np.quantile(values[name], percent / 100)) for percent in _PERCENTS]
+        for name, descriptor in DEFINITIONS.items()
+        if descriptor.population == SONGS
+    }
+    for name, descriptor in DEFINITIONS.items():
+        if descriptor.population == CLIPS:
+            known = np.array([name in raw for raw in heard])
+            quantiles[name] = _weighted_quantiles(
+                np.array([raw[name] for raw in heard if name in raw]), shares[known]
+            )
+    return {
+        "populations": {
+            SONGS: f"{len(names)} songs of ten genres, "
+            "the training part of GTZAN without its faulty and repeated clips",
+            CLIPS: f"{len(heard)} excerpts heard here: Creative Commons music of many genres, and "
+            "GTZAN clips; classical music, most of the latter, counts for a tenth",
+        },
+        "intensity": {
+            "trained_on": f"{len(names)} songs; artist-disjoint correlation {fit:.2f}",
+            "intercept": _short(intercept),
+            "weights": {name: _short(weight) for name, weight in weights.items()},
+        },
+        "quantiles": {name: quantiles[name] for name in DEFINITIONS},
+    }
+
+
+def write(data: Path, to: Path = SHIPPED) -> Path:
+    """Compute the reference from `data` and write it; the file is replaced whole or not at all."""
+    text = json.dumps(reference(data)) + "\n"
+    part = to.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(to)
+    return to
+
+
+def _songs(data: Path) -> tuple[list[str], FloatArray, FloatArray]:
+    """Names, statistics (n, S) with NaN where the table has none, and mean tags (n, 50)."""
+    taggrams = _existing(data / "gtzan" / "musicnn_taggrams_train.npz")
+    with np.load(taggrams) as arrays:
+        owners = np.array([Path(str(name)).stem for name in arrays["IDS"]])
+        patches = arrays["X"].astype(np.float32)
+    names = sorted(set(owners.tolist()))
+    tags = np.stack([patches[owners == name].mean(axis=0) for name in names])
+    table = _existing(data / "gtzan" / "librosa_statistics.csv.gz")
+    with gzip.open(table, "rt", encoding="utf-8", newline="") as lines:
+        rows = {row["clip"]: row for row in csv.DictReader(lines)}
+    known = {
+        ours: theirs
+        for ours in STATISTIC_NAMES
+        if (theirs := ours.replace("spectral_rolloff", "spectral_roll_of")) in rows[names[0]]
+        and not ours.startswith("tonnetz")
+    }
+    statistics = np.full((len(names), len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
+    for column, statistic in enumerate(STATISTIC_NAMES):
+        if statistic in known:
+            statistics[:, column] = [float(rows[name][known[statistic]]) for name in names]
+    return names, statistics, tags
+
+
+def _fit_intensity(
+    data: Path, names: list[str], statistics: FloatArray, tags: FloatArray
+) -> tuple[dict[str, float], float, float]:
+    """Weights, intercept and artist-disjoint correlation of the regression."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with _existing(data / "gtzan" / "clips.csv").open(encoding="utf-8", newline="") as lines:
+        artists = {row["clip"]: row["artist"] or row["clip"] for row in csv.DictReader(lines)}
+    x = np.column_stack([_column(statistics, name) for name in _PREDICTORS])
+    y = np.array([lean(row, INTENSITY) for row in tags])
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 12)))
+    groups = [artists[name] for name in names]
+    predicted = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10))
+    model.fit(x, y)
+    scaler, ridge = model[0], model[1]
+    weights = ridge.coef_ / scaler.scale_
+    intercept = float(ridge.intercept_ - weights @ scaler.mean_)
+    fit = float(np.corrcoef(predicted, y)[0, 1])
+    return dict(zip(_PREDICTORS, weights.tolist(), strict=True)), intercept, fit
+
+
+def _clips(data: Path) -> tuple[list[dict[str, float]], Float64Array]:
+    """Descriptors of every clip that can be heard, and how much each counts (summing to 1)."""
+    from musrec.audio.decode import decode
+    from musrec.audio.features import spectra, statistics
+    from musrec.audio.rhythm import pulse
+
+    paths = sorted(
+        path
+        for folder in (data / "music", data / "gtzan" / "audio")
+        for path in _existing(folder).iterdir()
+        if path.suffix != ".csv"
+    )
+    heard = []
+    for path in paths:
+        y = decode(path.read_bytes()).y
+        sound = spectra(y)
+        heard.append(
+            measure(
+                statistics(sound),
+                rhythm=pulse(sound.onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
+                loudness=loudness(y, SAMPLE_RATE),
+            )
+        )
+    classical = np.array([path.name.startswith("classical.") for path in paths])
+    shares = np.where(
+        classical,
+        _CLASSICAL_SHARE / max(1, classical.sum()),
+        (1.0 - _CLASSICAL_SHARE) / max(1, (~classical).sum()),
+    )
+    return heard, shares
+
+
+def _weighted_quantiles(values: Float64Array, shares: Float64Array) -> list[float]:
+    order = np.argsort(values)
+    reached = np.cumsum(shares[order]) - shares[order] / 2
+    reached = (reached - reached[0]) / (reached[-1] - reached[0])
+    return [_short(value) for value in np.interp(_PERCENTS / 100, reached, values[order])]
+
+
+def _column(statistics: FloatArray, name: str) -> Float64Array:
+    return statistics[:, STATISTIC_NAMES.index(name)].astype(np.float64)
+
+
+def _short(value: float) -> float:
+    return float(f"{float(value):.6g}")
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise NotFound(f"{path} is not there", "Give the folder that holds the tables and music.")
+    return path

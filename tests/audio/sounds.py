@@ -1,0 +1,100 @@
+"""Sounds made by rule, whose tempo, key and kind are therefore known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musrec.model import SAMPLE_RATE
+
+Samples = NDArray[np.float32]
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(int(seconds * SAMPLE_RATE), dtype=np.float32)
+
+
+def sine(frequency: float, seconds: float) -> Samples:
+    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return (0.3 * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
+
+
+def noise(seconds: float, colour: float = 0.0, seed: int = 0) -> Samples:
+    """Noise whose power falls with frequency to the `colour`: 0 white, 1 pink, 2 brown."""
+    n = int(seconds * SAMPLE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(n))
+    frequency = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
+    y = np.fft.irfft(spectrum / frequency ** (colour / 2), n)
+    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+
+
+def clicks(tempo: float, seconds: float, *, first: float = 0.3, stray: float = 0.0) -> Samples:
+    """A short noise burst on every beat, or up to some `stray` seconds (deviation) beside it."""
+    y = silence(seconds)
+    rng = np.random.default_rng(3)
+    burst = noise(0.03) * np.linspace(1, 0, int(0.03 * SAMPLE_RATE), dtype=np.float32)
+    for beat in np.arange(first, seconds - 0.2, 60 / tempo):
+        start = max(0, round((beat + rng.normal(0, stray)) * SAMPLE_RATE))
+        y[start : start + burst.size] += burst
+    return y
+
+
+def note(midi: float, seconds: float) -> Samples:
+    """A plucked note with six harmonics; A4 is 69."""
+    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    frequency = 440 * 2 ** ((midi - 69) / 12)
+    wave = sum(np.sin(2 * np.pi * frequency * k * t) / k**1.3 for k in range(1, 7))
+    envelope = np.minimum(1, t / 0.005) * np.exp(-t / 0.8) * np.minimum(1, (seconds - t) / 0.02)
+    return (0.15 * wave * envelope).astype(np.float32)
+
+
+Chord = tuple[int, tuple[int, ...]]
+
+MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
+MAJOR_SONG: tuple[Chord, ...] = ((0, MAJOR), (7, MAJOR), (9, MINOR), (5, MAJOR))  # I V vi IV
+MINOR_SONG: tuple[Chord, ...] = ((0, MINOR), (5, MINOR), (7, MAJOR), (0, MINOR))  # i iv V i
+
+
+def song(chords: tuple[Chord, ...], tonic: float, seconds: float) -> Samples:
+    """Bass and chords over and over, a chord each 1.5 s; `tonic` in semitones above C."""
+    length = 1.5
+    bars = []
+    for bar in range(int(np.ceil(seconds / length))):
+        root, intervals = chords[bar % len(chords)]
+        voices = [36 + tonic + root, *(60 + tonic + (root + step) % 12 for step in intervals)]
+        bars.append(np.sum([note(voice, length) for voice in voices], axis=0))
+    return np.concatenate(bars)[: int(seconds * SAMPLE_RATE)].astype(np.float32)
+
+
+def babble(seconds: float, seed: int = 0) -> Samples:
+    """Speech-like: syllables of gliding pitch and moving formants, hisses between, and pauses."""
+    rng = np.random.default_rng(seed)
+    n = int(seconds * SAMPLE_RATE)
+    y = np.zeros(n + 2 * SAMPLE_RATE)
+    at = 0
+    phrase = 0
+    while at < n:
+        length = int(rng.uniform(0.12, 0.28) * SAMPLE_RATE)
+        t = np.arange(length) / SAMPLE_RATE
+        pitch = rng.uniform(95, 150) * (1 + rng.uniform(-0.8, 0.8) * t)
+        phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+        first, second = rng.uniform(300, 800), rng.uniform(900, 2200)
+        wave = np.zeros(length)
+        for k in range(1, 30):
+            frequency = k * 120.0
+            gain = 1 / (1 + ((frequency - first) / 120) ** 2)
+            gain += 0.5 / (1 + ((frequency - second) / 180) ** 2) + 0.01
+            wave += gain * np.sin(k * phase)
+        y[at : at + length] += wave * np.hanning(length)
+        at += length
+        if rng.random() < 0.4:
+            breath = rng.standard_normal(int(rng.uniform(0.05, 0.12) * SAMPLE_RATE))
+            hiss = np.diff(breath, prepend=0)
+            y[at : at + hiss.size] += 0.6 * hiss * np.hanning(hiss.size)
+            at += hiss.size
+        phrase += 1
+        at += int(rng.uniform(0.0, 0.06) * SAMPLE_RATE)
+        if phrase % int(rng.integers(5, 9)) == 0:
+            at += int(rng.uniform(0.25, 0.6) * SAMPLE_RATE)
+    y = y[:n]
+    return (0.3 * y / np.abs(y).max()).astype(np.float32)
