@@ -4,7 +4,7 @@ The weights are fetched once by `install` (``musrec models install``) and kept i
 nothing of them is part of this package. Without them everything else still works.
 """
 
-from musrec.audio.tagger.install import ModelStatus, install, load, status
 from musrec.audio.tagger.run import TAGS, Tagger, Tagging
+from musrec.audio.tagger.weights import ModelStatus, install, load, status
 
 __all__ = ["TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]

@@ -32,8 +32,8 @@ N_MELS = 96
 PATCH_FRAMES = 187
 """Three seconds, what the network was trained on."""
 
-SECONDS_A_PATCH = 3.0
-"""One patch is taken for each of these, spread evenly from the first frame to the last."""
+PATCH_HOP = 61
+"""Frames from one patch to the next, a second: that of the taggrams published with the network."""
 
 SHORTEST = 1.0
 """Seconds; nothing shorter is tagged."""
@@ -102,20 +102,15 @@ class Tagger:
             )
         if not np.isfinite(y).all():
             raise NotAudio("The clip holds values that are not numbers.")
-        frames = spectrogram(y)
-        last = len(frames) - PATCH_FRAMES
-        count = max(1, round(len(frames) * HOP_LENGTH / NETWORK_RATE / SECONDS_A_PATCH))
-        return self.tag_patches(frames, np.linspace(0, last, count).round().astype(np.intp))
+        return self.tag_frames(spectrogram(y))
 
-    def tag_patches(
-        self, frames: FloatArray, starts: np.ndarray[Any, np.dtype[np.intp]]
-    ) -> Tagging:
-        """Tag the patches of `spectrogram`'s frames that begin at `starts`."""
+    def tag_frames(self, frames: FloatArray, hop: int = PATCH_HOP) -> Tagging:
+        """Tag the whole patches that begin every `hop` frames of a `spectrogram`."""
         session = self.session()
         # One patch at a time: its activations stay in the processor's cache.
         outputs = [
             session.run(None, {"power": frames[None, start : start + PATCH_FRAMES]})
-            for start in starts
+            for start in range(0, len(frames) - PATCH_FRAMES + 1, hop)
         ]
         taggram = np.concatenate([tags for tags, _ in outputs])
         embedding = np.concatenate([units for _, units in outputs])

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, Tagger, Tagging
+from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
-CONVERTER = 1
+CONVERTER = 2
 """Raised by one whenever the converted model changes; older ones are then converted again."""
 
 RECORD = "musicnn.json"
@@ -272,7 +272,7 @@ def _download(release: Release, folder: Path) -> Path:
 
 def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
     """Return the ONNX model and the licence out of a wheel that is what was published."""
-    import librosa.filters
+    from librosa.filters import mel as filter_bank
 
     from musrec.audio.tagger import checkpoint, graph
 
@@ -294,8 +294,8 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
             licence = opened.read(release.licence)
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelMissing(f"{wheel.name} does not hold the tagger's files: {error}") from None
-    mel = librosa.filters.mel(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS)
-    return graph.build(checkpoint.read(index, data), mel), licence
+    mel = filter_bank(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    return graph.build(checkpoint.read(index, data), mel, PATCH_FRAMES), licence
 
 
 def _recorded_file(folder: Path) -> str:
