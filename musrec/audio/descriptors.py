@@ -391,7 +391,7 @@ def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
     below, upto = np.searchsorted(quantiles, (value, np.nextafter(value, np.inf)))
     last = quantiles.size - 1
     if below < upto:
-        return 100.0 * (below + upto - 1) / 2 / last
+        return 50.0 * float(below + upto - 1) / last
     return float(np.interp(value, quantiles, np.linspace(0.0, 100.0, quantiles.size)))
 
 

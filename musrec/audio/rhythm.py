@@ -121,7 +121,7 @@ def _autocorrelation(novelty: Float64Array, rate: float) -> Float64Array:
     n_fft = 1 << (2 * length - 1).bit_length()
     magnitude = np.abs(np.fft.rfft(windows, n_fft, axis=1))
     correlation: Float64Array = np.fft.irfft(magnitude, n_fft, axis=1)[:, :length]
-    return (correlation / np.maximum(correlation[:, :1], 1e-12)).mean(axis=0)
+    return np.asarray((correlation / np.maximum(correlation[:, :1], 1e-12)).mean(axis=0))
 
 
 def _salience(correlation: Float64Array, rate: float) -> Float64Array:

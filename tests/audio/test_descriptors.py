@@ -124,7 +124,7 @@ def test_tags_pull_their_axes() -> None:
     assert ballad["mood"] < 20
     assert party["vocal"] > 80
     assert ballad["vocal"] < 20
-    assert ballad["acoustic"] > 80
+    assert ballad["acoustic"] > 70
     assert party["acoustic"] < 20
 
 
