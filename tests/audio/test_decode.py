@@ -1,0 +1,397 @@
+"""Whatever comes in: samples, or a sentence that says what it is instead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from musrec.audio import decode as decoding
+from musrec.audio.decode import decode
+from musrec.model import SAMPLE_RATE, NotAudio
+
+CODECS = {  # suffix: muxer, encoder, rate
+    "wav": ("wav", "pcm_s16le", 44_100),
+    "aiff": ("aiff", "pcm_s16be", 44_100),
+    "flac": ("flac", "flac", 44_100),
+    "mp3": ("mp3", "libmp3lame", 44_100),
+    "ogg": ("ogg", "vorbis", 44_100),
+    "opus": ("ogg", "libopus", 48_000),
+    "m4a": ("mp4", "aac", 44_100),
+    "aac": ("adts", "aac", 44_100),
+    "webm": ("webm", "libopus", 48_000),
+}
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:
+    """Two channels: the tone at half scale, and silence."""
+    wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+    return np.stack([wave, 0 * wave]).astype(np.float32)
+
+
+def encode(suffix: str, seconds: float = 5.0, *, video: bool = False, sound: bool = True) -> bytes:
+    muxer, codec, rate = CODECS[suffix]
+    out = BytesIO()
+    with av.open(out, "w", format=muxer) as container:
+        if sound:
+            stream = container.add_stream(codec, rate=rate)
+            stream.layout = "stereo"
+            stream.options = {"strict": "experimental"}  # ffmpeg's own vorbis
+        if video:
+            pictures = container.add_stream("mpeg4", rate=10)
+            pictures.width = pictures.height = 64
+            for number in range(int(seconds * 10)):
+                picture = np.full((64, 64, 3), number % 256, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(pictures.encode(frame))
+            container.mux(pictures.encode(None))
+        if sound:
+            resampler = av.AudioResampler(stream.format.name, "stereo", rate, stream.frame_size)
+            frame = av.AudioFrame.from_ndarray(tone(seconds, rate), format="fltp", layout="stereo")
+            frame.sample_rate = rate
+            for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+                container.mux(stream.encode(part))
+    return out.getvalue()
+
+
+def wav(samples: np.ndarray, rate: int, channels: int = 1) -> bytes:
+    """Float samples, as they are."""
+    body = samples.astype("<f4").tobytes()
+    form = struct.pack("<HHIIHH", 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
+    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
+    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
+
+
+def flac_of_hours(hours: float) -> bytes:
+    """A stream of constant blocks: a few hundred kilobytes that hold days (RFC 9639)."""
+
+    def table(bits: int, polynomial: int) -> list[int]:
+        rows = []
+        for byte in range(256):
+            value = byte << (bits - 8)
+            for _ in range(8):
+                value = (value << 1) ^ (polynomial if value >> (bits - 1) & 1 else 0)
+            rows.append(value & ((1 << bits) - 1))
+        return rows
+
+    crc8, crc16 = table(8, 0x07), table(16, 0x8005)
+    rate, block = 8000, 65535
+    blocks = int(hours * 3600 * rate / block)
+    info = struct.pack(">HH3s3s", block, block, bytes(3), bytes(3))
+    info += (rate << 44 | 15 << 36 | blocks * block).to_bytes(8, "big") + bytes(16)
+    out = bytearray(b"fLaC\x80" + len(info).to_bytes(3, "big") + info)
+    for number in range(blocks):
+        frame = bytearray(b"\xff\xf8\x70\x08")
+        frame += chr(number).encode("utf-8", "surrogatepass") + struct.pack(">H", block - 1)
+        check = 0
+        for byte in frame:
+            check = crc8[check ^ byte]
+        frame += bytes([check, 0]) + struct.pack(">h", number % 3)
+        check = 0
+        for byte in frame:
+            check = (check << 8 & 0xFFFF) ^ crc16[check >> 8 ^ byte]
+        out += frame + check.to_bytes(2, "big")
+    return bytes(out)
+
+
+def loudest_frequency(y: np.ndarray) -> float:
+    return float(np.abs(np.fft.rfft(y * np.hanning(y.size))).argmax() * SAMPLE_RATE / y.size)
+
+
+# What can be heard
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_every_format_gives_the_mean_of_its_channels(suffix):
+    samples = decode(encode(suffix))
+    assert samples.y.dtype == np.float32
+    assert samples.seconds == pytest.approx(5, abs=0.1)
+    assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
+    middle = samples.y[SAMPLE_RATE : 4 * SAMPLE_RATE]
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.25 / np.sqrt(2), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    ["tim-beek--the-story-continues.flac", "setuniman--sweet-waltz.ogg", "yuanan-j-a-r--miedo.wav"],
+)
+def test_samples_are_those_that_librosa_would_load(music: Path, clip):
+    import librosa
+
+    samples = decode((music / clip).read_bytes(), seconds=8, start=4.0)
+    expected, _ = librosa.load(music / clip, sr=SAMPLE_RATE, offset=4.0, duration=8)
+    np.testing.assert_allclose(samples.y, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        "tim-beek--pink-blue.mp3",
+        "cynicmusic--waterworks.opus",
+        "bydariogamer--piloting-waves.m4a",
+    ],
+)
+def test_a_long_song_is_heard_in_its_middle(music: Path, clip):
+    samples = decode((music / clip).read_bytes(), seconds=10)
+    assert samples.seconds == pytest.approx(10, abs=0.05)
+    assert samples.duration == pytest.approx(40, abs=0.1)
+    assert samples.start == pytest.approx(15, abs=0.1)
+
+
+def test_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked():
+    bomb = flac_of_hours(100)
+    assert len(bomb) < 700_000
+    samples = decode(bomb)
+    assert samples.seconds == pytest.approx(30, abs=0.01)
+    assert samples.duration == pytest.approx(360_000, rel=0.001)
+    assert samples.start == pytest.approx(180_000, rel=0.001)
+
+
+def test_three_hours_of_mp3_cost_thirty_seconds():
+    piece = encode("mp3", 10)
+    frames = piece[piece.index(b"\xff\xfb", 600) :]
+    samples = decode(frames * 1080)
+    assert samples.seconds == pytest.approx(30, abs=0.1)
+    assert samples.start == pytest.approx(5400, rel=0.02)
+    assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
+
+
+def test_the_sound_of_a_video_is_heard():
+    assert loudest_frequency(decode(encode("m4a", video=True)).y) == pytest.approx(440, abs=1)
+
+
+def test_six_channels_are_heard():
+    rng = np.random.default_rng(0)
+    channels = rng.normal(0, 0.1, (3 * SAMPLE_RATE, 6)).astype(np.float32)
+    samples = decode(wav(channels, SAMPLE_RATE, 6))
+    np.testing.assert_allclose(samples.y, channels.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "flac", "ogg", "wav", "webm"])
+def test_what_is_there_of_a_file_that_is_cut_off_is_heard(suffix):
+    data = encode(suffix, 12)
+    samples = decode(data[: len(data) * 2 // 3])
+    assert 3 <= samples.seconds <= 8.5
+    assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
+
+
+def test_noise_in_the_middle_of_a_file_is_passed_over():
+    data = bytearray(encode("mp3", 8))
+    middle = len(data) // 2
+    data[middle : middle + 3000] = os.urandom(3000)
+    assert decode(bytes(data)).seconds > 7
+
+
+def test_samples_that_are_no_numbers_become_silence():
+    samples = tone(2, SAMPLE_RATE)[0]
+    samples[100:200] = np.nan
+    samples[300:400] = np.inf
+    samples[500:600] = 1e30
+    y = decode(wav(samples, SAMPLE_RATE)).y
+    assert np.isfinite(y).all()
+    assert np.abs(y).max() <= 4
+
+
+def test_two_seconds_are_enough():
+    assert decode(encode("ogg", 2)).seconds == pytest.approx(2, abs=0.1)
+
+
+# What cannot
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"#EXTM3U\n#EXTINF:1\nfile:///etc/passwd\n", "playlist"),
+        (b"[playlist]\nFile1=http://127.0.0.1/\n", "playlist"),
+        (b"ID3\x03\0\0\0\0\0\0#EXTM3U\nfile:///etc/passwd\n", "damaged"),
+        (b"PK\x03\x04" + bytes(100), "zip"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture"),
+        (b"  <!DOCTYPE html><html>", "web page"),
+        (b"https://example.org/song.mp3", "link"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "text"),
+        (b"MThd" + bytes(100), "MIDI"),
+        (bytes(5000), "not audio"),
+        (np.random.default_rng(0).bytes(50_000), "not audio"),
+        (b"fLaC" + bytes(5000), "damaged"),
+        (b"OggS" + bytes(5000), "damaged"),
+        (b"RIFF\0\0\0\0WAVE", "damaged"),
+        (wav(np.zeros(20), 1), "not supported"),
+        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "too short to hear anything in: 0.5"),
+        (wav(np.zeros(0), SAMPLE_RATE), "damaged"),
+    ],
+)
+def test_what_is_not_audio_is_named(data, words):
+    with pytest.raises(NotAudio) as refusal:
+        decode(data)
+    assert words in str(refusal.value)
+    assert refusal.value.hint.endswith(".")
+
+
+def test_too_many_bytes_are_refused(monkeypatch):
+    monkeypatch.setattr(decoding, "LARGEST", 2**20)
+    with pytest.raises(NotAudio, match="larger than 1 MiB"):
+        decode(bytes(2**20 + 1))
+
+
+def test_video_without_sound_is_named():
+    with pytest.raises(NotAudio, match="no sound track"):
+        decode(encode("m4a", video=True, sound=False))
+
+
+def test_a_file_cut_off_near_its_beginning_is_named():
+    data = encode("flac", 12)
+    with pytest.raises(NotAudio, match=r"cut off after .* of 12 seconds"):
+        decode(data[: len(data) // 8])
+    with pytest.raises(NotAudio, match="cut off: its index is missing"):
+        decode(encode("m4a", 12)[:20_000])
+
+
+def test_encrypted_purchases_are_named():
+    with pytest.raises(NotAudio, match="encrypted"):
+        decode(encode("m4a").replace(b"mp4a", b"drms"))
+
+
+GENUINE = {suffix: encode(suffix, 1.5) for suffix in CODECS}
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    suffix=st.sampled_from(sorted(GENUINE)),
+    changes=st.lists(
+        st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8), st.booleans()), max_size=8
+    ),
+    kept=st.floats(0.01, 1),
+)
+def test_damaged_files_give_samples_or_a_sentence(suffix, changes, kept):
+    data = bytearray(GENUINE[suffix])
+    for where, what, early in changes:
+        at = int(where * (min(len(data), 512) if early else len(data)))
+        data[at : at + len(what)] = what
+    try:
+        samples = decode(bytes(data[: int(kept * len(data))]))
+    except NotAudio:
+        return
+    assert np.isfinite(samples.y).all()
+    assert samples.seconds <= 30
+
+
+# The child
+
+
+def rights_left(code: str) -> str:
+    program = f"""
+import errno, os, socket
+from musrec.audio import decode
+decode._give_up_rights()
+try:
+    {code}
+    os.write(1, b"done")
+except (OSError, MemoryError) as error:
+    os.write(1, type(error).__name__.encode())
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return run.stdout.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource limits")
+@pytest.mark.parametrize(
+    "code",
+    ["open(os.devnull)", "socket.socket()", "os.pipe()", "bytearray(3 * 2**30)"],
+)
+def test_the_child_can_open_nothing(code):
+    assert rights_left(code) != "done"
+    assert rights_left("len(b'')") == "done"
+
+
+@on_linux
+def test_the_child_knows_no_secret(monkeypatch):
+    monkeypatch.setenv("MUSREC_SECRET", "hunter2")
+    decoding.stop()
+    decode(GENUINE["wav"])
+    environment = Path(f"/proc/{decoding._child.pid}/environ").read_bytes()
+    assert b"hunter2" not in environment
+    limits = Path(f"/proc/{decoding._child.pid}/limits").read_text()
+    assert "Max open files            3                    3" in limits
+
+
+def test_the_child_stays_for_the_next_clip_and_is_replaced_when_it_dies():
+    decode(GENUINE["wav"])
+    first = decoding._child.pid
+    decode(GENUINE["mp3"])
+    assert decoding._child.pid == first
+    os.kill(first, signal.SIGKILL)
+    decode(GENUINE["flac"])
+    assert decoding._child.pid != first
+
+
+def test_a_clip_that_takes_too_long_is_given_up_and_the_next_is_heard(monkeypatch):
+    decoding.stop()
+    monkeypatch.setattr(decoding, "_TIMEOUT", 0.01)  # less than a child needs to start
+    with pytest.raises(NotAudio, match="never ends"):
+        decode(GENUINE["wav"])
+    monkeypatch.undo()
+    assert decode(GENUINE["wav"]).seconds > 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a signal")
+def test_a_child_that_hangs_is_replaced(monkeypatch):
+    decode(GENUINE["wav"])
+    hanging = decoding._child.pid
+    os.kill(hanging, signal.SIGSTOP)
+    monkeypatch.setattr(decoding, "_TIMEOUT", 2.0)
+    assert decode(GENUINE["wav"]).seconds > 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(hanging, 0)
+
+
+@on_linux
+def test_the_child_goes_when_its_parent_is_killed():
+    program = """
+import os, signal
+from musrec.audio import decode
+decode.start()
+print(decode._child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    child = Path(f"/proc/{int(run.stdout)}")
+    deadline = time.monotonic() + 20
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, "an orphan is left"
+        os.sched_yield()
+
+
+def test_a_playlist_makes_no_connection():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.mp3"
+        playlists = [
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n",
+            f"ID3\x03\0\0\0\0\0\0#EXTM3U\n#EXTINF:1,\n{address}\n",
+            f"ffconcat version 1.0\nfile '{address}'\n",
+        ]
+        for text in playlists:
+            with pytest.raises(NotAudio):
+                decode(text.encode())
+        with pytest.raises(BlockingIOError):
+            server.accept()
