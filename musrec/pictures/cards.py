@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.model import Analysis, Pick, Profile, Spectrogram, Track
-from musrec.pictures import draw
+from musrec.pictures import draw, lettering
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName, Picture
 
 if TYPE_CHECKING:
@@ -21,25 +21,8 @@ FLOOR_DB = -96.0
 RANGE_DB = 70.0
 """How far below the loudest sound of a card its colours reach."""
 
-MOODS = (
-    "happy",
-    "sad",
-    "party",
-    "mellow",
-    "chillout",
-    "chill",
-    "easy listening",
-    "ambient",
-    "sexy",
-    "catchy",
-    "beautiful",
-    "experimental",
-    "acoustic",
-)
-"""Tags of the tagger that speak of mood rather than of genre, era or instrument."""
-
-MOST_BARS = 8
-GUTTER = 56
+MOST_ROWS = 8
+GUTTER = 60
 BETWEEN = 28
 
 
@@ -59,26 +42,16 @@ class Side:
         return self.analysis.spectrogram if self.analysis else None
 
     @property
-    def facts(self) -> tuple[tuple[str, str], ...]:
-        """Tempo, key and mood, as far as known, as (name, value)."""
+    def facts(self) -> tuple[str, ...]:
+        """Tempo, key and mood, as far as known."""
         tempo = self.profile.tempo if self.profile else None
         key = self.profile.key if self.profile else None
         if self.analysis and self.analysis.rhythm and self.analysis.rhythm.tempo:
             tempo = self.analysis.rhythm.tempo
         if self.analysis and self.analysis.harmony:
             key = str(self.analysis.harmony)
-        tags = self.profile.tags if self.profile else {}
-        moods = {tag: share for tag, share in tags.items() if tag.lower() in MOODS}
-        mood = max(moods, key=lambda tag: moods[tag]) if moods else None
-        return tuple(
-            (name, value)
-            for name, value in (
-                ("tempo", f"{tempo:.0f} BPM" if tempo else None),
-                ("key", key),
-                ("mood", mood),
-            )
-            if value
-        )
+        mood = mood_of(self.profile) if self.profile else None
+        return tuple(fact for fact in (f"{tempo:.0f} BPM" if tempo else None, key, mood) if fact)
 
 
 def card(
@@ -299,74 +272,91 @@ def _panel(
 
 
 def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
-    """Draw two sound profiles as pairs of bars, and say why there is no second spectrogram."""
+    """Draw two sound profiles on common scales, and say why there is no spectrogram."""
     look = canvas.look
-    rows = profile_rows(given.profile, found.profile)
-    unheard = [side for side in (given, found) if side.spectrogram is None]
+    left, right = area.left + 24, area.right - 24
     reason = (
-        "Neither song was heard here: their sound profiles."
-        if len(unheard) == 2
-        else "Not heard here: sound profiles instead."
+        "Not heard here: its sound profile instead"
+        if given.spectrogram or found.spectrogram
+        else "Neither was heard here: their sound profiles"
     )
     canvas.rounded(area, look.panel)
-    canvas.text((area.left + 24, area.top + 40), reason, 22, width=area.width - 48)
-    if not rows:
-        canvas.text(
-            (area.left + 24, area.top + 80),
-            "Nothing is known of both to compare.",
-            22,
-            colour=look.muted,
-            width=area.width - 48,
-        )
+    canvas.text((left, area.top + 42), reason, 22, width=right - left)
+    rows = profile_rows(given.profile, found.profile)
+    tags = shared_tags(given.profile, found.profile)
+    if not rows and not tags:
+        canvas.text((left, area.top + 82), "Nothing is known of both.", 22, colour=look.muted)
         return
-    label_width = 190
-    top = area.top + 64
-    step = min(50.0, (area.bottom - 16 - top) / len(rows))
-    full = area.width - label_width - 24 - 24
-    for position, (name, ours, theirs) in enumerate(rows):
-        y = round(top + position * step)
-        bar = max(6, round(step * 0.30))
-        canvas.text(
-            (area.left + 24, y + bar + 9), name, 22, colour=look.text, width=label_width - 12
-        )
-        for value, colour, offset in ((ours, given.colour, 0), (theirs, found.colour, bar + 3)):
-            x = area.left + 24 + label_width
-            canvas.rounded(
-                Box(x, y + offset, x + full, y + offset + bar), look.background, bar // 2
-            )
-            length = max(bar, round(full * value / 100))
-            canvas.rounded(Box(x, y + offset, x + length, y + offset + bar), colour, bar // 2)
+    if tags:
+        words = ("both: " if len(tags) > 1 else "both are ") + " · ".join(tags)
+        canvas.text((left, area.bottom - 22), words, 22, width=right - left)
+    top = area.top + 66
+    bottom = area.bottom - (56 if tags else 20)
+    step = min(58.0, (bottom - top) / max(1, len(rows)))
+    widest = [
+        max((lettering.measure(row[end], 22, "medium") for row in rows), default=0.0)
+        for end in (0, 1)
+    ]
+    for position, (low, high, ours, theirs) in enumerate(rows):
+        y = round(top + (position + 0.5) * step)
+        canvas.text((left, y + 8), low, 22, colour=look.muted)
+        canvas.text((right, y + 8), high, 22, colour=look.muted, anchor="right")
+        scale = Box(left + round(widest[0]) + 28, y - 3, right - round(widest[1]) - 28, y + 3)
+        canvas.rounded(scale, look.line, 3)
+        at = [scale.left + scale.width * value / 100 for value in (ours, theirs)]
+        # Where both stand at one place, the recommended song is a ring around the other's dot.
+        for x, colour, radius in (
+            (at[1], found.colour, 13),
+            (at[0], given.colour, 8 if abs(at[0] - at[1]) < 12 else 13),
+        ):
+            canvas.dot((x, y), radius + 2.5, look.panel)
+            canvas.dot((x, y), radius, colour)
 
 
 def profile_rows(
-    ours: Profile | None, theirs: Profile | None, most: int = MOST_BARS
-) -> list[tuple[str, float, float]]:
-    """Return what is known of both songs as (name, ours, theirs), 0 to 100.
+    ours: Profile | None, theirs: Profile | None, most: int = MOST_ROWS
+) -> list[tuple[str, str, float, float]]:
+    """Return the descriptors known of both songs: (word for 0, word for 100, ours, theirs)."""
+    from musrec.audio.descriptors import DEFINITIONS
 
-    Descriptors by percentile come first, then the tags that are strongest in either.
-    """
     if ours is None or theirs is None:
         return []
-    rows = [
-        (name.replace("_", " "), float(value), float(theirs.percentiles[name]))
-        for name, value in ours.percentiles.items()
-        if name in theirs.percentiles
-    ]
-    rows = [row for row in rows if math.isfinite(row[1] + row[2])][: most - 2]
-    tags = sorted(
-        (
-            (tag, 100 * value, 100 * theirs.tags[tag])
-            for tag, value in ours.tags.items()
-            if tag in theirs.tags
-        ),
-        key=lambda row: -max(row[1], row[2]),
-    )
-    return rows + tags[: most - len(rows)]
+    rows = []
+    for name, descriptor in DEFINITIONS.items():
+        pair = ours.percentiles.get(name, math.nan), theirs.percentiles.get(name, math.nan)
+        if math.isfinite(sum(pair)):
+            rows.append((descriptor.low, descriptor.high, *pair))
+    return rows[:most]
+
+
+def shared_tags(ours: Profile | None, theirs: Profile | None, most: int = 4) -> list[str]:
+    """Return the tags that both songs have for at least a tenth of their time, strongest first."""
+    if ours is None or theirs is None:
+        return []
+    both = {tag: min(share, theirs.tags.get(tag, 0.0)) for tag, share in ours.tags.items()}
+    strongest = sorted(both, key=lambda tag: -both[tag])
+    return [tag.lower() for tag in strongest if both[tag] >= 0.1][:most]
+
+
+def mood_of(profile: Profile) -> str | None:
+    """Return one word for the mood: the tag that listeners would give, or how intense it is."""
+    from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+
+    moods = {tag: share for tag, share in profile.tags.items() if TAG_KINDS.get(tag) == "mood"}
+    if moods and max(moods.values()) >= 0.1:
+        return max(moods, key=lambda tag: moods[tag]).lower()
+    for name in ("mood", "intensity"):
+        percentile = profile.percentiles.get(name, 50.0)
+        if percentile >= 65:
+            return DEFINITIONS[name].high
+        if percentile <= 35:
+            return DEFINITIONS[name].low
+    return None
 
 
 def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
     """Write tempo, key and mood in thirds."""
-    text = "   ·   ".join(value for _, value in side.facts)
+    text = "   ·   ".join(side.facts)
     if text:
         canvas.text((area.left, y), text, 24, width=area.width)
 
@@ -393,7 +383,7 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
     for side in (given, found):
         if side.spectrogram is None:
             continue
-        facts = "".join(f", {value}" for _, value in side.facts)
+        facts = "".join(f", {fact}" for fact in side.facts)
         parts.append(
             f"Mel spectrogram of {draw.shorten(side.track.title, 80)}: "
             f"{draw.clock(side.spectrogram.seconds)} long{facts}, "
@@ -410,9 +400,12 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
             )
     else:
         rows = profile_rows(given.profile, found.profile)
-        what = "; ".join(f"{name} {ours:.0f} against {theirs:.0f}" for name, ours, theirs in rows)
+        what = "; ".join(
+            f"{high} rather than {low}: {ours:.0f} against {theirs:.0f}"
+            for low, high, ours, theirs in rows
+        )
         parts.append(
-            f"Sound profiles as bars, 0 to 100, because not both songs were heard here: {what}."
+            f"Not both songs were heard here. Sound profiles on scales of 0 to 100, {what}."
             if what
             else "Not both songs were heard here, and no sound profile is known of both."
         )

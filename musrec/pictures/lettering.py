@@ -98,6 +98,7 @@ def fit(text: str, size: int, weight: Weight, width: float) -> str:
     return _cut(text, low)
 
 
+@lru_cache(maxsize=2048)
 def measure(text: str, size: int, weight: Weight) -> float:
     """Return the width in pixels of a text that `clean` has seen."""
     return sum(_font(run.font, size).getlength(run.text) for run in _runs(text, weight))
