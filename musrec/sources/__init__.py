@@ -1,1 +1,21 @@
 """The outside world: links and titles become tracks, tracks become audio and candidates."""
+
+from musrec.sources.chain import ProviderHealth, Sources
+from musrec.sources.fetch import Endpoints
+from musrec.sources.gate import Deadline
+from musrec.sources.lookups import LookupCache
+from musrec.sources.provider import ForeignFeatures, Preview
+from musrec.sources.resolve import Found, Missing, Resolution
+
+__all__ = [
+    "Deadline",
+    "Endpoints",
+    "ForeignFeatures",
+    "Found",
+    "LookupCache",
+    "Missing",
+    "Preview",
+    "ProviderHealth",
+    "Resolution",
+    "Sources",
+]

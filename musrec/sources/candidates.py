@@ -1,0 +1,71 @@
+"""Songs to consider for a track, from everybody who knows what is like it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from musrec.model import Track
+from musrec.sources.gate import Deadline, Unanswered
+from musrec.sources.matching import Recordings, fold, same_recording
+from musrec.sources.provider import Provider
+
+AN_ARTIST = 4
+"""Songs of one artist that are considered."""
+RANK_OFFSET = 60
+"""Of reciprocal rank fusion, as its authors set it."""
+
+
+async def candidates(
+    providers: Iterable[Provider], track: Track, deadline: Deadline, limit: int
+) -> list[Track]:
+    """Ask all providers side by side, and merge what came by the deadline.
+
+    Returns
+    -------
+    list of Track
+        At most `limit`, best-looking first, each recording once, the track itself left out.
+    """
+    asked = [asyncio.create_task(_similar(provider, track, deadline)) for provider in providers]
+    try:
+        if asked:
+            await asyncio.wait(asked, timeout=deadline.left)
+        lists = [task.result() for task in asked if task.done()]
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    return merged(lists, track, limit)
+
+
+async def _similar(provider: Provider, track: Track, deadline: Deadline) -> tuple[Track, ...]:
+    try:
+        return await provider.similar(track, deadline)
+    except Unanswered:
+        return ()
+
+
+def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[Track]:
+    """Merge ranked lists by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
+
+    A recording scores ``1 / (60 + rank)`` in each list that has it, so that what several services
+    name comes first. `AN_ARTIST` songs of an artist are kept.
+    """
+    recordings = Recordings()
+    scores: list[float] = []
+    for ranked in lists:
+        for rank, track in enumerate(ranked, start=1):
+            row = recordings.add(track)
+            if row == len(scores):
+                scores.append(0.0)
+            scores[row] += 1 / (RANK_OFFSET + rank)
+    best = sorted(range(len(scores)), key=lambda row: -scores[row])
+    kept: list[Track] = []
+    of_artist: dict[str, int] = {}
+    for row in best:
+        track = recordings.tracks[row]
+        artist = fold(track.artists[0]) if track.artists else ""
+        if of_artist.get(artist, 0) < AN_ARTIST and not same_recording(query, track):
+            of_artist[artist] = of_artist.get(artist, 0) + 1
+            kept.append(track)
+    return kept[:limit]

@@ -1,0 +1,220 @@
+"""All providers behind one door: which are on, in which order they are asked, and how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+
+import aiohttp
+
+from musrec import __version__
+from musrec.model import Track
+from musrec.settings import SourcesSettings
+from musrec.sources.candidates import candidates
+from musrec.sources.deezer import Deezer
+from musrec.sources.fetch import Endpoints
+from musrec.sources.gate import Deadline, Unanswered
+from musrec.sources.itunes import ITunes
+from musrec.sources.lastfm import LastFm
+from musrec.sources.listenbrainz import ListenBrainz
+from musrec.sources.lookups import LookupCache, Lookups
+from musrec.sources.musicbrainz import MusicBrainz
+from musrec.sources.oembed import OEmbed
+from musrec.sources.previews import preview
+from musrec.sources.provider import ForeignFeatures, Preview, Provider
+from musrec.sources.reccobeats import ReccoBeats
+from musrec.sources.resolve import Missing, Resolution, Resolver
+from musrec.sources.spotify import Spotify
+from musrec.sources.ytdlp import YtDlp
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """How a provider is, for `musrec doctor` and `/status`.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    on : bool
+    why : str
+        Why it is off, or what it cannot do with this key.
+    last_error : str
+        Empty where there was none.
+    remaining : int or None
+        Questions left in its quota, where it says so.
+    breaker : str
+        ``closed`` (asked), ``open`` (left alone) or ``half-open`` (on trial).
+    """
+
+    name: str
+    on: bool
+    why: str
+    last_error: str
+    remaining: int | None
+    breaker: str
+
+
+class Sources:
+    """The outside world; an async context manager.
+
+    Parameters
+    ----------
+    settings : SourcesSettings
+    cache : LookupCache, optional
+        Where answers are kept between questions.
+    endpoints : Endpoints, optional
+        Where the services are; for tests.
+    """
+
+    def __init__(
+        self,
+        settings: SourcesSettings,
+        cache: LookupCache | None = None,
+        *,
+        endpoints: Endpoints | None = None,
+    ) -> None:
+        self._settings = settings
+        self._lookups = Lookups(cache)
+        self._endpoints = endpoints or Endpoints()
+        self._stack = AsyncExitStack()
+        self._all: tuple[Provider, ...] = ()
+
+    async def __aenter__(self) -> Sources:
+        contact = f" ({self._settings.contact})" if self._settings.contact else ""
+        session = aiohttp.ClientSession(
+            headers={"User-Agent": f"musrec/{__version__}{contact}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=60, limit_per_host=16),
+        )
+        await self._stack.enter_async_context(session)
+        self._all = self._providers(session)
+        self._on = [provider for provider in self._all if not provider.off]
+        self._resolver = Resolver(self._on, session, self._endpoints)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def _providers(self, session: aiohttp.ClientSession) -> tuple[Provider, ...]:
+        """All providers, in the order in which they are asked."""
+        wanted, endpoints, lookups = self._settings, self._endpoints, self._lookups
+        deezer = Deezer(session, endpoints, lookups)
+        itunes = ITunes(session, endpoints, lookups, wanted.country)
+        spotify = Spotify(
+            wanted.spotify_client_id,
+            wanted.spotify_client_secret,
+            endpoints,
+            lookups,
+            wanted.country,
+        )
+        reccobeats = ReccoBeats(session, endpoints, lookups)
+        musicbrainz = MusicBrainz(session, endpoints, lookups)
+        listenbrainz = ListenBrainz(session, endpoints, lookups, wanted.listenbrainz_token)
+        lastfm = LastFm(session, endpoints, lookups, wanted.lastfm_key)
+        pages = [OEmbed(session, *service) for service in endpoints.oembed.items()]
+        ytdlp = YtDlp(endpoints, audio=wanted.ytdlp_audio)
+        switches: tuple[tuple[Provider, bool], ...] = (
+            (deezer, wanted.deezer),
+            (itunes, wanted.itunes),
+            (reccobeats, wanted.reccobeats),
+            (musicbrainz, wanted.musicbrainz),
+            (listenbrainz, wanted.listenbrainz),
+            *((page, wanted.oembed) for page in pages),
+            (ytdlp, wanted.ytdlp),
+        )
+        for provider, on in switches:
+            if not on:
+                provider.off = f"sources.{provider.name} is false"
+        return (
+            deezer,
+            itunes,
+            spotify,
+            reccobeats,
+            musicbrainz,
+            listenbrainz,
+            lastfm,
+            *pages,
+            ytdlp,
+        )
+
+    async def resolve(self, text: str, *, deadline: Deadline) -> Resolution:
+        """Find the song that a link or a text means.
+
+        Parameters
+        ----------
+        text : str
+            A link, a title, a title and an artist, or a message with a link in it.
+        deadline : Deadline
+
+        Returns
+        -------
+        Found, Choices or Missing
+            What is wrong with what a person sent, or with the services, is a `Missing` with a
+            sentence and a hint; nothing is raised for it.
+        """
+        return await self._resolver.resolve(text, deadline)
+
+    async def finish(self, track: Track, *, deadline: Deadline) -> Track:
+        """Fill in what others know of a track, for one that was chosen from a `Choices`."""
+        return await self._resolver.finish(track, deadline)
+
+    async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
+        """Return some 30 s of this very recording, with the page that must be shown beside it."""
+        return await preview(self._on, track, deadline)
+
+    async def candidates(self, track: Track, *, deadline: Deadline, limit: int = 60) -> list[Track]:
+        """Return songs to consider, best-looking first, each recording once, without `track`."""
+        return await candidates(self._on, track, deadline, limit)
+
+    async def foreign_features(
+        self, track: Track, *, deadline: Deadline | None = None
+    ) -> list[ForeignFeatures]:
+        """Return other services' numbers for a sound; to be shown with their origin, only.
+
+        Parameters
+        ----------
+        deadline : Deadline, optional
+            By default eight seconds from now.
+        """
+        deadline = deadline or Deadline.within(8.0)
+
+        async def ask(provider: Provider) -> ForeignFeatures | None:
+            try:
+                return await provider.features(track, deadline)
+            except Unanswered:
+                return None
+
+        found = await asyncio.gather(*(ask(provider) for provider in self._on))
+        return [features for features in found if features]
+
+    def health(self) -> tuple[ProviderHealth, ...]:
+        """How each provider is, without asking it anything."""
+        return tuple(
+            ProviderHealth(
+                name=provider.label,
+                on=not provider.off,
+                why=provider.off or "; ".join(provider.gate.cannot),
+                last_error=provider.gate.last_error,
+                remaining=provider.gate.remaining,
+                breaker=provider.gate.breaker.state,
+            )
+            for provider in self._all
+        )
+
+    @staticmethod
+    def tools() -> dict[str, str | None]:
+        """Where the programs are that yt-dlp likes to have; None where they are not found.
+
+        YouTube needs a JavaScript runtime: deno 2.3 or later, or node 22 or later.
+        """
+        return {name: shutil.which(name) for name in ("ffmpeg", "deno", "node")}

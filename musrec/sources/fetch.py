@@ -1,0 +1,261 @@
+"""The only way to the network: who may be asked, how much is read, where a redirect may lead."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from musrec.sources import shapes
+from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
+from musrec.sources.links import HOP_HOSTS
+
+JSON_BYTES = 2_000_000
+AUDIO_BYTES = 8_000_000
+HOPS = 4
+
+TOO_MANY_REQUESTS = 429
+BACK_OFF = 30.0
+"""Seconds that a provider is left alone when it throttles without saying for how long."""
+
+ComplaintReader = Callable[[object, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the services are. The defaults are the real ones; tests put a loopback server here.
+
+    Attributes
+    ----------
+    oembed : mapping of str to str
+        Provider of a link to its oEmbed endpoint.
+    downloads : frozenset of str
+        Origins from which audio may be downloaded, such as ``https://*.dzcdn.net``.
+    hops : frozenset of str
+        Origins through which a short link may lead.
+    short_links : str or None
+        Asked instead of a short link's own host; for tests.
+    ytdlp_extractors : tuple of str
+        What yt-dlp may use; every other host is refused before any request.
+    """
+
+    deezer: str = "https://api.deezer.com"
+    itunes: str = "https://itunes.apple.com"
+    reccobeats: str = "https://api.reccobeats.com/v1"
+    musicbrainz: str = "https://musicbrainz.org/ws/2"
+    listenbrainz: str = "https://api.listenbrainz.org/1"
+    listenbrainz_labs: str = "https://labs.api.listenbrainz.org"
+    lastfm: str = "https://ws.audioscrobbler.com/2.0"
+    spotify: str = "https://api.spotify.com/v1/"
+    spotify_token: str = "https://accounts.spotify.com/api/token"  # noqa: S105 - an address
+    oembed: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "spotify": "https://open.spotify.com/oembed",
+            "soundcloud": "https://soundcloud.com/oembed",
+            "youtube": "https://www.youtube.com/oembed",
+        }
+    )
+    downloads: frozenset[str] = frozenset(
+        {"https://*.dzcdn.net", "https://audio-ssl.itunes.apple.com"}
+    )
+    hops: frozenset[str] = frozenset(f"https://{host}" for host in HOP_HOSTS)
+    short_links: str | None = None
+    ytdlp_extractors: tuple[str, ...] = ("youtube", "youtube:search", "soundcloud", "bandcamp")
+
+
+def permitted(address: str, origins: Iterable[str]) -> bool:
+    """Whether an address lies at one of the origins.
+
+    An origin is a scheme and a host, with a port where it is not the scheme's own; ``*.`` before
+    the host stands for one or more labels. A numeric host must be named exactly, so that the
+    production lists, which name none, refuse every one. A user or password is refused.
+    """
+    try:
+        url = URL(address)
+        host = url.host
+    except ValueError:
+        return False
+    if not host or url.user or url.password or url.scheme not in ("http", "https"):
+        return False
+    port = "" if url.is_default_port() else f":{url.port}"
+    if _numeric(host):
+        return f"{url.scheme}://{host}{port}" in origins
+    labels = host.lower().rstrip(".").split(".")
+    names = [".".join(labels), *("*." + ".".join(labels[i:]) for i in range(1, len(labels)))]
+    allowed = frozenset(origins)
+    return any(f"{url.scheme}://{name}{port}" in allowed for name in names)
+
+
+def _numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        # 127.1, 2130706433 and 0x7f000001 are addresses too, for some resolvers.
+        return all(label.isdigit() or label.startswith("0x") for label in host.lower().split("."))
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+async def fetch(
+    session: aiohttp.ClientSession,
+    address: str,
+    *,
+    origins: Iterable[str],
+    who: str,
+    max_bytes: int,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Fetch one address, following redirects only within `origins`.
+
+    Raises
+    ------
+    Refused
+        An address that is not permitted, more than `max_bytes`, too many redirects, or a broken
+        connection. The time limit is the caller's, by `Gate.turn`.
+    """
+    url = URL(address).update_query(params) if params else URL(address)
+    for _ in range(HOPS):
+        if not permitted(str(url), origins):
+            raise Refused(f"{who} led to a host that is not on the list")
+        try:
+            async with session.get(url, headers=headers, allow_redirects=False) as response:
+                where = response.headers.get("Location")
+                if response.status in (301, 302, 303, 307, 308) and where:
+                    url = response.url.join(URL(where))
+                    continue
+                body = await _read(response, max_bytes, who)
+                return Reply(response.status, response.headers, body, str(response.url))
+        except (aiohttp.ClientError, OSError, ValueError) as broken:
+            raise Refused(f"{who} broke off ({type(broken).__name__})") from None
+    raise Refused(f"{who} redirects in circles")
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int, who: str) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > max_bytes:
+            raise Refused(f"{who} sent more than {max_bytes / 1e6:.0f} MB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class Api:
+    """A provider's JSON, asked through its gate.
+
+    Parameters
+    ----------
+    gate : Gate
+    session : aiohttp.ClientSession
+    base : str
+        Address before the path; its origin is the only one asked.
+    headers, secret : mapping of str to str, optional
+        Sent along; `secret` as part of the query.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        session: aiohttp.ClientSession,
+        base: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secret: Mapping[str, str] | None = None,
+    ) -> None:
+        self._gate = gate
+        self._session = session
+        self._base = base
+        self._origin = frozenset({str(URL(base).origin())})
+        self._headers = headers
+        self._secret = secret or {}
+
+    async def get(
+        self,
+        path: str,
+        deadline: Deadline,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        ability: str = "",
+        complaint: ComplaintReader | None = None,
+    ) -> object:
+        """Ask, and return the parsed JSON.
+
+        Parameters
+        ----------
+        path : str
+            Below the base, with its leading slash.
+        deadline : Deadline
+        params : mapping of str to str or int, optional
+            The query.
+        ability : str, optional
+            See `Gate.turn`.
+        complaint : callable, optional
+            Given the JSON and the status of every answer, it raises one of the outcomes where the
+            answer is a complaint, also one that comes with HTTP 200.
+
+        Raises
+        ------
+        Absent, Refused, Unsupported
+        """
+        query = {key: str(value) for key, value in (params or {}).items()}
+        query |= self._secret
+        who = self._gate.name
+        async with self._gate.turn(deadline, ability):
+            reply = await fetch(
+                self._session,
+                self._base + path,
+                origins=self._origin,
+                who=who,
+                max_bytes=JSON_BYTES,
+                params=query,
+                headers=self._headers,
+            )
+            if (left := shapes.number(dict(reply.headers), "X-RateLimit-Remaining")) is not None:
+                self._gate.remaining = int(left)
+            try:
+                answer = shapes.decode(reply.body)
+            except ValueError:
+                answer = None
+            if complaint is not None:
+                complaint(answer, reply.status)
+            raise_for_status(who, reply, ability)
+            if answer is None:
+                raise Refused(f"{who} answered with something that is not JSON")
+            return answer
+
+
+def raise_for_status(who: str, reply: Reply, ability: str = "") -> None:
+    """Turn an HTTP status into its outcome; an answer of 200 passes.
+
+    A 400 to a named ability means that the service changed; to a search, that it was strange.
+    """
+    status = reply.status
+    if status == 200:
+        return
+    if status in (404, 410):
+        raise Absent(f"{who} has no such thing")
+    wait = retry_after(reply.headers)
+    if status in (403, TOO_MANY_REQUESTS, 503):
+        what = "denied the question" if status == 403 else "asks for patience"
+        raise Refused(f"{who} {what} (HTTP {status})", wait if wait is not None else BACK_OFF)
+    if status == 401:
+        raise Unsupported(f"{who} asks for a key, or refuses the one it was given")
+    if status == 400 and ability:
+        raise Unsupported(f"{who} no longer understands this question (HTTP 400)")
+    if status == 400:
+        raise Absent(f"{who} does not understand the question (HTTP 400)")
+    raise Refused(f"{who} is out of order (HTTP {status})", wait)

@@ -1,0 +1,291 @@
+"""One gate in front of every provider: rate, places, circuit breaker, time; and the four outcomes.
+
+A question to a provider has four outcomes. *Found* is the value itself. The other three are
+raised, and mean different things to whoever asks next:
+
+=================  ===========================================  ===============================
+outcome            meaning                                      remembered
+=================  ===========================================  ===============================
+`Absent`           the provider knows that there is none        in the lookup cache
+`Refused`          throttled, denied, broken or too slow        not at all; the breaker counts it
+`Unsupported`      this provider, or this key, cannot do it     until the process ends
+=================  ===========================================  ===============================
+
+None of them leaves `musrec.sources`. Their texts name the provider and what happened, never an
+address with its query and never the text of a foreign exception: both may hold a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from aiolimiter import AsyncLimiter
+
+_log = logging.getLogger(__name__)
+
+
+class Unanswered(Exception):
+    """A provider gave no value; `str()` is one sentence for people."""
+
+
+class Absent(Unanswered):
+    """The provider knows that there is no such thing."""
+
+
+class Refused(Unanswered):
+    """Throttled, denied, broken or too slow: nothing is known about the song.
+
+    Attributes
+    ----------
+    retry_after : float or None
+        Seconds during which there is no use in asking again, where the provider said so.
+    """
+
+    def __init__(self, what: str, retry_after: float | None = None) -> None:
+        super().__init__(what)
+        self.retry_after = retry_after
+
+
+class Unsupported(Unanswered):
+    """Such a question cannot be answered by the provider, or not with this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment by which an answer is due; passed down, so that all parts share one budget.
+
+    Attributes
+    ----------
+    at : float
+        On the clock of `time.monotonic`, which is the event loop's.
+    """
+
+    at: float
+
+    @classmethod
+    def within(cls, seconds: float) -> Deadline:
+        """Start a budget now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    def sooner(self, seconds: float) -> Deadline:
+        """Return the same deadline, or `seconds` from now where that is earlier."""
+        return Deadline(min(self.at, time.monotonic() + seconds))
+
+
+class Breaker:
+    """Stops asking a provider that keeps failing, or that said when to come back.
+
+    Three failures in a row open it for 30 s, doubled with each further one up to 15 min; a
+    Retry-After opens it at once for that long. Then one question is let through as a trial.
+
+    Parameters
+    ----------
+    clock : callable, optional
+        Gives seconds; for tests.
+    """
+
+    TOLERATED = 3
+    SHORTEST, LONGEST = 30.0, 900.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._open_until = 0.0
+        self._trial = False
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds until the next trial; 0 while questions go through."""
+        return max(0.0, self._open_until - self._clock())
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open`` or ``half-open``, in the words of the pattern."""
+        if self.closed_for:
+            return "open"
+        return "half-open" if self._open_until else "closed"
+
+    def admit(self, name: str) -> None:
+        """Let a question through, or raise `Refused` without any waiting."""
+        if wait := self.closed_for:
+            raise Refused(f"{name} is left alone for another {_span(wait)}", wait)
+        if self._open_until:
+            if self._trial:
+                raise Refused(f"{name} is being tried again")
+            self._trial = True
+
+    def succeeded(self) -> None:
+        """Count an answer of any kind."""
+        self._failures, self._open_until, self._trial = 0, 0.0, False
+
+    def failed(self, retry_after: float | None = None) -> None:
+        """Count a failure; `retry_after` in seconds opens the breaker at once."""
+        self._failures += 1
+        self._trial = False
+        if retry_after is not None:
+            self._open_until = max(self._open_until, self._clock() + retry_after)
+        elif self._failures >= self.TOLERATED:
+            doubled = self.SHORTEST * 2.0 ** min(10, self._failures - self.TOLERATED)
+            self._open_until = self._clock() + min(self.LONGEST, doubled)
+
+    def abandoned(self) -> None:
+        """Forget a trial that ended without any result, so that there can be another."""
+        self._trial = False
+
+
+class Gate:
+    """The only way to a provider.
+
+    Parameters
+    ----------
+    name : str
+        Of the provider, for people.
+    rate, seconds : float
+        Questions in so many seconds. A leaky bucket lets a burst of its whole size through and
+        refills meanwhile, so in any window of `seconds` up to twice `rate` may pass: give half of
+        what the service allows.
+    places : int
+        Questions at the same time.
+    longest : float
+        Seconds that one question may take, however much budget is left.
+    clock : callable, optional
+        Of the breaker; for tests.
+    """
+
+    PATIENCE = 3.0
+    """Seconds after which no answer is the provider's failure rather than our hurry."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        rate: float,
+        seconds: float,
+        places: int = 6,
+        longest: float = 8.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.breaker = Breaker(clock)
+        self.last_error = ""
+        self.remaining: int | None = None
+        self._longest = longest
+        self._limiter = AsyncLimiter(rate, seconds)
+        self._places = asyncio.Semaphore(places)
+        self._cannot: dict[str, str] = {}
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """Sentences on what was found to be unsupported."""
+        return tuple(dict.fromkeys(self._cannot.values()))
+
+    @asynccontextmanager
+    async def turn(self, deadline: Deadline, ability: str = "") -> AsyncIterator[Deadline]:
+        """Wait for a turn, then give the moment by which this one question must be answered.
+
+        It is at most half of the time left, so that another provider can still be asked. What the
+        body raises is counted: `Refused` and a timeout as failures, all else as an answer.
+
+        Parameters
+        ----------
+        deadline : Deadline
+        ability : str, optional
+            What is asked for; an `Unsupported` is remembered under this name.
+
+        Raises
+        ------
+        Refused
+            The breaker is open, or no turn came in time.
+        Unsupported
+            The same was unsupported before.
+        """
+        if why := self._cannot.get(ability):
+            raise Unsupported(why)
+        if self.breaker.closed_for:
+            self.breaker.admit(self.name)
+        try:
+            async with asyncio.timeout(deadline.left):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Refused(f"{self.name} had no turn free in time") from None
+        try:
+            self.breaker.admit(self.name)
+            try:
+                async with asyncio.timeout(deadline.left):
+                    await self._limiter.acquire()
+            except TimeoutError:
+                self.breaker.abandoned()
+                raise Refused(f"{self.name} had no turn free in time") from None
+            async with self._counted(
+                deadline.sooner(min(self._longest, deadline.left / 2)), ability
+            ) as own:
+                yield own
+        finally:
+            self._places.release()
+
+    @asynccontextmanager
+    async def _counted(self, deadline: Deadline, ability: str) -> AsyncIterator[Deadline]:
+        given = deadline.left
+        try:
+            async with asyncio.timeout(given):
+                yield deadline
+        except TimeoutError:
+            what = f"{self.name} did not answer within {given:.1f} s"
+            if given >= self.PATIENCE:
+                self._failed(what, None)
+            else:
+                self.breaker.abandoned()
+            raise Refused(what) from None
+        except Refused as refusal:
+            self._failed(str(refusal), refusal.retry_after)
+            raise
+        except Unsupported as limit:
+            self._cannot[ability] = str(limit)
+            self.last_error = str(limit)
+            self.breaker.succeeded()
+            raise
+        except Unanswered:
+            self.breaker.succeeded()
+            raise
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+
+    def _failed(self, what: str, retry_after: float | None) -> None:
+        self.last_error = what
+        self.breaker.failed(retry_after)
+        _log.warning("%s (breaker %s)", what, self.breaker.state)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3), a number or a date; at most a week."""
+    said = headers.get("Retry-After") or headers.get("X-RateLimit-Reset-In")
+    if not said:
+        return None
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(said).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(seconds, 1.0), 7 * 86_400.0) if math.isfinite(seconds) else None
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,134 @@
+"""Last.fm: similar songs and the best tags, for whoever has a key (non-commercial use).
+
+Errors may come with HTTP 200. The key stands in the query, so addresses are never written anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote_plus
+
+import aiohttp
+from pydantic import SecretStr
+
+from musrec.model import Track
+from musrec.sources import shapes
+from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
+from musrec.sources.lookups import SIMILAR, Lookups
+from musrec.sources.matching import fold
+from musrec.sources.provider import Provider, make_track
+
+NO_GENRE = frozenset(
+    {"seen live", "favorites", "favourites", "favorite", "love", "awesome", "beautiful", "spotify"}
+)
+ENOUGH_TAGGED = 20.0
+"""Of Last.fm's 0 to 100: below it a tag is one person's joke as often as not."""
+SIMILAR_ARTISTS = 10
+
+
+class LastFm(Provider):
+    """Client of ws.audioscrobbler.com."""
+
+    name = "lastfm"
+    label = "Last.fm"
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoints: Endpoints,
+        lookups: Lookups,
+        key: SecretStr,
+    ) -> None:
+        self.gate = Gate(self.label, rate=5, seconds=2, places=4)
+        self._api = Api(
+            self.gate,
+            session,
+            endpoints.lastfm,
+            secret={"api_key": key.get_secret_value()},
+        )
+        self._lookups = lookups
+        if not key.get_secret_value():
+            self.off = "sources.lastfm_key is not set"
+
+    async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
+        """Return similar songs, or the top songs of similar artists where there are none."""
+        if not track.artists:
+            raise Absent(f"{self.label} needs an artist to find what is like {track}")
+        return await self._lookups.tracks(
+            f"lastfm:similar:{track.artists[0]}:{track.title}".casefold(),
+            lambda: self._similar(track, deadline),
+            keep=SIMILAR,
+        )
+
+    async def genre(self, track: Track, deadline: Deadline) -> str:
+        """Return the tag that most listeners gave the song, or its artist."""
+        if not track.artists:
+            raise Absent(f"{self.label} needs an artist for the genre of {track}")
+        named = {"artist": track.artists[0], "track": track.title}
+        for method in ("track.gettoptags", "artist.gettoptags"):
+            answer = await self._ask(method, deadline, named)
+            for row in shapes.rows(answer, "toptags", "tag"):
+                name = (shapes.text(row, "name") or "").lower()
+                count = shapes.number(row, "count") or 0.0
+                if name and name not in NO_GENRE and count >= ENOUGH_TAGGED:
+                    return name
+        raise Absent(f"{self.label} knows no tag of {track}")
+
+    async def _similar(self, track: Track, deadline: Deadline) -> list[Track]:
+        named = {"artist": track.artists[0], "track": track.title}
+        try:
+            answer = await self._ask("track.getsimilar", deadline, {**named, "limit": "40"})
+            if found := _tracks(shapes.rows(answer, "similartracks", "track")):
+                return found
+        except Absent:
+            pass
+        answer = await self._ask(
+            "artist.getsimilar", deadline, {"artist": track.artists[0], "limit": "10"}
+        )
+        artists = [
+            name
+            for row in shapes.rows(answer, "similarartists", "artist")[:SIMILAR_ARTISTS]
+            if (name := shapes.text(row, "name"))
+        ]
+        tops = await asyncio.gather(*(self._top(artist, deadline) for artist in artists))
+        return [track for top in tops for track in top]
+
+    async def _top(self, artist: str, deadline: Deadline) -> list[Track]:
+        try:
+            answer = await self._ask(
+                "artist.gettoptracks", deadline, {"artist": artist, "limit": "3"}
+            )
+        except Unanswered:
+            return []
+        return _tracks(shapes.rows(answer, "toptracks", "track"))
+
+    async def _ask(self, method: str, deadline: Deadline, named: dict[str, str]) -> object:
+        params = {"method": method, "format": "json", "autocorrect": "1", **named}
+        return await self._api.get("/", deadline, params, complaint=_complaint)
+
+
+def _complaint(answer: object, _status: int) -> None:
+    code = shapes.number(answer, "error")
+    if code is None:
+        return
+    if code in (6, 7):
+        raise Absent("Last.fm has no such thing")
+    if code in (4, 9, 10, 26):
+        raise Unsupported(f"Last.fm refuses the key (error {code:.0f})")
+    raise Refused(f"Last.fm complains (error {code:.0f})", 60.0 if code == 29 else None)
+
+
+def _tracks(rows: list[object]) -> list[Track]:
+    found: list[Track] = []
+    for row in rows:
+        title = shapes.text(row, "name")
+        artist = shapes.text(row, "artist", "name") or shapes.text(row, "artist")
+        if title and artist:
+            identity = f"{fold(artist)}/{fold(title)}"
+            found.append(make_track("lastfm", identity, title, [artist], link=_page(artist, title)))
+    return found
+
+
+def _page(artist: str, title: str) -> str:
+    return f"https://www.last.fm/music/{quote_plus(artist)}/_/{quote_plus(title)}"

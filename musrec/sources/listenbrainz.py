@@ -1,0 +1,152 @@
+"""ListenBrainz: what people who listen to a song listen to besides.
+
+Partly without a key; an ability that asks for a token is remembered as unsupported, and the others
+go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+import aiohttp
+from pydantic import SecretStr
+
+from musrec.model import Track
+from musrec.sources import shapes
+from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.gate import Absent, Deadline, Gate, Unanswered
+from musrec.sources.lookups import SIMILAR, Lookups
+from musrec.sources.provider import Provider, make_track
+
+ALGORITHM = "session_based_days_9000_session_300_contribution_5_threshold_15_limit_50_skip_30"
+"""The labs answer 400 to any string that is not one of theirs, to the letter."""
+MOST = 50
+
+
+class ListenBrainz(Provider):
+    """Client of api.listenbrainz.org and labs.api.listenbrainz.org."""
+
+    name = "listenbrainz"
+    label = "ListenBrainz"
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoints: Endpoints,
+        lookups: Lookups,
+        token: SecretStr,
+    ) -> None:
+        # The labs allow 30 questions in 10 s, or in 5, by the month; see `Gate` for the half.
+        self.gate = Gate(self.label, rate=10, seconds=5, places=3)
+        key = token.get_secret_value()
+        headers = {"Authorization": f"Token {key}"} if key else None
+        self._api = Api(self.gate, session, endpoints.listenbrainz, headers=headers)
+        self._labs = Api(self.gate, session, endpoints.listenbrainz_labs)
+        self._lookups = lookups
+
+    async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
+        """Return songs heard in the same sittings, then songs of artists heard alike."""
+        if not track.artists:
+            raise Absent(f"{self.label} needs an artist to find what is like {track}")
+        return await self._lookups.tracks(
+            f"listenbrainz:similar:{track.artists[0]}:{track.title}".casefold(),
+            lambda: self._similar(track, deadline),
+            keep=SIMILAR,
+        )
+
+    async def _similar(self, track: Track, deadline: Deadline) -> list[Track]:
+        answer = await self._api.get(
+            "/metadata/lookup/",
+            deadline,
+            {"artist_name": track.artists[0], "recording_name": track.title},
+            ability="lookup",
+        )
+        recording = shapes.mbid(answer, "recording_mbid")
+        artist = shapes.mbid(answer, "artist_mbids", 0)
+        asked: list[Awaitable[list[Track]]] = []
+        if recording:
+            asked.append(self._recordings(recording, deadline))
+        if artist:
+            asked.append(self._radio(artist, deadline))
+        lists = await asyncio.gather(*asked, return_exceptions=True)
+        refusals = [answer for answer in lists if isinstance(answer, BaseException)]
+        for refusal in refusals:
+            if not isinstance(refusal, Unanswered):
+                raise refusal
+        found = [one for answer in lists if isinstance(answer, list) for one in answer]
+        if not found and refusals:
+            raise refusals[0]
+        return found
+
+    async def _recordings(self, mbid: str, deadline: Deadline) -> list[Track]:
+        answer = await self._labs.get(
+            "/similar-recordings/json",
+            deadline,
+            {"recording_mbids": mbid, "algorithm": ALGORITHM},
+            ability="similar recordings",
+        )
+        return _tracks(
+            (
+                shapes.mbid(row, "recording_mbid"),
+                shapes.text(row, "recording_name"),
+                shapes.text(row, "artist_credit_name"),
+                None,
+            )
+            for row in shapes.rows(answer)
+        )
+
+    async def _radio(self, artist: str, deadline: Deadline) -> list[Track]:
+        """Songs of similar artists: first their ids, then, in one question, their names."""
+        answer = await self._api.get(
+            f"/lb-radio/artist/{artist}",
+            deadline,
+            {
+                "mode": "easy",
+                "max_similar_artists": 12,
+                "max_recordings_per_artist": 3,
+                "pop_begin": 0,
+                "pop_end": 100,
+            },
+            ability="artist radio",
+        )
+        if not isinstance(answer, dict):
+            return []
+        rows = [row for of_artist in answer.values() for row in shapes.rows(of_artist)]
+        mbids = [mbid for row in rows if (mbid := shapes.mbid(row, "recording_mbid"))][:MOST]
+        if not mbids:
+            return []
+        told = await self._api.get(
+            "/metadata/recording/",
+            deadline,
+            {"recording_mbids": ",".join(mbids), "inc": "artist"},
+            ability="recording names",
+        )
+        return _tracks(
+            (
+                mbid,
+                shapes.text(told, mbid, "recording", "name"),
+                shapes.text(told, mbid, "artist", "name"),
+                shapes.positive(told, mbid, "recording", "length"),
+            )
+            for mbid in mbids
+        )
+
+
+def _tracks(
+    rows: Iterable[tuple[str | None, str | None, str | None, float | None]],
+) -> list[Track]:
+    """Tracks of id, title, artist and length in milliseconds, where the first three are known."""
+    return [
+        make_track(
+            "listenbrainz",
+            mbid,
+            title,
+            [artist],
+            scheme="mbid",
+            link=f"https://musicbrainz.org/recording/{mbid}",
+            duration=length / 1000 if length else None,
+        )
+        for mbid, title, artist, length in rows
+        if mbid and title and artist
+    ]

@@ -1,0 +1,365 @@
+"""A link or a text becomes one song, or a choice between songs, or a sentence that says why not.
+
+Nothing is guessed: where artist, title, version and duration do not agree, the member is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import aiohttp
+from yarl import URL
+
+from musrec.model import Choices, Track, track_id
+from musrec.sources import links
+from musrec.sources.fetch import Endpoints, permitted
+from musrec.sources.gate import Absent, Deadline, Refused, Unanswered, Unsupported
+from musrec.sources.links import WORKS, Link, LinkKind
+from musrec.sources.matching import Recordings, Wanted, fit, merge, readings, same
+from musrec.sources.provider import Heading, Provider
+
+OFFERED = 10
+"""Songs in a choice; a Discord menu holds 25, a person reads ten."""
+WORTH_OFFERING = 0.45
+"""Of `Fit.score`: below it a song has next to nothing of what was asked."""
+LONGEST_SONG = 20 * 60.0
+"""Seconds; longer things are mixes, concerts and podcasts."""
+FINISHING = 4.0
+"""Seconds that filling in genre and popularity may take."""
+
+_SEND_TARGET = "Open it and send me where it leads."
+_SEND_CLIP = "Send me the title and artist, or a clip of it as a file."
+SITES = {"itunes": "Apple Music", "youtube": "YouTube", "soundcloud": "SoundCloud"}
+_log = logging.getLogger(__name__)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One song, with the provider of each of its fields in `Track.provenance`."""
+
+    track: Track
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """No song: what happened, and what to try."""
+
+    sentence: str
+    hint: str = ""
+
+
+Resolution = Found | Choices | Missing
+
+
+@dataclass(slots=True)
+class _Inquiry:
+    """Asks one provider after the other, and remembers why some gave no answer.
+
+    Attributes
+    ----------
+    gone : str
+        What the first said who knows that there is no such thing.
+    refusals : list of str
+        What those said who could not be asked.
+    """
+
+    gone: str = ""
+    refusals: list[str] = field(default_factory=list)
+
+    async def each(
+        self, providers: Iterable[Provider], ask: Callable[[Provider], Awaitable[V]]
+    ) -> AsyncIterator[V]:
+        for provider in providers:
+            try:
+                yield await ask(provider)
+            except Unsupported:
+                continue
+            except Absent as absent:
+                self.gone = self.gone or str(absent)
+            except Refused as refusal:
+                self.refusals.append(str(refusal))
+
+    def unreachable(self, sentence: str) -> Missing:
+        because = f" ({'; '.join(self.refusals[:3])})" if self.refusals else ""
+        return Missing(f"{sentence}{because}.", "Try again in a minute, or send me a clip.")
+
+
+class Resolver:
+    """Asks the providers that are on, in the order that they are given.
+
+    Parameters
+    ----------
+    providers : sequence of Provider
+        Those that are on, the preferred first.
+    session, endpoints
+        For short links.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        session: aiohttp.ClientSession,
+        endpoints: Endpoints,
+    ) -> None:
+        self._providers = providers
+        self._session = session
+        self._endpoints = endpoints
+
+    async def resolve(self, text: str, deadline: Deadline) -> Resolution:
+        """Find the song that a link or a text means; never raises for what a person sent."""
+        text = " ".join(text.split())[:2_000]
+        if not text:
+            return Missing("No song was named.", "Name one, or send a link or a clip.")
+        link = links.parse(text)
+        if link is None and links.is_address(text):
+            return Missing("I do not know that site.", f"What works: {WORKS}, titles, and clips.")
+        if link is None:
+            return await self._text(text, deadline)
+        if link.kind is LinkKind.SHORT:
+            expanded = await self._expand(link, deadline)
+            if isinstance(expanded, Missing):
+                return expanded
+            link = expanded
+        if link.kind is LinkKind.TRACK:
+            return await self._song(link, deadline)
+        return await self._list(link, deadline)
+
+    # Text -------------------------------------------------------------------------------------
+
+    async def _text(self, text: str, deadline: Deadline) -> Resolution:
+        inquiry = _Inquiry()
+        offered = Recordings()
+        asked = inquiry.each(self._providers, lambda it: it.search(text[:200], deadline))
+        async for tracks in asked:
+            if sure := _sure(text, tracks):
+                return Found(await self.finish(sure, deadline))
+            for track in tracks:
+                offered.add(track)
+        if near := _near(text, offered.tracks):
+            return Choices(near, f"Several songs answer to “{_short(text)}”. Which one?")
+        if inquiry.gone or offered.tracks:
+            return Missing(f"I found no song called “{_short(text)}”.", _SEND_CLIP)
+        return inquiry.unreachable("No music service answers now")
+
+    # Links ------------------------------------------------------------------------------------
+
+    async def _song(self, link: Link, deadline: Deadline) -> Resolution:
+        """Ask who a link's song is: whoever can open it, then what its page says of itself."""
+        inquiry = _Inquiry()
+        async for tracks in inquiry.each(self._providers, lambda it: it.open(link, deadline)):
+            return Found(await self.finish(_linked(tracks[0], link), deadline))
+        unsure: Found | Choices | None = None
+        async for heading in inquiry.each(self._providers, lambda it: it.heading(link, deadline)):
+            if heading.duration and heading.duration > LONGEST_SONG:
+                return Missing(
+                    f"That is {_length(heading.duration)} long: a mix, a concert or a talk.",
+                    "Send a link to one song, or a clip of the part you like.",
+                )
+            found = await self._headed(heading, link, deadline)
+            if isinstance(found, Found):
+                return found
+            unsure = found or unsure or _own(heading, link)
+        if unsure:
+            return unsure
+        if inquiry.gone and not inquiry.refusals:
+            return Missing(f"There is no song behind that link: {inquiry.gone}.", _SEND_CLIP)
+        return inquiry.unreachable(f"I cannot look into that {_site(link)} link now")
+
+    async def _headed(
+        self, heading: Heading, link: Link, deadline: Deadline
+    ) -> Found | Choices | None:
+        """Find the song that a page's heading means, and check it on all that is known."""
+        wanted = [
+            replace(reading, duration=heading.duration)
+            for reading in readings(heading.title, heading.author)
+        ]
+        offered = Recordings()
+        asked = _Inquiry().each(
+            self._providers, lambda provider: provider.search(wanted[0].query, deadline)
+        )
+        async for tracks in asked:
+            for reading in wanted:
+                agreeing = [t for t in tracks if reading.artists and same(reading, t)]
+                if agreeing:
+                    return Found(await self.finish(_linked(agreeing[0], link), deadline))
+            for track in tracks:
+                offered.add(track)
+        if near := _near(f"{heading.title} {heading.author or ''}", offered.tracks):
+            what = f"“{_short(heading.title)}”"
+            return Choices(near, f"That link says only {what}. Is it one of these?")
+        return None
+
+    async def _list(self, link: Link, deadline: Deadline) -> Resolution:
+        if link.kind is LinkKind.PODCAST:
+            return Missing("That is a podcast, and I listen to songs.", "Send a link to a song.")
+        inquiry = _Inquiry()
+        article = "an" if link.kind in (LinkKind.ALBUM, LinkKind.ARTIST) else "a"
+        async for tracks in inquiry.each(self._providers, lambda it: it.open(link, deadline)):
+            why = f"That is {article} {link.kind}; these are songs from it. Which one?"
+            return Choices(tracks[:OFFERED], why)
+        what = f"I cannot look into that {_site(link)} {link.kind}"
+        if inquiry.refusals:
+            return inquiry.unreachable(f"{what} now")
+        return Missing(
+            f"{what}: {inquiry.gone or 'it is closed to me'}.",
+            "Open it and send me the link of one song from it.",
+        )
+
+    async def _expand(self, link: Link, deadline: Deadline) -> Link | Missing:
+        """Follow a short link by ourselves, looking at the host of every hop."""
+        url = URL(link.url)
+        hops = self._endpoints.hops
+        if self._endpoints.short_links:
+            url = URL(self._endpoints.short_links) / link.id
+        try:
+            async with asyncio.timeout(deadline.sooner(8.0).left):
+                for _ in range(4):
+                    if not permitted(str(url), hops):
+                        break
+                    async with self._session.get(url, allow_redirects=False) as response:
+                        where = response.headers.get("Location")
+                    if not where:
+                        break
+                    url = url.join(URL(where))
+                    found = links.parse(str(url))
+                    if found and found.kind is not LinkKind.SHORT:
+                        return found
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as broken:
+            _log.info("a short link of %s broke off (%s)", link.provider, type(broken).__name__)
+            return Missing(
+                "That short link does not answer.", "Open it and send me where it leads."
+            )
+        return Missing(
+            "That short link leads to no song that I know.", "Open it and send me where it leads."
+        )
+
+    # Filling in -------------------------------------------------------------------------------
+
+    async def finish(self, track: Track, deadline: Deadline) -> Track:
+        """Fill in what others know of a song: its copy at the preview providers, its genre.
+
+        What does not come within a few seconds stays unknown.
+        """
+        soon = deadline.sooner(min(FINISHING, deadline.left / 3))
+        if not track.isrc:
+            track = await self._in_full(track, soon)
+        if not track.isrc or track.popularity is None:
+            track = await self._anchored(track, soon)
+        if track.genre is None:
+            for provider in self._providers:
+                if soon.left == 0:
+                    break
+                try:
+                    genre = await provider.genre(track, soon)
+                except Unanswered:
+                    continue
+                said = {**track.provenance, "genre": provider.name}
+                return replace(track, genre=genre, provenance=said)
+        return track
+
+    async def _in_full(self, track: Track, deadline: Deadline) -> Track:
+        """Open the track where it was found: a list of results tells less than its own page."""
+        for provider in self._providers:
+            number = track.identities.get(provider.name)
+            if number and provider.tells_isrc:
+                page = Link(
+                    provider.name, LinkKind.TRACK, number, track.links.get(provider.name, "")
+                )
+                try:
+                    return _named(merge(track, (await provider.open(page, deadline))[0]))
+                except Unanswered:
+                    continue
+        return track
+
+    async def _anchored(self, track: Track, deadline: Deadline) -> Track:
+        """Find the same recording elsewhere, where its ISRC or popularity may be known."""
+        for provider in self._providers:
+            if provider.name in track.identities:
+                continue
+            try:
+                return _named(merge(track, await self._elsewhere(track, provider, deadline)))
+            except Unanswered:
+                continue
+        return track
+
+    async def _elsewhere(self, track: Track, provider: Provider, deadline: Deadline) -> Track:
+        if track.isrc:
+            try:
+                return await provider.by_isrc(track.isrc, deadline)
+            except (Absent, Unsupported):
+                pass
+        wanted = Wanted.of(track)
+        for other in await provider.search(wanted.query, deadline):
+            if track.artists and same(wanted, other):
+                return other
+        raise Absent(f"{provider.label} does not have {track}")
+
+
+def _sure(text: str, tracks: Iterable[Track]) -> Track | None:
+    """Return the one song that a text names, or None where it could be another."""
+    fits = [(fit(text, track), track) for track in tracks]
+    exact = [(how, track) for how, track in fits if how.exact]
+    named = [track for how, track in exact if how.artist_named] or [track for _, track in exact]
+    # Without the artist a title is sure only where everybody who plays it is the same.
+    if len({track.artists[:1] for track in named}) != 1:
+        return None
+    return max(named, key=lambda track: track.popularity or 0.0)
+
+
+def _linked(track: Track, link: Link) -> Track:
+    return replace(
+        track,
+        identities={**track.identities, link.provider: link.id},
+        links={**track.links, link.provider: link.url},
+    )
+
+
+def _named(track: Track) -> Track:
+    """Name a track by its ISRC once that is known, so that every way to it gives one id."""
+    return replace(track, id=track_id("isrc", track.isrc)) if track.isrc else track
+
+
+def _near(text: str, tracks: Iterable[Track]) -> tuple[Track, ...]:
+    """Songs that have something of what was asked, the nearest first."""
+    scored = [(fit(text, track).score, track.popularity or 0.0, track) for track in tracks]
+    scored.sort(key=lambda row: row[:2], reverse=True)
+    return tuple(track for score, _, track in scored if score >= WORTH_OFFERING)[:OFFERED]
+
+
+def _own(heading: Heading, link: Link) -> Found:
+    """Take a page at its word, for songs that only exist there."""
+    reading = readings(heading.title, heading.author)[0]
+    known = {
+        "title": reading.title,
+        "artists": reading.artists or None,
+        "duration": heading.duration,
+    }
+    return Found(
+        Track(
+            id=track_id(link.provider, link.id),
+            title=reading.title,
+            artists=reading.artists,
+            duration=heading.duration,
+            identities={link.provider: link.id},
+            links={link.provider: link.url},
+            provenance={name: link.provider for name, value in known.items() if value is not None},
+        )
+    )
+
+
+def _site(link: Link) -> str:
+    return SITES.get(link.provider, link.provider.title())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _length(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,198 @@
+"""Spotify: the best identity, for whoever has a key; through spotipy, in threads.
+
+Its terms forbid models and listening profiles made from its content: what it says of a sound is
+shown with its origin and used for nothing else. A key in development mode can search, and open
+tracks, albums and artists; all else answers 403 or 404 and is remembered as unsupported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import SecretStr
+
+from musrec.model import Track
+from musrec.sources import shapes
+from musrec.sources.fetch import BACK_OFF, Endpoints
+from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
+from musrec.sources.links import Link, LinkKind
+from musrec.sources.lookups import Lookups
+from musrec.sources.provider import FEATURES, ForeignFeatures, Provider, make_track
+
+SEARCH_LIMIT = 10
+"""Eleven is an error for a key in development mode."""
+SECONDS = 8.0
+
+
+class Spotify(Provider):
+    """Client of api.spotify.com with client credentials."""
+
+    name = "spotify"
+    label = "Spotify"
+
+    def __init__(
+        self,
+        client_id: str,
+        secret: SecretStr,
+        endpoints: Endpoints,
+        lookups: Lookups,
+        country: str,
+    ) -> None:
+        self.gate = Gate(self.label, rate=5, seconds=2, places=3)
+        self._client_id = client_id
+        self._secret = secret
+        self._endpoints = endpoints
+        self._lookups = lookups
+        self._country = country
+        self._client: Any = None
+        if not client_id or not secret.get_secret_value():
+            self.off = "sources.spotify_client_id and sources.spotify_client_secret are not set"
+
+    async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
+        """Return the track, or the first tracks of an album or, where allowed, an artist."""
+        if link.provider != self.name:
+            return await super().open(link, deadline)
+        calls: dict[LinkKind, Callable[[Any], Any]] = {
+            LinkKind.TRACK: lambda spotify: [spotify.track(link.id, market=self._country)],
+            LinkKind.ALBUM: lambda spotify: _items(spotify.album(link.id), "tracks", "items"),
+            LinkKind.ARTIST: lambda spotify: _items(spotify.artist_top_tracks(link.id), "tracks"),
+        }
+        call = calls.get(link.kind)
+        if call is None:
+            raise Unsupported("Spotify shows playlists only to their owner")
+        ability = "" if link.kind is LinkKind.TRACK else str(link.kind)
+        return await self._lookups.tracks(
+            f"spotify:{link.kind}:{link.id}", lambda: self._tracks(call, deadline, ability)
+        )
+
+    async def by_isrc(self, isrc: str, deadline: Deadline) -> Track:
+        """Return the recording with this code, by search."""
+        for track in await self.search(f"isrc:{isrc}", deadline):
+            if track.isrc == isrc:
+                return track
+        raise Absent(f"Spotify does not have {isrc}")
+
+    async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
+        """Return songs for free text."""
+
+        def call(spotify: Any) -> list[object]:
+            found = spotify.search(query, limit=SEARCH_LIMIT, type="track", market=self._country)
+            return _items(found, "tracks", "items")
+
+        return await self._lookups.tracks(
+            f"spotify:search:{query.casefold()}", lambda: self._tracks(call, deadline, "")
+        )
+
+    async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
+        """Return Spotify's audio features, for the old keys that still have them."""
+        number = track.identities.get(self.name)
+        if not number:
+            raise Absent(f"Spotify's id of {track} is not known")
+
+        def call(spotify: Any) -> object:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return spotify.audio_features([number])
+
+        answer = await self._ask(call, deadline, "audio features")
+        values = {name: shapes.number(answer, 0, name) for name in FEATURES}
+        known = {name: value for name, value in values.items() if value is not None}
+        if not known:
+            raise Absent(f"Spotify has no audio features of {track}")
+        return ForeignFeatures(self.name, known)
+
+    async def _tracks(
+        self, call: Callable[[Any], Any], deadline: Deadline, ability: str
+    ) -> list[Track]:
+        rows = await self._ask(call, deadline, ability)
+        tracks = [_track(row) for row in shapes.rows(rows)]
+        if found := [track for track in tracks if track]:
+            return found
+        raise Absent("Spotify has no such song")
+
+    async def _ask(self, call: Callable[[Any], Any], deadline: Deadline, ability: str) -> object:
+        async with self.gate.turn(deadline, ability):
+            answer: object = await asyncio.to_thread(self._call, call, ability)
+            return answer
+
+    def _call(self, call: Callable[[Any], Any], ability: str) -> Any:
+        """Run in a thread: ask, and turn spotipy's errors into outcomes."""
+        import requests
+        from spotipy.exceptions import SpotifyException, SpotifyOauthError
+
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            return call(self._client)
+        except SpotifyOauthError as error:
+            if error.error == "invalid_client":
+                raise Unsupported("Spotify refuses the client id and secret") from None
+            raise Refused("Spotify gives no token") from None
+        except SpotifyException as error:
+            raise _outcome(error.http_status, dict(error.headers or {}), ability) from None
+        except requests.RequestException as broken:
+            raise Refused(f"Spotify broke off ({type(broken).__name__})") from None
+        except (TypeError, AttributeError, KeyError, ValueError):
+            raise Refused("Spotify answered with something unexpected") from None
+
+    def _connect(self) -> Any:
+        import requests
+        import spotipy
+
+        # spotipy logs headers with their tokens; what went wrong is told by the gate.
+        logging.getLogger("spotipy").setLevel(logging.CRITICAL)
+        # A plain session: spotipy's own sleeps through a Retry-After, which may be hours.
+        session = requests.Session()
+        session.trust_env = False
+        auth = spotipy.SpotifyClientCredentials(
+            client_id=self._client_id,
+            client_secret=self._secret.get_secret_value(),
+            requests_session=session,
+            requests_timeout=SECONDS,
+            cache_handler=spotipy.MemoryCacheHandler(),
+        )
+        auth.OAUTH_TOKEN_URL = self._endpoints.spotify_token
+        client = spotipy.Spotify(
+            auth_manager=auth, requests_session=session, requests_timeout=SECONDS
+        )
+        client.prefix = self._endpoints.spotify
+        return client
+
+
+def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:
+    wait = retry_after(headers)
+    if status in (400, 404) and not ability:
+        return Absent("Spotify has no such thing")
+    if status in (400, 403, 404) and ability:
+        return Unsupported(f"Spotify does not give {ability} to this key (HTTP {status})")
+    if status in (401, 403):
+        return Unsupported(f"Spotify refuses this key (HTTP {status})")
+    if status == 429:
+        return Refused("Spotify asks for patience (HTTP 429)", BACK_OFF if wait is None else wait)
+    return Refused(f"Spotify is out of order (HTTP {status})", wait)
+
+
+def _items(answer: object, *path: str) -> list[object]:
+    return shapes.rows(answer, *path)
+
+
+def _track(row: object) -> Track | None:
+    number, title = shapes.identifier(row, "id"), shapes.text(row, "name")
+    if number is None or title is None or shapes.at(row, "type") not in (None, "track"):
+        return None
+    length = shapes.positive(row, "duration_ms")
+    return make_track(
+        "spotify",
+        number,
+        title,
+        [shapes.text(artist, "name") for artist in shapes.rows(row, "artists")],
+        link=f"https://open.spotify.com/track/{number}",
+        album=shapes.text(row, "album", "name"),
+        year=shapes.year(row, "album", "release_date"),
+        isrc=shapes.isrc(row, "external_ids", "isrc"),
+        duration=length / 1000 if length else None,
+    )

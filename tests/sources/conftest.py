@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from musrec.settings import SourcesSettings
+from musrec.sources import Deadline, Sources
+from tests.sources.loopback import Loopback, serving, stock
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Loopback]:
+    async with serving() as loopback:
+        yield loopback
+
+
+@pytest.fixture
+async def stocked(server: Loopback) -> Loopback:
+    stock(server)
+    return server
+
+
+@pytest.fixture
+async def sources(server: Loopback) -> AsyncIterator[Sources]:
+    """Every provider that needs no key, at the loopback server; yt-dlp is tested by itself."""
+    async with Sources(SourcesSettings(ytdlp=False), endpoints=server.endpoints()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def keyed(server: Loopback) -> AsyncIterator[Sources]:
+    """With keys too."""
+    settings = SourcesSettings(
+        ytdlp=False,
+        spotify_client_id="an-id",
+        spotify_client_secret=SecretStr("spotify-secret"),
+        lastfm_key=SecretStr("lastfm-secret"),
+        listenbrainz_token=SecretStr("listenbrainz-secret"),
+    )
+    async with Sources(settings, endpoints=server.endpoints()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.within(20.0)
+
+
+@pytest.fixture
+def recorded(shared_data: Path) -> Path:
+    """Folder of answers that the real services once gave."""
+    folder = shared_data.parent / "services"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded answers at {folder}")
+    return folder

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musrec.sources.links import HOP_HOSTS, LinkKind, is_address, parse
+
+TRACK = "4uLU6hMCjMI75M1A2tKUQC"
+
+
+@pytest.mark.parametrize(
+    ("text", "provider", "identifier"),
+    [
+        (f"https://open.spotify.com/track/{TRACK}?si=abc", "spotify", TRACK),
+        (f"https://open.spotify.com/intl-de/track/{TRACK}/", "spotify", TRACK),
+        (f"https://open.spotify.com/intl-pt-BR/track/{TRACK}", "spotify", TRACK),
+        (f"http://open.spotify.com/embed/track/{TRACK}", "spotify", TRACK),
+        (f"spotify:track:{TRACK}", "spotify", TRACK),
+        (f"listen: <https://open.spotify.com/track/{TRACK}>!", "spotify", TRACK),
+        (f"[this one](https://open.spotify.com/track/{TRACK})", "spotify", TRACK),
+        ("https://www.deezer.com/en/track/3135556", "deezer", "3135556"),
+        ("deezer.com/track/3135556", "deezer", "3135556"),
+        ("https://music.apple.com/us/album/x/1440904001?i=1440904006&l=en", "itunes", "1440904006"),
+        ("https://music.apple.com/gb/song/one-more-time/697195462", "itunes", "697195462"),
+        ("https://itunes.apple.com/us/album/id697194953?i=697195462", "itunes", "697195462"),
+        ("https://youtu.be/dQw4w9WgXcQ?t=42", "youtube", "dQw4w9WgXcQ"),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=RD1", "youtube", "dQw4w9WgXcQ"),
+        ("https://music.youtube.com/watch?list=OL&v=dQw4w9WgXcQ", "youtube", "dQw4w9WgXcQ"),
+        ("https://m.youtube.com/shorts/dQw4w9WgXcQ", "youtube", "dQw4w9WgXcQ"),
+        ("https://soundcloud.com/forss/flickermood?in=a/b", "soundcloud", "forss/flickermood"),
+        ("soundcloud.com/a/b/s-Secret", "soundcloud", "a/b/s-Secret"),
+        ("https://tycho.bandcamp.com/track/awake", "bandcamp", "tycho/awake"),
+        ("https://listen.tidal.com/track/77646168", "tidal", "77646168"),
+        ("https://tidal.com/browse/track/77646168?u", "tidal", "77646168"),
+    ],
+)
+def test_every_form_of_a_song_link_names_its_song(
+    text: str, provider: str, identifier: str
+) -> None:
+    link = parse(text)
+    assert link is not None
+    assert (link.provider, link.kind, link.id) == (provider, LinkKind.TRACK, identifier)
+    assert link.url.startswith("https://")
+    assert "list=" not in link.url
+    assert parse(link.url) == link
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"https://open.spotify.com/album/{TRACK}", LinkKind.ALBUM),
+        (f"https://open.spotify.com/user/me/playlist/{TRACK}", LinkKind.PLAYLIST),
+        (f"spotify:user:me:playlist:{TRACK}", LinkKind.PLAYLIST),
+        (f"https://open.spotify.com/episode/{TRACK}", LinkKind.PODCAST),
+        ("https://www.deezer.com/fr/artist/27", LinkKind.ARTIST),
+        ("https://www.deezer.com/show/1", LinkKind.PODCAST),
+        ("https://music.apple.com/us/album/discovery/697194953", LinkKind.ALBUM),
+        ("https://music.apple.com/us/playlist/x/pl.f4d106fed2bd41149aaacabb233eb5eb", "playlist"),
+        ("https://podcasts.apple.com/us/podcast/x/id1200361736", LinkKind.PODCAST),
+        ("https://www.youtube.com/playlist?list=PL55713C70BA91BD6E", LinkKind.PLAYLIST),
+        ("https://www.youtube.com/@daftpunk", LinkKind.ARTIST),
+        ("https://soundcloud.com/forss/sets/soulhack", LinkKind.PLAYLIST),
+        ("https://soundcloud.com/forss/likes", LinkKind.ARTIST),
+        ("https://tycho.bandcamp.com/album/awake", LinkKind.ALBUM),
+        ("https://tycho.bandcamp.com/", LinkKind.ARTIST),
+        ("https://spotify.link/abc", LinkKind.SHORT),
+        ("https://on.soundcloud.com/abc", LinkKind.SHORT),
+        ("https://deezer.page.link/abc", LinkKind.SHORT),
+        ("https://link.deezer.com/s/abc", LinkKind.SHORT),
+    ],
+)
+def test_longer_things_and_short_links_are_told_apart(text: str, kind: LinkKind) -> None:
+    link = parse(text)
+    assert link is not None
+    assert link.kind == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://openXspotify.com/track/{TRACK}",
+        f"https://open.spotify.com.evil.example/track/{TRACK}",
+        f"https://open.spotify.com@evil.example/track/{TRACK}",
+        f"https://evil.example/https://open.spotify.com/track/{TRACK}",
+        f"https://open.spotify.com:8443/track/{TRACK}",
+        f"ftp://open.spotify.com/track/{TRACK}",
+        "https://open.spotify.com/track/short",
+        "https://www.deezer.com/track/../../admin",
+        "https://evil.bandcamp.com.example/track/x",
+        "https://127.0.0.1/track/1",
+        "https://soundcloud.com/discover",
+        "https://[::1/track",
+        "https://youtu.be/dQw4w9WgXcQdQw4w9WgXcQ",
+        "Live and Let Die",
+        "",
+    ],
+)
+def test_look_alikes_and_plain_titles_are_no_links(text: str) -> None:
+    assert parse(text) is None
+
+
+@given(st.text() | st.from_regex(r"(https?://)?[a-z.]{0,20}(spotify|youtu|deezer)\S{0,40}"))
+def test_nothing_that_is_typed_breaks_the_parser(text: str) -> None:
+    link = parse(text)
+    assert link is None or parse(link.url) == link
+
+
+def test_an_address_is_told_from_a_title() -> None:
+    assert is_address("https://vimeo.com/1234")
+    assert is_address("www.example.com/song")
+    assert not is_address("AC/DC")
+    assert not is_address("Mr. Brightside")
+    assert not is_address("look at https://vimeo.com/1234")
+
+
+def test_short_links_may_only_lead_through_hosts_of_music() -> None:
+    assert all(host.endswith((".com", ".link")) for host in HOP_HOSTS)
+    assert not any(part in host for host in HOP_HOSTS for part in ("*", "127", "localhost"))

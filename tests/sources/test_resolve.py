@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import pytest
+
+from musrec.model import Choices, Track
+from musrec.sources import Deadline, Found, Missing, Sources
+from tests.sources.loopback import (
+    ISRC,
+    SPOTIFY_ID,
+    VIDEO_ID,
+    Loopback,
+    deezer_track,
+    itunes_track,
+    stock,
+)
+
+
+def found(resolution: object) -> Track:
+    assert isinstance(resolution, Found), resolution
+    return resolution.track
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "daft punk one more time",
+        "One More Time - Daft Punk",
+        f"spotify:track:{SPOTIFY_ID}",
+        "have you heard https://www.deezer.com/fr/track/3135553 ?",
+        "https://music.apple.com/us/album/discovery/697194953?i=697195462",
+        f"https://www.youtube.com/watch?v={VIDEO_ID}&list=RD{VIDEO_ID}",
+        "https://soundcloud.com/daftpunk/one-more-time",
+        "https://tidal.com/browse/track/1565229",
+        "https://spotify.link/abc",
+    ],
+)
+async def test_every_way_to_a_song_ends_at_the_same_song(
+    stocked: Loopback, sources: Sources, soon: Deadline, text: str
+) -> None:
+    track = found(await sources.resolve(text, deadline=soon))
+    assert (track.title, track.artists, track.isrc) == ("One More Time", ("Daft Punk",), ISRC)
+    assert track.identities["deezer"] == "3135553"
+    assert track.popularity == pytest.approx(0.85)
+    assert track.genre
+    named = {"title", "artists", "genre", "isrc", "duration", "popularity"}
+    assert named <= set(track.provenance)
+    assert track.provenance["popularity"] == "deezer"
+    assert track.id == found(await sources.resolve("daft punk one more time", deadline=soon)).id
+
+
+async def test_a_key_makes_spotify_the_one_who_says_who_it_is(
+    stocked: Loopback, keyed: Sources, soon: Deadline
+) -> None:
+    track = found(await keyed.resolve(f"spotify:track:{SPOTIFY_ID}", deadline=soon))
+    assert track.provenance["title"] == "spotify"
+    assert track.provenance["popularity"] == "deezer"
+    assert track.links["spotify"] == f"https://open.spotify.com/track/{SPOTIFY_ID}"
+    assert stocked.count("/reccobeats/track") == 0
+
+
+async def test_a_spotify_link_that_nobody_can_open_is_asked_about(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    stocked.json("/reccobeats/track", {"content": []})
+    stocked.json("/musicbrainz/url", {}, status=404)
+    choices = await sources.resolve(f"spotify:track:{SPOTIFY_ID}", deadline=soon)
+    assert isinstance(choices, Choices)
+    assert "One More Time" in choices.why
+    assert [track.title for track in choices.tracks] == ["One More Time"]
+
+
+async def test_a_wrong_version_is_never_taken_for_the_song(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    rows = [
+        deezer_track(1, "Hurt (Live at Home)", "Johnny Cash"),
+        deezer_track(2, "Hurt (Karaoke Version)", "Sing Along"),
+        deezer_track(3, "Hurt (Sped Up)", "Johnny Cash"),
+        deezer_track(4, "Hurt", "Nine Inch Nails", rank=700_000),
+        deezer_track(5, "Hurt", "Johnny Cash", rank=900_000, isrc="USDJ20200001"),
+    ]
+    server.json("/deezer/search", {"data": rows})
+    track = found(await sources.resolve("johnny cash hurt", deadline=soon))
+    assert track.identities["deezer"] == "5"
+    live = found(await sources.resolve("johnny cash hurt live", deadline=soon))
+    assert live.identities["deezer"] == "1"
+    either = await sources.resolve("hurt", deadline=soon)
+    assert isinstance(either, Choices)
+    assert [track.artist for track in either.tracks[:2]] == ["Johnny Cash", "Nine Inch Nails"]
+
+
+async def test_a_title_that_matches_nothing_or_everything_is_answered_with_words(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    nothing = await sources.resolve("qwertz uiop asdf", deadline=soon)
+    assert isinstance(nothing, Missing)
+    assert "qwertz" in nothing.sentence
+    assert "clip" in nothing.hint
+    empty = await sources.resolve("   ", deadline=soon)
+    assert isinstance(empty, Missing)
+    stocked.json("/deezer/search", {"data": [deezer_track(n, "Love", f"A{n}") for n in range(40)]})
+    love = await sources.resolve("love", deadline=soon)
+    assert isinstance(love, Choices)
+    assert len(love.tracks) == 10
+
+
+async def test_unknown_sites_are_refused_with_what_works_and_without_a_request(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    for text in ("https://vimeo.com/1234", "http://169.254.169.254/latest/meta-data/", "x.com/a"):
+        refused = await sources.resolve(text, deadline=soon)
+        assert isinstance(refused, Missing)
+        assert "Bandcamp" in refused.hint
+    assert server.asked == []
+
+
+async def test_longer_things_offer_their_first_songs_or_say_what_to_send(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    rows = {"data": [deezer_track(n, f"Track {n}", "Daft Punk") for n in range(1, 15)]}
+    for kind, path in (("album", "tracks"), ("playlist", "tracks"), ("artist", "top")):
+        server.json(f"/deezer/{kind}/9/{path}", rows)
+        choices = await sources.resolve(f"https://www.deezer.com/{kind}/9", deadline=soon)
+        assert isinstance(choices, Choices)
+        assert (len(choices.tracks), kind in choices.why) == (10, True)
+    songs = [itunes_track(n, f"Track {n}", "Daft Punk") for n in range(1, 4)]
+    server.json("/itunes/lookup", {"results": [{"wrapperType": "collection"}, *songs]})
+    album = await sources.resolve("https://music.apple.com/us/album/x/697194953", deadline=soon)
+    assert isinstance(album, Choices)
+    for text in (
+        f"https://open.spotify.com/playlist/{SPOTIFY_ID}",
+        f"https://open.spotify.com/episode/{SPOTIFY_ID}",
+        "https://www.youtube.com/playlist?list=PL55713C70BA91BD6E",
+        "https://soundcloud.com/forss/sets/soulhack",
+    ):
+        closed = await sources.resolve(text, deadline=soon)
+        assert isinstance(closed, Missing)
+        assert "song" in closed.hint
+
+
+async def test_dead_and_private_links_say_so(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    server.json("/deezer/track/1", {"error": {"type": "DataException", "code": 800}})
+    server.raw("/oembed/youtube", b"Unauthorized", status=401)
+    server.raw("/oembed/soundcloud", b"", status=403)
+    for text in (
+        "https://www.deezer.com/track/1",
+        f"https://youtu.be/{VIDEO_ID}",
+        "https://soundcloud.com/a/b/s-Secret",
+    ):
+        gone = await sources.resolve(text, deadline=soon)
+        assert isinstance(gone, Missing)
+        assert "no song behind that link" in gone.sentence
+        assert gone.hint
+
+
+async def test_a_song_that_only_exists_on_its_own_page_is_taken_at_its_word(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    server.json("/oembed/soundcloud", {"title": "Basement Tape by moth", "author_name": "moth"})
+    track = found(await sources.resolve("https://soundcloud.com/moth/basement", deadline=soon))
+    assert (track.title, track.artists) == ("Basement Tape", ("moth",))
+    assert track.provenance == {"title": "soundcloud", "artists": "soundcloud"}
+    missing = await sources.preview(track, deadline=soon)
+    assert isinstance(missing, Missing)
+    assert "clip" in missing.hint
+
+
+async def test_a_short_link_is_followed_hop_by_hop_and_only_to_music(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    stock(server)
+    server.redirect("/short/on.soundcloud.com/a", f"{server.address}/hop")
+    server.redirect("/hop", "https://soundcloud.com/daftpunk/one-more-time?utm=x")
+    assert found(await sources.resolve("https://on.soundcloud.com/a", deadline=soon)).isrc == ISRC
+    for where in ("http://169.254.169.254/", "https://evil.example/", "/short/spotify.link/loop"):
+        server.redirect("/short/spotify.link/loop", where)
+        lost = await sources.resolve("https://spotify.link/loop", deadline=soon)
+        assert isinstance(lost, Missing)
+        assert "Open it" in lost.hint
+    server.reset("/short/spotify.link/loop")
+    assert isinstance(await sources.resolve("https://spotify.link/loop", deadline=soon), Missing)
+
+
+async def test_out_of_service_is_not_said_to_be_not_found(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    for path in ("/deezer/search", "/itunes/search", "/musicbrainz/recording"):
+        server.raw(path, b"<html>", status=503)
+    answer = await sources.resolve("daft punk one more time", deadline=soon)
+    assert isinstance(answer, Missing)
+    assert answer.sentence.startswith("No music service answers now")
+    assert "Try again" in answer.hint
