@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Analysis, Pick, Profile, Spectrogram, Track
+from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
 from musrec.pictures import draw, lettering
-from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName, Picture
+from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
 
 if TYPE_CHECKING:
     from musrec.model import ByteArray, FloatArray

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
+from musrec.model import Picture
 from musrec.pictures import lettering
 from musrec.pictures.lettering import Weight
 
@@ -28,25 +29,6 @@ MARGIN = 36
 LookName = Literal["dark", "light"]
 Anchor = Literal["left", "middle", "right"]
 Colour = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A finished picture and what it shows, in words.
-
-    Attributes
-    ----------
-    png : bytes
-    alt : str
-        At most 1,024 characters, for those who cannot see it.
-    width, height : int
-        Pixels.
-    """
-
-    png: bytes
-    alt: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +89,7 @@ LOOKS: dict[LookName, Look] = {
             (0, 132, 100),
             (186, 76, 142),
             (140, 122, 0),
-            (176, 58, 6),
+            (152, 40, 12),
             (92, 78, 204),
             (96, 96, 106),
         ),

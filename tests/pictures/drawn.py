@@ -20,7 +20,7 @@ from musrec.model import (
     Term,
     Track,
 )
-from musrec.pictures import Picture
+from musrec.model import Picture
 
 
 def pixels(picture: Picture) -> np.ndarray:

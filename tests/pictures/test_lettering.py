@@ -1,0 +1,128 @@
+"""Any title can be written: within its width, in one line, without boxes for letters."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musrec.pictures import lettering
+from musrec.pictures.draw import Canvas
+
+ODD = [
+    "@everyone <@&1234> **bold** `code` ||spoiler||",
+    "line\nbreak\r\n\ttab\x00null\x1b[31mred\u2028separator",
+    "\u202eevil \u2066direction\u2069 \u200bzero\u200d width\ufeff",
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d\u034f\u0334\u0319\u0324" * 30,
+    "👨‍👩‍👧‍👦🏳️‍🌈👍🏽🇩🇪1️⃣ party 🔥🔥🔥",
+    "夜に駆ける — 방탄소년단 — 周杰倫 — 周杰伦",
+    "مرحبا بالعالم 2024 (Remix)",
+    "שלום feat. Ελληνικά и Кириллица",
+    "สวัสดี हिन्दी Việt Nam İstanbul ßẞ",
+    "𝓗𝓮𝓵𝓵𝓸 ｗｉｄｅ ﬁne Ⅻ ℃",
+    "𒀀𒁀 ꙮ 𓀀 ߷ \U0010fffd \ud800",
+    "W" * 5000,
+    "i" * 5000,
+    "",
+    "   ",
+]
+titles = st.one_of(
+    st.sampled_from(ODD),
+    st.text(max_size=60),
+    st.text(st.sampled_from("Ẅg̈🔥あ한ش ש@\n\u202e\u0301·…."), max_size=60),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(titles, st.sampled_from([18, 26, 36]), st.integers(0, 500), st.booleans())
+def test_text_never_leaves_its_box(title, size, width, bold):
+    canvas = Canvas(160, "dark", width=640)
+    weight = "bold" if bold else "medium"
+    taken = canvas.text((60, 80), title, size, weight=weight, width=width)
+    touched = np.argwhere((np.asarray(canvas.image) != canvas.look.background).any(axis=2))
+    assert taken <= width + 1
+    if len(touched):
+        (top, left), (bottom, right) = touched.min(axis=0), touched.max(axis=0)
+        assert left >= 60
+        assert right <= 60 + width
+        assert top >= 80 - 1.4 * size
+        assert bottom <= 80 + 0.6 * size
+
+
+@settings(max_examples=50, deadline=None)
+@given(titles, st.sampled_from(["left", "middle", "right"]), st.floats(-50, 700))
+def test_text_never_leaves_the_picture_whatever_its_anchor(title, anchor, x):
+    canvas = Canvas(80, "dark", width=640)
+    room = {"left": 640 - x, "right": x, "middle": 2 * min(x, 640 - x)}[anchor]
+    assert canvas.text((x, 50), title, 24, anchor=anchor) <= max(0, room) + 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(titles)
+def test_what_is_written_is_one_clean_line_that_the_fonts_have(title):
+    line = lettering.clean(title)
+    assert line == line.strip()
+    assert all(
+        unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in line
+    )
+    assert lettering.clean(line) == line
+    for run in lettering._runs(line, "bold"):
+        missing = [
+            letter for letter in run.text if ord(letter) not in lettering._coverage(run.font)
+        ]
+        assert not missing
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Séculaire feat. Nÿme",
+        "Ωμέγα",
+        "Кино",
+        "夜に駆ける",
+        "아이유",
+        "周杰倫",
+        "שלום",
+        "مرحبا",
+        "สวัสดี",
+    ],
+)
+def test_letters_of_many_scripts_are_drawn_as_letters_not_boxes(title):
+    assert lettering.clean(title) == title
+    for run in lettering._runs(title, "medium"):
+        font = lettering._font(run.font, 40)
+        box = font.getmask("\U0010fffd")
+        for letter in run.text:
+            assert bytes(font.getmask(letter)) != bytes(box)
+
+
+def test_coverage_is_what_the_font_really_draws():
+    font = lettering._font(lettering.LATIN["medium"], 40)
+    box = bytes(font.getmask("\U0010fffd"))
+    known = lettering._coverage(lettering.LATIN["medium"])
+    assert ord("ß") in known
+    assert ord("夜") not in known
+    assert bytes(font.getmask("夜")) == box
+
+
+def test_joined_emoji_become_one_and_unknown_letters_a_mark():
+    assert lettering.clean("👨‍👩‍👧‍👦 family") == "👨 family"
+    assert lettering.clean("👍🏽") == "👍"
+    assert lettering.clean("𒀀𒁀𒀀 song") == "· song"
+    assert lettering.clean("𝓗𝓮𝓵𝓵𝓸") == "Hello"
+
+
+def test_a_title_too_long_ends_in_an_ellipsis_and_fills_its_width():
+    long = "The Very Long Title of a Song That Nobody Remembers"
+    cut = lettering.fit(long, 36, "bold", 400)
+    assert cut.endswith("…")
+    assert long.startswith(cut[:-1])
+    assert 340 < lettering.measure(cut, 36, "bold") <= 400
+
+
+def test_right_to_left_titles_put_their_latin_part_on_the_left():
+    runs = lettering._runs("مرحبا world", "bold")
+    assert [run.text.strip() for run in runs] == ["world", "مرحبا"]
