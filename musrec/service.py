@@ -54,10 +54,11 @@ if TYPE_CHECKING:
     from musrec.audio.workers import Ears
     from musrec.pictures.draw import LookName
     from musrec.recommend import Recommender
-    from musrec.sources import Preview, Sources
+    from musrec.sources import Deadline, Found, Missing, Preview, Sources
     from musrec.space import Index, Space
 
 T = TypeVar("T")
+P = TypeVar("P", "Found", "Preview")
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +211,15 @@ class Service:
                 "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
             )
         sources = await self._open_sources()
-        return await sources.find(text, budget=self.settings.recommend.budget_seconds)
+        found = await sources.resolve(text, deadline=self._deadline())
+        if isinstance(found, Choices):
+            return found
+        return await self.store.add_track(_present(found).track)
+
+    def _deadline(self) -> Deadline:
+        from musrec.sources import Deadline
+
+        return Deadline.within(self.settings.recommend.budget_seconds)
 
     def _titled(self, text: str) -> Track | Choices | None:
         """Find a title in the catalogue; only a near-exact one counts."""
@@ -314,7 +323,7 @@ class Service:
         if (analysis := await self.store.analysis(track.id)) is not None:
             return self._heard(track, analysis)
         sources = await self._open_sources()
-        preview = await sources.preview(track, budget=self.settings.recommend.budget_seconds)
+        preview = _present(await sources.preview(track, deadline=self._deadline()))
         return await self._keep_preview(track, preview.data, preview.provider)
 
     async def _keep_preview(self, track: Track, data: bytes, provider: str) -> Heard:
@@ -521,7 +530,7 @@ class Service:
             No service has a preview of it.
         """
         sources = await self._open_sources()
-        return await sources.preview(track, budget=self.settings.recommend.budget_seconds)
+        return _present(await sources.preview(track, deadline=self._deadline()))
 
     # Keeping answers for later questions ------------------------------------------------------
 
@@ -693,6 +702,15 @@ def read_clip(path: Path) -> bytes:
             f"It is larger than {LARGEST_FILE // 2**20} MiB.", "Send a shorter excerpt of it."
         )
     return path.read_bytes()
+
+
+def _present(answer: P | Missing) -> P:
+    """Raise what the services could not give as something a person can act on."""
+    from musrec.sources import Missing
+
+    if isinstance(answer, Missing):
+        raise NotFound(answer.sentence, answer.hint)
+    return answer
 
 
 def _no_music(kind: SoundKind) -> str:
