@@ -14,29 +14,30 @@ import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec.audio import decode
-from musrec.audio.tagger import Tagger, Tagging, load, weights
+from musrec.audio.tagger import Tagger, load, weights
 from musrec.audio.tagger.run import PATCH_FRAMES, PATCH_HOP, spectrogram
-from musrec.evaluate.report import Report
+from musrec.evaluate.report import Cell, Report
 from musrec.model import ModelMissing, MusrecError, NotFound
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
+    _Pair = tuple[FloatArray, FloatArray]
+
 AGREEMENT = 0.995
 """Least correlation on every clip for the two to be held the same."""
 
-SHIPPED = "1 s, as shipped"
-HOPS = {SHIPPED: PATCH_HOP, "2 s": 2 * PATCH_HOP, "3 s": PATCH_FRAMES}
+_HOPS = {"1 s, as shipped": PATCH_HOP, "2 s": 2 * PATCH_HOP, "3 s": PATCH_FRAMES}
 
 
-def run(shared_data: Path, tagger: Tagger, hops: Mapping[str, int] = HOPS) -> Report:
+def run(shared_data: Path, tagger: Tagger) -> Report:
     """Compare the tagger with the published taggrams, at the shipped hop and at coarser ones.
 
     Parameters
@@ -44,77 +45,34 @@ def run(shared_data: Path, tagger: Tagger, hops: Mapping[str, int] = HOPS) -> Re
     shared_data : Path
         Folder with ``gtzan/musicnn_taggrams_train.npz`` and ``gtzan/audio``.
     tagger : Tagger
-    hops : mapping of str to int
-        Name to frames between patches; `SHIPPED` must be among them.
 
     Raises
     ------
     NotFound
         The tables or the audio are not there.
     """
-    clips = _clips(shared_data)
-    pairs: dict[str, list[tuple[Tagging, FloatArray]]] = {name: [] for name in hops}
-    for path, published in clips.items():
-        samples = decode.decode(path.read_bytes(), seconds=40, start=0)
-        frames = spectrogram(samples.y)
-        for name, hop in hops.items():
-            pairs[name].append((tagger.tag_frames(frames, hop), published))
-
-    rows: list[tuple[str | int | float | None, ...]] = []
-    shipped = pairs[SHIPPED]
-    patches, differences = [], []
-    for tagging, published in shipped:
-        # The last patch of a cut clip sees its end, where the published one heard on.
-        shared = min(len(published), len(tagging.taggram) - 1)
-        ours, theirs = tagging.taggram[:shared], published[:shared]
-        patches.append(_correlation(ours, theirs))
-        differences.append(np.abs(ours - theirs).ravel())
-    every = np.concatenate(differences)
-    rows.append(
-        (
-            "patch by patch, hop 1 s",
-            len(clips),
-            f"{np.median(patches):.6f}",
-            f"{min(patches):.4f}",
-            f"{every.mean():.1e}",
-            f"{every.max():.3f}",
-        )
-    )
-    for name, taggings in pairs.items():
-        means = [
-            (tagging.mean, published[: len(reference.taggram)].mean(0))
-            for (tagging, published), (reference, _) in zip(taggings, shipped, strict=True)
-        ]
-        correlations = [_correlation(ours, theirs) for ours, theirs in means]
-        every = np.abs(np.array([ours - theirs for ours, theirs in means]))
-        rows.append(
-            (
-                f"clip means, hop {name}",
-                len(clips),
-                f"{np.median(correlations):.6f}",
-                f"{min(correlations):.4f}",
-                f"{every.mean():.1e}",
-                f"{every.max():.3f}",
-            )
-        )
+    patches: list[_Pair] = []
+    means: dict[str, list[_Pair]] = {name: [] for name in _HOPS}
+    for frames, published in _clips(shared_data):
+        taggram = tagger.tag_frames(frames).taggram
+        patches.append(_shared(taggram, published))
+        theirs = published[: len(taggram)].mean(0)
+        for name, hop in _HOPS.items():
+            means[name].append((tagger.tag_frames(frames, hop).mean, theirs))
     return Report(
         title="Tagger against the published taggrams",
         protocol=(
             "MusiCNN (MSD weights) in onnxruntime against the taggrams published for GTZAN, on the"
-            f" {len(clips)} training clips whose audio is at hand. Patches of {PATCH_FRAMES} frames"
-            f" (3 s) every {PATCH_HOP} frames (1 s) from the first frame on, reflect padding, soxr"
-            " HQ resampling to 16 kHz: the published alignment, which is also the shipped one."
-            " Audio that was cut short is compared over the patches that it reaches."
+            f" {len(patches)} training clips whose audio is at hand. Patches of {PATCH_FRAMES}"
+            f" frames (3 s) every {PATCH_HOP} frames (1 s) from the first frame on, reflect"
+            " padding, soxr HQ resampling to 16 kHz: the published alignment, which is also the"
+            " shipped one. Audio that was cut short is compared over the patches that it holds."
         ),
-        columns=(
-            "compared",
-            "clips",
-            "correlation, median",
-            "correlation, least",
-            "mean difference",
-            "largest difference",
+        columns=("compared", "correlation, median", "least", "mean difference", "largest"),
+        rows=(
+            _row("patch by patch, hop 1 s", patches),
+            *(_row(f"clip means, hop {name}", pairs) for name, pairs in means.items()),
         ),
-        rows=tuple(rows),
         notes=(
             "Means at a coarser hop are compared with the published ones at 1 s, same seconds.",
             "The original kept mel power in float16, which overflows in loud music; ours does not.",
@@ -124,7 +82,10 @@ def run(shared_data: Path, tagger: Tagger, hops: Mapping[str, int] = HOPS) -> Re
 
 def agreement(shared_data: Path, tagger: Tagger) -> float:
     """Return the least correlation, patch by patch, of any clip with the published one."""
-    return float(str(run(shared_data, tagger, {SHIPPED: PATCH_HOP}).rows[0][3]))
+    return min(
+        _correlation(_shared(tagger.tag_frames(frames).taggram, published))
+        for frames, published in _clips(shared_data)
+    )
 
 
 def write_reference(shared_data: Path, path: Path) -> None:
@@ -146,8 +107,8 @@ def write_reference(shared_data: Path, path: Path) -> None:
     path.write_text(json.dumps(answers, indent=1) + "\n", "utf-8")
 
 
-def _clips(shared_data: Path) -> dict[Path, FloatArray]:
-    """Audio at hand, each with its published taggram."""
+def _clips(shared_data: Path) -> Iterator[_Pair]:
+    """Spectrogram and published taggram of every clip whose audio is at hand."""
     table = shared_data / "gtzan" / "musicnn_taggrams_train.npz"
     audio = shared_data / "gtzan" / "audio"
     if not table.is_file() or not audio.is_dir():
@@ -158,15 +119,35 @@ def _clips(shared_data: Path) -> dict[Path, FloatArray]:
     with np.load(table) as arrays:
         names = np.array([Path(str(name)).stem for name in arrays["IDS"]])
         taggrams = arrays["X"]
-    paths = {path.stem: path for path in sorted(audio.iterdir())}
-    found = {path: taggrams[names == stem] for stem, path in paths.items() if stem in names}
-    if not found:
+    paths = [path for path in sorted(audio.iterdir()) if path.stem in names]
+    if not paths:
         raise NotFound(f"None of the clips in {audio} has a published taggram.")
-    return found
+    for path in paths:
+        samples = decode.decode(path.read_bytes(), seconds=40, start=0)
+        yield spectrogram(samples.y), taggrams[names == path.stem]
 
 
-def _correlation(ours: FloatArray, theirs: FloatArray) -> float:
+def _shared(ours: FloatArray, published: FloatArray) -> _Pair:
+    """Keep the patches that both have, but the last of a cut clip, which sees its end."""
+    count = min(len(ours) - (len(ours) < len(published)), len(published))
+    return ours[:count], published[:count]
+
+
+def _correlation(pair: _Pair) -> float:
+    ours, theirs = pair
     return float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1])
+
+
+def _row(name: str, pairs: list[_Pair]) -> tuple[Cell, ...]:
+    correlations = [_correlation(pair) for pair in pairs]
+    differences = np.concatenate([np.abs(ours - theirs).ravel() for ours, theirs in pairs])
+    return (
+        name,
+        f"{np.median(correlations):.6f}",
+        f"{min(correlations):.4f}",
+        f"{differences.mean():.1e}",
+        f"{differences.max():.3f}",
+    )
 
 
 def main() -> int:
