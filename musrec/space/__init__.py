@@ -1,1 +1,18 @@
 """Where songs stand: an `Analysis` becomes a vector, vectors become neighbours."""
+
+from musrec.space.catalogue import Starter, starter
+from musrec.space.genre import GenreHead, genre_head, genre_said
+from musrec.space.index import Index
+from musrec.space.place import Space
+from musrec.space.profiles import profile
+
+__all__ = [
+    "GenreHead",
+    "Index",
+    "Space",
+    "Starter",
+    "genre_head",
+    "genre_said",
+    "profile",
+    "starter",
+]

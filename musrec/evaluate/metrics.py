@@ -1,0 +1,224 @@
+"""Metrics of classification, retrieval and neighbourhoods.
+
+Conventions
+-----------
+- Labels and groups are arrays of one entry a clip; a *group* is what must not help itself, such
+  as an artist.
+- A ranking is made from a full matrix of distances or similarities, never from a sample.
+- Where a query and the collection are the same clips, a clip is never its own neighbour.
+- Shares lie in 0 to 1. A metric that no row supports is NaN, not 0.
+
+Metrics
+-------
+- `accuracy` with `bootstrap`: percentile intervals over clips or whole groups (B. Efron,
+  R. Tibshirani, *An Introduction to the Bootstrap*, 1993).
+- `precision_at_k`: share of same-label clips among the k nearest by other groups.
+- `reciprocal_rank`, `average_precision`: of the relevant clips in a full ranking (C. Manning et
+  al., *Introduction to Information Retrieval*, 2008, ch. 8).
+- `occurrences`, `hubness_skew`, `antihubs`: how unevenly clips appear as k-nearest neighbours
+  (M. Radovanovic et al., "Hubs in space", JMLR 11, 2010; D. Schnitzer et al., "Local and global
+  scaling reduce hubs in space", JMLR 13, 2012).
+- `calibration_error`: expected calibration error of the top label in bins of equal width
+  (C. Guo et al., "On calibration of modern neural networks", ICML 2017).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    DoubleArray = NDArray[np.float64]
+
+
+def validate(*arrays: NDArray[Any]) -> None:
+    """Raise `ValueError` unless all arrays are equally long and not empty."""
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"arrays of equal length, not empty, are needed; got {sorted(lengths)}")
+
+
+def accuracy(truth: ArrayLike, estimate: ArrayLike) -> float:
+    """Share of labels that are right."""
+    truth, estimate = np.asarray(truth), np.asarray(estimate)
+    validate(truth, estimate)
+    return float(np.mean(truth == estimate))
+
+
+def bootstrap(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    times: int = 2000,
+) -> tuple[float, float]:
+    """95% percentile interval of the mean of `values`.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        One number a clip, such as 1 where it was recognised; NaN is left out.
+    groups : array, shape (n,), optional
+        Whole groups are drawn, not clips: wider and more honest where clips of a group are alike.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
+    validate(values, groups)
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan"), float("nan")
+    values, groups = values[known], groups[known]
+    _, number = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(number, weights=values), np.bincount(number)
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(times, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def nearest(
+    distances: NDArray[Any],
+    k: int,
+    groups: ArrayLike | None = None,
+    query_groups: ArrayLike | None = None,
+) -> NDArray[np.intp]:
+    """Rows of the k nearest clips of each query, nearest first.
+
+    Parameters
+    ----------
+    distances : array, shape (q, n)
+        Smaller is nearer. Without `query_groups`, queries and clips are the same, and a clip is
+        not its own neighbour.
+    groups, query_groups : arrays, shapes (n,) and (q,), optional
+        Clips of the query's own group are passed over.
+
+    Returns
+    -------
+    array, shape (q, k)
+        -1 where fewer than k clips are left.
+    """
+    distances = np.array(distances, dtype=np.float64)
+    if distances.ndim != 2 or np.isnan(distances).any() or k < 1:
+        raise ValueError("a matrix of distances without NaN and k >= 1 are needed")
+    if query_groups is None:
+        if distances.shape[0] != distances.shape[1]:
+            raise ValueError("a square matrix is needed where the queries are the clips")
+        np.fill_diagonal(distances, np.inf)
+        query_groups = groups
+    if groups is not None and query_groups is not None:
+        own = np.asarray(query_groups)[:, None] == np.asarray(groups)[None]
+        distances[own] = np.inf
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    order[~np.isfinite(np.take_along_axis(distances, order, axis=1))] = -1
+    if order.shape[1] < k:
+        order = np.pad(order, ((0, 0), (0, k - order.shape[1])), constant_values=-1)
+    return order
+
+
+def precision_at_k(
+    neighbours: NDArray[np.intp], labels: ArrayLike, query_labels: ArrayLike | None = None
+) -> DoubleArray:
+    """Share of the query's label among its neighbours, one value a query.
+
+    Parameters
+    ----------
+    neighbours : array, shape (q, k)
+        From `nearest`; places without a neighbour (-1) count as wrong.
+    """
+    labels = np.asarray(labels)
+    query_labels = labels if query_labels is None else np.asarray(query_labels)
+    validate(neighbours, query_labels)
+    right = (labels[neighbours] == query_labels[:, None]) & (neighbours >= 0)
+    return np.asarray(right.mean(axis=1), dtype=np.float64)
+
+
+def occurrences(neighbours: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """How often each of n clips is among the neighbours of others, shape (n,)."""
+    return np.bincount(neighbours[neighbours >= 0], minlength=n)
+
+
+def hubness_skew(counts: ArrayLike) -> float:
+    """Skewness of the k-occurrences: 0 is even, above 1 a few hubs are everybody's neighbours."""
+    counts = np.asarray(counts, dtype=np.float64)
+    validate(counts)
+    centred = counts - counts.mean()
+    deviation = np.sqrt(np.mean(centred**2))
+    return float(np.mean(centred**3) / deviation**3) if deviation > 0 else 0.0
+
+
+def antihubs(counts: ArrayLike) -> float:
+    """Share of clips that are nobody's neighbour."""
+    counts = np.asarray(counts)
+    validate(counts)
+    return float(np.mean(counts == 0))
+
+
+def reciprocal_rank(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> DoubleArray:
+    """One over the rank of the nearest relevant clip, one value a query.
+
+    Parameters
+    ----------
+    distances : array, shape (q, n)
+        Infinite for clips that are out of the game, such as the query itself.
+    relevant : array of bool, shape (q, n)
+
+    Returns
+    -------
+    array, shape (q,)
+        NaN where nothing is relevant. Ties count as the worst of their ranks.
+    """
+    if distances.shape != relevant.shape or np.isnan(distances).any():
+        raise ValueError("distances without NaN and relevance of one shape are needed")
+    relevant = relevant & np.isfinite(distances)
+    best = np.where(relevant, distances, np.inf).min(axis=1, initial=np.inf)
+    worse = ((distances <= best[:, None]) & ~relevant).sum(axis=1)
+    return np.where(relevant.any(axis=1), 1.0 / (worse + 1), np.nan)
+
+
+def expected_reciprocal_rank(relevant: int, others: int) -> float:
+    """Return the mean of `reciprocal_rank` over all orders of so many clips: pure chance."""
+    if relevant < 1 or others < 0:
+        raise ValueError("at least one relevant clip is needed")
+    n = relevant + others
+    expected, none_yet = 0.0, 1.0
+    for rank in range(1, others + 2):
+        left = n - rank + 1
+        expected += none_yet * (relevant / left) / rank
+        none_yet *= 1 - relevant / left
+    return expected
+
+
+def average_precision(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> DoubleArray:
+    """Mean precision at the ranks of the relevant clips, one value a query; NaN without any."""
+    if distances.shape != relevant.shape or np.isnan(distances).any():
+        raise ValueError("distances without NaN and relevance of one shape are needed")
+    relevant = relevant & np.isfinite(distances)
+    order = np.argsort(distances, axis=1, kind="stable")
+    hits = np.take_along_axis(relevant, order, axis=1)
+    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
+    total = hits.sum(axis=1)
+    return np.where(total > 0, (precision * hits).sum(axis=1) / np.maximum(total, 1), np.nan)
+
+
+def calibration_error(probabilities: DoubleArray, right: ArrayLike, bins: int = 10) -> float:
+    """Expected calibration error of the top label, 0 (perfect) to 1.
+
+    Parameters
+    ----------
+    probabilities : array, shape (n,)
+        Of the top label.
+    right : array of bool, shape (n,)
+        Whether the top label was right.
+    """
+    right = np.asarray(right, dtype=np.float64)
+    validate(probabilities, right)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("probabilities lie in 0 to 1")
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    counts = np.bincount(which, minlength=bins)
+    gap = np.bincount(which, weights=right - probabilities, minlength=bins)
+    # |sum(right) - sum(p)| of a bin is its share times |accuracy - confidence|.
+    return float(np.abs(gap).sum() / counts.sum())

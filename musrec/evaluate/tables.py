@@ -1,0 +1,251 @@
+"""Tables of clips: who plays what, librosa statistics, and the tagger's outputs where at hand.
+
+A folder of tables holds
+
+``clips.csv``
+    ``clip, genre, artist, title`` and optionally ``split``; artist and title may be empty.
+``librosa_statistics.csv.gz``
+    ``clip`` and one column a statistic, such as ``mfcc_1_mean`` (librosa's coefficient 1).
+``musicnn_taggrams*.npz`` (optional, any number)
+    ``X`` (rows, 50): tag probabilities of overlapping patches; ``IDS`` (rows,): the clip of each.
+
+Everything is checked while it is read; what is wrong is said with the file's name and the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.audio.features import STATISTIC_NAMES
+from musrec.model import MusrecError, NotFound
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+N_TAGS = 50
+LARGEST = 256 * 1024 * 1024
+"""Bytes of one file, unpacked; more is refused."""
+
+# The tables' own names where they differ from ours. Their tonnetz is made from a constant-Q
+# chromagram, ours from the shared short-time Fourier transform: not the same, so not mapped.
+_RENAMED = {"spectral_roll_of": "spectral_rolloff"}
+_DIFFERENT = "tonnetz_"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """Clips as parallel rows.
+
+    Attributes
+    ----------
+    folder : Path
+    clips, genres, artists, titles, splits : NDArray of str, shape (n,)
+        Empty strings where not known.
+    columns : tuple of str, length c
+        Names of `table`, as in the file.
+    table : FloatArray, shape (n, c)
+        Every statistic of the file.
+    statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
+        The same under our names; NaN where the file has no such statistic or defines it otherwise.
+    tag_mean, tag_std : FloatArray, shape (n, 50)
+        Over the patches of each clip; NaN throughout for clips without a taggram.
+    """
+
+    folder: Path
+    clips: NDArray[np.str_]
+    genres: NDArray[np.str_]
+    artists: NDArray[np.str_]
+    titles: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    columns: tuple[str, ...]
+    table: FloatArray
+    statistics: FloatArray
+    tag_mean: FloatArray
+    tag_std: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def tagged(self) -> NDArray[np.bool_]:
+        """Which clips have a taggram, shape (n,)."""
+        return np.asarray(np.isfinite(self.tag_mean).all(axis=1))
+
+    @property
+    def performers(self) -> NDArray[np.str_]:
+        """Artist of each clip, for keeping artists apart, shape (n,).
+
+        Clips of unknown artist count as one artist a genre: two of them may be by the same
+        person, so neither may help to recognise the other.
+        """
+        names = [
+            " ".join(artist.casefold().split()) or f"? {genre}"
+            for artist, genre in zip(self.artists, self.genres, strict=True)
+        ]
+        return np.array(names)
+
+    def rows(self, which: NDArray[np.bool_] | NDArray[np.int_]) -> Tables:
+        """Return some of the clips."""
+        return replace(
+            self,
+            **{
+                name: getattr(self, name)[which]
+                for name in (
+                    *("clips", "genres", "artists", "titles", "splits"),
+                    *("table", "statistics", "tag_mean", "tag_std"),
+                )
+            },
+        )
+
+    def split(self, name: str) -> Tables:
+        """Return the clips of one split; `NotFound` where there are none."""
+        which = self.splits == name
+        if not which.any():
+            there = ", ".join(sorted(set(self.splits.tolist()) - {""})) or "none"
+            raise NotFound(f"{self.folder} has no clips of the split {name!r}; it has: {there}.")
+        return self.rows(which)
+
+
+def load(folder: Path) -> Tables:
+    """Read a folder of tables.
+
+    Raises
+    ------
+    NotFound
+        Where the folder or one of the two needed files is absent.
+    MusrecError
+        Where something in them is wrong; the sentence says what and where.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", "Name a folder that holds clips.csv.")
+    who = _clips(folder / "clips.csv")
+    clips = list(who)
+    columns, numbers = _statistics(folder / "librosa_statistics.csv.gz")
+    missing = [clip for clip in clips if clip not in numbers]
+    if missing:
+        raise MusrecError(
+            f"{folder / 'librosa_statistics.csv.gz'} lacks {len(missing)} clips of clips.csv, "
+            f"the first is {missing[0]}."
+        )
+    table = np.stack([numbers[clip] for clip in clips])
+    mean, std = _tags(folder, clips)
+    text = np.array([who[clip] for clip in clips], dtype=np.str_)
+    return Tables(
+        folder=folder,
+        clips=np.array(clips),
+        genres=text[:, 0],
+        artists=text[:, 1],
+        titles=text[:, 2],
+        splits=text[:, 3],
+        columns=columns,
+        table=table,
+        statistics=_ours(columns, table),
+        tag_mean=mean,
+        tag_std=std,
+    )
+
+
+def _clips(path: Path) -> dict[str, tuple[str, str, str, str]]:
+    found: dict[str, tuple[str, str, str, str]] = {}
+    with _open(path) as stream:
+        rows = csv.DictReader(stream)
+        absent = {"clip", "genre", "artist", "title"} - set(rows.fieldnames or ())
+        if absent:
+            raise MusrecError(f"{path} has no column {', '.join(sorted(absent))}.")
+        for row in rows:
+            clip, genre = (row["clip"] or "").strip(), (row["genre"] or "").strip()
+            if not clip or not genre:
+                raise MusrecError(f"{path}, line {rows.line_num}: clip or genre is empty.")
+            if clip in found:
+                raise MusrecError(f"{path}, line {rows.line_num}: {clip} is there twice.")
+            rest = ((row.get(name) or "").strip() for name in ("artist", "title", "split"))
+            artist, title, split = rest
+            found[clip] = (genre, artist, title, split)
+    if not found:
+        raise MusrecError(f"{path} holds no clips.")
+    return found
+
+
+def _statistics(path: Path) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
+    found: dict[str, FloatArray] = {}
+    with _open(path) as stream:
+        rows = csv.reader(stream)
+        head = next(rows, [])
+        if len(head) < 2 or head[0] != "clip" or len(set(head)) != len(head):
+            raise MusrecError(f"{path}: the first line is not 'clip' and names of statistics.")
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            if len(row) != len(head):
+                raise MusrecError(f"{where}: {len(row)} cells instead of {len(head)}.")
+            try:
+                values = np.array(row[1:], dtype=np.float64)
+            except ValueError:
+                raise MusrecError(f"{where}: a cell is not a number.") from None
+            if not np.isfinite(values).all():
+                raise MusrecError(f"{where}: a number is not finite.")
+            found[row[0]] = values.astype(np.float32)
+    return tuple(head[1:]), found
+
+
+def _tags(folder: Path, clips: list[str]) -> tuple[FloatArray, FloatArray]:
+    place = {clip: i for i, clip in enumerate(clips)}
+    mean = np.full((len(clips), N_TAGS), np.nan, dtype=np.float32)
+    std = mean.copy()
+    for path in sorted(folder.glob("musicnn_taggrams*.npz")):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(part.file_size for part in archive.infolist()) > LARGEST:
+                    raise MusrecError(f"{path} unpacks to more than {LARGEST >> 20} MiB.")
+            with np.load(path, allow_pickle=False) as arrays:
+                x, ids = arrays["X"], arrays["IDS"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise MusrecError(f"{path} cannot be read: it needs X and IDS ({error}).") from None
+        if x.ndim != 2 or x.shape[1] != N_TAGS or ids.shape != (len(x),):
+            raise MusrecError(f"{path}: X is {x.shape} and IDS {ids.shape}, not (n, 50) and (n,).")
+        if not (np.isfinite(x).all() and x.min(initial=0) >= 0 and x.max(initial=0) <= 1):
+            raise MusrecError(f"{path}: X holds something else than probabilities.")
+        # Files name the clip by a path such as blues/blues.00029.au.
+        names = np.array([PurePosixPath(str(name)).stem for name in ids])
+        for name in np.unique(names):
+            if (row := place.get(str(name))) is not None:
+                patches = x[names == name].astype(np.float64)
+                mean[row], std[row] = patches.mean(axis=0), patches.std(axis=0)
+    return mean, std
+
+
+def _ours(columns: tuple[str, ...], table: FloatArray) -> FloatArray:
+    out = np.full((len(table), len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
+    place = {name: i for i, name in enumerate(STATISTIC_NAMES)}
+    for column, name in enumerate(columns):
+        series, _, moment = name.rpartition("_")
+        ours = place.get(f"{_RENAMED.get(series, series)}_{moment}")
+        if ours is not None and not name.startswith(_DIFFERENT):
+            out[:, ours] = table[:, column]
+    if np.isnan(out).all():
+        raise MusrecError("None of the statistics has a name that is known here.")
+    return out
+
+
+def _open(path: Path) -> io.StringIO:
+    """Text of a file that may be packed by gzip."""
+    if not path.is_file():
+        raise NotFound(f"{path.parent} has no {path.name}.", "Name a folder of tables.")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise MusrecError(f"{path} unpacks to more than {LARGEST >> 20} MiB.")
+        return io.StringIO(data.decode("utf-8-sig"), newline="")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise MusrecError(f"{path} cannot be read: {error}.") from None

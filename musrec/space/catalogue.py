@@ -1,0 +1,89 @@
+"""The starter catalogue: a few hundred well-known songs, so that a first answer needs no network.
+
+Made by ``musrec train starter`` from tables of GTZAN clips (titles and artists: B. Sturm's index,
+2013); nothing of it can be played, and statistics that the tables do not have are NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.audio.features import STATISTIC_NAMES
+from musrec.model import ANALYSER_VERSION, Analysis, SoundKind, Track, track_id
+from musrec.space.place import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "starter/starter.npz"
+SECONDS = 30.0
+UNTITLED = "Untitled"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Starter:
+    """Songs known without having been heard here, as parallel rows.
+
+    Attributes
+    ----------
+    tracks : tuple of Track
+    analyses : tuple of Analysis
+        Statistics are NaN where not known; no rhythm, harmony or spectrogram.
+    made : mapping
+        How, from what and when, and the licences.
+    """
+
+    tracks: tuple[Track, ...]
+    analyses: tuple[Analysis, ...]
+    made: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@cache
+def starter() -> Starter:
+    """Return the catalogue that came with the package.
+
+    Raises
+    ------
+    ModelMissing
+        Where its file is absent, damaged or of another version.
+    """
+    from musrec.audio import descriptors
+
+    arrays, made = shipped(FILE)
+    statistics = np.full((len(arrays["clip"]), len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
+    statistics[:, [STATISTIC_NAMES.index(name) for name in made["statistics"]]] = arrays[
+        "statistics"
+    ]
+    tracks, analyses = [], []
+    for row, clip in enumerate(arrays["clip"].tolist()):
+        artist = str(arrays["artist"][row])
+        tracks.append(
+            Track(
+                id=track_id("starter", clip),
+                title=str(arrays["title"][row]) or f"{UNTITLED} ({clip})",
+                artists=(artist,) if artist else (),
+                genre=str(arrays["genre"][row]),
+                identities={"starter": clip},
+                provenance={"title": "starter", "artists": "starter", "genre": "starter"},
+            )
+        )
+        analyses.append(
+            Analysis(
+                version=ANALYSER_VERSION,
+                digest=f"starter:{clip}",
+                seconds=SECONDS,
+                kind=SoundKind.MUSIC,
+                statistics=statistics[row],
+                tag_mean=arrays["tag_mean"][row],
+                tag_std=arrays["tag_std"][row],
+                descriptors=descriptors.describe(statistics[row], tag_mean=arrays["tag_mean"][row]),
+            )
+        )
+    return Starter(tuple(tracks), tuple(analyses), made)

@@ -1,0 +1,107 @@
+"""Ten genres with calibrated probabilities, and "unsure" where none is likely enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.model import ModelMissing
+from musrec.space import inputs
+from musrec.space.place import REINSTALL, shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from musrec.model import Analysis
+    from musrec.space.inputs import DoubleArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenreHead:
+    """A linear classifier: probabilities = softmax(standardised inputs @ weights + bias).
+
+    Attributes
+    ----------
+    name : str
+        ``"full"`` (tags and statistics) or ``"statistics"``.
+    genres : tuple of str, length 10
+    mean, scale : array, shape (F,)
+        Of the training population, of each column of `inputs.matrix`.
+    weights : array, shape (F, 10)
+        The temperature that calibrates it (C. Guo et al., "On calibration of modern neural
+        networks", ICML 2017) is already divided out.
+    bias : array, shape (10,)
+    threshold : float
+        Least probability of the likeliest genre at which it is named.
+    made : mapping
+        How, from what and when.
+    """
+
+    name: inputs.Name
+    genres: tuple[str, ...]
+    mean: DoubleArray
+    scale: DoubleArray
+    weights: DoubleArray
+    bias: DoubleArray
+    threshold: float
+    made: Mapping[str, Any]
+
+    @staticmethod
+    @cache
+    def load(name: inputs.Name) -> GenreHead:
+        """Return a head that came with the package; `ModelMissing` where it cannot be read."""
+        arrays, made = shipped(f"models/genre-{name}.npz")
+        if made["columns"] != list(inputs.names(name)):
+            raise ModelMissing(f"The {name} genre head was made from other statistics.", REINSTALL)
+        return GenreHead(
+            name=name,
+            genres=tuple(made["genres"]),
+            threshold=float(made["threshold"]),
+            made=made,
+            **{key: arrays[key] for key in ("mean", "scale", "weights", "bias")},
+        )
+
+    def probabilities(self, x: DoubleArray) -> DoubleArray:
+        """Probabilities (n, 10) of rows of `inputs.matrix`."""
+        logits = inputs.standardised(x, self.mean, self.scale) @ self.weights + self.bias
+        return softmax(logits)
+
+    def hear(self, analysis: Analysis) -> dict[str, float]:
+        """Genre to probability, likeliest first, summing to 1."""
+        tags = (
+            None if part is None else part[None] for part in (analysis.tag_mean, analysis.tag_std)
+        )
+        x = inputs.matrix(self.name, analysis.statistics[None], *tags)
+        row = self.probabilities(x)[0]
+        return {self.genres[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+
+
+def genre_head(*, tagged: bool = True) -> GenreHead:
+    """Return the head for songs with tags, or the one for songs without."""
+    return GenreHead.load("full" if tagged else "statistics")
+
+
+def genre_said(genres: Mapping[str, float], *, tagged: bool) -> str | None:
+    """Return the genre to name, or None for "unsure".
+
+    Parameters
+    ----------
+    genres : mapping
+        `musrec.model.Profile.genres`.
+    tagged : bool
+        Whether the tagger had its part in them.
+    """
+    if not genres:
+        return None
+    best = max(genres, key=genres.__getitem__)
+    return best if genres[best] >= genre_head(tagged=tagged).threshold else None
+
+
+def softmax(logits: DoubleArray) -> DoubleArray:
+    """Probabilities from logits, along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: DoubleArray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares

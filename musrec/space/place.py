@@ -1,0 +1,212 @@
+"""From an `Analysis` to a `Place`: one learned vector, and facets that a member may weigh.
+
+The vector has two parts side by side. The first tells genres apart (shrinkage linear discriminants,
+cosine); the second keeps what else sounds alike, such as two songs of one artist (principal
+components, half whitened). How much the second counts was chosen by cross-validation; the model
+cards beside the shipped numbers say how, on what and with which result.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from musrec.audio.features import N_CHROMA, STATISTIC_NAMES
+from musrec.model import ModelMissing, Place
+from musrec.space import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from musrec.model import Analysis, FloatArray, Harmony, Rhythm
+    from musrec.space.inputs import DoubleArray
+
+FORMAT = 1
+"""Of the shipped files; raised when their arrays change meaning."""
+
+FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 4, "harmony": 13, "tags": inputs.N_TAGS}
+"""Facet to its length.
+
+timbre
+    The statistics of `musrec.space.inputs`, standardised to the training population.
+rhythm
+    Tempo in half octaves from 120 bpm, steadiness, strength of onsets (mean, deviation).
+harmony
+    Share of each pitch class counted from the tonic, and the mode: key itself does not matter.
+tags
+    Tag means, standardised to the training population.
+
+The training population has no rhythm and no harmony, so those two are scaled by round numbers:
+typical values of 30 s previews lie in -2 to 2.
+"""
+
+_TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
+_ONSET = [STATISTIC_NAMES.index(f"onset_strength_{moment}") for moment in ("mean", "std")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """A learned space.
+
+    Attributes
+    ----------
+    name : str
+        ``"full"`` (tags and statistics) or ``"statistics"``.
+    mean, scale : array, shape (F,)
+        Of the training population, of each column of `inputs.matrix`.
+    projection : array, shape (F, d)
+    offset : array, shape (d,)
+    made : mapping
+        How, from what and when.
+    """
+
+    name: inputs.Name
+    mean: DoubleArray
+    scale: DoubleArray
+    projection: DoubleArray
+    offset: DoubleArray
+    made: Mapping[str, Any]
+
+    @staticmethod
+    @cache
+    def load(name: inputs.Name) -> Space:
+        """Return a space that came with the package.
+
+        Raises
+        ------
+        ModelMissing
+            Where its file is absent, damaged or of another version.
+        """
+        arrays, made = shipped(f"models/space-{name}.npz")
+        if made["columns"] != list(inputs.names(name)):
+            raise ModelMissing(f"The {name} space was made from other statistics.", REINSTALL)
+        parts = {key: arrays[key] for key in ("mean", "scale", "projection", "offset")}
+        return Space(name=name, made=made, **parts)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self.projection.shape[1])
+
+    def place(self, analysis: Analysis) -> Place:
+        """Where a song stands.
+
+        Raises
+        ------
+        ValueError
+            In the full space, for an analysis without tags.
+        """
+        tags = (
+            None if part is None else part[None] for part in (analysis.tag_mean, analysis.tag_std)
+        )
+        vector = self.place_all(analysis.statistics[None], *tags)[0]
+        return Place(vector, self._facets(analysis))
+
+    def place_all(
+        self,
+        statistics: FloatArray,
+        tag_mean: FloatArray | None = None,
+        tag_std: FloatArray | None = None,
+    ) -> FloatArray:
+        """Vectors of many songs.
+
+        Parameters
+        ----------
+        statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
+            NaN where not known: taken as the training population's mean.
+        tag_mean, tag_std : FloatArray, shape (n, 50)
+            Needed in the full space, ignored in the other.
+
+        Returns
+        -------
+        FloatArray, shape (n, dimensions)
+        """
+        return self.project(inputs.matrix(self.name, statistics, tag_mean, tag_std))
+
+    def project(self, x: DoubleArray) -> FloatArray:
+        """Vectors (n, dimensions) of rows of `inputs.matrix`."""
+        z = inputs.standardised(x, self.mean, self.scale)
+        vectors: FloatArray = (z @ self.projection + self.offset).astype(np.float32)
+        return vectors
+
+    def empty_place(self) -> Place:
+        """Return a place of which nothing is known: zeros and NaN of the right lengths."""
+        unknown = {name: _unknown(name) for name in FACETS}
+        return Place(np.zeros(self.dimensions, dtype=np.float32), unknown)
+
+    def _facets(self, analysis: Analysis) -> dict[str, FloatArray]:
+        x = inputs.matrix("statistics", analysis.statistics[None])[0]
+        n = len(x)  # the statistics are the last columns of both spaces
+        timbre = inputs.standardised(x, self.mean[-n:], self.scale[-n:]).astype(np.float32)
+        return {
+            "timbre": timbre if np.isfinite(x).any() else _unknown("timbre"),
+            "rhythm": _rhythm(analysis.rhythm, analysis.statistics),
+            "harmony": _harmony(analysis.harmony, analysis.statistics),
+            "tags": self._tags(analysis.tag_mean),
+        }
+
+    def _tags(self, tag_mean: FloatArray | None) -> FloatArray:
+        if tag_mean is None or self.name != "full":
+            return _unknown("tags")
+        n = inputs.N_TAGS
+        z = inputs.standardised(tag_mean.astype(np.float64), self.mean[:n], self.scale[:n])
+        return z.astype(np.float32)
+
+
+REINSTALL = "Install musrec again."
+
+
+def shipped(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a file of arrays that came with the package, and how it was made.
+
+    Raises
+    ------
+    ModelMissing
+        Where it is absent, damaged or of another version.
+    """
+    try:
+        with (files("musrec.space") / path).open("rb") as stream, np.load(stream) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        made: dict[str, Any] = json.loads(str(arrays.pop("made")))
+        form = made["format"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ModelMissing(f"{path} of this package cannot be read: {error}.", REINSTALL) from None
+    if form != FORMAT:
+        raise ModelMissing(f"{path} has format {form}; this version reads {FORMAT}.", REINSTALL)
+    return arrays, made
+
+
+def _unknown(facet: str) -> FloatArray:
+    return np.full(FACETS[facet], np.nan, dtype=np.float32)
+
+
+def _rhythm(rhythm: Rhythm | None, statistics: FloatArray) -> FloatArray:
+    onset = statistics[_ONSET]
+    if rhythm is None or rhythm.tempo <= 0 or not np.isfinite(onset).all():
+        return _unknown("rhythm")
+    values = [
+        math.log2(rhythm.tempo / 120.0) * 2,
+        (rhythm.steadiness - 0.5) * 4,
+        (onset[0] - 1.3) * 2.5,
+        (onset[1] - 1.3) * 2.5,
+    ]
+    return np.clip(np.array(values, dtype=np.float32), -3, 3)
+
+
+def _harmony(harmony: Harmony | None, statistics: FloatArray) -> FloatArray:
+    chroma = statistics[_CHROMA]
+    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in _TONICS:
+        return _unknown("harmony")
+    from_tonic = np.roll(chroma, -_TONICS.index(harmony.key))
+    shape = (from_tonic - from_tonic.mean()) / 0.15
+    mode = harmony.confidence if harmony.mode == "major" else -harmony.confidence
+    return np.clip(np.append(shape, 2 * mode).astype(np.float32), -3, 3)

@@ -1,0 +1,32 @@
+"""What can be said of a song's sound in words and numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.model import Profile
+from musrec.space.genre import genre_head
+
+if TYPE_CHECKING:
+    from musrec.model import Analysis
+
+
+def profile(analysis: Analysis) -> Profile:
+    """Tags, percentiles, genres, tempo and key of a song; each left out where not known."""
+    from musrec.audio import descriptors
+    from musrec.audio.tagger import TAGS
+
+    tagged = analysis.tag_mean is not None and analysis.tag_std is not None
+    heard = bool(np.isfinite(analysis.statistics).any())
+    tempo = analysis.rhythm.tempo if analysis.rhythm else 0.0
+    return Profile(
+        tags={}
+        if analysis.tag_mean is None
+        else dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True)),
+        percentiles=descriptors.percentiles(analysis.descriptors),
+        genres=genre_head(tagged=tagged).hear(analysis) if tagged or heard else {},
+        tempo=tempo or None,
+        key=str(analysis.harmony) if analysis.harmony else None,
+    )

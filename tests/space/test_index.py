@@ -1,0 +1,137 @@
+"""Neighbours: exact, corrected for hubs, the same however the index came about."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.stats import norm
+
+from musrec.evaluate import metrics
+from musrec.space import Index
+from musrec.space import index as index_module
+
+DISTANCES = ("cosine", "correlation", "euclidean")
+SCIPY = {"cosine": "cosine", "correlation": "correlation", "euclidean": "sqeuclidean"}
+
+
+def songs(n: int, d: int = 12, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, d)) * np.linspace(0.3, 2, d) + 0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_similarity_is_mutual_proximity_by_its_definition(distance: str) -> None:
+    rows, query = songs(200), songs(1, seed=1)[0]
+    everything = cdist(rows.astype(float), rows.astype(float), SCIPY[distance])
+    to_query = cdist(query[None].astype(float), rows.astype(float), SCIPY[distance])[0]
+    expected = norm.sf(to_query, to_query.mean(), to_query.std()) * norm.sf(
+        to_query, everything.mean(axis=1), everything.std(axis=1)
+    )
+    similarities = Index(rows, distance).similarities(query)
+    assert similarities.dtype == np.float32
+    np.testing.assert_allclose(similarities, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_without_correction_the_order_is_that_of_the_distance(distance: str) -> None:
+    rows, query = songs(300), songs(1, seed=2)[0]
+    expected = np.argsort(cdist(query[None], rows, SCIPY[distance])[0])[:20]
+    found, _ = Index(rows, distance, corrected=False).nearest(query, 20)
+    np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    first=st.integers(0, 80),
+    more=st.integers(0, 80),
+    distance=st.sampled_from(DISTANCES),
+    seed=st.integers(0, 2**16),
+)
+def test_growing_an_index_equals_building_it(
+    first: int, more: int, distance: str, seed: int
+) -> None:
+    rows = songs(first + more, seed=seed)
+    grown = Index(rows[:first], distance).extended(rows[first:])
+    built = Index(rows, distance)
+    query = songs(1, seed=seed + 1)[0]
+    assert len(grown) == first + more
+    np.testing.assert_allclose(grown.similarities(query), built.similarities(query), atol=1e-4)
+    similarities = grown.similarities(query)
+    assert similarities.shape == (first + more,)
+    assert ((similarities >= 0) & (similarities <= 1)).all()
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_hubs_are_cut_and_orphans_found(distance: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(600, 60)).astype(np.float32)
+    rows += rows.mean(axis=0) + 0.4  # a common direction makes hubs
+
+    def neighbours(corrected: bool) -> np.ndarray:
+        index = Index(rows, distance, corrected=corrected)
+        far = np.stack([1 - index.similarities(row).astype(float) for row in rows])
+        return metrics.occurrences(metrics.nearest(far, 10), len(rows))
+
+    before, after = neighbours(corrected=False), neighbours(corrected=True)
+    assert metrics.hubness_skew(after) < 0.7 * metrics.hubness_skew(before)
+    assert metrics.antihubs(after) <= metrics.antihubs(before)
+
+
+def test_a_song_is_most_similar_to_itself_and_duplicates_stand_together() -> None:
+    rows = songs(100)
+    rows[7] = rows[3] * 2  # the same direction
+    found, similarities = Index(rows).nearest(rows[3], 2)
+    assert set(found) == {3, 7}
+    assert similarities[0] == pytest.approx(similarities[1], abs=1e-5)
+    assert similarities[0] > 0.95
+
+
+def test_small_and_empty_catalogues_answer() -> None:
+    query = songs(1, seed=9)[0]
+    empty = Index(np.empty((0, 12), dtype=np.float32))
+    assert empty.similarities(query).shape == (0,)
+    assert empty.nearest(query, 5)[0].shape == (0,)
+    one = Index(query[None])
+    assert one.similarities(query)[0] == pytest.approx(1, abs=1e-6)
+    assert one.nearest(query, 5)[0].tolist() == [0]
+
+
+def test_wrong_vectors_are_refused() -> None:
+    index = Index(songs(40))
+    for wrong in (songs(1)[0][:5], np.full(12, np.nan, dtype=np.float32)):
+        with pytest.raises(ValueError, match="finite vector"):
+            index.similarities(wrong)
+    with pytest.raises(ValueError, match="finite vectors"):
+        Index(np.full((3, 2), np.inf, dtype=np.float32))
+    with pytest.raises(ValueError, match="12 dimensions"):
+        index.extended(songs(3, d=5))
+    with pytest.raises(ValueError, match="no distance"):
+        Index(songs(3), "manhattan")
+
+
+def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, monkeypatch) -> None:
+    faiss = pytest.importorskip("faiss", reason="faiss is an extra")
+    monkeypatch.setattr(index_module, "EXACT_ROWS", 5_000)
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(60, 16))
+    rows = (centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))).astype(
+        np.float32
+    )
+    file = tmp_path / "rows.faiss"
+    index = Index(rows, file=file)
+    exact = [np.argsort(-index.similarities(row), kind="stable")[:10] for row in rows[:40]]
+    found = [index.nearest(row, 10)[0] for row in rows[:40]]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, found, strict=True)])
+    assert recall >= 0.97
+
+    written = file.stat()
+    again = Index(rows, file=file)
+    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a fitting file is read, not made"
+    assert again.nearest(rows[5], 3)[0].tolist() == index.nearest(rows[5], 3)[0].tolist()
+    Index(rows[::-1] + 1, file=file)
+    assert file.stat().st_mtime_ns != written.st_mtime_ns, "another catalogue's file is not used"
+    file.write_bytes(b"torn")
+    Index(rows, file=file)
+    assert faiss.read_index(str(file)).ntotal == len(rows)

@@ -1,0 +1,85 @@
+"""What the package ships can be made again from the tables, by the commands that it names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musrec.evaluate import metrics
+from musrec.space import GenreHead, Space
+from musrec.space.place import shipped
+from musrec.train import genre, space, starter
+
+
+@pytest.fixture(scope="module")
+def tables_folder(shared_data: Path) -> Path:
+    return shared_data / "gtzan"
+
+
+def test_the_starter_catalogue_is_rebuilt_with_the_same_content(tables_folder, tmp_path) -> None:
+    arrays, made = shipped("starter/starter.npz")
+    made_on = datetime.strptime(made["date"], "%Y-%m-%d").replace(tzinfo=UTC)
+    starter.train(tables_folder, tmp_path / "again.npz", today=made_on)
+    with np.load(tmp_path / "again.npz", allow_pickle=False) as again:
+        assert set(again.files) == {*arrays, "made"}
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(again[name], values, err_msg=name)
+    assert (tmp_path / "again.npz").read_bytes() == starter.OUT.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["full", "statistics"])
+def test_the_shipped_space_is_what_its_recipe_gives(name: str, tables_folder: Path) -> None:
+    clips = space.training_clips(tables_folder)
+    made = Space.load(name).made
+    recipe = space.Recipe(made["shrinkage"], made["share"])
+    again = space.fit(name, space.matrix(name, clips), clips.genres, recipe, made)
+    assert made["clips"] == len(clips)
+    np.testing.assert_allclose(
+        again.project(space.matrix(name, clips)),
+        Space.load(name).project(space.matrix(name, clips)),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("name", ["full", "statistics"])
+def test_the_shipped_head_is_what_its_recipe_gives(name: str, tables_folder: Path) -> None:
+    clips = space.training_clips(tables_folder)
+    head = GenreHead.load(name)
+    x = space.matrix(name, clips)
+    recipe = genre.Recipe(head.made["strength"], head.made["shrinkage"])
+    again = genre.calibrated(
+        genre.fit(name, x, clips.genres, recipe), head.made["temperature"], head.threshold
+    )
+    np.testing.assert_allclose(again.probabilities(x), head.probabilities(x), atol=1e-3)
+
+
+def test_no_artist_is_on_both_sides_of_a_fold(tables_folder: Path) -> None:
+    clips = space.training_clips(tables_folder)
+    for train, held in space.folds(clips.genres, clips.performers):
+        assert not set(clips.performers[train]) & set(clips.performers[held])
+        assert len(train) + len(held) == len(clips)
+
+
+def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(10, size=4000)
+    logits = rng.normal(size=(4000, 10))
+    logits[np.arange(4000), truth] += 2.0
+    # With a shift of 2 and unit noise the true log-odds are twice the values.
+    too_sure = 5 * 2 * logits
+    warmth = genre.temperature(too_sure, truth)
+    assert warmth == pytest.approx(5, rel=0.1)
+
+    def error(t: float) -> float:
+        shares = genre.softmax(too_sure / t)
+        return metrics.calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth)
+
+    assert error(warmth) < 0.03 < error(1.0)
+
+    shares = genre.softmax(too_sure / warmth)
+    top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
+    least = genre.threshold(top, right)
+    assert right[top >= least].mean() >= genre.SURE - 0.005
