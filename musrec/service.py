@@ -211,10 +211,10 @@ class Service:
                 "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
             )
         sources = await self._open_sources()
-        found = await sources.resolve(text, deadline=self._deadline())
-        if isinstance(found, Choices):
-            return found
-        return await self.store.add_track(_present(found).track)
+        answer = await sources.resolve(text, deadline=self._deadline())
+        if isinstance(answer, Choices):
+            return answer
+        return await self.store.add_track(_present(answer).track)
 
     def _deadline(self) -> Deadline:
         from musrec.sources import Deadline

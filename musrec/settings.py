@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -37,9 +37,6 @@ class Paths(_Section):
     """Folders of this installation."""
 
     data: Folder = Field(default_factory=lambda: user_data_path("musrec"))
-    cache: Folder = Field(
-        default_factory=lambda: Path(os.environ.get("MUSREC_CACHE") or user_cache_path("musrec"))
-    )
 
 
 class StoreSettings(_Section):

@@ -14,13 +14,13 @@ from musrec.model import (
     Explanation,
     Harmony,
     Pick,
+    Picture,
     Profile,
     Rhythm,
     SoundKind,
     Term,
     Track,
 )
-from musrec.model import Picture
 
 
 def pixels(picture: Picture) -> np.ndarray:
