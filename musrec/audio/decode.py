@@ -148,7 +148,7 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
         y = soxr.resample(y, reply.rate, SAMPLE_RATE, quality="HQ")
     duration = reply.duration if 0 < reply.duration < 1e7 else None
     samples = Samples(y, reply.start, duration, label)
-    if duration and samples.seconds < min(WHOLE_SECONDS, duration - 1):
+    if duration and samples.seconds < min(WHOLE_SECONDS, seconds - 0.1, duration - 1):
         raise NotAudio(
             f"This {label} file is cut off after {samples.seconds:.1f} of {duration:.0f} seconds.",
             _AGAIN,

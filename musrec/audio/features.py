@@ -210,11 +210,10 @@ def tempo(onset: FloatArray) -> float:
         `Spectra.onset`.
     """
     width = int(8.0 * SAMPLE_RATE / HOP_LENGTH)
-    padded = np.pad(onset.astype(np.float64), width // 2, mode="linear_ramp")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: onset.size]
-    frames = frames * _hann(width)
+    padded = np.pad(onset, width // 2, mode="linear_ramp")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: onset.size] * _hann(width)
+    energy = np.einsum("tw,tw->t", frames, frames)
     size = scipy.fft.next_fast_len(2 * width - 1, real=True)
-    energy = np.square(frames).sum(axis=1)
     transform = scipy.fft.rfft(frames, n=size, axis=1)
     density = (1 / _nonzero(energy)) @ (np.square(transform.real) + np.square(transform.imag))
     autocorrelation = scipy.fft.irfft(density, n=size)[:width] / onset.size
@@ -283,8 +282,8 @@ def _chroma_filters(tuning: float) -> FloatArray:
 
 
 @cache
-def _hann(width: int) -> DoubleArray:
-    window: DoubleArray = np.hanning(width + 1)[:-1]
+def _hann(width: int) -> FloatArray:
+    window: FloatArray = np.hanning(width + 1)[:-1].astype(np.float32)
     return window
 
 
@@ -430,14 +429,9 @@ def _contrast(magnitude: FloatArray) -> FloatArray:
     valley = np.empty((len(magnitude), len(bands)))
     peak = np.empty_like(valley)
     for column, (low, high, k) in enumerate(bands):
-        band = magnitude[:, low:high]
-        if k > 1:
-            band = np.partition(band, [k - 1, high - low - k], axis=1)
-            valley[:, column] = band[:, :k].mean(axis=1)
-            peak[:, column] = band[:, -k:].mean(axis=1)
-        else:
-            valley[:, column] = band.min(axis=1)
-            peak[:, column] = band.max(axis=1)
+        band = np.sort(magnitude[:, low:high], axis=1)
+        valley[:, column] = band[:, :k].mean(axis=1)
+        peak[:, column] = band[:, -k:].mean(axis=1)
     contrast: FloatArray = _decibels(peak) - _decibels(valley)
     return contrast
 
