@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from musrec.audio.workers import Ears
     from musrec.pictures.draw import LookName
     from musrec.recommend import Recommender
-    from musrec.sources import Deadline, Found, Missing, Preview, Sources
+    from musrec.sources import Deadline, Found, Missing, Preview, ProviderHealth, Sources
     from musrec.space import Index, Space
 
 T = TypeVar("T")
@@ -83,6 +83,9 @@ NO_TAGGER = (
     "The tagger is not installed, so this rests on librosa statistics alone; "
     "`musrec models install` fetches it."
 )
+
+MOODS = ("mood", "intensity", "dreaminess", "acoustic", "vocal", "brightness")
+"""Descriptors whose words `Service.mood` chooses from."""
 
 Progress = Callable[[int, int], None]
 """Called with how many candidates have been heard, and of how many."""
@@ -576,6 +579,33 @@ class Service:
             ),
             notes=tuple(body["notes"]),
         )
+
+    # Saying what there is ---------------------------------------------------------------------
+
+    @staticmethod
+    def mood(profile: Profile, most: int = 2) -> tuple[str, ...]:
+        """Return the words that set a song apart most, such as ``("calm", "acoustic")``."""
+        from musrec.audio.descriptors import DEFINITIONS
+
+        marked = sorted(
+            (
+                (abs(place - 50), DEFINITIONS[name].high if place > 50 else DEFINITIONS[name].low)
+                for name, place in profile.percentiles.items()
+                if name in MOODS
+            ),
+            reverse=True,
+        )
+        return tuple(word for _, word in marked[:most])
+
+    def genres(self) -> tuple[str, ...]:
+        """Return the genres that songs of the catalogue state, lower case, in order."""
+        return tuple(
+            sorted({track.genre.lower() for track in self.catalogue.tracks if track.genre})
+        )
+
+    async def health(self) -> tuple[ProviderHealth, ...]:
+        """Return how each service on the network is, without asking it anything."""
+        return (await self._open_sources()).health()
 
     # Members ----------------------------------------------------------------------------------
 

@@ -1,0 +1,52 @@
+"""`python -m bot` runs the bot; `python -m bot --check` tells whether it will work."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.serve import Finding
+
+
+def main() -> int:
+    """Run it; return the exit code of the kind of error, 0 where there was none."""
+    # The processes that hear import this module too, and need nothing of what follows.
+    from bot import logs
+    from bot.serve import check, serve
+    from musrec.model import MusrecError
+    from musrec.settings import load
+
+    parser = argparse.ArgumentParser(prog="python -m bot", description="The Discord bot.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file to use")
+    parser.add_argument(
+        "--check", action="store_true", help="tell whether the configuration will work, and stop"
+    )
+    arguments = parser.parse_args()
+    try:
+        settings = load(arguments.config)
+        logs.configure(settings)
+        if arguments.check:
+            return _check(asyncio.run(check(settings)))
+        asyncio.run(serve(settings))
+    except MusrecError as error:
+        print(f"✗ {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+def _check(findings: list[Finding]) -> int:
+    for finding in findings:
+        print(f"{'✓' if finding.good else '✗'} {finding.what}")  # noqa: T201
+        if finding.hint:
+            print(f"  {finding.hint}")  # noqa: T201
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

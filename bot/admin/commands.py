@@ -1,0 +1,185 @@
+"""`/setup`, `/status` and `/help`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot.admin.help import welcome
+from bot.cards import layouts, words
+from bot.press import Press
+from bot.turns import Refused
+from musrec import __version__
+from musrec.store.database import GuildWishes
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+Context = discord.Interaction["Bot"]
+MOST_CHANNELS = 20
+MOST_ROLES = 10
+
+
+def panel(wishes: GuildWishes, *, content: bool) -> ui.LayoutView:
+    """Show how a server wants the bot, each choice kept as soon as it is made."""
+    listening = "Clips sent there are answered without being asked."
+    if not content:
+        listening += (
+            "\n-# ⚠️ I may not read messages here yet: whoever runs me must switch on the "
+            "message content intent. Mentions, commands and direct messages work without it."
+        )
+    return layouts.page(
+        layouts.text(f"### How this server wants me\n**Listening channels**\n{listening}"),
+        layouts.row(Channels.offer(wishes)),
+        layouts.text("**Who may use me** — leave it empty for everybody."),
+        layouts.row(Roles.offer(wishes)),
+        layouts.text("**Dates**"),
+        layouts.row(Dates.offer(wishes)),
+    )
+
+
+class _Choice(Press, template="(?!)"):
+    """A select of the panel."""
+
+    async def press(self, interaction: Context) -> None:
+        """Keep what was chosen and show it."""
+        if interaction.guild_id is None or not interaction.permissions.manage_guild:
+            raise Refused("Only those who manage this server may do that.")
+        store, guild = interaction.client.service.store, str(interaction.guild_id)
+        wishes = self.changed(await store.guild(guild))
+        await store.keep_guild(guild, wishes)
+        view = panel(wishes, content=interaction.client.intents.message_content)
+        await interaction.response.edit_message(view=view)
+
+    def changed(self, wishes: GuildWishes) -> GuildWishes:
+        """Return the wishes with what was chosen."""
+        raise NotImplementedError
+
+
+class Channels(_Choice, template="setup:channels"):
+    """Listening channels."""
+
+    @classmethod
+    def offer(cls, wishes: GuildWishes) -> Channels:
+        """Return the select with what is chosen now."""
+        chosen = [
+            discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.channel)
+            for id_ in sorted(wishes.channels)
+        ]
+        return cls(
+            ui.ChannelSelect(
+                custom_id="setup:channels",
+                channel_types=[discord.ChannelType.text, discord.ChannelType.forum],
+                placeholder="None",
+                min_values=0,
+                max_values=MOST_CHANNELS,
+                default_values=chosen[:MOST_CHANNELS],
+            )
+        )
+
+    def changed(self, wishes: GuildWishes) -> GuildWishes:
+        """Take the channels."""
+        return replace(wishes, channels=frozenset(str(channel.id) for channel in self.values))
+
+
+class Roles(_Choice, template="setup:roles"):
+    """Who may use the bot."""
+
+    @classmethod
+    def offer(cls, wishes: GuildWishes) -> Roles:
+        """Return the select with what is chosen now."""
+        chosen = [
+            discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.role)
+            for id_ in sorted(wishes.roles)
+        ]
+        return cls(
+            ui.RoleSelect(
+                custom_id="setup:roles",
+                placeholder="Everybody",
+                min_values=0,
+                max_values=MOST_ROLES,
+                default_values=chosen[:MOST_ROLES],
+            )
+        )
+
+    def changed(self, wishes: GuildWishes) -> GuildWishes:
+        """Take the roles."""
+        return replace(wishes, roles=frozenset(str(role.id) for role in self.values))
+
+
+class Dates(_Choice, template="setup:dates"):
+    """How dates are written."""
+
+    @classmethod
+    def offer(cls, wishes: GuildWishes) -> Dates:
+        """Return the select with what is chosen now."""
+        options = [
+            discord.SelectOption(label=seen, value=style, default=style == wishes.dates)
+            for style, seen in words.DATES.items()
+        ]
+        return cls(ui.Select(custom_id="setup:dates", options=options))
+
+    def changed(self, wishes: GuildWishes) -> GuildWishes:
+        """Take the way of writing."""
+        return replace(wishes, dates=str(self.values[0]))
+
+
+PRESSES = (Channels, Roles, Dates)
+
+
+class Admin(commands.Cog):
+    """How the bot is, and how a server wants it."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @app_commands.command()
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def setup(self, interaction: Context) -> None:
+        """Choose where I listen, who may use me and how dates are written."""
+        wishes = await self._bot.service.store.guild(str(interaction.guild_id))
+        view = panel(wishes, content=self._bot.intents.message_content)
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @app_commands.command()
+    async def help(self, interaction: Context) -> None:
+        """What you can ask me."""
+        await interaction.response.send_message(view=welcome(), ephemeral=True)
+
+    @app_commands.command()
+    async def status(self, interaction: Context) -> None:
+        """How I am, and what is switched off."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        service, bot = self._bot.service, self._bot
+        off = [*bot.limits(), *service.notes]
+        services = [
+            ("🟢 " if health.on and health.breaker == "closed" else "⚪ ")
+            + f"{health.name}"
+            + (f": {words.plain(health.last_error or health.why, 80)}" if not health.on else "")
+            for health in await service.health()
+        ]
+        latency = bot.latency * 1000
+        shards = bot.shard_count or 1
+        blocks: list[layouts.Control] = [
+            layouts.text(
+                f"### I am well\n**{len(service.catalogue):,}** songs to recommend · "
+                f"**{latency:.0f} ms** to Discord · {shards} shard{'s' if shards > 1 else ''} · "
+                f"version {__version__}"
+            ),
+            layouts.text("**Off**\n" + "\n".join(f"- {words.plain(line, 300)}" for line in off))
+            if off
+            else layouts.text("Everything is on."),
+            layouts.text("**Services**\n" + "\n".join(services)),
+        ]
+        await interaction.edit_original_response(view=layouts.page(*blocks))
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: Any) -> None:
+        """Forget a server that sent the bot away."""
+        await self._bot.service.store.remove_guild(str(guild.id))

@@ -1,0 +1,21 @@
+"""What can be asked, short enough for a phone."""
+
+from __future__ import annotations
+
+from discord import ui
+
+from bot.cards import layouts
+
+TEXT = """\
+### I listen to music and find more of it
+**Ask** — `/recommend` with a link, a title or a clip. Or send me a clip: here, in a direct \
+message, or by mentioning me. On any message: *Apps → Find similar*.
+**Teach me** — 👍 and 👎 under a card, as buttons or reactions. Your next answer knows.
+**Look closer** — *Why?* shows what counted, *Preview* plays it, *Next* goes on.
+**Yours** — `/history`, `/listening`, `/privacy`. I keep no audio.
+-# `/search` finds songs · `/status` says how I am · `/setup` is for those who manage the server"""
+
+
+def welcome() -> ui.LayoutView:
+    """Return the one page of help."""
+    return layouts.page(layouts.text(TEXT))

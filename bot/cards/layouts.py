@@ -1,0 +1,118 @@
+"""The messages of the bot as Components V2 layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.cards import words
+from musrec.model import Pick, Picture, Profile, Track
+
+TEAL = discord.Colour(0x2A9D8F)
+AMBER = discord.Colour(0xE9A23B)
+
+CARD_PICTURE = "card.png"
+CHART_PICTURE = "why.png"
+
+Control = ui.Item[Any]
+
+
+def page(*blocks: Control, colour: discord.Colour = TEAL) -> ui.LayoutView:
+    """Put blocks into one box; every message of the bot is one."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.Container(*blocks, accent_colour=colour))
+    return view
+
+
+def text(content: str) -> ui.TextDisplay[Any]:
+    """Return a block of markdown, cut to what a message can hold."""
+    return ui.TextDisplay(words.short(content, 3800))
+
+
+def row(*controls: Control) -> ui.ActionRow[Any]:
+    """Return buttons side by side, or one select."""
+    return ui.ActionRow(*controls)
+
+
+def line() -> ui.Separator[Any]:
+    """Return a thin line between blocks."""
+    return ui.Separator()
+
+
+def notice(content: str, *controls: Control, hint: str = "") -> ui.LayoutView:
+    """Say something in a sentence or two."""
+    blocks: list[Control] = [text(content)]
+    if hint:
+        blocks.append(text(f"-# {hint}"))
+    if controls:
+        blocks.append(row(*controls))
+    return page(*blocks)
+
+
+def trouble(content: str, hint: str = "") -> ui.LayoutView:
+    """Say that something did not work, and what to try."""
+    return page(text(f"**{content}**" + (f"\n{hint}" if hint else "")), colour=AMBER)
+
+
+def working(doing: str) -> ui.LayoutView:
+    """Say what is being done while an answer is made."""
+    return page(text(f"🎧 {doing}"))
+
+
+def card(
+    query: Track | None,
+    pick: Pick,
+    *,
+    mood: tuple[str, ...],
+    picture: Picture | None,
+    notes: Sequence[str],
+    buttons: Sequence[Control],
+    others: Control | None,
+) -> ui.LayoutView:
+    """Feature one pick: who it is, what it sounds like, why, and what can be done with it."""
+    blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
+    if query is not None:
+        blocks.append(text(f"-# sounds like {words.song(query)}"))
+    if picture is not None:
+        image = discord.MediaGalleryItem(f"attachment://{CARD_PICTURE}", description=picture.alt)
+        blocks.append(ui.MediaGallery(image))
+    blocks.append(text(words.plain(pick.explanation.sentence, 500)))
+    said = words.facts(pick.profile, mood)
+    match = f"🎯 **{pick.match}%** match" if query is not None else ""
+    blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# never heard"))
+    blocks.append(row(*buttons))
+    if others is not None:
+        blocks += [line(), row(others)]
+    if notes:
+        blocks.append(text("\n".join(f"-# {words.plain(note, 300)}" for note in notes)))
+    return page(*blocks)
+
+
+def why(pick: Pick, picture: Picture) -> ui.LayoutView:
+    """Show every part of a pick's score."""
+    image = discord.MediaGalleryItem(f"attachment://{CHART_PICTURE}", description=picture.alt)
+    said = pick.explanation
+    details = "\n".join(f"- {words.plain(detail, 300)}" for detail in said.details)
+    blocks: list[Control] = [text(f"### Why {words.song(pick.track)}"), ui.MediaGallery(image)]
+    if details:
+        blocks.append(text(details))
+    if said.counterfactual:
+        blocks.append(text(f"-# {words.plain(said.counterfactual, 500)}"))
+    return page(*blocks)
+
+
+def option(track: Track, description: str = "") -> discord.SelectOption:
+    """Return a track as something to choose."""
+    return discord.SelectOption(
+        label=words.bare(f"{track.title} — {track.artist}", 100),
+        value=track.id,
+        description=words.bare(description, 100) or None,
+    )
+
+
+def heard(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
+    """Say in a line or two how a song sounds."""
+    return "\n".join(part for part in (words.song(track), words.facts(profile, mood)) if part)

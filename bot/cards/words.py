@@ -1,0 +1,117 @@
+"""Text for Discord: whatever comes from outside is made harmless before it stands in a message."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from musrec.model import Profile, Track
+
+LONGEST_TITLE = 120
+"""Characters; longer titles end in an ellipsis."""
+
+# Where a song is best heard, first to last; any other provider comes after these.
+_PROVIDERS = ("spotify", "deezer", "itunes", "youtube", "soundcloud", "bandcamp")
+_NAMES = {
+    "spotify": "Spotify",
+    "deezer": "Deezer",
+    "itunes": "Apple Music",
+    "youtube": "YouTube",
+    "soundcloud": "SoundCloud",
+    "bandcamp": "Bandcamp",
+    "musicbrainz": "MusicBrainz",
+}
+
+_CALENDAR = """\
+en January February March April May June July August September October November December
+de Januar Februar März April Mai Juni Juli August September Oktober November Dezember
+fr janvier février mars avril mai juin juillet août septembre octobre novembre décembre
+es enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+"""
+MONTHS: Mapping[str, list[str]] = {line[:2]: line[3:].split() for line in _CALENDAR.splitlines()}
+DATES: Mapping[str, str] = {
+    "reader": "Each reader's own language",
+    "iso": "2026-11-21",
+    "en": "21 November 2026",
+    "de": "21. November 2026",
+    "fr": "21 novembre 2026",
+    "es": "21 de noviembre de 2026",
+}
+"""How dates can be written in a server, each with what people see."""
+
+
+def short(text: str, most: int) -> str:
+    """Cut a text to at most so many characters, ending in an ellipsis where it was cut."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def bare(text: str, most: int = LONGEST_TITLE) -> str:
+    """Clean a text for places without markdown, such as options of a select.
+
+    Control and direction-changing characters go, white space becomes single spaces.
+    """
+    visible = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
+        for c in text
+        if unicodedata.category(c) != "Cf" or c == "\u200d"
+    )
+    return short(" ".join(visible.split()), most)
+
+
+def plain(text: str, most: int = LONGEST_TITLE) -> str:
+    """Escape a text so that Discord shows it as it is: no markdown, no link, no mention."""
+    text = bare(text, most).replace("@", "@\u200b").replace("://", ":\u200b//")
+    text = re.sub(r"([\\*_~`|<>\[\]()#])", r"\\\1", text)
+    return re.sub(r"^([-+])", r"\\\1", text)
+
+
+def address(track: Track) -> str | None:
+    """Return a public page where a track can be heard, safe inside a markdown link."""
+    return next((url for _, url in addresses(track)), None)
+
+
+def addresses(track: Track) -> list[tuple[str, str]]:
+    """Return provider and page for every place where a track can be heard, best first."""
+    order = {name: position for position, name in enumerate(_PROVIDERS)}
+    ranked = sorted(track.links.items(), key=lambda link: order.get(link[0], len(order)))
+    return [
+        (_NAMES.get(provider, provider.title()), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
+        for provider, url in ranked
+        if urlsplit(url).scheme in ("https", "http") and urlsplit(url).hostname
+    ]
+
+
+def song(track: Track) -> str:
+    """Name a track in markdown: its title, linked to where it can be heard, and its artists."""
+    return f"{title(track)} — {plain(track.artist)}" if track.artists else title(track)
+
+
+def title(track: Track) -> str:
+    """Return the title alone, in bold, linked to where it can be heard."""
+    label, page = plain(track.title), address(track)
+    return f"[**{label}**]({page})" if page else f"**{label}**"
+
+
+def facts(profile: Profile, mood: tuple[str, ...]) -> str:
+    """Say tempo, key and mood side by side, leaving out what is not known."""
+    return "\u2003".join(
+        part
+        for part in (
+            f"🥁 {profile.tempo:.0f} BPM" if profile.tempo else "",
+            f"🎹 {profile.key}" if profile.key else "",
+            f"🌗 {', '.join(mood)}" if mood else "",
+        )
+        if part
+    )
+
+
+def date(at: datetime, style: str) -> str:
+    """Write a day in the way a server chose; see `DATES`."""
+    if style in MONTHS:
+        month = MONTHS[style][at.month - 1]
+        between = {"de": ". ", "es": " de "}.get(style, " ")
+        return f"{at.day}{between}{month}{' de ' if style == 'es' else ' '}{at.year}"
+    return f"{at:%Y-%m-%d}" if style == "iso" else f"<t:{int(at.timestamp())}:D>"

@@ -1,0 +1,107 @@
+"""Errors are answers: the one place where an exception becomes a sentence."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.cards import layouts
+from musrec.model import MusrecError
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK = 10008, 10015, 10062, 50027
+# The message was deleted, or the quarter of an hour to answer is over.
+_NOBODY_LEFT = (UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What to say of an error."""
+
+    sentence: str
+    hint: str = ""
+
+
+# In this order: the first that fits is said.
+_FORESEEN: tuple[tuple[type[BaseException], Trouble], ...] = (
+    (
+        app_commands.CommandNotFound,
+        Trouble("I no longer know that command.", "Reload Discord and try again."),
+    ),
+    (
+        app_commands.MissingPermissions,
+        Trouble("Only those who manage this server may do that."),
+    ),
+    (app_commands.NoPrivateMessage, Trouble("That works only in a server.")),
+    (
+        app_commands.TransformerError,
+        Trouble("I cannot read that.", "Choose one of what is offered."),
+    ),
+    (
+        discord.Forbidden,
+        Trouble(
+            "I am not allowed to do that here.",
+            "I need to see the channel, send messages, attach files and add reactions.",
+        ),
+    ),
+    (
+        discord.NotFound,
+        Trouble("That is no longer there.", "Ask again with /recommend."),
+    ),
+    *(
+        (kind, Trouble("A service I need did not answer.", "Please try again in a moment."))
+        for kind in (discord.DiscordServerError, aiohttp.ClientError, TimeoutError)
+    ),
+)
+
+
+def explain(error: BaseException) -> Trouble | None:
+    """Say what happened and what to try; None where there is nobody left to tell.
+
+    What nobody foresaw is written to the log under a reference that the member is given.
+    """
+    while isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, MusrecError):
+        return Trouble(str(error), error.hint)
+    if isinstance(error, discord.HTTPException) and error.code in _NOBODY_LEFT:
+        log.info("nobody waits for this answer", extra={"code": error.code})
+        return None
+    for kind, trouble in _FORESEEN:
+        if isinstance(error, kind):
+            log.info("could not", extra={"kind": type(error).__name__})
+            return trouble
+    reference = secrets.token_hex(3)
+    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+    return Trouble(
+        "Something broke on my side.",
+        f"It is noted as `{reference}`; please try again, nothing of yours is lost.",
+    )
+
+
+async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the member who pressed or asked, privately where nothing was said yet."""
+    trouble = explain(error)
+    if trouble is None:
+        return
+    view = layouts.trouble(trouble.sentence, trouble.hint)
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.send_message(view=view, ephemeral=True)
+        elif interaction.response.type in _UNANSWERED:
+            await interaction.edit_original_response(view=view, attachments=[])
+        else:
+            await interaction.followup.send(view=view, ephemeral=True)
+    except discord.HTTPException as gone:
+        log.info("could not say so", extra={"code": gone.code})
+
+
+# After these there is a message of ours that still waits for its content.
+_UNANSWERED = (discord.InteractionResponseType.deferred_channel_message,)

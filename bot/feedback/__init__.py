@@ -1,0 +1,1 @@
+"""What members think of songs: thumbs by button or reaction, and listening with their consent."""

@@ -1,0 +1,117 @@
+"""`/listening`: with a member's consent, what their Spotify shows teaches; of others, nothing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.cards import layouts
+from musrec.listening import Listening, Playing
+from musrec.model import MusrecError, Track, track_id
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+Context = discord.Interaction["Bot"]
+log = logging.getLogger(__name__)
+
+CANNOT = (
+    "I cannot see what anybody plays yet: whoever runs me must switch on the presence intent. "
+    "Your choice is kept until then."
+)
+
+
+class Presence(commands.GroupCog, group_name="listening"):
+    """Learn from what you play on Spotify, if you want that."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._listening = Listening()
+        self.members: set[str] = set()
+
+    async def cog_load(self) -> None:
+        """Find out who agreed."""
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read again who may be listened to."""
+        self.members = await self._bot.service.store.listeners()
+
+    def forget(self, member: str) -> None:
+        """Stop listening to a member now."""
+        self.members.discard(member)
+        self._listening.forget(member)
+
+    @app_commands.command()
+    async def on(self, interaction: Context) -> None:
+        """Let me learn from what your Spotify status shows."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        await self._bot.service.store.choose(str(interaction.user.id), listening=True)
+        await self.refresh()
+        hint = "I see what your Discord status shows, nothing else. `/listening off` ends it."
+        said = "🎧 Listening is on: what you play, finish, skip and repeat teaches me."
+        if not self._bot.intents.presences:
+            said, hint = f"🎧 Noted. {CANNOT}", ""
+        await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
+
+    @app_commands.command()
+    async def off(self, interaction: Context) -> None:
+        """Stop learning from what you play."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        member = str(interaction.user.id)
+        if await self._bot.service.store.member(member) is not None:
+            await self._bot.service.store.choose(member, listening=False)
+        self.forget(member)
+        await interaction.edit_original_response(
+            view=layouts.notice(
+                "🔇 Listening is off.", hint="`/privacy delete` also deletes what was learned."
+            )
+        )
+
+    @app_commands.command()
+    async def status(self, interaction: Context) -> None:
+        """Whether I learn from what you play."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        chosen = await self._bot.service.store.member(str(interaction.user.id))
+        on = chosen is not None and chosen.listening
+        said = "🎧 Listening is **on**." if on else "🔇 Listening is **off**."
+        if chosen is not None and chosen.paused:
+            said += " You paused learning, so nothing is kept."
+        hint = "" if self._bot.intents.presences else CANNOT
+        await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
+
+    @commands.Cog.listener()
+    async def on_raw_presence_update(self, event: discord.RawPresenceUpdateEvent) -> None:
+        """Take what a member who agreed plays now; everybody else's is dropped unread."""
+        member = str(event.user_id)
+        if member not in self.members:
+            return
+        now = datetime.now(UTC)
+        for track, kind in self._listening.heard(member, _playing(event.activities), now):
+            try:
+                kept = await self._bot.service.store.add_track(track)
+                await self._bot.service.learn(member, kept.id, kind, at=now)
+            except MusrecError:
+                log.exception("listening not kept")
+
+
+def _playing(activities: tuple[discord.activity.ActivityTypes, ...]) -> Playing | None:
+    song = next((one for one in activities if isinstance(one, discord.Spotify)), None)
+    if song is None or not song.track_id:
+        return None
+    track = Track(
+        id=track_id("spotify", song.track_id),
+        title=song.title,
+        artists=tuple(song.artists),
+        album=song.album or None,
+        duration=song.duration.total_seconds(),
+        identities={"spotify": song.track_id},
+        links={"spotify": f"https://open.spotify.com/track/{song.track_id}"},
+        provenance={"title": "discord"},
+    )
+    return Playing(track, song.start, song.duration)

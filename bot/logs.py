@@ -1,0 +1,59 @@
+"""Structured logs: an event and its fields a line, without tokens, messages or members."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from musrec.settings import Settings
+
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _Line(logging.Formatter):
+    """One line a record; the fields come from `extra`."""
+
+    def __init__(self, *, as_json: bool, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record, whatever is secret blotted out."""
+        fields = {key: value for key, value in record.__dict__.items() if key not in _OWN}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        if self._as_json:
+            line = {"at": at, "level": record.levelname, "logger": record.name}
+            line |= {"event": record.getMessage(), **fields}
+            if record.exc_info:
+                line["error"] = self.formatException(record.exc_info)
+            out = json.dumps(line, ensure_ascii=False, default=str)
+        else:
+            said = " ".join(f"{key}={value}" for key, value in fields.items())
+            out = f"{at} {record.levelname:<7} {record.name}: {record.getMessage()} {said}".rstrip()
+            if record.exc_info:
+                out += "\n" + self.formatException(record.exc_info)
+        for secret in self._secrets:
+            out = out.replace(secret, "[secret]")
+        return out
+
+
+def configure(settings: Settings) -> None:
+    """Send everything to standard error in the form that the settings ask for."""
+    sources = settings.sources
+    secrets = (
+        settings.discord.token.get_secret_value(),
+        sources.spotify_client_secret.get_secret_value(),
+        sources.lastfm_key.get_secret_value(),
+        sources.listenbrainz_token.get_secret_value(),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Line(as_json=settings.log.json_lines, secrets=tuple(filter(None, secrets)))
+    )
+    logging.basicConfig(level=settings.log.level, handlers=[handler], force=True)
+    # At DEBUG discord.py writes whole messages, and aiohttp addresses that hold a token.
+    for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "aiosqlite", "PIL", "numba"):
+        logging.getLogger(name).setLevel(logging.WARNING)

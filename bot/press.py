@@ -1,0 +1,51 @@
+"""Buttons and selects that go on working after a restart: all they need is in their name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import discord
+from discord import ui
+
+from bot import errors
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+P = TypeVar("P", bound="Press")
+
+
+class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
+    """A button or select whose template's groups say what it is about."""
+
+    def __init__(self, item: ui.Item[Any], **about: str) -> None:
+        super().__init__(item)
+        self.about = about
+
+    @classmethod
+    async def from_custom_id(
+        cls: type[P],
+        interaction: discord.Interaction[Any],
+        item: ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> P:
+        """Rebuild it from the name that Discord sends back."""
+        return cls(item, **match.groupdict())
+
+    @property
+    def values(self) -> list[Any]:
+        """What was chosen, in a select."""
+        return list(getattr(self.item, "values", []))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Act, and answer for whatever goes wrong."""
+        try:
+            await self.press(interaction)
+        except Exception as error:  # noqa: BLE001 - the one handler tells them apart
+            await errors.report(interaction, error)
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Do what the member wants."""
+        raise NotImplementedError

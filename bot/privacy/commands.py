@@ -1,0 +1,114 @@
+"""`/privacy show|export|delete|pause`: iterates over the areas of `musrec.privacy`."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot.cards import layouts
+from bot.press import Press
+from bot.turns import Refused
+from musrec.privacy import AREAS
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+Context = discord.Interaction["Bot"]
+EXPORT = "my-music.json"
+
+
+class Erase(Press, template=r"erase:(?P<member>\d+)"):
+    """Deletes everything of the member who pressed it."""
+
+    @classmethod
+    def button(cls, member: int) -> Erase:
+        """Return the button under the question whether they are sure."""
+        return cls(
+            ui.Button(
+                label="Delete everything",
+                style=discord.ButtonStyle.danger,
+                custom_id=f"erase:{member}",
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Delete it."""
+        if interaction.user.id != int(self.about["member"]):
+            raise Refused("That button is somebody else's.")
+        await interaction.response.defer()
+        member = str(interaction.user.id)
+        known = await interaction.client.service.delete_member(member)
+        interaction.client.forget_listener(member)
+        said = "Everything about you is deleted." if known else "There was nothing to delete."
+        await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
+
+
+PRESSES = (Erase,)
+
+
+class Privacy(commands.GroupCog, group_name="privacy"):
+    """What I know about you, and how you change that."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @app_commands.command()
+    async def show(self, interaction: Context) -> None:
+        """What I keep about you, and how much of it there is."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._bot.service.about(str(interaction.user.id))
+        lines = [
+            f"**{area.name}** · {len(kept[area.name]):,}\n-# {area.what} Kept {area.until}."
+            for area in AREAS
+        ]
+        await interaction.edit_original_response(
+            view=layouts.page(
+                layouts.text("### What I keep about you\n" + "\n".join(lines)),
+                layouts.text(
+                    "I keep no audio, no messages and no addresses of files. `/privacy export` "
+                    "gives you all of it, `/privacy delete` deletes it, `/privacy pause` stops it."
+                ),
+            )
+        )
+
+    @app_commands.command()
+    async def export(self, interaction: Context) -> None:
+        """Everything I keep about you, as one file."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._bot.service.about(str(interaction.user.id))
+        body = json.dumps(kept, ensure_ascii=False, indent=1, default=str).encode()
+        view = layouts.page(
+            layouts.text("Everything I keep about you:"), ui.File(f"attachment://{EXPORT}")
+        )
+        file = discord.File(io.BytesIO(body), EXPORT)
+        await interaction.edit_original_response(view=view, attachments=[file])
+
+    @app_commands.command()
+    async def delete(self, interaction: Context) -> None:
+        """Delete everything I keep about you."""
+        view = layouts.notice(
+            "**Delete everything I keep about you?** Thumbs, listening, history: all of it, for "
+            "good.",
+            Erase.button(interaction.user.id),
+        )
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @app_commands.command()
+    async def pause(self, interaction: Context) -> None:
+        """Stop learning from you, or start again."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        member = str(interaction.user.id)
+        paused = not await self._bot.service.paused(member)
+        await self._bot.service.store.choose(member, paused=paused)
+        await self._bot.refresh_listeners()
+        said = (
+            "⏸️ Paused: from now on I keep nothing new about you. Use it again to go on."
+            if paused
+            else "▶️ Learning again."
+        )
+        await interaction.edit_original_response(view=layouts.notice(said))

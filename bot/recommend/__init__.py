@@ -1,0 +1,1 @@
+"""Asking for songs: `/recommend`, `/search`, "Find similar" on a message, clips in chat."""

@@ -1,0 +1,456 @@
+"""From a question to a card: the way that every question takes, and the buttons of its cards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from bot import errors
+from bot.cards import layouts, words
+from bot.feedback.thumbs import Thumb, offer_reactions
+from bot.press import Press
+from bot.recommend import clips
+from musrec.model import (
+    Answer,
+    Choices,
+    Constraints,
+    FeedbackKind,
+    Heard,
+    MusrecError,
+    NotFound,
+    Pick,
+    Picture,
+    Track,
+)
+from musrec.store.database import Card
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.5
+"""Seconds between two lines of progress: more would only meet Discord's rate limit."""
+
+MOST_PICKS = 10
+
+_GENRE = re.compile(r"[a-z0-9][a-z0-9 &'\-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for beside the song itself.
+
+    Attributes
+    ----------
+    count : int or None
+    adventurous : int or None
+        0 (the closest) to 10 (the bravest).
+    genre : str
+        Lower case; empty for any.
+    """
+
+    count: int | None = None
+    adventurous: int | None = None
+    genre: str = ""
+
+    @property
+    def code(self) -> str:
+        """As it stands in the name of a select."""
+        return "/".join("" if part is None else str(part) for part in self._parts)
+
+    @property
+    def _parts(self) -> tuple[int | None, int | None, str]:
+        return self.count, self.adventurous, self.genre
+
+    @classmethod
+    def read(cls, code: str) -> Wish:
+        """Read what `code` wrote."""
+        count, adventurous, genre = code.split("/")
+        return cls(int(count) if count else None, int(adventurous) if adventurous else None, genre)
+
+    @classmethod
+    def of(cls, count: int | None, adventurous: int | None, genre: str | None) -> Wish:
+        """Check what a member typed.
+
+        Raises
+        ------
+        NotFound
+            There is no such genre.
+        """
+        name = (genre or "").strip().lower()
+        if name and not _GENRE.fullmatch(name):
+            raise NotFound(f"I know no genre called {name[:40]!r}.", "Choose one of the list.")
+        return cls(count, adventurous, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a member asks: a clip, else a known track, else a text, else from who they are."""
+
+    member: int
+    wish: Wish = Wish()
+    clip: discord.Attachment | None = None
+    track: str | None = None
+    text: str | None = None
+
+
+Put = Callable[[ui.LayoutView, Sequence[discord.File]], Awaitable[discord.Message]]
+
+
+class Slate:
+    """The one message that an answer is written on, over and over until it is done.
+
+    Parameters
+    ----------
+    put : callable
+        Writes the message: sends it the first time, edits it after.
+    private : bool
+        Only one member sees it.
+    reactions : bool
+        Whether the bot may put reactions under it.
+    """
+
+    def __init__(self, put: Put, *, private: bool, reactions: bool) -> None:
+        self._put = put
+        self._last_line = -EVERY
+        self.private = private
+        self.reactions = reactions and not private
+
+    async def say(self, doing: str) -> None:
+        """Tell what is being done, unless the last such line has only just been written."""
+        if monotonic() - self._last_line >= EVERY:
+            self._last_line = monotonic()
+            await self.show(layouts.working(doing))
+
+    async def show(
+        self, view: ui.LayoutView, files: Sequence[discord.File] = ()
+    ) -> discord.Message:
+        """Write the message anew."""
+        return await self._put(view, files)
+
+
+def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
+    """Write on the answer to a deferred interaction."""
+    may = interaction.app_permissions
+    at_home = interaction.guild_id is None or interaction.is_guild_integration()
+    reactions = not interaction.context.private_channel
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
+        return await interaction.edit_original_response(view=view, attachments=files)
+
+    allowed = interaction.guild_id is None or (may.add_reactions and may.read_message_history)
+    return Slate(put, private=private, reactions=at_home and reactions and allowed)
+
+
+def slate_under(message: discord.Message) -> Slate:
+    """Write on a reply to a message in chat."""
+    reply: discord.Message | None = None
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
+        nonlocal reply
+        if reply is None:
+            reply = await message.reply(view=view, files=files)
+        else:
+            reply = await reply.edit(view=view, attachments=files)
+        return reply
+
+    return Slate(put, private=False, reactions=True)
+
+
+async def answer(bot: Bot, slate: Slate, question: Question) -> None:
+    """Answer a question on a slate, whatever happens."""
+    began = monotonic()
+    async with at_work(bot, slate):
+        heard = await _hear(bot, slate, question)
+        if isinstance(heard, Choices):
+            await slate.show(_which(heard, question))
+            return
+        await slate.say("Choosing songs…")
+        wish = question.wish
+        answer = await bot.service.recommend(
+            heard,
+            member=str(question.member),
+            count=wish.count,
+            adventurous=None if wish.adventurous is None else wish.adventurous / 10,
+            constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
+        )
+        if not answer.picks:
+            raise NotFound(
+                " ".join(answer.notes) or "I found nothing that fits.",
+                "Ask for less, or try another song.",
+            )
+        kept = await bot.service.keep_answer(answer, str(question.member))
+        await feature(bot, slate, kept, answer, answer.picks[0])
+        took = round(monotonic() - began, 2)
+        log.info("answered", extra={"seconds": took, "picks": len(answer.picks)})
+
+
+@contextlib.asynccontextmanager
+async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
+    """Say on the slate what went wrong, and hand it back where the bot must stop."""
+    task = asyncio.current_task()
+    assert task is not None
+    bot.at_work.add(task)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not bot.stopping:
+            raise
+        with contextlib.suppress(discord.HTTPException):
+            await slate.show(
+                layouts.trouble("I am being restarted.", "Please ask again in a minute.")
+            )
+    except Exception as error:  # noqa: BLE001 - the one handler tells them apart
+        if trouble := errors.explain(error):
+            try:
+                await slate.show(layouts.trouble(trouble.sentence, trouble.hint))
+            except discord.HTTPException as gone:
+                log.info("could not say so", extra={"code": gone.code})
+    finally:
+        bot.at_work.discard(task)
+
+
+async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | None:
+    service = bot.service
+    if question.clip is not None:
+        data = await clips.read(question.clip, bot.cdn_hosts)
+        await slate.say("Listening to your clip…")
+        return await service.hear_clip(data, clips.name_of(question.clip))
+    if question.track is not None:
+        found: Track | Choices | None = await service.store.track(question.track)
+        if found is None:
+            raise NotFound("That song is no longer kept.", "Ask for it by its name.")
+    elif question.text:
+        await slate.say(f"Looking for {words.plain(question.text, 80)}…")
+        found = await service.find(question.text)
+    else:
+        return None
+    if isinstance(found, Choices):
+        tracks = [await service.store.add_track(track) for track in found.tracks]
+        return replace(found, tracks=tuple({track.id: track for track in tracks}.values()))
+    await slate.say(f"Listening to {words.song(found)}…")
+    return await service.hear_track(found)
+
+
+def _which(choices: Choices, question: Question) -> ui.LayoutView:
+    select = Choose.offer(choices.tracks, question)
+    return layouts.notice(f"**{words.plain(choices.why, 300)}** Which one?", select)
+
+
+async def feature(bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick) -> None:
+    """Show one pick of an answer as a card of its own."""
+    picture = await _draw(bot, answer, pick)
+    files = [_file(picture, layouts.CARD_PICTURE)] if picture else []
+    others = [other for other in answer.picks if other.track.id != pick.track.id]
+    last = answer.picks[-1].track.id == pick.track.id
+    view = layouts.card(
+        answer.query,
+        pick,
+        mood=bot.service.mood(pick.profile),
+        picture=picture,
+        notes=answer.notes,
+        buttons=[
+            Thumb.button(FeedbackKind.LIKE, pick.track.id),
+            Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
+            Preview.button(pick.track.id),
+            Why.button(kept, pick.track.id),
+            Next.button(kept, pick.track.id, last=last),
+        ],
+        others=Feature.offer(kept, others, bot) if others else None,
+    )
+    message = await slate.show(view, files)
+    if slate.private:
+        return
+    await bot.service.store.keep_card(
+        Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
+    )
+    if slate.reactions:
+        await offer_reactions(message)
+
+
+async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
+    """Draw a card; without a picture it is still an answer."""
+    try:
+        return await bot.service.card(answer, pick)
+    except MusrecError:
+        raise
+    except Exception:
+        log.exception("no picture")
+        return None
+
+
+def _file(picture: Picture, name: str) -> discord.File:
+    return discord.File(io.BytesIO(picture.png), name, description=picture.alt)
+
+
+async def _kept(bot: Bot, kept: str, track: str) -> tuple[Answer, Pick]:
+    answer = await bot.service.kept_answer(kept)
+    pick = next((pick for pick in answer.picks if pick.track.id == track), None)
+    if pick is None:
+        raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
+    return answer, pick
+
+
+def _is_private(interaction: discord.Interaction[Any]) -> bool:
+    return interaction.message is not None and interaction.message.flags.ephemeral
+
+
+class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
+    """Shows every part of a pick's score, to whoever asks."""
+
+    @classmethod
+    def button(cls, kept: str, track: str) -> Why:
+        """Return the button under a card."""
+        return cls(ui.Button(label="Why?", custom_id=f"why:{kept}:{track}"))
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Draw the terms of the score as bars."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        bot = interaction.client
+        _, pick = await _kept(bot, self.about["kept"], self.about["track"])
+        picture = await bot.service.contributions(pick)
+        await interaction.edit_original_response(
+            view=layouts.why(pick, picture), attachments=[_file(picture, layouts.CHART_PICTURE)]
+        )
+
+
+class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
+    """Features the pick after this one."""
+
+    @classmethod
+    def button(cls, kept: str, track: str, *, last: bool) -> Next:
+        """Return the button under a card; nothing comes after the last."""
+        button: ui.Button[Any] = ui.Button(
+            label="Next", custom_id=f"next:{kept}:{track}", disabled=last
+        )
+        return cls(button)
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Take "next" as the opinion it is, and go on."""
+        private = _is_private(interaction)
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        bot, slate = interaction.client, slate_of(interaction, private=private)
+        async with at_work(bot, slate):
+            answer = await bot.service.kept_answer(self.about["kept"])
+            tracks = [pick.track.id for pick in answer.picks]
+            here = tracks.index(self.about["track"]) if self.about["track"] in tracks else -1
+            if here + 1 >= len(tracks):
+                raise NotFound("That was the last of them.", "Ask again with /recommend.")
+            if here >= 0:
+                member = str(interaction.user.id)
+                await bot.service.learn(member, tracks[here], FeedbackKind.NEXT)
+            await feature(bot, slate, self.about["kept"], answer, answer.picks[here + 1])
+
+
+class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
+    """Features another pick of the same answer, in a message of its own."""
+
+    @classmethod
+    def offer(cls, kept: str, picks: Sequence[Pick], bot: Bot) -> Feature:
+        """Return the select under a card."""
+        return cls(
+            ui.Select(
+                custom_id=f"feature:{kept}",
+                placeholder=f"{len(picks)} more: choose one to see it",
+                options=[
+                    layouts.option(
+                        pick.track,
+                        f"{pick.match}% · {', '.join(bot.service.mood(pick.profile))}",
+                    )
+                    for pick in picks[:25]
+                ],
+            )
+        )
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Show the pick that was chosen."""
+        private = _is_private(interaction)
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        bot, slate = interaction.client, slate_of(interaction, private=private)
+        async with at_work(bot, slate):
+            answer, pick = await _kept(bot, self.about["kept"], str(self.values[0]))
+            await feature(bot, slate, self.about["kept"], answer, pick)
+
+
+class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
+    """Plays half a minute of a song to whoever asks, with the page it comes from."""
+
+    @classmethod
+    def button(cls, track: str) -> Preview:
+        """Return the button under a card."""
+        return cls(ui.Button(label="Preview", emoji="▶️", custom_id=f"play:{track}"))
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Fetch the preview now: its address is good for minutes, and nothing of it is kept."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        service, id_ = interaction.client.service, self.about["track"]
+        track = await service.store.track(id_)
+        if track is None:
+            raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
+        links: list[ui.Button[Any]] = [
+            ui.Button(label=name, url=page) for name, page in words.addresses(track)[:4]
+        ]
+        try:
+            preview = await service.preview(track)
+        except MusrecError as error:
+            await interaction.edit_original_response(
+                view=layouts.notice(f"{words.song(track)}\n{error}", *links, hint=error.hint)
+            )
+            return
+        if all(button.url != preview.page_url for button in links):
+            links.append(ui.Button(label=preview.provider.title(), url=preview.page_url))
+        name = "preview.m4a" if preview.data[4:8] == b"ftyp" else "preview.mp3"
+        view = layouts.page(
+            layouts.text(f"▶️ {words.song(track)}"),
+            ui.File(f"attachment://{name}"),
+            layouts.row(*links),
+        )
+        file = discord.File(io.BytesIO(preview.data), name)
+        await interaction.edit_original_response(view=view, attachments=[file])
+        await service.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
+
+
+class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/[^:]*)"):
+    """Goes on with the song that was meant, for the member who asked."""
+
+    @classmethod
+    def offer(cls, tracks: Sequence[Track], question: Question) -> Choose:
+        """Return the select over songs that answer to one name."""
+        options = [
+            layouts.option(
+                track, " · ".join(str(part) for part in (track.album, track.year) if part)
+            )
+            for track in tracks[:25]
+        ]
+        return cls(
+            ui.Select(
+                custom_id=f"choose:{question.member}:{question.wish.code}",
+                placeholder="Choose a song",
+                options=options,
+            )
+        )
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Answer in the same message."""
+        asker = int(self.about["member"])
+        if interaction.user.id != asker:
+            raise NotFound("That question is somebody else's.", "Ask your own with /recommend.")
+        await interaction.response.defer()
+        question = Question(asker, Wish.read(self.about["wish"]), track=str(self.values[0]))
+        slate = slate_of(interaction, private=_is_private(interaction))
+        await answer(interaction.client, slate, question)
+
+
+PRESSES = (Why, Next, Feature, Preview, Choose)

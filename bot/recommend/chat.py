@@ -1,0 +1,86 @@
+"""Clips and links in chat: in direct messages, on mention, and in listening channels."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import discord
+from discord.ext import commands
+
+from bot import errors
+from bot.admin.help import welcome
+from bot.cards import layouts
+from bot.recommend import answering, clips
+from bot.recommend.answering import Question
+from musrec.model import MusrecError
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+LONGEST_QUESTION = 200
+"""Characters; a longer text without a link is talk, not a title."""
+
+
+class Chat(commands.Cog):
+    """Listens where it was asked to."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a clip, a link or, where the bot was spoken to, a title."""
+        if message.author.bot or message.webhook_id is not None or self._bot.user is None:
+            return
+        spoken_to = message.guild is None or self._bot.user in message.mentions
+        question = self._question(message, spoken_to=spoken_to)
+        if question is None and not spoken_to:
+            return
+        if not spoken_to and not await self._listens_in(message):
+            return
+        try:
+            await self._bot.admit(message.author, message.guild)
+            if question is None:
+                await message.reply(view=welcome())
+                return
+            guild = message.guild.id if message.guild else None
+            self._bot.turns.take(message.author.id, guild, message.created_at)
+        except MusrecError as error:
+            if spoken_to:
+                await self._say(message, error)
+            return
+        except discord.HTTPException as error:
+            errors.explain(error)
+            return
+        await answering.answer(self._bot, answering.slate_under(message), question)
+
+    def _question(self, message: discord.Message, *, spoken_to: bool) -> Question | None:
+        member = message.author.id
+        asked_about = [message]
+        # "@bot" as a reply to somebody's clip means that clip.
+        replied = message.reference and message.reference.resolved
+        if spoken_to and isinstance(replied, discord.Message):
+            asked_about.append(replied)
+        for candidate in asked_about:
+            if clip := clips.clip_in(candidate):
+                return Question(member, clip=clip)
+            if link := clips.link_in(candidate):
+                return Question(member, text=link)
+        text = re.sub(r"<[@#][^>]*>", "", message.content).strip()
+        if spoken_to and 0 < len(text) <= LONGEST_QUESTION:
+            return Question(member, text=text)
+        return None
+
+    async def _listens_in(self, message: discord.Message) -> bool:
+        if message.guild is None:
+            return False
+        wishes = await self._bot.service.store.guild(str(message.guild.id))
+        channels = {str(message.channel.id), str(getattr(message.channel, "parent_id", None))}
+        return bool(channels & wishes.channels)
+
+    async def _say(self, message: discord.Message, error: MusrecError) -> None:
+        try:
+            await message.reply(view=layouts.trouble(str(error), error.hint))
+        except discord.HTTPException as gone:
+            errors.explain(gone)

@@ -1,0 +1,117 @@
+"""`/recommend`, `/search` and "Find similar"."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.cards import layouts, words
+from bot.recommend import answering, clips
+from bot.recommend.answering import Question, Wish
+from musrec.model import Choices, NotFound, Track
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+Context = discord.Interaction["Bot"]
+SHOWN = 10
+
+
+class Recommend(commands.Cog):
+    """Questions asked by command."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._similar = app_commands.ContextMenu(name="Find similar", callback=self.find_similar)
+        bot.tree.add_command(self._similar)
+
+    async def cog_unload(self) -> None:
+        """Take the message menu away with the rest."""
+        self._bot.tree.remove_command(self._similar.name, type=self._similar.type)
+
+    @app_commands.command()
+    @app_commands.describe(
+        song="A link or a title; leave it out to start from what you like",
+        clip="A file to listen to: music, a video, a voice message",
+        count="How many songs",
+        genre="Only this genre",
+        adventurous="0: the closest, 10: the bravest",
+        private="Only you see the answer",
+    )
+    async def recommend(
+        self,
+        interaction: Context,
+        song: app_commands.Range[str, 1, 400] | None = None,
+        clip: discord.Attachment | None = None,
+        count: app_commands.Range[int, 1, answering.MOST_PICKS] | None = None,
+        genre: app_commands.Range[str, 1, 40] | None = None,
+        adventurous: app_commands.Range[int, 0, 10] | None = None,
+        private: bool = False,
+    ) -> None:
+        """Songs that sound like a song or a clip, and suit you."""
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        wish = Wish.of(count, adventurous, genre)
+        question = Question(interaction.user.id, wish, clip=clip, text=song)
+        slate = answering.slate_of(interaction, private=private)
+        await answering.answer(self._bot, slate, question)
+
+    @recommend.autocomplete("song")
+    async def _songs(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
+        if not typed.strip() or typed.startswith("http"):
+            return []
+        found = await asyncio.to_thread(self._bot.service.suggest, typed, 25)
+        return [
+            app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
+        ]
+
+    @recommend.autocomplete("genre")
+    async def _genres(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
+        wanted = typed.strip().lower()
+        names = [name for name in self._bot.service.genres() if wanted in name]
+        return [app_commands.Choice(name=name[:100], value=name[:40]) for name in names[:25]]
+
+    async def find_similar(self, interaction: Context, message: discord.Message) -> None:
+        """Answer the message menu on any message with a clip or a link."""
+        await interaction.response.defer(thinking=True)
+        clip, link = clips.clip_in(message), clips.link_in(message)
+        if clip is None and link is None:
+            card = await self._bot.service.store.card(str(message.id))
+            if card is None:
+                raise NotFound(
+                    "I see neither a clip nor a link in that message.",
+                    "Try `/recommend` with a title.",
+                )
+            question = Question(interaction.user.id, track=card.track)
+        else:
+            question = Question(interaction.user.id, clip=clip, text=link)
+        slate = answering.slate_of(interaction, private=False)
+        await answering.answer(self._bot, slate, question)
+
+    @app_commands.command()
+    @app_commands.describe(song="A title, an artist or a link")
+    async def search(self, interaction: Context, song: app_commands.Range[str, 1, 400]) -> None:
+        """Find a song, and hear what it is like."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        tracks = await asyncio.to_thread(self._bot.service.suggest, song, SHOWN)
+        if not tracks:
+            found = await self._bot.service.find(song)
+            tracks = [
+                await self._bot.service.store.add_track(track)
+                for track in (found.tracks if isinstance(found, Choices) else (found,))
+            ]
+        await interaction.edit_original_response(view=self._found(tracks, interaction.user.id))
+
+    def _found(self, tracks: list[Track], member: int) -> discord.ui.LayoutView:
+        lines = "\n".join(
+            f"{position}. {words.song(track)}" for position, track in enumerate(tracks, start=1)
+        )
+        select = answering.Choose.offer(tracks, Question(member))
+        return layouts.page(
+            layouts.text(lines),
+            layouts.text("-# Choose one for songs like it."),
+            layouts.row(select),
+        )

@@ -1,0 +1,198 @@
+"""Running the bot for months: start, supervise, check, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import discord
+
+from bot.app import Bot, intents, invitation
+from musrec.model import MusrecError, SettingsError
+from musrec.service import Service
+from musrec.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 300.0
+"""Seconds between two attempts to come back, at most."""
+
+PORTAL = "https://discord.com/developers/applications"
+
+
+class WrongToken(SettingsError):
+    """Discord does not know the token."""
+
+
+async def serve(settings: Settings) -> None:
+    """Run the bot until it is told to stop.
+
+    Raises
+    ------
+    SettingsError
+        There is no token, or Discord does not know it.
+    StoreError
+        The database cannot be used.
+    """
+    _token(settings)
+    stop = asyncio.Event()
+    async with Service.open(settings) as service:
+        warming = asyncio.create_task(_warm(service))
+        with _signals(stop.set):
+            await supervise(
+                settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
+            )
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
+
+
+async def supervise(settings: Settings, build: Callable[[bool], Bot], stop: asyncio.Event) -> None:
+    """Keep a bot running: a client that dies is replaced by a new one, with growing pauses.
+
+    discord.py reconnects by itself once it has been connected. A handshake that fails before that
+    kills the client (its issue 10520), and so may anything unforeseen.
+
+    Parameters
+    ----------
+    settings : Settings
+    build : callable
+        Makes a client; its argument says whether to ask for privileged intents.
+    stop : asyncio.Event
+        Ends it.
+    """
+    privileged, failures = True, 0
+    while not stop.is_set():
+        bot = build(privileged)
+        running = asyncio.create_task(bot.start(_token(settings)))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        was_ready = bot.is_ready()
+        await bot.close()
+        stopping.cancel()
+        (error,) = await asyncio.gather(running, return_exceptions=True)
+        if stop.is_set():
+            break
+        match error:
+            case discord.LoginFailure():
+                raise WrongToken(
+                    "Discord does not know that token.", f"Copy a new one from {PORTAL}, under Bot."
+                ) from error
+            case discord.PrivilegedIntentsRequired() if privileged:
+                log.warning("privileged intents refused", extra={"switch_on_at": PORTAL})
+                privileged = False
+                continue
+        failures = 0 if was_ready else failures + 1
+        pause = min(LONGEST_PAUSE, 2.0**failures)
+        log.error(
+            "client died",
+            exc_info=error if isinstance(error, BaseException) else None,
+            extra={"again_in_seconds": pause},
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+async def _warm(service: Service) -> None:
+    """Start the processes that hear, and find the services, before anybody asks."""
+    try:
+        await service.warm()
+    except MusrecError as error:
+        log.warning("not warm yet", extra={"why": str(error)})
+
+
+def _token(settings: Settings) -> str:
+    token = settings.discord.token.get_secret_value().strip()
+    if not token:
+        raise SettingsError(
+            "There is no bot token.",
+            f"Create a bot at {PORTAL} and set MUSREC_DISCORD__TOKEN; docs/bot.md shows how.",
+        )
+    return token
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Stop on Ctrl-C and on what service managers send."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+
+# Checking ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `python -m bot --check`."""
+
+    good: bool
+    what: str
+    hint: str = ""
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """Find out whether the configuration will work, without going online as the bot."""
+    findings: list[Finding] = []
+    try:
+        async with Service.open(settings) as service:
+            findings.append(Finding(True, f"{len(service.catalogue):,} songs to recommend"))
+            findings += [Finding(True, note) for note in service.notes]
+    except MusrecError as error:
+        findings.append(Finding(False, str(error), error.hint))
+    try:
+        findings += await _check_discord(settings)
+    except MusrecError as error:
+        findings.append(Finding(False, str(error), error.hint))
+    return findings
+
+
+async def _check_discord(settings: Settings) -> list[Finding]:
+    client = discord.Client(intents=discord.Intents.none())
+    try:
+        await client.login(_token(settings))
+        application = await client.application_info()
+    except discord.LoginFailure:
+        raise WrongToken(
+            "Discord does not know that token.", f"Copy a new one from {PORTAL}, under Bot."
+        ) from None
+    except (discord.HTTPException, OSError) as error:
+        raise MusrecError(
+            f"Discord cannot be reached: {type(error).__name__}.", "Check the network."
+        ) from None
+    finally:
+        await client.close()
+    flags, wanted = application.flags, intents(settings)
+    findings = [Finding(True, f"logged in as {application.name}")]
+    for name, label, granted in (
+        (
+            "message_content",
+            "message content",
+            flags.gateway_message_content or flags.gateway_message_content_limited,
+        ),
+        ("presences", "presence", flags.gateway_presence or flags.gateway_presence_limited),
+    ):
+        if not getattr(wanted, name):
+            findings.append(Finding(True, f"the {label} intent is off; it is optional"))
+        elif granted:
+            findings.append(Finding(True, f"the {label} intent is on"))
+        else:
+            findings.append(
+                Finding(
+                    False,
+                    f"the {label} intent is wanted, but not granted",
+                    f"Switch it on at {PORTAL}, under Bot, or set discord.{name} = false.",
+                )
+            )
+    findings.append(Finding(True, f"invite it with {invitation(application.id)}"))
+    return findings

@@ -1,0 +1,126 @@
+"""From what a player shows to what a listener did: plays, skips, finishes and repeats.
+
+A player only ever says which song is on, since when and how long it lasts. How much of it was heard
+follows from the moment when something else comes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from musrec.model import FeedbackKind, Track
+
+SKIPPED_BELOW = 0.5
+"""Share of a song; who hears less of it than this skipped it."""
+FINISHED_FROM = 0.9
+"""Share of a song; players cut the last seconds short when they cross-fade."""
+SHORTEST = timedelta(seconds=5)
+"""A song on for less was passed by on the way to another, and says nothing."""
+AGAIN_WITHIN = timedelta(minutes=10)
+"""A song that comes on again this soon after it was finished is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """A song that is on.
+
+    Attributes
+    ----------
+    track : Track
+    since : datetime
+        When its first second was heard; moves when the listener winds back or forth.
+    duration : timedelta
+    """
+
+    track: Track
+    since: datetime
+    duration: timedelta
+
+    def share(self, at: datetime) -> float:
+        """Share of the song heard by then, 0 to 1."""
+        whole = self.duration.total_seconds()
+        return min(1.0, max(0.0, (at - self.since).total_seconds() / whole)) if whole > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    """What is remembered of one listener.
+
+    Attributes
+    ----------
+    song : Playing
+        What is on, or was on last.
+    began : datetime
+        When it came on here.
+    silent : datetime or None
+        Since when nothing is on: a pause, or the end.
+    finished : datetime or None
+        When `song` was heard to its end.
+    """
+
+    song: Playing
+    began: datetime
+    silent: datetime | None = None
+    finished: datetime | None = None
+
+
+Did = list[tuple[Track, FeedbackKind]]
+
+
+class Listening:
+    """What every listener hears; members who are not listened to leave nothing here."""
+
+    def __init__(self) -> None:
+        self._ears: dict[str, _Ear] = {}
+
+    def heard(self, member: str, playing: Playing | None, at: datetime) -> Did:
+        """Take what a player shows now; None when it is silent.
+
+        A pause is no skip: whether a song was skipped is known when another comes on.
+
+        Returns
+        -------
+        list of (Track, FeedbackKind)
+            What the listener did, oldest first. The same state told twice is told once.
+        """
+        ear = self._ears.get(member)
+        if playing is None:
+            if ear is None or ear.silent:
+                return []
+            ended = ear.finished is None and ear.song.share(at) >= FINISHED_FROM
+            self._ears[member] = replace(ear, silent=at, finished=at if ended else ear.finished)
+            return [(ear.song.track, FeedbackKind.FINISH)] if ended else []
+        if ear is None:
+            self._ears[member] = _Ear(playing, at)
+            return [(playing.track, FeedbackKind.PLAY)]
+        if playing.track.id == ear.song.track.id:
+            return self._same(member, ear, playing, at)
+        self._ears[member] = _Ear(playing, at)
+        return [*_left(ear, at), (playing.track, FeedbackKind.PLAY)]
+
+    def _same(self, member: str, ear: _Ear, playing: Playing, at: datetime) -> Did:
+        """Tell a song that came on again from one that went on, or was wound back a little."""
+        ended = ear.finished or (at if ear.song.share(ear.silent or at) >= FINISHED_FROM else None)
+        anew = playing.since - ear.song.since >= ear.song.duration / 2
+        if ended is None or not anew:
+            self._ears[member] = replace(ear, song=playing, silent=None)
+            return []
+        self._ears[member] = _Ear(playing, at)
+        did: Did = [] if ear.finished else [(playing.track, FeedbackKind.FINISH)]
+        again = at - ended <= AGAIN_WITHIN
+        return [*did, (playing.track, FeedbackKind.REPEAT if again else FeedbackKind.PLAY)]
+
+    def forget(self, member: str) -> None:
+        """Forget what a member is hearing."""
+        self._ears.pop(member, None)
+
+
+def _left(ear: _Ear, at: datetime) -> Did:
+    """Say what going on to another song means for the one that was on."""
+    if ear.finished or at - ear.began < SHORTEST:
+        return []
+    share = ear.song.share(ear.silent or at)
+    if share >= FINISHED_FROM:
+        return [(ear.song.track, FeedbackKind.FINISH)]
+    return [(ear.song.track, FeedbackKind.SKIP)] if share < SKIPPED_BELOW else []
