@@ -1,0 +1,93 @@
+"""From bytes to `Analysis`: everything that is heard, in one pass over one decoded clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.audio import decode, descriptors, features, harmony, kind, rhythm, tagger
+from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, ModelMissing
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
+
+
+def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
+    """Hear a clip.
+
+    Decoding, two transforms of the samples (librosa's and the tagger's) and all that is measured
+    from them; half a second of one processor for 30 s of music.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole audio file, from anywhere.
+    digest : str
+        SHA-256 of `data`, hex.
+    seconds : float
+        How much to hear at most, from the middle of what is longer.
+
+    Returns
+    -------
+    Analysis
+        Finite throughout. `Analysis.kind` says whether it is music at all. A clip of less than
+        three seconds has a tempo of 0, and its tags are those of the clip repeated. Tags are None
+        where the tagger is not installed.
+
+    Raises
+    ------
+    NotAudio
+        Nothing can be decoded, or less than a second.
+    """
+    samples = decode.decode(data, seconds=seconds)
+    return replace(_hear(samples.y), digest=digest)
+
+
+def _hear(y: FloatArray) -> Analysis:
+    spectra = features.spectra(y)
+    statistics = features.statistics(spectra)
+    tagging = _tag(y)
+    tag_mean = tagging.mean if tagging else None
+    pulse = rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+    loudness = descriptors.loudness(y, SAMPLE_RATE)
+    return Analysis(
+        version=ANALYSER_VERSION,
+        digest="",
+        seconds=y.size / SAMPLE_RATE,
+        kind=kind.classify(spectra, rhythm=pulse, tag_mean=tag_mean),
+        statistics=statistics,
+        tag_mean=tag_mean,
+        tag_std=tagging.std if tagging else None,
+        taggram=tagging.taggram if tagging else None,
+        embedding=tagging.embedding if tagging else None,
+        rhythm=pulse,
+        harmony=harmony.key(y, sr=SAMPLE_RATE),
+        loudness=loudness,
+        descriptors=descriptors.describe(
+            statistics, tag_mean=tag_mean, rhythm=pulse, loudness=loudness
+        ),
+        spectrogram=features.spectrogram(spectra),
+    )
+
+
+def prepare() -> None:
+    """Load what `listen` needs, so that the first clip is heard as fast as the next."""
+    decode.start()
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
+    _hear(noise)
+
+
+def _tag(y: FloatArray) -> tagger.Tagging | None:
+    try:
+        return _tagger().tag(y)
+    except ModelMissing:
+        return None
+
+
+@cache
+def _tagger() -> tagger.Tagger:
+    # What is raised is not kept: a tagger that is installed later is found by the next clip.
+    return tagger.load()

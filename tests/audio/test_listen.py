@@ -1,0 +1,129 @@
+"""Everything that is heard in one clip."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musrec.audio import listen as listening
+from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.listen import listen
+from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, NotAudio, SoundKind
+
+RNG = np.random.default_rng(7)
+
+
+def wav(y: np.ndarray) -> bytes:
+    body = (np.clip(y, -1, 1) * 32767).astype("<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
+    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
+
+
+def numbers(value) -> list[float]:
+    """Every number in an analysis, however deep."""
+    if value is None or isinstance(value, str):
+        return []
+    if isinstance(value, np.ndarray):
+        return value.ravel().tolist()
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, (int, float)):
+        return [value]
+    return [x for field in fields(value) for x in numbers(getattr(value, field.name))]
+
+
+@pytest.fixture
+def deaf_to_tags(monkeypatch, tmp_path):
+    """A machine on which the tagger was never installed."""
+    monkeypatch.setenv("MUSREC_CACHE", str(tmp_path))
+    listening._tagger.cache_clear()
+    yield
+    listening._tagger.cache_clear()
+
+
+def test_a_song_is_heard_whole(music: Path):
+    data = (music / "johan-brodd-jobromedia--template.m4a").read_bytes()
+    analysis = listen(data, digest="abc", seconds=20)
+    assert analysis.version == ANALYSER_VERSION
+    assert analysis.digest == "abc"
+    assert analysis.seconds == pytest.approx(20, abs=0.01)
+    assert analysis.kind is SoundKind.MUSIC
+    assert analysis.statistics.shape == (len(STATISTIC_NAMES),)
+    assert 30 <= analysis.rhythm.tempo <= 300
+    assert analysis.harmony.mode in ("major", "minor")
+    assert -40 < analysis.loudness < 0
+    assert {"brightness", "punch", "tempo", "loudness"} <= set(analysis.descriptors)
+    assert analysis.spectrogram.mel.shape == (128, 640)
+    assert np.isfinite(numbers(analysis)).all()
+
+
+def test_without_the_tagger_everything_else_is_heard(music: Path, deaf_to_tags):
+    data = (music / "yuanan-j-a-r--miedo.wav").read_bytes()
+    analysis = listen(data, digest="", seconds=10)
+    assert analysis.tag_mean is analysis.tag_std is analysis.taggram is analysis.embedding is None
+    assert analysis.kind is SoundKind.MUSIC
+    assert analysis.harmony is not None
+    assert np.isfinite(numbers(analysis)).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (np.zeros(5 * SAMPLE_RATE), SoundKind.SILENCE),
+        (RNG.normal(0, 0.2, 5 * SAMPLE_RATE), SoundKind.NOISE),
+        (0.5 * np.sin(np.arange(5 * SAMPLE_RATE) * 0.1), SoundKind.TONES),
+    ],
+)
+def test_what_is_no_music_is_called_by_its_kind(y, kind, deaf_to_tags):
+    analysis = listen(wav(y), digest="")
+    assert analysis.kind is kind
+    assert np.isfinite(numbers(analysis)).all()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_short_clips_are_heard_without_a_tempo(music: Path, seconds):
+    data = (music / "yuanan-j-a-r--miedo.wav").read_bytes()
+    analysis = listen(data, digest="", seconds=seconds)
+    assert analysis.seconds == pytest.approx(seconds)
+    assert analysis.rhythm.tempo == 0
+    assert np.isfinite(numbers(analysis)).all()
+
+
+def test_a_clip_with_one_click_in_it_is_finite(deaf_to_tags):
+    y = np.zeros(4 * SAMPLE_RATE)
+    y[SAMPLE_RATE] = 1
+    assert np.isfinite(numbers(listen(wav(y), digest=""))).all()
+
+
+def test_what_is_no_audio_is_refused():
+    with pytest.raises(NotAudio, match="text"):
+        listen(b"la la la, la la la la", digest="")
+
+
+def test_preparing_loads_what_hearing_needs():
+    import subprocess
+    import sys
+
+    program = """
+import sys, struct
+from musrec.audio import listen
+listen.prepare()
+loaded = set(sys.modules)
+body = bytes(4 * 22050)
+wav = b"RIFF" + struct.pack("<I", 36 + len(body)) + b"WAVEfmt " + struct.pack(
+    "<IHHIIHH", 16, 1, 1, 22050, 44100, 2, 16) + b"data" + struct.pack("<I", len(body)) + body
+listen.listen(wav, digest="")
+print(sorted(set(sys.modules) - loaded))
+print("librosa.feature" in sys.modules or "librosa.beat" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    late, compiled = run.stdout.decode().split("\n")[:2]
+    assert late == "[]"
+    assert compiled == "False"

@@ -1,0 +1,202 @@
+"""Hearing beside the event loop, in processes that may fail."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from musrec.audio.workers import Ears
+from musrec.model import SAMPLE_RATE, Busy, NotAudio, SettingsError, SoundKind
+from musrec.settings import Workers
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def wav(y: np.ndarray) -> bytes:
+    body = (y * 32767).astype("<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
+    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
+
+
+TONE = wav(0.5 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.1))
+SILENCE = wav(np.zeros(3 * SAMPLE_RATE))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ears():
+    """Two workers for all tests: a start takes seconds."""
+    async with Ears(Workers(count=2)) as ears:
+        await ears.warm()
+        yield ears
+
+
+def pids(ears: Ears) -> set[int]:
+    return {worker._pid for worker in ears._workers}
+
+
+async def until_busy(ears: Ears) -> None:
+    while not any(worker._job and not worker._job.done() for worker in ears._workers):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears):
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    clips = [TONE, SILENCE, b"la la la la la la", TONE]
+    heard = await asyncio.gather(*map(ears.hear, clips), return_exceptions=True)
+    counting.cancel()
+    assert [getattr(result, "kind", None) for result in heard] == [
+        SoundKind.TONES,
+        SoundKind.SILENCE,
+        None,
+        SoundKind.TONES,
+    ]
+    assert isinstance(heard[2], NotAudio)
+    assert heard[2].hint.startswith("Send an mp3")
+    assert heard[0].digest == heard[3].digest == hashlib.sha256(TONE).hexdigest()
+    assert turns > 100
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_callers_that_go_away_leave_their_workers_to_the_next(ears: Ears):
+    before = pids(ears)
+    impatient = [asyncio.create_task(ears.hear(TONE)) for _ in range(2)]
+    await until_busy(ears)
+    for task in impatient:
+        task.cancel()
+    assert (await ears.hear(SILENCE)).kind is SoundKind.SILENCE
+    assert all(task.cancelled() for task in impatient)
+    assert pids(ears) == before
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ears):
+    before = pids(ears)
+    for process in before:
+        os.kill(process, signal.SIGKILL)
+    assert (await ears.hear(TONE)).kind is SoundKind.TONES
+    assert pids(ears) != before
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_clip_that_takes_too_long_frees_its_worker(ears: Ears, monkeypatch):
+    limits = Workers.model_construct(clip_seconds=30.0, timeout_seconds=0.001)
+    with monkeypatch.context() as patch:
+        patch.setattr(ears, "_settings", limits)
+        with pytest.raises(Busy, match=r"longer than 0\.001 s"):
+            await ears.hear(TONE)
+    assert any(worker._pool is None for worker in ears._workers)
+    assert (await ears.hear(TONE)).kind is SoundKind.TONES
+
+
+async def test_a_clip_that_stops_two_workers_is_given_up():
+    async with Ears(Workers(count=1)) as ears:
+        hearing = asyncio.create_task(ears.hear(TONE))
+        killed = set()
+        while not hearing.done():
+            worker = ears._workers[0]
+            if worker._job is not None and worker._pid not in killed:
+                killed.add(worker._pid)
+                os.kill(worker._pid, signal.SIGKILL)
+            await asyncio.sleep(0)
+        with pytest.raises(Busy, match="failed twice"):
+            await hearing
+        assert len(killed) == 2
+
+
+def test_errors_keep_their_hint_on_the_way_home():
+    error = pickle.loads(pickle.dumps(NotAudio("What it is.", "What to do.")))
+    assert (str(error), error.hint, error.exit_code) == ("What it is.", "What to do.", 3)
+
+
+PROGRAM = """
+import asyncio
+from pathlib import Path
+from musrec.audio.workers import Ears
+from musrec.settings import Workers
+
+async def main():
+    async with Ears(Workers(count=1)) as ears:
+        await ears.warm()
+        worker = ears._workers[0]._pid
+        children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        print(worker, *children, flush=True)
+        await asyncio.Event().wait()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@on_linux
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_the_program(tmp_path: Path, by):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    program = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    started = [int(word) for word in program.stdout.readline().split()]
+    assert len(started) >= 2  # the worker, and the child that decodes for it
+    if by is signal.SIGINT:
+        os.killpg(program.pid, by)  # as a terminal does
+    else:
+        program.send_signal(by)
+    _, said = program.communicate(timeout=30)
+    deadline = time.monotonic() + 30
+    while any(running(process) for process in started):
+        assert time.monotonic() < deadline, "an orphan is left"
+        os.sched_yield()
+    if by is signal.SIGINT:
+        assert b"SpawnProcess" not in said  # the worker itself says nothing
+
+
+def running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_a_scheduler_that_does_not_answer_is_named():
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with pytest.raises(SettingsError, match="No Dask scheduler answers"):
+        async with Ears(Workers(scheduler="tcp://127.0.0.1:9")):
+            pass
+
+
+async def test_clips_are_heard_on_a_dask_cluster():
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        async with Ears(Workers(scheduler=cluster.scheduler_address)) as ears:
+            await ears.warm()
+            assert (await ears.hear(TONE)).kind is SoundKind.TONES
+            with pytest.raises(NotAudio) as refusal:
+                await ears.hear(b"la la la la la la la")
+            assert refusal.value.hint
