@@ -235,13 +235,15 @@ def test_the_graph_answers_as_the_architecture_written_out(tmp_path: Path) -> No
     w = small_weights(1)
     rng = np.random.default_rng(2)
     filters = rng.uniform(0, 0.1, (96, 257)).astype(np.float32)
-    power = rng.gamma(0.2, 0.3, (3, PATCH_FRAMES, 257)).astype(np.float32)
-    power *= np.array([1e-4, 1e-2, 1], np.float32)[:, None, None]  # quiet, soft, loud
+    power = rng.gamma(0.2, 0.3, (PATCH_FRAMES + 200, 257)).astype(np.float32)
+    power *= np.logspace(-4, 0, len(power), dtype=np.float32)[:, None]  # from quiet to loud
+    starts = np.array([0, 61, 122, 200])
     path = tmp_path / "small.onnx"
     path.write_bytes(graph.build(w, filters, PATCH_FRAMES))
 
-    tags, embedding = tagger.Tagger(path).session().run(None, {"power": power})
-    expected = [forward(w, patch.astype(np.float64) @ filters.T) for patch in power]
+    tags, embedding = tagger.Tagger(path).session().run(None, {"power": power, "starts": starts})
+    mel = power.astype(np.float64) @ filters.T
+    expected = [forward(w, mel[start : start + PATCH_FRAMES]) for start in starts]
     np.testing.assert_allclose(tags, [t for t, _ in expected], atol=2e-6)
     np.testing.assert_allclose(embedding, [e for _, e in expected], atol=2e-5)
     assert np.std(tags, axis=0).max() > 0.01, "the patches must differ for this to mean anything"
@@ -254,8 +256,9 @@ def test_dead_filters_are_left_out_of_the_graph() -> None:
     sizes = {constant.name: constant.dims for constant in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     alive = [count - len(dead) for count, dead in zip(FILTERS, DEAD, strict=True)]
-    found = [sizes[node.input[1]][0] for node in convolutions]
-    assert found == [count for count in alive if count] + [MIDDLE] * 3
+    found = {node.input[1]: sizes[node.input[1]][0] for node in convolutions}
+    wanted = [alive[0]] * 3 + [alive[1]] * 3 + [count for count in alive[2:] if count]
+    assert list(found.values()) == wanted + [MIDDLE] * 3
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,18 @@ music audio tagging" (2019): convolutions of musical shape over a log-mel patch 
 pooling over time, two dense layers. A convolution is followed by ReLU, batch normalisation and the
 maximum over frequency, in this order.
 
-Three things are written otherwise than there, with the same result:
+Four things are written otherwise than there, with the same result:
 
-- Most filters of the published network died in training: of the 561 that look at the patch, 65
-  have weights that are not zero. The others give the same value whatever they hear. They are left
-  out, and what they add to the next layers is computed here, once: a tenth of the work remains.
+- Most filters of the published network died in training: of the 561 that look at the patch, 69
+  have weights that float32 can tell from zero. The others give the same value whatever they hear.
+  They are left out, and what they add to the next layers is computed here, once.
 - The maximum is taken right after the convolution. ReLU and normalisation keep or, where the
   normalisation's factor is negative, reverse the order of the values along frequency, so it is
   enough to reverse the sign of those filters, and everything after runs on one value a frame
   instead of 30 to 96.
+- Patches overlap, and what a tall filter hears in a frame is the same in every patch that holds
+  it, but for the three frames at either end, where the patch is padded with zeros. So the tall
+  filters run once over all frames, and once more over the ends of each patch.
 - The mel filter bank and the logarithm are part of the graph, which therefore starts at the power
   spectrogram.
 """
@@ -40,16 +43,20 @@ OPSET = 17
 _IR_VERSION = 8
 _EPSILON = 1e-3
 """Of every batch normalisation, TensorFlow's default."""
+_TALL = 2
+"""The first so many layers of the front have tall filters, the other three long ones."""
+_END = np.iinfo(np.int64).max
 _DEAD = 1e-8
 """A filter this much weaker than the strongest of its layer is below float32's resolution."""
 
 
-def build(weights: Mapping[str, FloatArray], mel: FloatArray, frames: int) -> bytes:
+def build(weights: Mapping[str, FloatArray], mel: FloatArray, length: int) -> bytes:
     """Return the network as a serialised ONNX model.
 
-    The model takes ``power`` of shape (patches, frames, n_fft // 2 + 1), the power spectrogram,
-    and gives ``tags`` of shape (patches, tags), probabilities, and ``embedding`` of shape
-    (patches, units), the layer before them.
+    The model takes ``power`` of shape (frames, n_fft // 2 + 1), a power spectrogram, and
+    ``starts`` of shape (patches,), the first frame of each patch; it gives ``tags`` of shape
+    (patches, tags), probabilities, and ``embedding`` of shape (patches, units), the layer before
+    them.
 
     Parameters
     ----------
@@ -57,8 +64,8 @@ def build(weights: Mapping[str, FloatArray], mel: FloatArray, frames: int) -> by
         Variables of the checkpoint by TensorFlow's names; sizes are taken from their shapes.
     mel : FloatArray, shape (n_mels, n_fft // 2 + 1)
         Filter bank.
-    frames : int
-        Length of a patch.
+    length : int
+        Frames in a patch.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def build(weights: Mapping[str, FloatArray], mel: FloatArray, frames: int) -> by
     """
     try:
         net = _Net(weights)
-        model = net.model(mel, frames)
+        model = net.model(mel, length)
         checker.check_model(model, full_check=True)
         serialised: bytes = model.SerializeToString(deterministic=True)
     except KeyError as error:
@@ -95,27 +102,34 @@ class _Net:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def model(self, mel: FloatArray, frames: int) -> Any:
+    def model(self, mel: FloatArray, length: int) -> Any:
         bands, bins = mel.shape
+        if any(self.kernel(layer)[0].shape[3] > bands for layer in range(5)):
+            raise ValueError(f"a filter is taller than the {bands} bands of the spectrogram")
         scale, shift = self.normalisation("batch_normalization")
         energy = self.add("MatMul", "power", self.constant(mel.T))
         loud = self.add("Log", self.add("Add", self.add("Mul", energy, _f32(10_000)), _f32(1)))
         decades = self.add("Mul", loud, _f32(1 / np.log(10)))
-        patch = self.add("Add", self.add("Mul", decades, scale), shift)
-        patch = self.add("Unsqueeze", patch, np.array([1], np.int64))
+        clip = self.add("Add", self.add("Mul", decades, scale), shift)
+        starts = self.add("Unsqueeze", "starts", _i64(1))
+        frames = self.add("Add", starts, np.arange(length))  # (p, length), numbers of frames
+        patch = self.add("Unsqueeze", self.add("Gather", clip, frames, axis=0), _i64(1))
+        clip = self.add("Unsqueeze", clip, _i64(0, 1))
 
         alive, constant = zip(*(self.dead_or_alive(layer) for layer in range(5)), strict=True)
         live, still = np.concatenate(alive), np.concatenate(constant)
         front = self.add(
             "Concat",
             *(
-                self.front(patch, layer, alive[layer], bands)
+                self.tall(clip, patch, frames, layer, alive[layer])
+                if layer < _TALL
+                else self.long(patch, layer, alive[layer])
                 for layer in range(5)
                 if alive[layer].any()
             ),
             axis=1,
         )
-        first = self.conv_over_time(front, 5, live, self.still_response(live, still, frames))
+        first = self.conv_over_time(front, 5, live, self.still_response(live, still, length))
         second = self.add("Add", self.conv_over_time(first, 6), first)
         third = self.add("Add", self.conv_over_time(second, 7), second)
         layers = self.add("Concat", front, first, second, third, axis=1)
@@ -150,7 +164,10 @@ class _Net:
         graph = helper.make_graph(
             self.nodes,
             "musicnn",
-            [_tensor("power", ["patches", frames, bins])],
+            [
+                _tensor("power", ["frames", bins]),
+                helper.make_tensor_value_info("starts", TensorProto.INT64, ["patches"]),
+            ],
             [
                 _tensor("tags", ["patches", len(bias)]),
                 _tensor("embedding", ["patches", len(kernel)]),
@@ -169,42 +186,67 @@ class _Net:
         return alive, np.maximum(bias, 0) * scale + shift
 
     def still_response(self, live: BoolArray, still: FloatArray, frames: int) -> FloatArray:
-        """What dead filters add to the first middle layer, shape (filters, frames).
+        """Bias of the first middle layer with what dead filters add to it, shape (filters, frames).
 
         Not the same in every frame: the zeros around the patch take their part at its ends.
         """
         kernel, bias = self.kernel(5)
-        length = kernel.shape[2]
-        taps = kernel[:, 0, :, ~live].T @ still[~live] if (~live).any() else None
+        taps = np.einsum("flc,c->lf", kernel[:, 0][:, :, ~live], still[~live])
         response = np.repeat(bias[:, None], frames, axis=1)
-        if taps is None:
-            return response
-        left = (length - 1) // 2
-        for tap in range(length):
+        left, _ = _margins(len(taps))
+        for tap, added in enumerate(taps):
             begin, end = max(0, left - tap), min(frames, frames + left - tap)
-            response[:, begin:end] += taps[tap][:, None]
+            response[:, begin:end] += added[:, None]
         return response
 
-    def front(self, patch: str, layer: int, alive: BoolArray, bands: int) -> str:
-        """One convolution over the patch with its pooling: (p, 1, t, bands) -> (p, filters, t)."""
+    def tall(self, clip: str, patch: str, frames: str, layer: int, alive: BoolArray) -> str:
+        """Filters over frequency and a few frames, from the whole clip: (p, filters, t)."""
+        left, right = _margins(self.kernel(layer)[0].shape[2])
+        whole = self.loudest(clip, layer, alive, left, right)  # (1, filters, all frames)
+        inner = self.add("Slice", frames, _i64(left), _i64(-right), _i64(1))
+        inside = self.add("Gather", self.add("Squeeze", whole, _i64(0)), inner, axis=1)
+        head = self.add("Slice", patch, _i64(0), _i64(left + right), _i64(2))
+        tail = self.add("Slice", patch, _i64(-left - right), _i64(_END), _i64(2))
+        peak = self.add(
+            "Concat",
+            self.loudest(head, layer, alive, left, 0),
+            self.add("Transpose", inside, perm=[1, 0, 2]),
+            self.loudest(tail, layer, alive, 0, right),
+            axis=2,
+        )
+        return self.rectified(peak, layer, alive)
+
+    def long(self, patch: str, layer: int, alive: BoolArray) -> str:
+        """Filters over many frames of one band, patch by patch: (p, filters, t)."""
+        left, right = _margins(self.kernel(layer)[0].shape[2])
+        return self.rectified(self.loudest(patch, layer, alive, left, right), layer, alive)
+
+    def loudest(self, sound: str, layer: int, alive: BoolArray, left: int, right: int) -> str:
+        """Convolve and take the maximum over frequency: (p, 1, t, bands) -> (p, filters, t').
+
+        Filters are reversed where their normalisation's factor is negative.
+        """
         kernel, bias = self.kernel(layer)
-        scale, shift = self.normalisation(f"batch_normalization_{layer + 1}")
-        kernel, bias, scale, shift = kernel[alive], bias[alive], scale[alive], shift[alive]
-        sign = np.where(scale < 0, np.float32(-1), np.float32(1))
-        length, width = kernel.shape[2:]
-        if width > bands:
-            raise ValueError(f"a filter of {width} bands over {bands}")
-        left = (length - 1) // 2  # zeros around the normalised patch, as TensorFlow's SAME
+        sign = self.sign(layer)
         response = self.add(
             "Conv",
-            patch,
-            self.constant(kernel * sign[:, None, None, None]),
-            self.constant(bias * sign),
-            pads=[left, 0, length - 1 - left, 0],
+            sound,
+            self.constant((kernel * sign[:, None, None, None])[alive]),
+            self.constant((bias * sign)[alive]),
+            pads=[left, 0, right, 0],
         )
-        peak = self.add("ReduceMax", response, axes=[3], keepdims=0)
-        rectified = self.add("Relu", self.add("Mul", peak, sign[:, None]))
-        return self.add("Add", self.add("Mul", rectified, scale[:, None]), shift[:, None])
+        return self.add("ReduceMax", response, axes=[3], keepdims=0)
+
+    def rectified(self, peak: str, layer: int, alive: BoolArray) -> str:
+        """ReLU and normalisation behind the maximum."""
+        scale, shift = self.normalisation(f"batch_normalization_{layer + 1}")
+        upright = self.add("Mul", peak, self.sign(layer)[alive, None])
+        rectified = self.add("Relu", upright)
+        return self.add("Add", self.add("Mul", rectified, scale[alive, None]), shift[alive, None])
+
+    def sign(self, layer: int) -> FloatArray:
+        scale, _ = self.normalisation(f"batch_normalization_{layer + 1}")
+        return np.where(scale < 0, np.float32(-1), np.float32(1))
 
     def conv_over_time(
         self,
@@ -219,13 +261,11 @@ class _Net:
         """
         kernel, bias = self.kernel(layer)
         kernel = kernel[:, 0].transpose(0, 2, 1)
-        length = kernel.shape[2]
-        left = (length - 1) // 2
         response = self.add(
             "Conv",
             features,
             self.constant(kernel if channels is None else kernel[:, channels]),
-            pads=[left, length - 1 - left],
+            pads=_margins(kernel.shape[2]),
         )
         response = self.add("Add", response, bias[:, None] if offset is None else offset)
         scale, shift = self.normalisation(f"batch_normalization_{layer + 1}")
@@ -247,17 +287,28 @@ class _Net:
         scale = gamma / np.sqrt(variance + _EPSILON)
         return scale.astype(np.float32), (beta - mean * scale).astype(np.float32)
 
-    def constant(self, values: FloatArray) -> str:
+    def constant(self, values: NDArray[Any]) -> str:
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def add(self, operator: str, *inputs: str | FloatArray, name: str = "", **settings: Any) -> str:
+    def add(
+        self, operator: str, *inputs: str | NDArray[Any], name: str = "", **settings: Any
+    ) -> str:
         """Add a node; its inputs are names of earlier outputs, or constants."""
         names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
         output = name or f"{operator.lower()}{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], **settings))
         return output
+
+
+def _margins(length: int) -> tuple[int, int]:
+    """Zeros before and after a patch for a filter of that many frames: TensorFlow's SAME."""
+    return (length - 1) // 2, length // 2
+
+
+def _i64(*values: int) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
 
 
 def _f32(value: float) -> FloatArray:

@@ -25,7 +25,7 @@ import numpy as np
 from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
-CONVERTER = 2
+CONVERTER = 1
 """Raised by one whenever the converted model changes; older ones are then converted again."""
 
 RECORD = "musicnn.json"
