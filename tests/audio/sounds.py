@@ -98,3 +98,39 @@ def babble(seconds: float, seed: int = 0) -> Samples:
             at += int(rng.uniform(0.25, 0.6) * SAMPLE_RATE)
     y = y[:n]
     return (0.3 * y / np.abs(y).max()).astype(np.float32)
+
+
+def applause(seconds: float, rate: float = 60.0) -> Samples:
+    """Claps at random moments, `rate` a second."""
+    rng = np.random.default_rng(5)
+    n = int(seconds * SAMPLE_RATE)
+    y = np.zeros(n + SAMPLE_RATE)
+    for start in rng.integers(0, n, int(rate * seconds)):
+        length = int(rng.integers(300, 900))
+        decay = np.exp(-np.arange(length) / rng.uniform(60, 200))
+        y[start : start + length] += rng.uniform(0.2, 1) * rng.standard_normal(length) * decay
+    return (0.3 * y[:n] / np.abs(y).max()).astype(np.float32)
+
+
+def drone(seconds: float) -> Samples:
+    """Seven detuned pairs of partials that swell and fade, each at its own pace."""
+    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    y = np.zeros_like(t)
+    for number, midi in enumerate((36, 43, 48, 52, 55, 60, 67)):
+        swell = 0.5 + 0.5 * np.sin(2 * np.pi * (0.05 + 0.03 * number) * t + number)
+        for cents in (-7, 5):
+            y += swell * np.sin(2 * np.pi * 440 * 2 ** ((midi + cents / 100 - 69) / 12) * t)
+    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+
+
+def melody(seconds: float) -> Samples:
+    """One voice without overtones, with vibrato, that moves by steps of a scale."""
+    rng = np.random.default_rng(11)
+    notes = []
+    while sum(map(len, notes)) < seconds * SAMPLE_RATE:
+        length = float(rng.choice([0.25, 0.5, 1.0]))
+        t = np.arange(int(length * SAMPLE_RATE)) / SAMPLE_RATE
+        frequency = 440 * 2 ** (rng.choice([-5, -3, -1, 0, 2, 4, 5, 7]) / 12)
+        wave = np.sin(2 * np.pi * frequency * t + 1.5 * np.sin(2 * np.pi * 5 * t))
+        notes.append(0.3 * wave * np.minimum(1, t / 0.03) * np.minimum(1, (length - t) / 0.03))
+    return np.concatenate(notes)[: int(seconds * SAMPLE_RATE)].astype(np.float32)
