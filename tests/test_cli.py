@@ -1,0 +1,167 @@
+"""The command line as its user meets it: what is printed, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from musrec import cli
+from musrec.demo import ARTIST, TUNES, write_tunes
+
+ID = re.compile(r"^[a-z2-7]{10}$")
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process, in an empty folder with a store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MUSREC_PATHS__DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MUSREC_LOG__LEVEL", "WARNING")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["musrec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capfd.readouterr()
+        return Ran(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def tune(folder: Path, number: int) -> Path:
+    return folder / f"{ARTIST} - {TUNES[number].title}.wav"
+
+
+def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: Path) -> None:
+    write_tunes(tmp_path / "tunes")
+    for number in (2, 3, 4, 5):
+        tune(tmp_path / "tunes", number).unlink()
+    added = run("add", tmp_path / "tunes", "--json").json
+    assert {song["title"] for song in added["added"]} == {TUNES[0].title, TUNES[1].title}
+    assert "2 known already" in run("add", tmp_path / "tunes").out
+
+    clip = tune(tmp_path / "tunes", 0)
+    ask = ("recommend", clip, "--as", "me", "--offline", "--repeats", "--adventurous", "0")
+    first = run(*ask, "-n", "3", "--json").json
+    assert len(first["picks"]) == 3
+    for pick in first["picks"]:
+        assert ID.match(pick["id"])
+        assert pick["score"] == pytest.approx(sum(pick["terms"].values()))
+        assert pick["reason"].endswith(".")
+    with Image.open(tmp_path / first["card"]) as card:
+        assert card.format == "PNG"
+        assert card.width >= 1000
+
+    best = first["picks"][0]
+    assert run("dislike", best["id"], "--as", "me").code == 0
+    assert "as before" in run("dislike", best["id"], "--as", "me").out
+    second = run(*ask, "-n", "3", "--json").json
+    assert best["id"] not in [pick["id"] for pick in second["picks"]]
+    assert run("unthumb", best["id"], "--as", "me", "--json").json["changed"]
+    assert run(*ask, "-n", "3", "--json").json == first
+
+    printed = run(*ask).out
+    assert best["title"] in printed
+    assert best["reason"] in printed
+    assert "musrec-card.png" in printed
+
+    heard = run("show", clip, "--offline", "--json").json
+    assert heard["kind"] == "music"
+    assert heard["rhythm"]["tempo"] == pytest.approx(TUNES[0].bpm, rel=0.04)
+    assert heard["harmony"]["key"] == "C"
+    assert len(heard["statistics"]) > 400
+    assert "bpm" in run("show", clip, "--offline").out
+
+
+def test_what_cannot_be_heard_is_said_with_a_code_of_its_kind(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "page.mp3"
+    page.write_text("<html>not here</html>")
+    said = run("recommend", page, "--offline")
+    assert said.code == 3
+    assert "✗" in said.err
+    assert "Traceback" not in said.err
+    as_json = run("recommend", page, "--offline", "--json")
+    assert as_json.code == 3
+    assert as_json.json["error"] == "NotAudio"
+    assert as_json.json["hint"]
+    assert not (tmp_path / "musrec-card.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("recommend", "no such song at all", "--offline"), 4, "No song in the catalogue"),
+        (("like", "no such song at all", "--as", "me"), 4, "No song in the catalogue"),
+        (("add", "nowhere"), 4, "There is nothing at nowhere"),
+        (("recommend", ".", "--offline"), 4, "is a folder"),
+        (("--config", "nowhere.toml", "search", "x"), 6, "There is no configuration"),
+        (("recommend",), 2, "Missing argument"),
+    ],
+)
+def test_every_mistake_has_its_sentence_and_code(
+    run: Run, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert said in ran.err
+
+
+def test_a_store_from_a_newer_version_is_left_alone(run: Run, tmp_path: Path) -> None:
+    assert run("search", "love").code == 0
+    database = sqlite3.connect(tmp_path / "data" / "musrec.db")
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    database.close()
+    ran = run("search", "love")
+    assert ran.code == 5
+    assert "newer version" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(stat.S_IRUSR)
+    ran = run("search", "love")
+    assert ran.code == 5
+    assert "permissions" in ran.err
+
+
+def test_help_is_light(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['musrec', '--help']\n"
+        "from musrec import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(*sorted(set(name.partition('.')[0] for name in sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stderr.split())
+    assert "recommend" in ran.stdout
+    assert not loaded & {"numpy", "scipy", "sklearn", "librosa", "sqlalchemy", "aiohttp", "PIL"}
