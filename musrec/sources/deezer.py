@@ -11,13 +11,14 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import aiohttp
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.fetch import Api, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import SIMILAR, Lookups
@@ -135,7 +136,8 @@ class Deezer(ClipProvider):
         if artist := self._artists.get(number):
             return artist
         if number:
-            await self._one(f"/track/{number}", deadline)
+            with suppress(Absent):  # withdrawn since
+                await self._one(f"/track/{number}", deadline)
             if artist := self._artists.get(number):
                 return artist
         if not track.artists:
@@ -192,7 +194,7 @@ class Deezer(ClipProvider):
         self, path: str, deadline: Deadline, params: dict[str, str | int]
     ) -> list[Track]:
         answer = await self._api.get(path, deadline, params, complaint=_complaint)
-        tracks = [self._track(row) for row in shapes.rows(answer, "data")]
+        tracks = [self._track(row) for row in listed(self.label, answer, "data")]
         return [track for track in tracks if track]
 
     def _track(self, row: object) -> Track | None:

@@ -238,6 +238,20 @@ class Api:
             return answer
 
 
+def listed(who: str, answer: object, *path: str) -> list[object]:
+    """Return the list that an answer must hold: one without it says nothing of what there is.
+
+    Raises
+    ------
+    Refused
+        There is no list.
+    """
+    found = shapes.at(answer, *path)
+    if not isinstance(found, list):
+        raise Refused(f"{who} answered in a shape that is not known")
+    return found
+
+
 def raise_for_status(who: str, reply: Reply, ability: str = "") -> None:
     """Turn an HTTP status into its outcome; an answer of 200 passes.
 

@@ -215,11 +215,14 @@ class Gate:
             raise Unsupported(why)
         if self.breaker.closed_for:
             self.breaker.admit(self.name)
+        late = Refused(f"{self.name} had no turn free in time")
+        if not deadline.left:
+            raise late
         try:
             async with asyncio.timeout(deadline.left):
                 await self._places.acquire()
         except TimeoutError:
-            raise Refused(f"{self.name} had no turn free in time") from None
+            raise late from None
         try:
             self.breaker.admit(self.name)
             try:
@@ -227,7 +230,7 @@ class Gate:
                     await self._limiter.acquire()
             except TimeoutError:
                 self.breaker.abandoned()
-                raise Refused(f"{self.name} had no turn free in time") from None
+                raise late from None
             async with self._counted(
                 deadline.sooner(min(self._longest, deadline.left / 2)), ability
             ) as own:

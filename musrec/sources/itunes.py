@@ -12,7 +12,7 @@ import aiohttp
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints, permitted
+from musrec.sources.fetch import Api, Endpoints, listed, permitted
 from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import SIMILAR, Lookups
@@ -136,7 +136,7 @@ class ITunes(ClipProvider):
         return self._tracks(answer)
 
     def _tracks(self, answer: object) -> list[Track]:
-        tracks = [self._track(row) for row in shapes.rows(answer, "results")]
+        tracks = [self._track(row) for row in listed(self.label, answer, "results")]
         if found := [track for track in tracks if track]:
             return found
         raise Absent(f"{self.label} has no such song")

@@ -11,7 +11,7 @@ import aiohttp
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.fetch import Api, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import Lookups
@@ -83,14 +83,14 @@ class MusicBrainz(Provider):
         answer = await self._api.get(
             f"/isrc/{isrc}", deadline, {"inc": "artist-credits+genres", "fmt": "json"}
         )
-        return _some(*(_track(row, isrc) for row in shapes.rows(answer, "recordings")))
+        return _some(*(_track(row, isrc) for row in listed(self.label, answer, "recordings")))
 
     async def _search(self, query: str, deadline: Deadline) -> list[Track]:
         words = re.sub(r'[+\-&|!(){}\[\]^"~*?:\\/]', " ", query)  # Lucene's own signs
         answer = await self._api.get(
             "/recording", deadline, {"query": words, "limit": 15, "fmt": "json"}
         )
-        return _some(*(_track(row, None) for row in shapes.rows(answer, "recordings")))
+        return _some(*(_track(row, None) for row in listed(self.label, answer, "recordings")))
 
 
 def _some(*tracks: Track | None) -> list[Track]:

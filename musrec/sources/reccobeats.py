@@ -10,7 +10,7 @@ import aiohttp
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.fetch import Api, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import Lookups
@@ -69,7 +69,7 @@ class ReccoBeats(Provider):
 
     async def _row(self, path: str, number: str, deadline: Deadline) -> object:
         answer = await self._api.get(path, deadline, {"ids": number})
-        for row in shapes.rows(answer, "content"):
+        for row in listed(self.label, answer, "content"):
             if (shapes.text(row, "href") or "").endswith(f"/track/{number}"):
                 return row
         raise Absent(f"{self.label} does not know that Spotify id")

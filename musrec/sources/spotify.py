@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import BACK_OFF, Endpoints
+from musrec.sources.fetch import BACK_OFF, JSON_BYTES, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import Lookups
@@ -56,18 +56,14 @@ class Spotify(Provider):
         """Return the track, or the first tracks of an album or, where allowed, an artist."""
         if link.provider != self.name:
             return await super().open(link, deadline)
-        calls: dict[LinkKind, Callable[[Any], Any]] = {
-            LinkKind.TRACK: lambda spotify: [spotify.track(link.id, market=self._country)],
-            LinkKind.ALBUM: lambda spotify: _items(spotify.album(link.id), "tracks", "items"),
-            LinkKind.ARTIST: lambda spotify: _items(spotify.artist_top_tracks(link.id), "tracks"),
-        }
-        call = calls.get(link.kind)
-        if call is None:
-            raise Unsupported("Spotify shows playlists only to their owner")
-        ability = "" if link.kind is LinkKind.TRACK else str(link.kind)
-        return await self._lookups.tracks(
-            f"spotify:{link.kind}:{link.id}", lambda: self._tracks(call, deadline, ability)
-        )
+        key = f"spotify:{link.kind}:{link.id}"
+        if link.kind is LinkKind.TRACK:
+            return await self._lookups.tracks(key, lambda: self._one(link.id, deadline))
+        if link.kind is LinkKind.ALBUM:
+            return await self._lookups.tracks(
+                key, lambda: self._list(lambda it: it.album_tracks(link.id), deadline, "items")
+            )
+        raise Unsupported(f"Spotify does not show the songs of a {link.kind} to others")
 
     async def by_isrc(self, isrc: str, deadline: Deadline) -> Track:
         """Return the recording with this code, by search."""
@@ -79,12 +75,12 @@ class Spotify(Provider):
     async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
         """Return songs for free text."""
 
-        def call(spotify: Any) -> list[object]:
-            found = spotify.search(query, limit=SEARCH_LIMIT, type="track", market=self._country)
-            return _items(found, "tracks", "items")
+        def call(spotify: Any) -> object:
+            return spotify.search(query, limit=SEARCH_LIMIT, type="track", market=self._country)
 
         return await self._lookups.tracks(
-            f"spotify:search:{query.casefold()}", lambda: self._tracks(call, deadline, "")
+            f"spotify:search:{query.casefold()}",
+            lambda: self._list(call, deadline, "tracks", "items"),
         )
 
     async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
@@ -105,21 +101,28 @@ class Spotify(Provider):
             raise Absent(f"Spotify has no audio features of {track}")
         return ForeignFeatures(self.name, known)
 
-    async def _tracks(
-        self, call: Callable[[Any], Any], deadline: Deadline, ability: str
+    async def _one(self, number: str, deadline: Deadline) -> list[Track]:
+        answer = await self._ask(lambda it: it.track(number, market=self._country), deadline)
+        if track := _track(answer):
+            return [track]
+        raise Refused("Spotify answered without a track")
+
+    async def _list(
+        self, call: Callable[[Any], object], deadline: Deadline, *path: str
     ) -> list[Track]:
-        rows = await self._ask(call, deadline, ability)
-        tracks = [_track(row) for row in shapes.rows(rows)]
+        answer = await self._ask(call, deadline)
+        tracks = [_track(row) for row in listed(self.label, answer, *path)]
         if found := [track for track in tracks if track]:
             return found
         raise Absent("Spotify has no such song")
 
-    async def _ask(self, call: Callable[[Any], Any], deadline: Deadline, ability: str) -> object:
+    async def _ask(
+        self, call: Callable[[Any], object], deadline: Deadline, ability: str = ""
+    ) -> object:
         async with self.gate.turn(deadline, ability):
-            answer: object = await asyncio.to_thread(self._call, call, ability)
-            return answer
+            return await asyncio.to_thread(self._call, call, ability)
 
-    def _call(self, call: Callable[[Any], Any], ability: str) -> Any:
+    def _call(self, call: Callable[[Any], object], ability: str) -> object:
         """Run in a thread: ask, and turn spotipy's errors into outcomes."""
         import requests
         from spotipy.exceptions import SpotifyException, SpotifyOauthError
@@ -127,7 +130,7 @@ class Spotify(Provider):
         try:
             if self._client is None:
                 self._client = self._connect()
-            return call(self._client)
+            answer = call(self._client)
         except SpotifyOauthError as error:
             if error.error == "invalid_client":
                 raise Unsupported("Spotify refuses the client id and secret") from None
@@ -136,8 +139,11 @@ class Spotify(Provider):
             raise _outcome(error.http_status, dict(error.headers or {}), ability) from None
         except requests.RequestException as broken:
             raise Refused(f"Spotify broke off ({type(broken).__name__})") from None
-        except (TypeError, AttributeError, KeyError, ValueError):
+        except (TypeError, AttributeError, KeyError, ValueError, RecursionError):
             raise Refused("Spotify answered with something unexpected") from None
+        if answer is None:
+            raise Refused("Spotify answered with something that is not JSON")
+        return answer
 
     def _connect(self) -> Any:
         import requests
@@ -147,7 +153,8 @@ class Spotify(Provider):
         logging.getLogger("spotipy").setLevel(logging.CRITICAL)
         # A plain session: spotipy's own sleeps through a Retry-After, which may be hours.
         session = requests.Session()
-        session.trust_env = False
+        session.trust_env = False  # a .netrc would replace the token
+        session.hooks["response"].append(_bounded)
         auth = spotipy.SpotifyClientCredentials(
             client_id=self._client_id,
             client_secret=self._secret.get_secret_value(),
@@ -163,6 +170,13 @@ class Spotify(Provider):
         return client
 
 
+def _bounded(response: Any, *_: object, **__: object) -> None:
+    """Refuse a long answer by what it says of its length; the rest is bounded by the time limit."""
+    if int(response.headers.get("Content-Length") or 0) > JSON_BYTES:
+        response.close()
+        raise ValueError("too long")
+
+
 def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:
     wait = retry_after(headers)
     if status in (400, 404) and not ability:
@@ -174,10 +188,6 @@ def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:
     if status == 429:
         return Refused("Spotify asks for patience (HTTP 429)", BACK_OFF if wait is None else wait)
     return Refused(f"Spotify is out of order (HTTP {status})", wait)
-
-
-def _items(answer: object, *path: str) -> list[object]:
-    return shapes.rows(answer, *path)
 
 
 def _track(row: object) -> Track | None:

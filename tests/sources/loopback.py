@@ -128,7 +128,7 @@ async def serving() -> AsyncIterator[Loopback]:
     loopback = Loopback()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", loopback.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from musrec.model import Track
+from musrec.sources.matching import Recordings, Wanted, core, fold, readings, same, versions
+
+
+def track(title: str, *artists: str, duration: float | None = None, **more: str) -> Track:
+    isrc = more.get("isrc")
+    identities = {"isrc": isrc} if isrc else {}
+    return Track(
+        "",
+        title,
+        artists,
+        album=more.get("album"),
+        duration=duration,
+        isrc=isrc,
+        identities=identities,
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("Bohemian Rhapsody", "Queen"), ("Bohemian Rhapsody - 2011 Remaster", "Queen")),
+        (("Die With A Smile", "Lady Gaga & Bruno Mars"), ("Die with a Smile", "Bruno Mars")),
+        (("Señorita", "Shawn Mendes"), ("Senorita (feat. Camila Cabello)", "SHAWN MENDES")),
+        (("Don't Stop Me Now", "Queen"), ("Dont Stop Me Now (Official Video)", "Queen")),
+        (("Rock & Roll", "Led Zeppelin"), ("Rock and Roll", "Led Zeppelin")),
+        (("Hey Jude", "The Beatles"), ("Hey Jude", "Beatles")),
+        (("Live Forever", "Oasis"), ("Live Forever (Remastered)", "Oasis")),
+        (("Song (Live)", "A Band"), ("Song - Live at Wembley", "A Band")),
+    ],
+)
+def test_one_recording_under_two_names_is_recognised(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert same(Wanted(one[0], (one[1],)), track(other[0], other[1]))
+    assert same(Wanted(other[0], (other[1],)), track(one[0], one[1]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("Hurt", "Johnny Cash"), ("Hurt (Live)", "Johnny Cash")),
+        (("Hurt", "Johnny Cash"), ("Hurt", "Nine Inch Nails")),
+        (("Blinding Lights", "The Weeknd"), ("Blinding Lights (Sped Up)", "The Weeknd")),
+        (("One More Time", "Daft Punk"), ("One More Time (Someone Remix)", "Daft Punk")),
+        (("One More Time", "Daft Punk"), ("One More Time (Mixed)", "Daft Punk")),
+        (("Hello", "Adele"), ("Hello (Karaoke Version)", "Adele")),
+        (("Love Story", "Taylor Swift"), ("Love Story (Taylor's Version)", "Taylor Swift")),
+        (("Symphony No. 5", "Beethoven"), ("Symphony No. 9", "Beethoven")),
+        (("Another Brick, Pt. 1", "Pink Floyd"), ("Another Brick, Pt. 2", "Pink Floyd")),
+        (("Song", "A Band"), ("Song (Acoustic)", "A Band")),
+        (("Intro", "The xx"), ("Outro", "The xx")),
+    ],
+)
+def test_another_version_part_or_artist_is_another_recording(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert not same(Wanted(one[0], (one[1],)), track(other[0], other[1]))
+
+
+def test_durations_must_agree_within_three_seconds_where_both_are_known() -> None:
+    wanted = Wanted("One More Time", ("Daft Punk",), duration=320.0)
+    assert same(wanted, track("One More Time", "Daft Punk", duration=322.9))
+    assert not same(wanted, track("One More Time", "Daft Punk", duration=235.0))
+    assert same(wanted, track("One More Time", "Daft Punk"))
+    by_code = Wanted("Anything", ("Anybody",), duration=1.0, isrc="GBDUW0000053")
+    assert same(by_code, track("One More Time", "Daft Punk", duration=320, isrc="GBDUW0000053"))
+
+
+def test_a_copy_gives_itself_away_by_its_artist_or_album() -> None:
+    wanted = Wanted("Hello", ("Adele",))
+    assert not same(wanted, track("Hello", "Adele Karaoke Band"))
+    assert not same(wanted, track("Hello", "Adele", album="Lullaby Tribute to Adele"))
+
+
+def test_brackets_are_read_and_words_outside_them_are_not() -> None:
+    assert versions("Live and Let Die") == frozenset()
+    assert versions("Live and Let Die (Live)") == {"live"}
+    assert core("(I Can't Get No) Satisfaction") == "i cant get no satisfaction"
+    assert core("(Live)") == "live"
+    assert fold("  Ænima – TÖOL!  ") == "ænima tool"
+    assert fold("がんばれ") != fold("かんはれ")
+
+
+def test_headings_are_read_both_ways_round() -> None:
+    first, second, third = readings("Daft Punk - One More Time (Official Video)", "DaftPunkVEVO")
+    assert (first.title, first.artists) == ("One More Time (Official Video)", ("Daft Punk",))
+    assert second.artists == ("One More Time (Official Video)",)
+    assert third.artists == ("DaftPunk",)
+    assert first.query == "Daft Punk One More Time"
+    (topic,) = readings("One More Time", "Daft Punk - Topic")
+    assert (topic.title, topic.artists) == ("One More Time", ("Daft Punk",))
+
+
+def test_recordings_keep_one_of_each_and_what_every_service_knows_of_it() -> None:
+    recordings = Recordings()
+    first = Track("a", "Song", ("A Band",), duration=200.0, identities={"deezer": "1"})
+    again = Track(
+        "b",
+        "Song (Remastered 2009)",
+        ("A Band",),
+        duration=201.0,
+        genre="Rock",
+        identities={"itunes": "2"},
+        provenance={"genre": "itunes"},
+    )
+    live = Track("c", "Song (Live)", ("A Band",), identities={"deezer": "3"})
+    by_id = Track("d", "Song Renamed", ("A Band",), identities={"itunes": "2"})
+    assert [recordings.add(one) for one in (first, again, live, by_id)] == [0, 0, 1, 0]
+    merged = recordings.tracks[0]
+    assert merged.identities == {"deezer": "1", "itunes": "2"}
+    assert (merged.genre, merged.provenance["genre"]) == ("Rock", "itunes")

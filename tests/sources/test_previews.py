@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from musrec.model import Track
+from musrec.settings import SourcesSettings
+from musrec.sources import Deadline, Endpoints, Missing, Preview, Sources
+from tests.sources.loopback import AUDIO, ISRC, Loopback, deezer_track, itunes_track
+from tests.sources.test_providers import MISBEHAVIOUR
+
+SONG = Track(
+    "x",
+    "One More Time",
+    ("Daft Punk",),
+    isrc=ISRC,
+    duration=320.0,
+    identities={"deezer": "3135553", "isrc": ISRC},
+)
+
+
+async def heard(sources: Sources, track: Track, soon: Deadline) -> Preview:
+    preview = await sources.preview(track, deadline=soon)
+    assert isinstance(preview, Preview), preview
+    return preview
+
+
+async def test_a_preview_comes_with_the_page_that_must_be_shown(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    preview = await heard(sources, SONG, soon)
+    assert (preview.data, preview.provider) == (AUDIO, "deezer")
+    assert preview.page_url == "https://www.deezer.com/track/3135553"
+    stocked.json("/deezer/track/3135553", {"error": {"code": 800}})
+    stocked.json(f"/deezer/track/isrc:{ISRC}", {"error": {"code": 800}})
+    stocked.json("/deezer/search", {"data": []})
+    again = await heard(sources, replace(SONG, identities={}), soon)
+    assert again.provider == "itunes"
+    assert again.page_url.startswith("https://music.apple.com/")
+
+
+async def test_a_signed_address_is_asked_for_again_once_it_is_over(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    def clip(name: str, seconds: float) -> str:
+        signature = f"hdnea=exp={time.time() + seconds:.0f}~acl=/*~hmac=00"
+        return f"{server.address}/cdn/{name}.mp3?{signature}"
+
+    song = deezer_track(3135553, SONG.title, "Daft Punk", isrc=ISRC, preview=clip("old", 5))
+    server.json("/deezer/search", {"data": [song]})
+    await sources.resolve("daft punk one more time", deadline=soon)
+    server.raw("/cdn/new.mp3", AUDIO)
+    server.json("/deezer/track/3135553", song | {"preview": clip("new", 900)})
+    assert (await heard(sources, SONG, soon)).data == AUDIO
+    assert server.count("/cdn/old") == 0  # it was known to be over
+    server.raw("/cdn/new.mp3", b"", status=403)  # withdrawn before its time
+    server.raw("/cdn/newest.mp3", AUDIO)
+    server.json("/deezer/track/3135553", song | {"preview": clip("newest", 900)})
+    assert (await heard(sources, SONG, soon)).data == AUDIO
+    before = server.count("/deezer/track/3135553")
+    assert (await heard(sources, SONG, soon)).data == AUDIO
+    assert server.count("/deezer/track/3135553") == before
+
+
+async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    address = f"{server.address}/cdn/x.mp3"
+    empty = deezer_track(3135553, SONG.title, "Daft Punk", isrc=ISRC)
+    wrong = deezer_track(1, "One More Time (Live)", "Daft Punk", preview=f"{server.address}/no")
+    right = deezer_track(2, SONG.title, "Daft Punk", preview=address)
+    server.json("/deezer/track/3135553", empty)
+    server.json(f"/deezer/track/isrc:{ISRC}", empty)
+    server.json("/deezer/search", {"data": [wrong, right]})
+    server.raw("/cdn/x.mp3", AUDIO)
+    preview = await heard(sources, SONG, soon)
+    assert preview.page_url == "https://www.deezer.com/track/2"
+    assert server.count("/no") == 0
+
+
+@pytest.mark.parametrize("misbehaviour", sorted(MISBEHAVIOUR.keys() - {"a bomb of brackets"}))
+async def test_audio_that_is_none_is_refused_and_the_next_provider_asked(
+    stocked: Loopback, sources: Sources, soon: Deadline, misbehaviour: str
+) -> None:
+    MISBEHAVIOUR[misbehaviour](stocked, "/cdn/deezer-3135553.mp3")
+    preview = await heard(sources, SONG, soon)
+    assert (preview.data, preview.provider) == (AUDIO, "itunes")
+    MISBEHAVIOUR[misbehaviour](stocked, "/cdn/itunes.m4a")
+    missing = await sources.preview(SONG, deadline=soon)
+    assert isinstance(missing, Missing)
+    assert "clip" in missing.hint
+
+
+async def test_audio_is_only_downloaded_from_the_list(server: Loopback, soon: Deadline) -> None:
+    """With the list that is used in earnest, a hostile answer makes us ask nobody."""
+    real = Endpoints()
+    at = replace(server.endpoints(), downloads=real.downloads)
+    hostile = [
+        f"{server.address}/steal",
+        "http://169.254.169.254/latest/meta-data/",
+        "file:///etc/passwd",
+        "https://dzcdn.net.evil.example/x.mp3",
+        "gopher://x.dzcdn.net/",
+        "http://x.dzcdn.net/x.mp3",
+        7,
+    ]
+    rows = [
+        deezer_track(n, SONG.title, "Daft Punk") | {"preview": url}
+        for n, url in enumerate(hostile, start=1)
+    ]
+    server.json("/deezer/search", {"data": rows})
+    songs = [itunes_track(1, SONG.title, "Daft Punk", preview=f"{server.address}/steal")]
+    server.json("/itunes/search", {"results": songs})
+    with_itunes = SourcesSettings(ytdlp=False, deezer=False)
+    with_deezer = SourcesSettings(ytdlp=False, itunes=False)
+    async with Sources(with_itunes, endpoints=at) as sources:
+        assert isinstance(await sources.preview(SONG, deadline=soon), Missing)
+    async with Sources(with_deezer, endpoints=at) as sources:
+        await sources.resolve("one more time", deadline=soon)
+        for row in rows:
+            track = replace(SONG, identities={"deezer": str(row["id"])}, isrc=None)
+            assert isinstance(await sources.preview(track, deadline=soon), Missing)
+    assert server.count("/steal") == 0
+
+
+async def test_audio_is_not_fetched_across_a_redirect_to_another_host(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    elsewhere = stocked.address.replace("127.0.0.1", "localhost")
+    stocked.redirect("/cdn/deezer-3135553.mp3", f"{elsewhere}/steal")
+    stocked.redirect("/cdn/itunes.m4a", "/cdn/moved.m4a")
+    stocked.raw("/cdn/moved.m4a", AUDIO)
+    assert (await heard(sources, SONG, soon)).provider == "itunes"
+    assert stocked.count("/steal") == 0
+
+
+async def test_a_preview_never_shows_its_address() -> None:
+    from musrec.sources.previews import Clip
+
+    clip = Clip(
+        "https://x.dzcdn.net/a.mp3?hdnea=exp=1~hmac=secret", "https://www.deezer.com/track/1"
+    )
+    assert "secret" not in repr(clip)
+    assert "ID3" not in repr(Preview(AUDIO, "deezer", "https://www.deezer.com/track/1"))

@@ -1,0 +1,470 @@
+"""Each client against its service's own answers, and against all that services do instead."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from musrec.model import Track
+from musrec.sources import Deadline, Sources
+from musrec.sources.deezer import Deezer
+from musrec.sources.gate import Absent, Refused, Unanswered, Unsupported
+from musrec.sources.itunes import ITunes
+from musrec.sources.lastfm import LastFm
+from musrec.sources.links import Link, LinkKind, parse
+from musrec.sources.listenbrainz import ListenBrainz
+from musrec.sources.lookups import Lookups
+from musrec.sources.musicbrainz import MusicBrainz
+from musrec.sources.oembed import OEmbed
+from musrec.sources.provider import Provider
+from musrec.sources.reccobeats import ReccoBeats
+from musrec.sources.spotify import Spotify
+from tests.sources.loopback import (
+    ARTIST_MBID,
+    ISRC,
+    MBID,
+    SPOTIFY_ID,
+    VIDEO_ID,
+    Loopback,
+    deezer_track,
+    itunes_track,
+    spotify_track,
+    stock,
+)
+
+SONG = Track(
+    "x",
+    "One More Time",
+    ("Daft Punk",),
+    isrc=ISRC,
+    duration=320.0,
+    identities={"deezer": "3135553", "itunes": "697195462", "spotify": SPOTIFY_ID, "isrc": ISRC},
+)
+
+
+class Clients:
+    """One client a service, at the loopback server, with keys that must never be seen."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: Loopback) -> None:
+        at, none = server.endpoints(), Lookups(None)
+        self.deezer = Deezer(session, at, none)
+        self.itunes = ITunes(session, at, none, "US")
+        self.spotify = Spotify("an-id", SecretStr("spotify-secret"), at, none, "US")
+        self.reccobeats = ReccoBeats(session, at, none)
+        self.musicbrainz = MusicBrainz(session, at, none)
+        self.listenbrainz = ListenBrainz(session, at, none, SecretStr("listenbrainz-secret"))
+        self.lastfm = LastFm(session, at, none, SecretStr("lastfm-secret"))
+        self.oembed = OEmbed(session, "youtube", at.oembed["youtube"])
+
+
+@pytest.fixture
+async def clients(server: Loopback) -> AsyncIterator[Clients]:
+    async with aiohttp.ClientSession() as session:
+        yield Clients(session, server)
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def link(text: str) -> Link:
+    parsed = parse(text)
+    assert parsed is not None
+    return parsed
+
+
+# What the services really answered ------------------------------------------------------------
+
+
+async def test_deezer_as_recorded(
+    server: Loopback, clients: Clients, recorded: Path, soon: Deadline
+) -> None:
+    def replay(path: str, name: str) -> None:
+        server.raw(f"/deezer{path}", (recorded / f"{name}.json").read_bytes())
+
+    replay("/track/2947516331", "deezer-track")
+    replay("/track/-1", "deezer-error-nodata")
+    replay("/search", "deezer-search-track")
+    replay("/album/629506181", "deezer-album")
+    replay("/artist/27/related", "deezer-artist-related")
+    replay("/artist/27/radio", "deezer-artist-radio")
+    replay("/artist/6404/top", "deezer-artist-top")
+    replay("/chart/0/tracks", "deezer-chart-tracks")
+    (track,) = await clients.deezer.open(link("deezer.com/track/2947516331"), soon)
+    assert track.title == "Die With A Smile"
+    assert track.artists == ("Lady Gaga", "Bruno Mars")
+    assert (track.isrc, track.duration, track.year) == ("USUM72409273", 250.0, 2024)
+    assert track.popularity == pytest.approx(0.997757)
+    assert track.links == {"deezer": "https://www.deezer.com/track/2947516331"}
+    assert await clients.deezer.genre(track, soon) == "Pop"
+    assert "preview" not in repr(track)
+    assert "hdnea" not in repr(track)
+    found = await clients.deezer.search("soliloquy", soon)
+    assert found[0].artist == "Dave Brubeck"
+    server.json("/deezer/search/artist", {"data": [{"id": 27, "name": "Daft Punk"}]})
+    similar = await clients.deezer.similar(SONG, soon)
+    assert {"Instant Crush (feat. Julian Casablancas)", "Under Pressure", "LA FAMA"} <= {
+        one.title for one in similar
+    }
+    replay(f"/track/isrc:{ISRC}", "deezer-error-nodata")
+    with pytest.raises(Absent):
+        await clients.deezer.by_isrc(ISRC, soon)
+    replay("/search", "deezer-error-quota")
+    with pytest.raises(Refused) as quota:
+        await clients.deezer.search("anything", soon)
+    assert quota.value.retry_after == 5
+    assert clients.deezer.gate.breaker.state == "open"
+
+
+async def test_the_other_services_as_recorded(
+    server: Loopback, clients: Clients, recorded: Path, soon: Deadline
+) -> None:
+    def replay(path: str, name: str, kind: str = "application/json") -> None:
+        server.raw(path, b"\n\n\n" + (recorded / f"{name}.json").read_bytes(), kind=kind)
+
+    replay("/itunes/lookup", "itunes-lookup-album-songs", "text/javascript")
+    songs = await clients.itunes.open(link("https://music.apple.com/us/album/x/1728639278"), soon)
+    assert songs[0].title == "INSIDE-OUTSIDE (Intro)"
+    assert (songs[0].artist, songs[0].genre, songs[0].isrc) == ("Dreamcatcher", "K-Pop", None)
+    assert songs[0].duration == pytest.approx(83.72)
+    assert songs[0].links["itunes"].startswith("https://music.apple.com/us/album/")
+
+    server.json("/token", {"access_token": "t", "expires_in": 3600})
+    replay("/spotify/search", "spotify-search-track-old")
+    replay("/spotify/tracks/6NPVjNh8Jhru9xOmyQigds", "spotify-track-old")
+    (happy,) = await clients.spotify.open(link("spotify:track:6NPVjNh8Jhru9xOmyQigds"), soon)
+    assert (happy.isrc, happy.duration) == ("USQ4E1300686", pytest.approx(233.305))
+    assert (await clients.spotify.search("happy", soon))[0].artist == "Pharrell Williams"
+    assert "limit=10" in next(asked for asked in server.asked if "/spotify/search" in asked)
+    replay("/spotify/search", "spotify-search-empty")
+    with pytest.raises(Absent):
+        await clients.spotify.search("duifhjslkef", soon)
+
+    replay("/reccobeats/track", "reccobeats-track")
+    replay("/reccobeats/audio-features", "reccobeats-audio-features")
+    lights = "0VjIjW4GlUZAMYd2vXMi3b"
+    (track,) = await clients.reccobeats.open(link(f"spotify:track:{lights}"), soon)
+    assert (track.title, track.isrc) == ("Blinding Lights", "USUG11904206")
+    features = await clients.reccobeats.features(track, soon)
+    assert (features.origin, features.values["tempo"]) == ("reccobeats", 171.001)
+    assert len(features.values) == 11
+    with pytest.raises(Absent):  # unknown ids are silently left out
+        await clients.reccobeats.open(link(f"spotify:track:{SPOTIFY_ID}"), soon)
+
+    replay("/musicbrainz/isrc/GBAAA9900303", "musicbrainz-isrc")
+    found = await clients.musicbrainz.by_isrc("GBAAA9900303", soon)
+    assert (found.title, found.duration, found.year) == ("Hey Boy Hey Girl", 289.946, 1999)
+
+    server.json(
+        "/listenbrainz/metadata/lookup/", {"recording_mbid": MBID, "artist_mbids": [ARTIST_MBID]}
+    )
+    replay("/labs/similar-recordings/json", "listenbrainz-labs-similar-recordings")
+    similar = await clients.listenbrainz.similar(SONG, soon)
+    assert [one.artist for one in similar] == ["a‐ha", "Wham!"]
+
+    replies = {
+        "track.getsimilar": "lastfm-track-getsimilar",
+        "artist.getsimilar": "lastfm-artist-getsimilar",
+        "artist.gettoptracks": "lastfm-artist-gettoptracks",
+    }
+
+    async def lastfm(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        name = replies.get(request.query["method"], "lastfm-error6")
+        return aiohttp.web.Response(body=(recorded / f"{name}.json").read_bytes())
+
+    server.set("/lastfm/", lastfm)
+    assert (await clients.lastfm.similar(SONG, soon))[0].title == "Dreaming of Me"
+    replies["track.getsimilar"] = "lastfm-track-getsimilar-unknown"
+    assert {one.title for one in await clients.lastfm.similar(SONG, soon)} >= {"Beautiful Day"}
+    with pytest.raises(Absent):
+        await clients.lastfm.genre(SONG, soon)
+
+
+# What they do instead ---------------------------------------------------------------------------
+
+Ask = Callable[[Clients, Deadline], Awaitable[object]]
+
+QUESTIONS: dict[str, tuple[str, Ask]] = {
+    "deezer": ("/deezer/search", lambda to, by: to.deezer.search("one more time", by)),
+    "itunes": ("/itunes/search", lambda to, by: to.itunes.search("one more time", by)),
+    "spotify": ("/spotify/search", lambda to, by: to.spotify.search("one more time", by)),
+    "spotify token": ("/token", lambda to, by: to.spotify.search("one more time", by)),
+    "reccobeats": ("/reccobeats/track", lambda to, by: to.reccobeats.open(SPOTIFY_LINK, by)),
+    "musicbrainz": (
+        f"/musicbrainz/isrc/{ISRC}",
+        lambda to, by: to.musicbrainz.by_isrc(ISRC, by),
+    ),
+    "listenbrainz": (
+        "/listenbrainz/metadata/lookup/",
+        lambda to, by: to.listenbrainz.similar(SONG, by),
+    ),
+    "lastfm": ("/lastfm/", lambda to, by: to.lastfm.similar(SONG, by)),
+    "oembed": ("/oembed/youtube", lambda to, by: to.oembed.heading(VIDEO_LINK, by)),
+}
+SPOTIFY_LINK = Link("spotify", LinkKind.TRACK, SPOTIFY_ID, "https://open.spotify.com/track/x")
+VIDEO_LINK = Link("youtube", LinkKind.TRACK, VIDEO_ID, "https://www.youtube.com/watch?v=x")
+LAST_SERVICES = ("itunes", "listenbrainz")
+
+MISBEHAVIOUR: dict[str, Callable[[Loopback, str], None]] = {
+    "500": lambda to, path: to.raw(path, b"oops", status=500),
+    "503 with a date": lambda to, path: to.raw(
+        path, b"", status=503, headers={"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}
+    ),
+    "HTML with 200": lambda to, path: to.raw(path, b"<html>hello</html>", kind="text/html"),
+    "10 MB of HTML": lambda to, path: to.raw(path, b"<p>" * 3_500_000, kind="text/html"),
+    "reset in mid-body": lambda to, path: to.reset(path),
+    "redirect to another host": lambda to, path: to.redirect(path, "http://127.0.0.2:9/x"),
+    "redirect in circles": lambda to, path: to.redirect(path, f"{to.address}{path}"),
+    "a bomb of brackets": lambda to, path: to.raw(path, b"[" * 200_000),
+    "not UTF-8": lambda to, path: to.raw(path, b'{"a": "\xff\xfe"}'),
+    "nothing": lambda to, path: to.raw(path, b""),
+}
+
+
+@pytest.mark.parametrize("misbehaviour", MISBEHAVIOUR)
+@pytest.mark.parametrize("who", QUESTIONS)
+async def test_whatever_a_service_does_is_one_of_the_outcomes(
+    server: Loopback, clients: Clients, who: str, misbehaviour: str, soon: Deadline
+) -> None:
+    path, ask = QUESTIONS[who]
+    stock(server)
+    MISBEHAVIOUR[misbehaviour](server, path)
+    with pytest.raises(Refused) as refused:
+        await ask(clients, soon)
+    assert "http" not in str(refused.value).lower().replace("(http ", "")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("who", QUESTIONS)
+async def test_a_retry_after_of_a_day_costs_no_time_and_is_kept(
+    server: Loopback, clients: Clients, who: str, soon: Deadline
+) -> None:
+    path, ask = QUESTIONS[who]
+    stock(server)
+    server.raw(path, b"{}", status=429, headers={"Retry-After": "81654"})
+    before = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(Refused):
+            await ask(clients, soon)
+    assert soon.left > 10
+    assert time.monotonic() - before < 10
+    if who != "spotify token":  # spotipy does not tell what the token's address answered
+        assert server.count(path) == 1
+
+
+@pytest.mark.parametrize("who", ["deezer", "spotify", "lastfm"])
+async def test_a_service_that_hangs_costs_half_of_the_time_at_most(
+    server: Loopback, clients: Clients, who: str
+) -> None:
+    path, ask = QUESTIONS[who]
+    stock(server)
+    server.hang(path)
+    deadline = Deadline.within(1.0)
+    with pytest.raises(Refused, match="did not answer"):
+        await ask(clients, deadline)
+    assert deadline.left > 0
+    server.release()
+
+
+async def test_denied_and_throttled_is_never_not_found(
+    server: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    server.raw("/itunes/search", b"", status=403)
+    with pytest.raises(Refused):
+        await clients.itunes.search("x", soon)
+    assert clients.itunes.gate.breaker.state == "open"
+    server.json("/lastfm/", {"error": 29, "message": "Rate limit exceeded"})
+    with pytest.raises(Refused):
+        await clients.lastfm.similar(SONG, soon)
+    server.json("/lastfm/", {"error": 6, "message": "not found"}, status=404)
+
+
+async def test_what_a_key_cannot_do_is_asked_once(
+    server: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    stock(server)
+    for _ in range(3):
+        with pytest.raises(Unsupported):
+            await clients.spotify.features(SONG, soon)
+    assert server.count("/spotify/audio-features") == 1
+    assert (await clients.spotify.search("one more time", soon))[0].isrc == ISRC
+    server.json(f"/listenbrainz/lb-radio/artist/{ARTIST_MBID}", {}, status=401)
+    for _ in range(2):
+        similar = await clients.listenbrainz.similar(SONG, soon)
+        assert [one.title for one in similar] == ["Take On Me"]
+    assert server.count("lb-radio") == 1
+    assert "key" in " ".join(clients.listenbrainz.gate.cannot)
+
+
+async def test_musicbrainz_and_the_others_are_told_who_is_calling(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    await sources.resolve("https://tidal.com/track/1", deadline=soon)
+    agents = {headers["User-Agent"] for headers in stocked.headers}
+    assert len(agents) == 1
+    assert re.fullmatch(r"musrec/[\d.]+.*", agents.pop())
+
+
+# Shapes ------------------------------------------------------------------------------------------
+
+ODD: tuple[object, ...] = (None, "", "x", "-1", -1, 0, 1e300, 10**30, True, [], {}, [None], ["x"])
+
+
+def mutations(value: Any) -> Iterator[Any]:
+    """The same value with one part missing, or odd, for every part of it."""
+    if isinstance(value, dict):
+        for key in value:
+            less = {name: part for name, part in value.items() if name != key}
+            yield less
+            for odd in ODD:
+                yield less | {key: copy.deepcopy(odd)}
+            for part in mutations(value[key]):
+                yield less | {key: part}
+    elif isinstance(value, list):
+        for row, part in enumerate(value):
+            for mutated in mutations(part):
+                yield [*value[:row], mutated, *value[row + 1 :]]
+
+
+def assert_sound(track: Track) -> None:
+    assert isinstance(track.title, str)
+    assert track.title
+    assert all(isinstance(name, str) and name for name in track.artists)
+    for number in (track.duration, track.popularity):
+        assert number is None or (isinstance(number, float) and number > 0)
+    assert track.popularity is None or track.popularity <= 1
+    assert track.isrc is None or re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", track.isrc)
+    for url in track.links.values():
+        assert url.startswith("https://")
+
+
+async def test_rows_of_any_shape_are_read_or_left_out(
+    server: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    deezer = deezer_track(1, "A", "B", isrc=ISRC, preview="http://x/") | {
+        "contributors": [{"name": "B"}, {"name": "C"}]
+    }
+    itunes = itunes_track(1, "A", "B", preview="http://x/")
+    spotify = spotify_track(SPOTIFY_ID, "A", "B")
+    recording = {
+        "id": MBID,
+        "title": "A",
+        "length": 1,
+        "artist-credit": [{"name": "B", "artist": {"name": "B"}}],
+        "isrcs": [ISRC],
+        "genres": [{"name": "house", "count": 3}],
+    }
+    lastfm = {"name": "A", "artist": {"name": "B"}, "match": "0.5"}
+    labs = {"recording_mbid": MBID, "recording_name": "A", "artist_credit_name": "B"}
+    stock(server)
+    server.json("/deezer/search", {"data": [*ODD, *mutations(deezer)]})
+    server.json("/itunes/search", {"results": [*ODD, *mutations(itunes)]})
+    server.json("/spotify/search", {"tracks": {"items": [*ODD, *mutations(spotify)]}})
+    server.json("/musicbrainz/recording", {"recordings": [*ODD, *mutations(recording)]})
+    server.json("/lastfm/", {"similartracks": {"track": [*ODD, *mutations(lastfm)]}})
+    server.json("/labs/similar-recordings/json", [*ODD, *mutations(labs)])
+    found = [
+        *await clients.deezer.search("a", soon),
+        *await clients.itunes.search("a", soon),
+        *await clients.spotify.search("a", soon),
+        *await clients.musicbrainz.search("a", soon),
+        *await clients.lastfm.similar(SONG, soon),
+        *await clients.listenbrainz.similar(SONG, soon),
+    ]
+    assert len(found) > 400
+    for track in found:
+        assert_sound(track)
+
+
+async def test_answers_of_any_shape_are_read_or_refused(server: Loopback, clients: Clients) -> None:
+    """Every question of every client, to whole answers that are no such thing."""
+    stock(server)
+    album = Track("x", "A", ("B",), identities={"deezer": "3135553"})
+    soon = Deadline.within(60)
+    await clients.deezer.open(link("deezer.com/track/3135553"), soon)  # learns its album
+    for odd in (None, "x", {"data": 7, "results": {}, "tracks": 1, "content": [[]]}):
+        for path in (
+            "/deezer/search",
+            "/deezer/album/302127",
+            "/spotify/search",
+            "/spotify/audio-features/",
+            "/reccobeats/track",
+            "/reccobeats/audio-features",
+            f"/listenbrainz/lb-radio/artist/{ARTIST_MBID}",
+            "/listenbrainz/metadata/recording/",
+            "/labs/similar-recordings/json",
+            "/lastfm/",
+            "/oembed/youtube",
+        ):
+            server.json(path, odd)
+        questions: list[Awaitable[object]] = [
+            clients.deezer.search("a", soon),
+            clients.deezer.genre(album, soon),
+            clients.spotify.search("a", soon),
+            clients.spotify.features(SONG, soon),
+            clients.reccobeats.open(SPOTIFY_LINK, soon),
+            clients.reccobeats.features(SONG, soon),
+            clients.listenbrainz.similar(SONG, soon),
+            clients.lastfm.similar(SONG, soon),
+            clients.lastfm.genre(SONG, soon),
+            clients.oembed.heading(VIDEO_LINK, soon),
+        ]
+        for question in questions:
+            try:
+                answer = await question
+            except Unanswered:
+                continue
+            assert not answer
+
+
+async def test_what_a_provider_cannot_do_it_says(clients: Clients, soon: Deadline) -> None:
+    plain = Provider()
+    plain.label = "Plain"
+    for question in (
+        plain.open(VIDEO_LINK, soon),
+        plain.by_isrc(ISRC, soon),
+        plain.search("x", soon),
+        plain.heading(VIDEO_LINK, soon),
+        plain.audio(SONG, soon),
+        plain.similar(SONG, soon),
+        plain.genre(SONG, soon),
+        plain.features(SONG, soon),
+    ):
+        with pytest.raises(Unsupported, match="Plain"):
+            await question
+
+
+# Secrets ----------------------------------------------------------------------------------------
+
+
+async def test_no_secret_is_ever_logged_said_or_shown(
+    server: Loopback, keyed: Sources, soon: Deadline, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock(server)
+    shown: list[object] = []
+    with caplog.at_level(logging.DEBUG):
+        for status in (200, 500):
+            for path in ("/lastfm/", "/spotify/search", "/listenbrainz/metadata/lookup/"):
+                if status != 200:
+                    server.raw(path, b"broken", status=status)
+            shown += await keyed.candidates(SONG, deadline=soon)
+            shown.append(await keyed.resolve("one more time daft punk", deadline=soon))
+            shown.append(await keyed.resolve(f"spotify:track:{SPOTIFY_ID}", deadline=soon))
+            shown.append(await keyed.preview(SONG, deadline=soon))
+            shown += await keyed.foreign_features(SONG, deadline=soon)
+            shown += keyed.health()
+    assert server.count("api_key=lastfm-secret") > 0
+    assert any("listenbrainz-secret" in str(headers) for headers in server.headers)
+    told = caplog.text + " ".join(map(repr, shown)) + " ".join(map(str, shown)) + repr(keyed)
+    for secret in ("lastfm-secret", "spotify-secret", "listenbrainz-secret", "loopback", "hdnea"):
+        assert secret not in told
