@@ -85,8 +85,9 @@ def build(weights: Mapping[str, FloatArray], mel: FloatArray, length: int) -> by
         checker.ValidationError,
         shape_inference.InferenceError,
     ) as error:
+        why = str(error).strip().splitlines()[0]
         raise ModelMissing(
-            f"The variables of the tagger's checkpoint do not fit together: {error}"
+            f"The variables of the tagger's checkpoint do not fit together: {why}"
         ) from None
     return serialised
 

