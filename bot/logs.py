@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+import discord
+
 from musrec.settings import Settings
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -54,6 +56,8 @@ def configure(settings: Settings) -> None:
         _Line(as_json=settings.log.json_lines, secrets=tuple(filter(None, secrets)))
     )
     logging.basicConfig(level=settings.log.level, handlers=[handler], force=True)
-    # At DEBUG discord.py writes whole messages, and aiohttp addresses that hold a token.
+    # discord.py warns of what only voice would need. At DEBUG it writes whole messages, and aiohttp
+    # addresses that hold a token.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "aiosqlite", "PIL", "numba"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -158,7 +158,7 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 async def _check_discord(settings: Settings) -> list[Finding]:
-    client = discord.Client(intents=discord.Intents.none())
+    client = discord.Client(intents=intents(settings, privileged=False))
     try:
         await client.login(_token(settings))
         application = await client.application_info()

@@ -69,8 +69,15 @@ def plain(text: str, most: int = LONGEST_TITLE) -> str:
 
 
 def address(track: Track) -> str | None:
-    """Return a public page where a track can be heard, safe inside a markdown link."""
-    return next((url for _, url in addresses(track)), None)
+    """Return a page where a track can be heard, safe inside a markdown link.
+
+    For a song that no service has named yet, that is a search for it; a clip that nobody knows the
+    artist of has none.
+    """
+    known = next((url for _, url in addresses(track)), None)
+    if known is not None or not track.artists or "sha256" in track.identities:
+        return known
+    return f"https://www.youtube.com/results?search_query={quote(f'{track.title} {track.artist}')}"
 
 
 def addresses(track: Track) -> list[tuple[str, str]]:

@@ -143,15 +143,20 @@ class Slate:
 
 def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
     """Write on the answer to a deferred interaction."""
-    may = interaction.app_permissions
-    at_home = interaction.guild_id is None or interaction.is_guild_integration()
-    reactions = not interaction.context.private_channel
 
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
         return await interaction.edit_original_response(view=view, attachments=files)
 
-    allowed = interaction.guild_id is None or (may.add_reactions and may.read_message_history)
-    return Slate(put, private=private, reactions=at_home and reactions and allowed)
+    return Slate(put, private=private, reactions=_may_react(interaction))
+
+
+def _may_react(interaction: discord.Interaction[Any]) -> bool:
+    """Whether reactions can be put under the answer: not where the bot is a visitor."""
+    if interaction.guild_id is None:
+        return not interaction.context.private_channel
+    may = interaction.app_permissions
+    at_home = interaction.client.get_guild(interaction.guild_id) is not None
+    return at_home and may.add_reactions and may.read_message_history
 
 
 def slate_under(message: discord.Message) -> Slate:
