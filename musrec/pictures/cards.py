@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
-from musrec.pictures import draw, lettering
+from musrec.pictures import draw, lettering, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
-
-if TYPE_CHECKING:
-    from musrec.model import ByteArray, FloatArray
-
-FLOOR_DB = -96.0
-"""What byte 0 of `Spectrogram.mel` means; byte 255 is 0 dB."""
-RANGE_DB = 70.0
-"""How far below the loudest sound of a card its colours reach."""
 
 MOST_ROWS = 8
 GUTTER = 60
@@ -99,24 +87,19 @@ def card(
         _facts(canvas, right, 638, found)
         return canvas.finish(_alt(given, found, pick, None))
 
-    top_db = loudest(heard)
+    top_db = spectrograms.loudest(heard)
     seconds = max(spectrogram.seconds for spectrogram in heard)
-    for side, area in ((given, left), (found, right)):
+    for side, area, panel in (
+        (given, left, Box(left.left + GUTTER, 168, left.right, 478)),
+        (found, right, Box(right.left, 168, right.right - GUTTER, 478)),
+    ):
         if side.spectrogram is None:
             _profiles(canvas, Box(area.left, 168, area.right, 610), given, found)
-            continue
-        mirrored = side is found
-        panel = Box(
-            area.left + (0 if mirrored else GUTTER),
-            168,
-            area.right - (GUTTER if mirrored else 0),
-            478,
-        )
-        beats = side.analysis.rhythm.beats if side.analysis and side.analysis.rhythm else ()
-        _panel(canvas, panel, side.spectrogram, beats, side.colour, top_db, seconds, mirrored)
+        else:
+            _heard(canvas, panel, side, top_db, seconds)
     _facts(canvas, left, 644, given)
     _facts(canvas, right, 644, found)
-    _legend(canvas, 684, top_db)
+    spectrograms.legend(canvas, 684, top_db)
     return canvas.finish(_alt(given, found, pick, top_db))
 
 
@@ -182,20 +165,6 @@ def signed(value: float) -> str:
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 
-def loudest(spectrograms: Sequence[Spectrogram]) -> float:
-    """Return the top of the common colour scale in dB: the loudest 0.1% of all, in steps of 5."""
-    level = max(float(np.percentile(spectrogram.mel, 99.9)) for spectrogram in spectrograms)
-    decibels = level / 255 * -FLOOR_DB + FLOOR_DB
-    return min(0.0, max(FLOOR_DB + RANGE_DB, math.ceil(decibels / 5) * 5.0))
-
-
-def colours_of(top_db: float) -> ByteArray:
-    """Return the colour of each byte of `Spectrogram.mel` on a scale that ends at `top_db`."""
-    decibels = np.arange(256) / 255 * -FLOOR_DB + FLOOR_DB
-    share = np.clip((decibels - (top_db - RANGE_DB)) / RANGE_DB, 0, 1)
-    return draw.MAGMA[np.rint(share * 255).astype(np.uint8)]
-
-
 def _heading(canvas: Canvas, area: Box, side: Side, badge: str = "") -> None:
     look = canvas.look
     canvas.dot((area.left + 7, 46), 7, side.colour)
@@ -206,69 +175,23 @@ def _heading(canvas: Canvas, area: Box, side: Side, badge: str = "") -> None:
     canvas.text((area.left, 140), side.track.artist, 26, colour=look.muted, width=area.width)
 
 
-def _panel(
-    canvas: Canvas,
-    panel: Box,
-    spectrogram: Spectrogram,
-    beats: Sequence[float],
-    colour: Colour,
-    top_db: float,
-    seconds: float,
-    mirrored: bool,
-) -> None:
-    """Draw a spectrogram, its beats, its chroma and their axes."""
-    look = canvas.look
-    colours = colours_of(top_db)
-    columns = round(panel.width * spectrogram.seconds / seconds)
-    canvas.rectangle(panel, _colour(colours[0]))
-    canvas.heat(
-        Box(panel.left, panel.top, panel.left + columns, panel.bottom), spectrogram.mel, colours
-    )
-
-    anchor: Anchor = "left" if mirrored else "right"
-    labels_x = panel.right + 10 if mirrored else panel.left - 10
-
-    def label(y: float, text: str, size: int = 20) -> None:
-        canvas.text((labels_x, y), text, size, colour=look.muted, anchor=anchor)
-
-    n_mels = spectrogram.mel.shape[0]
-    for hertz, name in draw.hertz_ticks(spectrogram.fmin, spectrogram.fmax):
-        height = draw.height_of(hertz, n_mels, spectrogram.fmin, spectrogram.fmax)
-        y = round(panel.bottom - height * panel.height)
-        edge = panel.right if mirrored else panel.left - 6
-        canvas.rectangle(Box(edge, y - 1, edge + 6, y + 1), look.line)
-        label(y + 7, name)
-    label(panel.top + 10, "Hz")
-
-    strip = Box(panel.left, panel.bottom + 6, panel.right, panel.bottom + 26)
-    canvas.rectangle(strip, look.panel)
-    for beat in beats:
-        if 0 <= beat < spectrogram.seconds:
-            x = panel.left + round(beat / seconds * panel.width)
-            canvas.rectangle(Box(x - 1, strip.top + 3, x + 2, strip.bottom - 3), colour)
-    if not beats:
-        canvas.text(
-            (strip.left + 8, strip.bottom - 4), "no steady beat heard", 18, colour=look.muted
-        )
-    label(strip.bottom - 3, "beat", 18)
-
-    notes = Box(panel.left, strip.bottom + 6, panel.right, strip.bottom + 54)
-    canvas.rectangle(notes, look.panel)
-    canvas.heat(
-        Box(notes.left, notes.top, notes.left + columns, notes.bottom),
-        spectrogram.chroma,
-        draw.ramp(look.panel, colour),
-    )
-    label(notes.bottom - 18, "notes", 18)
-
-    for time in draw.clock_ticks(seconds):
-        middle = panel.left + time / seconds * panel.width
-        tick = Box(round(middle) - 1, notes.bottom, round(middle) + 1, notes.bottom + 6)
-        canvas.rectangle(tick, look.line)
-        side: Anchor = "left" if time == 0 else "right" if middle > panel.right - 24 else "middle"
-        canvas.text(
-            (middle, notes.bottom + 28), draw.clock(time), 20, colour=look.muted, anchor=side
-        )
+def _heard(canvas: Canvas, panel: Box, side: Side, top_db: float, seconds: float) -> None:
+    """Draw a spectrogram, its beats and notes, and their axes on the outer side of the card."""
+    if side.spectrogram is None:
+        return
+    outer: Anchor = "left" if panel.left < WIDTH // 2 else "right"
+    rhythm = side.analysis.rhythm if side.analysis else None
+    beat = Box(panel.left, panel.bottom + 6, panel.right, panel.bottom + 26)
+    notes = Box(panel.left, beat.bottom + 6, panel.right, beat.bottom + 54)
+    spectrograms.sound(canvas, panel, side.spectrogram, top_db, seconds)
+    spectrograms.hertz_axis(canvas, panel, side.spectrogram, outer)
+    spectrograms.beats(canvas, beat, rhythm.beats if rhythm else (), seconds, side.colour)
+    spectrograms.notes(canvas, notes, side.spectrogram, seconds, side.colour)
+    spectrograms.time_axis(canvas, notes, seconds)
+    x = panel.left - 10 if outer == "left" else panel.right + 10
+    anchor: Anchor = "right" if outer == "left" else "left"
+    for y, name in ((beat.bottom - 3, "beat"), (notes.bottom - 18, "notes")):
+        canvas.text((x, y), name, 18, colour=canvas.look.muted, anchor=anchor)
 
 
 def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
@@ -288,7 +211,7 @@ def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
         canvas.text((left, area.top + 82), "Nothing is known of both.", 22, colour=look.muted)
         return
     if tags:
-        words = ("both: " if len(tags) > 1 else "both are ") + " · ".join(tags)
+        words = "both: " + " · ".join(tags)
         canvas.text((left, area.bottom - 22), words, 22, width=right - left)
     top = area.top + 66
     bottom = area.bottom - (56 if tags else 20)
@@ -361,22 +284,6 @@ def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
         canvas.text((area.left, y), text, 24, width=area.width)
 
 
-def _legend(canvas: Canvas, y: int, top_db: float) -> None:
-    look = canvas.look
-    bar = Box(WIDTH // 2 - 130, y - 14, WIDTH // 2 + 130, y)
-    canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA)
-    canvas.text(
-        (bar.left - 12, y),
-        f"quiet  {top_db - RANGE_DB:.0f} dB".replace("-", "−"),
-        20,
-        colour=look.muted,
-        anchor="right",
-    )
-    canvas.text(
-        (bar.right + 12, y), f"{top_db:.0f} dB  loud".replace("-", "−"), 20, colour=look.muted
-    )
-
-
 def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
     """Say what the card shows, from the same data that it is drawn from."""
     parts = [f"{_who(given.track)} beside {_who(found.track)}, a {pick.match}% match."]
@@ -387,10 +294,10 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
         parts.append(
             f"Mel spectrogram of {draw.shorten(side.track.title, 80)}: "
             f"{draw.clock(side.spectrogram.seconds)} long{facts}, "
-            f"strongest around {_where(side.spectrogram)}."
+            f"strongest around {draw.hertz(spectrograms.strongest(side.spectrogram))}."
         )
     if top_db is not None and given.spectrogram and found.spectrogram:
-        difference = _level(found.spectrogram) - _level(given.spectrogram)
+        difference = spectrograms.level(found.spectrogram) - spectrograms.level(given.spectrogram)
         if abs(difference) < 1.5:
             parts.append("Both are about equally loud on one colour scale.")
         else:
@@ -414,25 +321,3 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
 
 def _who(track: Track) -> str:
     return f"{draw.shorten(track.title, 120)} by {draw.shorten(track.artist, 100)}"
-
-
-def _power(spectrogram: Spectrogram) -> FloatArray:
-    decibels = spectrogram.mel.astype(np.float32) / 255 * -FLOOR_DB + FLOOR_DB
-    return np.power(np.float32(10), decibels / 10, dtype=np.float32)
-
-
-def _level(spectrogram: Spectrogram) -> float:
-    return float(10 * np.log10(_power(spectrogram).mean()))
-
-
-def _where(spectrogram: Spectrogram) -> str:
-    """Return the frequency of the strongest row, rounded for people."""
-    row = int(np.argmax(_power(spectrogram).mean(axis=1)))
-    low, high = float(draw.mel(spectrogram.fmin)), float(draw.mel(spectrogram.fmax))
-    point = low + (high - low) * (row + 1) / (spectrogram.mel.shape[0] + 1)
-    hertz = point * 200 / 3 if point < 15 else 1000 * 6.4 ** ((point - 15) / 27)
-    return f"{hertz / 1000:.1f} kHz" if hertz >= 1000 else f"{round(hertz, -1):.0f} Hz"
-
-
-def _colour(row: ByteArray) -> Colour:
-    return int(row[0]), int(row[1]), int(row[2])

@@ -1,0 +1,165 @@
+"""What was heard, drawn over time: spectrogram, waveform, beats, notes and their axes.
+
+Every function takes the `Box` of its strip and how many seconds that box spans, so that strips
+under one another and songs beside one another share one time scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.model import Spectrogram
+from musrec.pictures import draw
+from musrec.pictures.draw import Anchor, Box, Canvas, Colour
+
+if TYPE_CHECKING:
+    from musrec.model import ByteArray, FloatArray
+
+FLOOR_DB = -96.0
+"""What byte 0 of `Spectrogram.mel` means; byte 255 is 0 dB."""
+RANGE_DB = 70.0
+"""How far below the loudest sound of a picture its colours reach."""
+
+
+def loudest(spectrograms: Sequence[Spectrogram]) -> float:
+    """Return the top of the common colour scale in dB: the loudest 0.1% of all, in steps of 5."""
+    level = max(float(np.percentile(spectrogram.mel, 99.9)) for spectrogram in spectrograms)
+    decibels = level / 255 * -FLOOR_DB + FLOOR_DB
+    return min(0.0, max(FLOOR_DB + RANGE_DB, math.ceil(decibels / 5) * 5.0))
+
+
+def colours_of(top_db: float) -> ByteArray:
+    """Return the colour of each byte of `Spectrogram.mel` on a scale that ends at `top_db`."""
+    decibels = np.arange(256) / 255 * -FLOOR_DB + FLOOR_DB
+    share = np.clip((decibels - (top_db - RANGE_DB)) / RANGE_DB, 0, 1)
+    return draw.MAGMA[np.rint(share * 255).astype(np.uint8)]
+
+
+def power(spectrogram: Spectrogram) -> FloatArray:
+    """Return the power of each mel band over time, full scale 1, shape (n_mels, t)."""
+    decibels = spectrogram.mel.astype(np.float32) / 255 * -FLOOR_DB + FLOOR_DB
+    return np.power(np.float32(10), decibels / 10, dtype=np.float32)
+
+
+def level(spectrogram: Spectrogram) -> float:
+    """Return the mean power of all bands in dB."""
+    return float(10 * np.log10(power(spectrogram).mean()))
+
+
+def strongest(spectrogram: Spectrogram) -> float:
+    """Return the frequency in Hz of the band with the most power."""
+    row = int(np.argmax(power(spectrogram).mean(axis=1)))
+    return float(bands(spectrogram)[row])
+
+
+def rolloff(spectrogram: Spectrogram, share: float = 0.85) -> FloatArray:
+    """Return the frequency in Hz below which `share` of the power lies, a column each.
+
+    Measured on mel bands, so coarser than librosa's roll-off of the full spectrum; 0 in silence.
+    """
+    energy = np.cumsum(power(spectrogram), axis=0)
+    rows = np.argmax(energy >= share * energy[-1], axis=0)
+    hertz: FloatArray = bands(spectrogram)[rows]
+    hertz[spectrogram.mel.max(axis=0) == 0] = 0.0
+    return hertz
+
+
+def bands(spectrogram: Spectrogram) -> FloatArray:
+    """Return the frequency in Hz at which each mel filter peaks, shape (n_mels,)."""
+    low, high = float(draw.mel(spectrogram.fmin)), float(draw.mel(spectrogram.fmax))
+    count = spectrogram.mel.shape[0]
+    points = low + (high - low) * np.arange(1, count + 1) / (count + 1)
+    above = 1000.0 * np.power(6.4, (points - 15.0) / 27.0)
+    hertz: FloatArray = np.where(points < 15.0, points * 200.0 / 3.0, above).astype(np.float32)
+    return hertz
+
+
+def sound(
+    canvas: Canvas, panel: Box, spectrogram: Spectrogram, top_db: float, seconds: float
+) -> None:
+    """Draw a spectrogram; what `panel` spans beyond the end of the clip stays dark."""
+    colours = colours_of(top_db)
+    darkest = colours[0].tolist()
+    canvas.rectangle(panel, (darkest[0], darkest[1], darkest[2]))
+    canvas.heat(_heard(panel, spectrogram, seconds), spectrogram.mel, colours)
+
+
+def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram, side: Anchor) -> None:
+    """Write frequencies beside a spectrogram, on its ``left`` or ``right``."""
+    look = canvas.look
+    anchor: Anchor = "left" if side == "right" else "right"
+    x = panel.right + 10 if side == "right" else panel.left - 10
+    edge = panel.right if side == "right" else panel.left - 6
+    for hertz, name in draw.hertz_ticks(spectrogram.fmin, spectrogram.fmax):
+        height = draw.height_of(hertz, spectrogram.mel.shape[0], spectrogram.fmin, spectrogram.fmax)
+        y = round(panel.bottom - height * panel.height)
+        canvas.rectangle(Box(edge, y - 1, edge + 6, y + 1), look.line)
+        canvas.text((x, y + 7), name, 20, colour=look.muted, anchor=anchor)
+    canvas.text((x, panel.top + 10), "Hz", 20, colour=look.muted, anchor=anchor)
+
+
+def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
+    """Write times under a strip."""
+    look = canvas.look
+    for time in draw.clock_ticks(seconds):
+        x = strip.left + time / seconds * strip.width
+        canvas.rectangle(Box(round(x) - 1, strip.bottom, round(x) + 1, strip.bottom + 6), look.line)
+        anchor: Anchor = "left" if time == 0 else "right" if x > strip.right - 24 else "middle"
+        canvas.text((x, strip.bottom + 28), draw.clock(time), 20, colour=look.muted, anchor=anchor)
+
+
+def beats(
+    canvas: Canvas, strip: Box, times: Sequence[float], seconds: float, colour: Colour
+) -> None:
+    """Draw a tick a beat."""
+    canvas.rectangle(strip, canvas.look.panel)
+    for time in times:
+        if 0 <= time < seconds:
+            x = strip.left + round(time / seconds * strip.width)
+            canvas.rectangle(Box(x - 1, strip.top + 3, x + 2, strip.bottom - 3), colour)
+    if not times:
+        canvas.text(
+            (strip.left + 8, strip.bottom - 4), "no steady beat heard", 18, colour=canvas.look.muted
+        )
+
+
+def notes(
+    canvas: Canvas, strip: Box, spectrogram: Spectrogram, seconds: float, colour: Colour
+) -> None:
+    """Draw the chroma: a row a note, C at the bottom to B at the top."""
+    canvas.rectangle(strip, canvas.look.panel)
+    colours = draw.ramp(canvas.look.panel, colour)
+    canvas.heat(_heard(strip, spectrogram, seconds), spectrogram.chroma, colours)
+
+
+def wave(
+    canvas: Canvas, strip: Box, spectrogram: Spectrogram, seconds: float, colour: Colour
+) -> None:
+    """Draw the waveform: from the smallest to the largest sample in each column."""
+    canvas.rectangle(strip, canvas.look.panel)
+    area = _heard(strip, spectrogram, seconds)
+    at = (np.arange(area.width) * spectrogram.waveform.shape[1] / max(1, area.width)).astype(int)
+    middle = (strip.top + strip.bottom) / 2
+    for x, (low, high) in enumerate(spectrogram.waveform[:, at].T / 127 * strip.height / 2):
+        top, bottom = math.floor(middle - high), math.ceil(middle - low)
+        canvas.rectangle(Box(area.left + x, top, area.left + x + 1, max(bottom, top + 2)), colour)
+
+
+def legend(canvas: Canvas, y: int, top_db: float) -> None:
+    """Draw what the colours mean, with its baseline at `y`."""
+    middle = canvas.image.width // 2
+    bar = Box(middle - 130, y - 14, middle + 130, y)
+    canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA)
+    quiet, loud = f"quiet  {top_db - RANGE_DB:.0f} dB", f"{top_db:.0f} dB  loud"
+    muted = canvas.look.muted
+    canvas.text((bar.left - 12, y), quiet.replace("-", "−"), 20, colour=muted, anchor="right")
+    canvas.text((bar.right + 12, y), loud.replace("-", "−"), 20, colour=muted)
+
+
+def _heard(strip: Box, spectrogram: Spectrogram, seconds: float) -> Box:
+    width = max(1, round(strip.width * spectrogram.seconds / seconds))
+    return Box(strip.left, strip.top, strip.left + width, strip.bottom)

@@ -1,0 +1,125 @@
+"""Taste, map, comparison and gallery show the numbers that they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn import brightness, hear, pixels, song, tone, tune
+
+from musrec.pictures.compare import Difference, Row, compare, gallery
+from musrec.pictures.draw import LOOKS
+from musrec.pictures.taste import Taste, catalogue_map, taste
+
+DARK = LOOKS["dark"]
+
+
+def near(image, colour, tolerance=6):
+    return np.abs(image - np.array(colour)).max(axis=-1) <= tolerance
+
+
+def test_the_radar_reaches_out_as_far_as_the_percentile():
+    def top_of_first_axis(value):
+        member = {"brightness": value, "noisiness": 10.0, "intensity": 10.0, "acoustic": 10.0}
+        server = dict.fromkeys(member, 0.0)
+        image = pixels(taste(Taste("Ada", 3, member, server)))
+        return np.argwhere(near(image[:, 280:330], DARK.query))[:, 0].min()
+
+    bottom, middle, top = (top_of_first_axis(value) for value in (20.0, 60.0, 100.0))
+    assert bottom - middle == pytest.approx(middle - top, abs=2)
+    assert bottom - top > 120
+
+
+def test_a_taste_is_told_in_words():
+    portrait = Taste(
+        name="Ada",
+        songs=12,
+        member={"brightness": 70.0, "mood": 20.0},
+        server={"brightness": 50.0, "mood": 55.0},
+        genres={"jazz": 0.75, "rock": 0.25},
+        decades={1950: 9, 1970: 3},
+        signature=(song("So What"),),
+        changed="This month: more jazz.",
+    )
+    picture = taste(portrait)
+    for words in (
+        "learned from 12 songs",
+        "bright 70 (50)",
+        "happy 20 (55)",
+        "jazz 75%, rock 25%",
+        "1950s 9, 1970s 3",
+        "So What — Miles Davis",
+        "more jazz",
+    ):
+        assert words in picture.alt
+
+
+@pytest.mark.parametrize("look", ["dark", "light"])
+def test_a_newcomer_and_an_odd_name_have_a_picture_too(look):
+    assert "0 songs" in taste(Taste("", 0, {}, {}), look=look).alt
+    odd = Taste("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
+    assert len(taste(odd, look=look).alt) <= 1024
+
+
+def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked():
+    points = np.array([[0, 0], [0, 1], [10, 0], [10, 1], [10, 5]], dtype=np.float32)
+    clusters = np.array([0, 0, 1, 1, 1])
+    mine = np.array([False, False, False, False, True])
+    picture = catalogue_map(points, clusters, ["calm", "wild"], mine)
+    image = pixels(picture)[130:]
+    first = np.argwhere(near(image, DARK.series[0], 60) & ~near(image, DARK.text, 60))
+    second = np.argwhere(near(image, DARK.series[1], 60))
+    assert first[:, 1].max() < second[:, 1].min()
+    ring = np.argwhere(near(image[:140], DARK.text, 20))
+    assert len(ring) > 20
+    assert ring[:, 1].min() > 900
+    assert "wild (3, 1 yours); calm (2, 0 yours)" in picture.alt
+
+
+@pytest.mark.parametrize("count", [0, 1, 20_000])
+def test_maps_of_any_size_are_drawn(count):
+    rng = np.random.default_rng(0)
+    points = rng.standard_t(2, size=(count, 2)).astype(np.float32)
+    clusters = rng.integers(0, 8, count)
+    names = [f"a rather long name of cluster {n}" for n in range(8)]
+    picture = catalogue_map(points, clusters, names, rng.random(count) < 0.01)
+    assert f"{count:,} song" in picture.alt
+    assert len(picture.png) < 1_000_000
+
+
+def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone():
+    loud, quiet = hear(tone(1000, level=0.8)), hear(tone(4000, level=0.2))
+    picture = compare(song("Low"), loud, song("High"), quiet)
+    image = pixels(picture)
+    wave_low = near(image[124:204, 100:530], DARK.query, 30).sum()
+    wave_high = near(image[124:204, 570:1000], DARK.pick, 30).sum()
+    assert wave_low == pytest.approx(4 * wave_high, rel=0.1)
+    assert "Low: A major" in picture.alt
+    assert "below 1.0 kHz" in picture.alt
+    assert "below 4.0 kHz" in picture.alt
+
+
+def test_a_comparison_lists_what_is_alike_and_what_is_apart_once_each():
+    features = [Difference(f"feature {n}", f"{n}.0", f"{2 * n}.0", n / 10) for n in range(30)]
+    alt = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[::-1]).alt
+    alike, apart = alt.split("Most alike: ")[1].split("Farthest apart: ")
+    assert alike.startswith("feature 0 0.0 and 0.0; feature 1 ")
+    assert apart.startswith("feature 29 29.0 and 58.0; feature 28 ")
+    few = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[:3]).alt
+    assert sum(few.count(f"feature {n} ") for n in range(3)) == 3
+
+
+def test_a_gallery_has_one_scale_and_says_what_is_where():
+    loud = hear(tune()).spectrogram
+    quiet = hear(tune() / 10).spectrogram
+    rows = [
+        Row("high energy", ((song("Bang"), loud, "energy 95"),)),
+        Row("low energy", ((song("Hush"), quiet, "energy 5"),)),
+        Row("no energy", ()),
+    ]
+    picture = gallery("Folk, high against low", rows)
+    image = pixels(picture)
+    above, below = image[150:300, 40:270], image[462:612, 40:270]
+    assert brightness(below).mean() < 0.5 * brightness(above).mean()
+    assert "high energy: Bang by Miles Davis (energy 95)." in picture.alt
+    assert "no energy: none." in picture.alt
+    assert "Nothing heard yet" in gallery("Empty", []).alt
