@@ -32,7 +32,7 @@ SERIES = (
 STATISTICS = tuple(f"{series}_{moment}" for series in SERIES for moment in MOMENTS)
 N_TAGS = 50
 
-_COLUMNS = np.array([STATISTIC_NAMES.index(name) for name in STATISTICS])
+COLUMNS = np.array([STATISTIC_NAMES.index(name) for name in STATISTICS])
 _LIMIT = 3.0
 
 
@@ -63,7 +63,7 @@ def matrix(
     """
     if statistics.ndim != 2 or statistics.shape[1] != len(STATISTIC_NAMES):
         raise ValueError(f"statistics of shape (n, {len(STATISTIC_NAMES)}) are needed")
-    known = _compressed(statistics[:, _COLUMNS].astype(np.float64))
+    known = _compressed(statistics[:, COLUMNS].astype(np.float64))
     if name == "statistics":
         return known
     if tag_mean is None or tag_std is None:

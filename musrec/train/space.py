@@ -160,29 +160,31 @@ def assess(
         far = dissimilarities(vectors[held], vectors[train], distance)
         near = metrics.nearest(far, 10, performers[train], performers[held])
         precision.append(metrics.precision_at_k(near, genres[train], genres[held]))
-        own.append(own_artist(vectors, performers, held, distance))
+        far = dissimilarities(vectors[held], vectors, distance)
+        far[np.arange(len(held)), held] = np.inf
+        own.append(own_artist(far, performers, performers[held]))
     return Quality(
         float(np.mean(np.concatenate(precision))), float(np.nanmean(np.concatenate(own)))
     )
 
 
 def own_artist(
-    vectors: FloatArray,
-    performers: NDArray[np.str_],
-    queries: NDArray[np.intp],
-    distance: Distance = "cosine",
-    *,
-    corrected: bool = True,
+    far: DoubleArray, performers: NDArray[np.str_], query_performers: NDArray[np.str_]
 ) -> DoubleArray:
-    """Reciprocal rank of the nearest song by the same artist among all songs, one a query.
+    """Reciprocal rank of the nearest song by the query's artist, one value a query.
 
-    NaN for songs whose artist is unknown or has no second song.
+    Parameters
+    ----------
+    far : array, shape (q, n)
+        Dissimilarities; infinite for the query itself.
+
+    Returns
+    -------
+    array, shape (q,)
+        NaN for songs whose artist is unknown or has no second song.
     """
-    far = dissimilarities(vectors[queries], vectors, distance, corrected=corrected)
-    far[np.arange(len(queries)), queries] = np.inf
-    same = performers[queries][:, None] == performers
+    same = query_performers[:, None] == performers
     same &= ~np.char.startswith(performers, "?")
-    same[np.arange(len(queries)), queries] = False
     return metrics.reciprocal_rank(far, same)
 
 

@@ -1,0 +1,300 @@
+"""``musrec evaluate similarity``: how near songs of one genre, and of one artist, stand.
+
+Genre precision@10 with artists kept apart, hubness of the 10-occurrence (D. Schnitzer et al., JMLR
+13, 2012), and the rank of an artist's own other songs. Measured for songs that the space has not
+met: against the songs it was learned from, as in use, and among themselves, which is harder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from musrec.evaluate import metrics, tables
+from musrec.evaluate.genre import FOLDS, interval, starter_tables, statistics
+from musrec.evaluate.report import Cell, Report
+from musrec.model import NotFound
+from musrec.space import Space, inputs
+from musrec.space.index import Distance
+from musrec.train.space import (
+    SEED,
+    Recipe,
+    dissimilarities,
+    fit,
+    folds,
+    matrix,
+    own_artist,
+    scaling,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from musrec.evaluate.tables import Tables
+    from musrec.model import FloatArray
+    from musrec.space.inputs import DoubleArray
+
+K = 10
+_FEWEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Something that says how alike songs are.
+
+    Attributes
+    ----------
+    name : str
+    needs_tags : bool
+    learn : callable
+        From the clips to learn from to a function that places clips, (n,) -> (n, d).
+    distance : str
+        Of `musrec.space.Index`, or ``"kl"`` for diagonal Gaussians (means, then deviations).
+    corrected : bool
+        Whether hubs are corrected by mutual proximity.
+    """
+
+    name: str
+    needs_tags: bool
+    learn: Callable[[Tables], Callable[[Tables], FloatArray]]
+    distance: str
+    corrected: bool
+
+    def far(self, queries: FloatArray, vectors: FloatArray) -> DoubleArray:
+        """Dissimilarities, shape (q, n)."""
+        if self.distance == "kl":
+            return gaussian_divergence(queries, vectors)
+        return dissimilarities(queries, vectors, _distance(self.distance), corrected=self.corrected)
+
+
+def systems(*, shipped: bool) -> tuple[System, ...]:
+    """Baselines, then our spaces at every distance; as shipped, or learned anew by their recipe."""
+    plain = [
+        System("MFCC Gaussians, symmetric KL", False, _gaussians, "kl", corrected=False),
+        System("105 statistics", False, _scaled_statistics, "euclidean", corrected=False),
+        System("105 statistics", False, _scaled_statistics, "cosine", corrected=False),
+        System("50 tags, mean", True, _tags, "cosine", corrected=False),
+    ]
+    learn = _as_shipped if shipped else _anew
+    for name in get_args(inputs.Name)[::-1]:
+        for distance in get_args(Distance):
+            for corrected in (False, True):
+                space = System(
+                    f"space `{name}`", name == "full", partial(learn, name), distance, corrected
+                )
+                plain.append(space)
+    return tuple(plain)
+
+
+def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
+    """Evaluate similarity on a folder of tables.
+
+    Clips that the shipped spaces were made from are cross-validated; all others, whatever their
+    split is called, are placed by the shipped spaces.
+
+    Parameters
+    ----------
+    folder : Path or None
+        As `musrec.evaluate.tables` reads it.
+    default : Path
+        Where `folder` is not given: the tables that the shipped spaces were made from.
+    seeds : int
+        Repeats of the cross-validation.
+    """
+    clips = tables.load(folder or default)
+    songs = starter_tables()
+    known = np.isin(clips.clips, songs.clips)
+    seen, unseen = clips.rows(known & clips.tagged), clips.rows(~known)
+    rows: list[tuple[Cell, ...]] = []
+    if len(seen) >= _FEWEST:
+        rows += [_cross_validated(system, seen, seeds) for system in systems(shipped=False)]
+    for split in sorted(set(unseen.splits.tolist())):
+        part = unseen.rows(unseen.splits == split)
+        for system in systems(shipped=True):
+            some = part.rows(part.tagged) if system.needs_tags else part
+            if len(some) > K:
+                rows.append(_unseen(system, some, songs, split or "other"))
+    if not rows:
+        raise NotFound(f"{clips.folder} has too few clips to say anything.")
+    return Report(
+        title="Similarity",
+        protocol=(
+            f"{len(clips)} clips of {clips.folder.name}, artists kept apart, precision@{K} by "
+            f"genre. Cross-validation of the {len(seen)} clips that the shipped spaces were made "
+            f"from, {seeds} times, seeds from {SEED}: {FOLDS} folds whose clips are queries to the "
+            "others (`P@10`, and the same with random folds), and halves whose clips are ranked "
+            f"among themselves (`P@10 among unseen`, hubness). The other {len(unseen)} clips: "
+            "queries to the starter catalogue, and ranked among themselves."
+        ),
+        columns=(
+            *("system", "distance", "hubs", "clips", "n", "P@10", "95% CI", "random split", "gap"),
+            *("P@10 among unseen", "95% CI (unseen)", "skew", "antihubs", "own artist MRR"),
+        ),
+        rows=tuple(rows),
+        notes=(
+            "Hubs: corrected means mutual proximity, as `musrec.space.Index` does by default.",
+            "Skew and antihubs: of the 10-occurrence among unseen clips, artists not filtered.",
+            "Own artist: mean reciprocal rank of the nearest song by the query's artist.",
+            "MFCC Gaussians are diagonal: the tables have no covariances of MFCC 1 to 12.",
+            "Intervals: 95% bootstrap over whole artists.",
+        ),
+    )
+
+
+def gaussian_divergence(queries: FloatArray, vectors: FloatArray) -> DoubleArray:
+    """Symmetric Kullback-Leibler divergence of diagonal Gaussians, shape (q, n).
+
+    Parameters
+    ----------
+    queries, vectors : FloatArray, shapes (q, 2 m) and (n, 2 m)
+        Means, then deviations (M. Mandel, D. Ellis, "Song-level features and support vector
+        machines for music classification", ISMIR 2005).
+    """
+    m = vectors.shape[1] // 2
+    mean_q, mean_n = queries[:, None, :m].astype(float), vectors[None, :, :m].astype(float)
+    var_q = np.square(queries[:, None, m:].astype(float)) + 1e-9
+    var_n = np.square(vectors[None, :, m:].astype(float)) + 1e-9
+    square = np.square(mean_q - mean_n)
+    terms = (var_q + square) / var_n + (var_n + square) / var_q - 2
+    total: DoubleArray = terms.sum(axis=2) / 4
+    return total
+
+
+def _cross_validated(system: System, clips: Tables, seeds: int) -> tuple[Cell, ...]:
+    performers, n = clips.performers, len(clips)
+    apart, own = _folds(system, clips, performers, seeds)
+    random, _ = _folds(system, clips, clips.clips, seeds)
+    among: list[DoubleArray] = []
+    skews, orphans = [], []
+    for train, held in folds(clips.genres, performers, n=2, seeds=seeds):
+        half = clips.rows(held)
+        vectors = system.learn(clips.rows(train))(half)
+        precision, skew, orphan = _among(system, vectors, half)
+        among.append(_spread(precision, held, n))
+        skews.append(skew)
+        orphans.append(orphan)
+    unseen = _mean(among)
+    return (
+        *_name(system),
+        *("cross-validation", n),
+        float(apart.mean()),
+        interval(apart, performers),
+        float(random.mean()),
+        float(random.mean() - apart.mean()),
+        float(np.nanmean(unseen)),
+        interval(unseen, performers),
+        *(float(np.mean(skews)), float(np.mean(orphans)), float(np.nanmean(own))),
+    )
+
+
+def _folds(
+    system: System, clips: Tables, groups: NDArray[np.str_], seeds: int
+) -> tuple[DoubleArray, DoubleArray]:
+    """Precision@10 of held-out clips, and reciprocal rank of their own artist; a value a clip."""
+    performers, n = clips.performers, len(clips)
+    precision, own = [], []
+    for train, held in folds(clips.genres, groups, n=FOLDS, seeds=seeds):
+        vectors = system.learn(clips.rows(train))(clips)
+        far = system.far(vectors[held], vectors[train])
+        # With random folds the artist is not filtered either: that is what leaks.
+        near = metrics.nearest(far, K, np.zeros(len(train)), np.ones(len(held)))
+        right = metrics.precision_at_k(near, clips.genres[train], clips.genres[held])
+        precision.append(_spread(right, held, n))
+        everywhere = system.far(vectors[held], vectors)
+        everywhere[np.arange(len(held)), held] = np.inf
+        own.append(_spread(own_artist(everywhere, performers, performers[held]), held, n))
+    return _mean(precision), _mean(own)
+
+
+def _unseen(system: System, clips: Tables, songs: Tables, split: str) -> tuple[Cell, ...]:
+    place = system.learn(songs)
+    vectors = place(clips)
+    far = system.far(vectors, place(songs))
+    near = metrics.nearest(far, K, songs.performers, clips.performers)
+    precision = metrics.precision_at_k(near, songs.genres, clips.genres)
+    among, skew, orphans = _among(system, vectors, clips)
+    everywhere = system.far(vectors, vectors)
+    np.fill_diagonal(everywhere, np.inf)
+    own = own_artist(everywhere, clips.performers, clips.performers)
+    return (
+        *_name(system),
+        *(split, len(clips)),
+        float(precision.mean()),
+        interval(precision, clips.performers),
+        *(None, None),
+        float(among.mean()),
+        interval(among, clips.performers),
+        *(skew, orphans, float(np.nanmean(own)) if np.isfinite(own).any() else None),
+    )
+
+
+def _among(system: System, vectors: FloatArray, clips: Tables) -> tuple[DoubleArray, float, float]:
+    """Precision@10 of clips ranked among themselves, and how uneven the neighbourhoods are."""
+    far = system.far(vectors, vectors)
+    near = metrics.nearest(far, K, clips.performers)
+    counts = metrics.occurrences(metrics.nearest(far, K), len(clips))
+    precision = metrics.precision_at_k(near, clips.genres)
+    return precision, metrics.hubness_skew(counts), metrics.antihubs(counts)
+
+
+def _name(system: System) -> tuple[str, str, str]:
+    return system.name, system.distance, "corrected" if system.corrected else "as they are"
+
+
+def _spread(values: DoubleArray, rows: NDArray[np.intp], n: int) -> DoubleArray:
+    spread = np.full(n, np.nan)
+    spread[rows] = values
+    return spread
+
+
+def _mean(parts: list[DoubleArray]) -> DoubleArray:
+    """Mean of each column over the rows that know it; NaN where none does."""
+    table = np.stack(parts)
+    known = np.isfinite(table)
+    return np.where(
+        known.any(axis=0),
+        np.where(known, table, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1),
+        np.nan,
+    )
+
+
+def _distance(name: str) -> Distance:
+    for distance in get_args(Distance):
+        if distance == name:
+            return distance  # type: ignore[no-any-return]
+    raise ValueError(f"no distance is called {name!r}")
+
+
+def _gaussians(_: Tables) -> Callable[[Tables], FloatArray]:
+    columns = [
+        inputs.STATISTICS.index(f"mfcc_{i}_{moment}")
+        for moment in ("mean", "std")
+        for i in range(1, 13)
+    ]
+    return lambda clips: statistics(clips)[:, columns].astype(np.float32)
+
+
+def _scaled_statistics(learned_from: Tables) -> Callable[[Tables], FloatArray]:
+    mean, scale = scaling(statistics(learned_from))
+    return lambda clips: ((statistics(clips) - mean) / scale).astype(np.float32)
+
+
+def _tags(_: Tables) -> Callable[[Tables], FloatArray]:
+    return lambda clips: clips.tag_mean
+
+
+def _anew(name: inputs.Name, learned_from: Tables) -> Callable[[Tables], FloatArray]:
+    made = Space.load(name).made
+    recipe = Recipe(made["shrinkage"], made["share"])
+    space = fit(name, matrix(name, learned_from), learned_from.genres, recipe, made)
+    return lambda clips: space.project(matrix(name, clips))
+
+
+def _as_shipped(name: inputs.Name, _: Tables) -> Callable[[Tables], FloatArray]:
+    return lambda clips: Space.load(name).project(matrix(name, clips))
