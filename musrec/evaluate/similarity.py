@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -44,52 +44,57 @@ K = 10
 _FEWEST = 100
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """Something that says how alike songs are.
+class Way(NamedTuple):
+    """How vectors are compared.
 
     Attributes
     ----------
-    name : str
-    needs_tags : bool
-    learn : callable
-        From the clips to learn from to a function that places clips, (n,) -> (n, d).
     distance : str
         Of `musrec.space.Index`, or ``"kl"`` for diagonal Gaussians (means, then deviations).
     corrected : bool
         Whether hubs are corrected by mutual proximity.
     """
 
-    name: str
-    needs_tags: bool
-    learn: Callable[[Tables], Callable[[Tables], FloatArray]]
-    distance: str
-    corrected: bool
+    distance: Distance | Literal["kl"]
+    corrected: bool = False
 
     def far(self, queries: FloatArray, vectors: FloatArray) -> DoubleArray:
         """Dissimilarities, shape (q, n)."""
         if self.distance == "kl":
             return gaussian_divergence(queries, vectors)
-        return dissimilarities(queries, vectors, _distance(self.distance), corrected=self.corrected)
+        return dissimilarities(queries, vectors, self.distance, corrected=self.corrected)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Something that places songs, and the ways in which its vectors are compared.
+
+    Attributes
+    ----------
+    name : str
+    needs_tags : bool
+    ways : tuple of Way
+    learn : callable
+        From the clips to learn from to a function that places clips, (n,) -> (n, d).
+    """
+
+    name: str
+    needs_tags: bool
+    ways: tuple[Way, ...]
+    learn: Callable[[Tables], Callable[[Tables], FloatArray]]
 
 
 def systems(*, shipped: bool) -> tuple[System, ...]:
     """Baselines, then our spaces at every distance; as shipped, or learned anew by their recipe."""
-    plain = [
-        System("MFCC Gaussians, symmetric KL", False, _gaussians, "kl", corrected=False),
-        System("105 statistics", False, _scaled_statistics, "euclidean", corrected=False),
-        System("105 statistics", False, _scaled_statistics, "cosine", corrected=False),
-        System("50 tags, mean", True, _tags, "cosine", corrected=False),
-    ]
+    every_way = tuple(Way(distance, on) for distance in get_args(Distance) for on in (False, True))
     learn = _as_shipped if shipped else _anew
-    for name in get_args(inputs.Name)[::-1]:
-        for distance in get_args(Distance):
-            for corrected in (False, True):
-                space = System(
-                    f"space `{name}`", name == "full", partial(learn, name), distance, corrected
-                )
-                plain.append(space)
-    return tuple(plain)
+    return (
+        System("MFCC Gaussians, symmetric KL", False, (Way("kl"),), _gaussians),
+        System("105 statistics", False, (Way("euclidean"), Way("cosine")), _scaled_statistics),
+        System("50 tags, mean", True, (Way("cosine"),), _tags),
+        System("space `statistics`", False, every_way, partial(learn, "statistics")),
+        System("space `full`", True, every_way, partial(learn, "full")),
+    )
 
 
 def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
@@ -113,13 +118,14 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     seen, unseen = clips.rows(known & clips.tagged), clips.rows(~known)
     rows: list[tuple[Cell, ...]] = []
     if len(seen) >= _FEWEST:
-        rows += [_cross_validated(system, seen, seeds) for system in systems(shipped=False)]
+        for system in systems(shipped=False):
+            rows += _cross_validated(system, seen, seeds)
     for split in sorted(set(unseen.splits.tolist())):
         part = unseen.rows(unseen.splits == split)
         for system in systems(shipped=True):
             some = part.rows(part.tagged) if system.needs_tags else part
             if len(some) > K:
-                rows.append(_unseen(system, some, songs, split or "other"))
+                rows += _unseen(system, some, songs, split or "other")
     if not rows:
         raise NotFound(f"{clips.folder} has too few clips to say anything.")
     return Report(
@@ -166,85 +172,106 @@ def gaussian_divergence(queries: FloatArray, vectors: FloatArray) -> DoubleArray
     return total
 
 
-def _cross_validated(system: System, clips: Tables, seeds: int) -> tuple[Cell, ...]:
+def _cross_validated(system: System, clips: Tables, seeds: int) -> list[tuple[Cell, ...]]:
     performers, n = clips.performers, len(clips)
-    apart, own = _folds(system, clips, performers, seeds)
-    random, _ = _folds(system, clips, clips.clips, seeds)
-    among: list[DoubleArray] = []
-    skews, orphans = [], []
+    apart = _folds(system, clips, performers, seeds)
+    # With every clip a group of its own, the split is random and artists are met again.
+    random = _folds(system, clips, clips.clips, seeds)
+    halves: dict[Way, list[_Among]] = {way: [] for way in system.ways}
+    among: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
     for train, held in folds(clips.genres, performers, n=2, seeds=seeds):
         half = clips.rows(held)
         vectors = system.learn(clips.rows(train))(half)
-        precision, skew, orphan = _among(system, vectors, half)
-        among.append(_spread(precision, held, n))
-        skews.append(skew)
-        orphans.append(orphan)
-    unseen = _mean(among)
-    return (
-        *_name(system),
-        *("cross-validation", n),
-        float(apart.mean()),
-        interval(apart, performers),
-        float(random.mean()),
-        float(random.mean() - apart.mean()),
-        float(np.nanmean(unseen)),
-        interval(unseen, performers),
-        *(float(np.mean(skews)), float(np.mean(orphans)), float(np.nanmean(own))),
-    )
+        for way in system.ways:
+            halves[way].append(_among(way.far(vectors, vectors), half))
+            among[way].append(_spread(halves[way][-1].precision, held, n))
+    rows: list[tuple[Cell, ...]] = []
+    for way in system.ways:
+        (precision, own), (met, _), unseen = apart[way], random[way], _mean(among[way])
+        rows.append(
+            (
+                *_name(system, way),
+                *("cross-validation", n),
+                float(precision.mean()),
+                interval(precision, performers),
+                float(met.mean()),
+                float(met.mean() - precision.mean()),
+                float(np.nanmean(unseen)),
+                interval(unseen, performers),
+                float(np.mean([half.skew for half in halves[way]])),
+                float(np.mean([half.antihubs for half in halves[way]])),
+                float(np.nanmean(own)),
+            )
+        )
+    return rows
 
 
 def _folds(
     system: System, clips: Tables, groups: NDArray[np.str_], seeds: int
-) -> tuple[DoubleArray, DoubleArray]:
+) -> dict[Way, tuple[DoubleArray, DoubleArray]]:
     """Precision@10 of held-out clips, and reciprocal rank of their own artist; a value a clip."""
     performers, n = clips.performers, len(clips)
-    precision, own = [], []
+    precision: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
+    own: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
     for train, held in folds(clips.genres, groups, n=FOLDS, seeds=seeds):
         vectors = system.learn(clips.rows(train))(clips)
-        far = system.far(vectors[held], vectors[train])
-        # With random folds the artist is not filtered either: that is what leaks.
-        near = metrics.nearest(far, K, np.zeros(len(train)), np.ones(len(held)))
-        right = metrics.precision_at_k(near, clips.genres[train], clips.genres[held])
-        precision.append(_spread(right, held, n))
-        everywhere = system.far(vectors[held], vectors)
-        everywhere[np.arange(len(held)), held] = np.inf
-        own.append(_spread(own_artist(everywhere, performers, performers[held]), held, n))
-    return _mean(precision), _mean(own)
+        for way in system.ways:
+            far = way.far(vectors[held], vectors[train])
+            near = metrics.nearest(far, K, np.zeros(len(train)), np.ones(len(held)))
+            right = metrics.precision_at_k(near, clips.genres[train], clips.genres[held])
+            precision[way].append(_spread(right, held, n))
+            everywhere = way.far(vectors[held], vectors)
+            everywhere[np.arange(len(held)), held] = np.inf
+            ranks = own_artist(everywhere, performers, performers[held])
+            own[way].append(_spread(ranks, held, n))
+    return {way: (_mean(precision[way]), _mean(own[way])) for way in system.ways}
 
 
-def _unseen(system: System, clips: Tables, songs: Tables, split: str) -> tuple[Cell, ...]:
+def _unseen(system: System, clips: Tables, songs: Tables, split: str) -> list[tuple[Cell, ...]]:
     place = system.learn(songs)
-    vectors = place(clips)
-    far = system.far(vectors, place(songs))
-    near = metrics.nearest(far, K, songs.performers, clips.performers)
-    precision = metrics.precision_at_k(near, songs.genres, clips.genres)
-    among, skew, orphans = _among(system, vectors, clips)
-    everywhere = system.far(vectors, vectors)
-    np.fill_diagonal(everywhere, np.inf)
-    own = own_artist(everywhere, clips.performers, clips.performers)
-    return (
-        *_name(system),
-        *(split, len(clips)),
-        float(precision.mean()),
-        interval(precision, clips.performers),
-        *(None, None),
-        float(among.mean()),
-        interval(among, clips.performers),
-        *(skew, orphans, float(np.nanmean(own)) if np.isfinite(own).any() else None),
-    )
+    vectors, known = place(clips), place(songs)
+    performers = clips.performers
+    rows: list[tuple[Cell, ...]] = []
+    for way in system.ways:
+        near = metrics.nearest(way.far(vectors, known), K, songs.performers, performers)
+        precision = metrics.precision_at_k(near, songs.genres, clips.genres)
+        everywhere = way.far(vectors, vectors)
+        among = _among(everywhere, clips)
+        np.fill_diagonal(everywhere, np.inf)
+        own = own_artist(everywhere, performers, performers)
+        rows.append(
+            (
+                *_name(system, way),
+                *(split, len(clips)),
+                float(precision.mean()),
+                interval(precision, performers),
+                *(None, None),
+                float(among.precision.mean()),
+                interval(among.precision, performers),
+                *(among.skew, among.antihubs),
+                float(np.nanmean(own)) if np.isfinite(own).any() else None,
+            )
+        )
+    return rows
 
 
-def _among(system: System, vectors: FloatArray, clips: Tables) -> tuple[DoubleArray, float, float]:
-    """Precision@10 of clips ranked among themselves, and how uneven the neighbourhoods are."""
-    far = system.far(vectors, vectors)
+class _Among(NamedTuple):
+    """Clips ranked among themselves."""
+
+    precision: DoubleArray
+    skew: float
+    antihubs: float
+
+
+def _among(far: DoubleArray, clips: Tables) -> _Among:
     near = metrics.nearest(far, K, clips.performers)
     counts = metrics.occurrences(metrics.nearest(far, K), len(clips))
     precision = metrics.precision_at_k(near, clips.genres)
-    return precision, metrics.hubness_skew(counts), metrics.antihubs(counts)
+    return _Among(precision, metrics.hubness_skew(counts), metrics.antihubs(counts))
 
 
-def _name(system: System) -> tuple[str, str, str]:
-    return system.name, system.distance, "corrected" if system.corrected else "as they are"
+def _name(system: System, way: Way) -> tuple[str, str, str]:
+    return system.name, way.distance, "corrected" if way.corrected else "as they are"
 
 
 def _spread(values: DoubleArray, rows: NDArray[np.intp], n: int) -> DoubleArray:
@@ -262,13 +289,6 @@ def _mean(parts: list[DoubleArray]) -> DoubleArray:
         np.where(known, table, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1),
         np.nan,
     )
-
-
-def _distance(name: str) -> Distance:
-    for distance in get_args(Distance):
-        if distance == name:
-            return distance  # type: ignore[no-any-return]
-    raise ValueError(f"no distance is called {name!r}")
 
 
 def _gaussians(_: Tables) -> Callable[[Tables], FloatArray]:

@@ -9,7 +9,9 @@ import pytest
 
 from musrec.evaluate import artists
 from musrec.model import MusrecError, NotFound
-from musrec.settings import Settings
+from musrec.settings import Settings, Workers
+
+ONE_WORKER = Settings(workers=Workers(count=1))
 
 SONGS = {
     "tim-beek--the-story-continues.flac": "Tim Beek",
@@ -29,7 +31,7 @@ async def test_real_songs_are_heard_and_what_cannot_be_is_named(
     lines += ["torn.mp3,Tim Beek", "absent.mp3,Tim Beek"]
     (tmp_path / "tracks.csv").write_text("\n".join(lines))
 
-    report = await artists.run(tmp_path, Settings())
+    report = await artists.run(tmp_path, ONE_WORKER)
     assert [row[:2] for row in report.rows] == [("Tim Beek", 2), ("all", 2)]
     chance, found = (
         report.rows[-1][report.columns.index(name)]
