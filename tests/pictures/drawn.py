@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 
 import numpy as np
@@ -59,6 +60,12 @@ def tune(seconds: float = 30.0, root: float = 220.0) -> np.ndarray:
 
 def hear(y: np.ndarray, beats: tuple[float, ...] = ()) -> Analysis:
     """Analyse a clip as far as pictures need it."""
+    return _hear(y.astype(np.float32).tobytes(), beats)
+
+
+@functools.lru_cache(maxsize=32)
+def _hear(samples: bytes, beats: tuple[float, ...]) -> Analysis:
+    y = np.frombuffer(samples, dtype=np.float32)
     spectra = features.spectra(y)
     return Analysis(
         version=1,
