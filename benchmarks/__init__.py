@@ -1,0 +1,1 @@
+"""What things cost: plain scripts, each number beside a named baseline of the same run."""

@@ -1,0 +1,241 @@
+"""CPU time of hearing 30 s of music, step by step, against librosa called feature by feature.
+
+``python -m benchmarks.hearing [CLIP] [--runs N]``: prints a table in Markdown; about a minute. One
+thread; the best of several runs, in milliseconds of processor time, the decoding process included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from musrec.audio import decode, features, listen, tagger
+from musrec.evaluate.report import Report
+from musrec.model import SAMPLE_RATE, ModelMissing
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIP = "fairy-bot-orchestra--heaven-can-t-wait.mp3"
+SECONDS = 30.0
+
+Work = Callable[[], object]
+
+
+def load(clip: Path) -> np.ndarray:
+    import librosa
+
+    return librosa.load(clip, sr=SAMPLE_RATE, duration=SECONDS)[0]
+
+
+def naive(clip: Path) -> None:
+    """A call a feature on the samples, tonnetz from the harmonic part, as librosa documents it."""
+    import librosa
+
+    y = load(clip)
+    naive_but_tonnetz(y)
+    librosa.feature.tonnetz(y=librosa.effects.harmonic(y))
+    librosa.feature.chroma_stft(y=y)
+
+
+def naive_but_tonnetz(y: np.ndarray) -> None:
+    import librosa
+
+    feature = librosa.feature
+    feature.delta(feature.mfcc(y=y))
+    feature.spectral_centroid(y=y)
+    feature.spectral_bandwidth(y=y)
+    feature.spectral_contrast(y=y)
+    feature.spectral_rolloff(y=y)
+    feature.spectral_flatness(y=y)
+    feature.zero_crossing_rate(y)
+    feature.rms(y=y)
+    librosa.onset.onset_strength(y=y)
+    feature.tempo(y=y)
+
+
+def naive_same_values(clip: Path) -> None:
+    """The same, with tonnetz from the chroma of the short transform: our very values."""
+    import librosa
+
+    y = load(clip)
+    naive_but_tonnetz(y)
+    librosa.feature.tonnetz(chroma=librosa.feature.chroma_stft(y=y))
+
+
+def shared(clip: Path) -> None:
+    """One transform, handed to librosa's functions as ``S``."""
+    import librosa
+
+    feature = librosa.feature
+    y = load(clip)
+    magnitude = np.abs(librosa.stft(y))
+    power = magnitude**2
+    mel = librosa.power_to_db(feature.melspectrogram(S=power))
+    feature.delta(feature.mfcc(S=mel))
+    feature.tonnetz(chroma=feature.chroma_stft(S=power))
+    feature.spectral_centroid(S=magnitude)
+    feature.spectral_bandwidth(S=magnitude)
+    feature.spectral_contrast(S=magnitude)
+    feature.spectral_rolloff(S=magnitude)
+    feature.spectral_flatness(S=magnitude)
+    feature.zero_crossing_rate(y)
+    feature.rms(y=y)
+    feature.tempo(onset_envelope=librosa.onset.onset_strength(S=mel))
+
+
+def our_statistics(data: bytes) -> None:
+    spectra = features.spectra(decode.decode(data, seconds=SECONDS).y)
+    features.statistics(spectra)
+    features.tempo(spectra.onset)
+
+
+def processor_time() -> float:
+    """Seconds, of this process and of the one that decodes."""
+    spent = time.process_time()
+    child = decode._child.pid
+    if child is not None and sys.platform == "linux":
+        spent += time.clock_gettime((~child << 3) | 2)  # its clock, as clock_getcpuclockid names it
+    return spent
+
+
+def cost(work: Work, runs: int) -> float:
+    """Least CPU time of `work`, milliseconds, after one run that loads what it needs."""
+    work()
+    taken = []
+    for _ in range(runs):
+        begin = processor_time()
+        work()
+        taken.append(processor_time() - begin)
+    return 1000 * min(taken)
+
+
+def start_cost(program: str) -> float:
+    """CPU time of a fresh interpreter with this program and its children, milliseconds."""
+    import resource
+
+    best = float("inf")
+    for _ in range(2):  # the first may have to compile
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        best = min(best, spent)
+    return 1000 * best
+
+
+def resident() -> float:
+    """Memory of this process, MiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    data_folder = os.environ.get("MUSREC_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
+    parser.add_argument("clip", type=Path, nargs="?", default=Path(data_folder, "music", CLIP))
+    parser.add_argument("--runs", type=int, default=7)
+    arguments = parser.parse_args()
+    clip: Path = arguments.clip
+    data = clip.read_bytes()
+    y = decode.decode(data, seconds=SECONDS).y
+    spectra = features.spectra(y)
+    runs: int = arguments.runs
+
+    baseline = cost(partial(naive, clip), max(2, runs // 3))
+    statistics = cost(partial(our_statistics, data), runs)
+    steps: list[tuple[str, float]] = [
+        ("librosa, a call a feature (tonnetz of the harmonic part): the baseline", baseline),
+        (
+            "librosa, a call a feature, our very values (tonnetz of the same chroma)",
+            cost(partial(naive_same_values, clip), max(2, runs // 3)),
+        ),
+        ("librosa, one transform handed on as `S`", cost(partial(shared, clip), max(2, runs // 3))),
+        ("librosa, loading alone", cost(partial(load, clip), runs)),
+        ("**ours: decoding, all statistics and tempo**", statistics),
+        ("- decoding", cost(partial(decode.decode, data, seconds=SECONDS), runs)),
+        ("- one transform and every series", cost(partial(features.spectra, y), runs)),
+        ("- statistics", cost(partial(features.statistics, spectra), runs)),
+        ("- tempo", cost(partial(features.tempo, spectra.onset), runs)),
+        ("the picture for a card", cost(partial(features.spectrogram, spectra), runs)),
+    ]
+    hear = partial(listen.listen, data, digest="", seconds=SECONDS)
+    notes = [
+        f"Clip: {clip.name}, {y.size / SAMPLE_RATE:.0f} s heard.",
+        "Against statistics alone: ours, with decoding.",
+    ]
+    try:
+        tagger.load()
+        steps.append(("**everything that is heard, with tags**", cost(hear, runs)))
+    except ModelMissing as missing:
+        notes.append(str(missing))
+    deaf = os.environ.get("MUSREC_CACHE")
+    os.environ["MUSREC_CACHE"] = os.devnull
+    listen._tagger.cache_clear()
+    steps.append(("everything that is heard, without the tagger", cost(hear, runs)))
+    if deaf is None:
+        del os.environ["MUSREC_CACHE"]
+    else:
+        os.environ["MUSREC_CACHE"] = deaf
+    listen._tagger.cache_clear()
+    print(
+        Report(
+            "Hearing",
+            "Least CPU milliseconds of several runs on one thread, 30 s of music.",
+            ("step", "CPU ms", "times faster than the baseline", "times statistics alone"),
+            tuple(
+                (name, f"{ms:.1f}", f"{baseline / ms:.1f}", f"{ms / statistics:.2f}")
+                for name, ms in steps
+            ),
+            tuple(notes),
+        ).markdown()
+    )
+    print(starts().markdown())
+    if sys.platform == "linux":
+        print(memory(hear).markdown())
+
+
+def starts() -> Report:
+    """What a process costs before its first clip."""
+    call = "import numpy as np, librosa; librosa.feature.mfcc(y=np.zeros(22050, np.float32))"
+    programs = {
+        "numpy": "import numpy",
+        "librosa, and one feature: the baseline": call,
+        "the process that decodes": "import musrec.audio.decode as d; d.start(); d.stop()",
+        "ours, everything loaded and run once": "from musrec.audio import listen; listen.prepare()",
+    }
+    costs = {name: start_cost(program) for name, program in programs.items()}
+    baseline = costs["librosa, and one feature: the baseline"]
+    return Report(
+        "Cold start",
+        "CPU milliseconds of a fresh interpreter, compiled files at hand; `Ears.warm` hides it.",
+        ("process", "CPU ms", "of the baseline"),
+        tuple((name, f"{ms:.0f}", f"{ms / baseline:.2f}") for name, ms in costs.items()),
+    )
+
+
+def memory(hear: Work) -> Report:
+    """Whether a worker grows."""
+    after: dict[int, float] = {}
+    for number in range(1, 61):
+        hear()
+        if number in (10, 20, 40, 60):
+            after[number] = resident()
+    return Report(
+        "Memory of a worker",
+        "Resident MiB after so many clips, in the process of this benchmark.",
+        ("clips", "MiB", "of the first row"),
+        tuple((n, f"{mib:.0f}", f"{mib / after[10]:.3f}") for n, mib in after.items()),
+    )
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        main()
