@@ -25,22 +25,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from musrec.model import SAMPLE_RATE, NotAudio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
-    import numpy as np
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from numpy.typing import NDArray
 
     from musrec.model import FloatArray
-
-    Raw = NDArray[np.int32 | np.float32]
 
 LARGEST = 512 * 1024 * 1024
 """Bytes; three hours at 320 kbit/s."""
@@ -141,7 +138,8 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
 
     import numpy as np
 
-    y = np.clip(np.nan_to_num(reply.samples, posinf=0, neginf=0), -4, 4)
+    y = np.nan_to_num(reply.samples, copy=False, posinf=0, neginf=0)
+    np.clip(y, -4, 4, out=y)
     if reply.rate != SAMPLE_RATE and y.size:
         import soxr
 
@@ -393,7 +391,7 @@ class _Child:
             process.stdin.write(_REQUEST.pack(demuxer.encode(), len(data), seconds, begin))
             process.stdin.write(data)
             process.stdin.flush()
-            reply = _receive(process.stdout, seconds)
+            reply = _receive(cast("BufferedReader", process.stdout), seconds)
         except (OSError, ValueError, struct.error):
             pass
         finally:
@@ -434,7 +432,7 @@ class _Child:
 _child = _Child()
 
 
-def _receive(pipe: IO[bytes], seconds: float) -> _Reply | None:
+def _receive(pipe: BufferedReader, seconds: float) -> _Reply | None:
     import numpy as np
 
     header = pipe.read(_REPLY.size)
@@ -444,10 +442,10 @@ def _receive(pipe: IO[bytes], seconds: float) -> _Reply | None:
         return _Reply(_Outcome(outcome), SAMPLE_RATE, duration, start, empty)
     if rate not in _RATES or count > seconds * rate + 1:
         return None
-    payload = pipe.read(4 * count)
-    if len(payload) != 4 * count:
+    samples = np.empty(count, np.float32)
+    if pipe.readinto(samples.data) != samples.nbytes:
         return None
-    return _Reply(_Outcome.DECODED, rate, duration, start, np.frombuffer(payload, np.float32))
+    return _Reply(_Outcome.DECODED, rate, duration, start, samples)
 
 
 # The child's side -------------------------------------------------------------------------------
@@ -546,32 +544,20 @@ def _mono(
     """Decode until enough is there: sample rate, and the mean of the channels."""
     import numpy as np
 
-    # Frames of one rate, sample format and number of channels are converted together, in one go.
-    runs: list[tuple[tuple[int, str, int], list[list[Raw]]]] = []
+    segments: dict[int, list[FloatArray]] = {}  # by sample rate
     early = 0.0  # seconds by which the first frame begins before the excerpt
     left = seconds
     for frame in _frames(container, stream, start):
-        rate, name, channels = frame.sample_rate, frame.format.name, frame.layout.nb_channels
-        if rate not in _RATES or name not in _FORMATS or not channels:
+        rate = frame.sample_rate
+        if rate not in _RATES:
             continue
-        if not runs:
+        if not segments:
             early = max(0.0, start - frame.time) if start and frame.time is not None else 0.0
             left += early
-        if not runs or runs[-1][0] != (rate, name, channels):
-            runs.append(((rate, name, channels), [[] for _ in frame.planes]))
-        dtype, planar = _FORMATS[name]
-        count = frame.samples if planar else frame.samples * channels
-        for plane, buffers in zip(frame.planes, runs[-1][1], strict=True):
-            buffers.append(np.frombuffer(memoryview(plane), dtype, count))
+        segments.setdefault(rate, []).append(_mean(frame))
         left -= frame.samples / rate
         if left <= 0:
             break
-    segments: dict[int, list[FloatArray]] = {}
-    for (rate, _, channels), planes in runs:
-        waves = [np.concatenate(buffers) for buffers in planes]
-        if len(waves) == 1:
-            waves = [waves[0][channel::channels] for channel in range(channels)]
-        segments.setdefault(rate, []).append(_mean(waves))
     if not segments:
         return SAMPLE_RATE, np.empty(0, np.float32)
     # Streams that change their rate on the way are rare; the rate with the most of it is heard.
@@ -580,25 +566,36 @@ def _mono(
     return rate, np.concatenate(parts)[first : first + int(seconds * rate)]
 
 
-_FORMATS = {  # of ffmpeg's samples: dtype, whether each channel has a plane of its own
-    name + suffix: (dtype, bool(suffix))
-    for name, dtype in {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}.items()
+_FORMATS = {  # of ffmpeg's samples: dtype, full scale
+    name + suffix: (dtype, full)
+    for name, dtype, full in (
+        ("u8", "u1", 2**7),
+        ("s16", "i2", 2**15),
+        ("s32", "i4", 2**31),
+        ("flt", "f4", 1),
+        ("dbl", "f8", 1),
+    )
     for suffix in ("", "p")
 }
 
 
-def _mean(waves: list[Raw]) -> FloatArray:
-    """Mean of the channels, full scale at 1."""
+def _mean(frame: AudioFrame) -> FloatArray:
+    """Mean of the channels of one frame, full scale at 1."""
     import numpy as np
 
+    dtype, full = _FORMATS[frame.format.name]
+    planes, channels, count = frame.planes, frame.layout.nb_channels, frame.samples
+    if len(planes) == channels:
+        waves = [np.frombuffer(memoryview(plane), dtype, count) for plane in planes]
+    else:  # interleaved
+        packed = np.frombuffer(memoryview(planes[0]), dtype, count * channels)
+        waves = [packed[channel::channels] for channel in range(channels)]
     total = waves[0].astype(np.float32)
     for wave in waves[1:]:
         total += wave
-    dtype = waves[0].dtype
-    if dtype.kind == "u":
-        total -= len(waves) * 128
-    full = 1 if dtype.kind == "f" else 2 ** (8 * dtype.itemsize - 1)
-    total /= len(waves) * full
+    if dtype == "u1":
+        total -= channels * full
+    total *= 1 / (channels * full)
     return total
 
 

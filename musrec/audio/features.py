@@ -63,7 +63,7 @@ _AMIN = 1e-10
 _TOP_DB = 80.0
 _COLUMNS = 640
 _DELTA_WIDTH = 9
-_BLOCK = 32
+_BLOCK = 64  # frames
 _SINE_POWER = N_FFT * np.square(np.hanning(N_FFT + 1)[:-1]).sum() / 4
 """Of a full-scale sine, summed over the bins of one frame (Parseval)."""
 
@@ -124,9 +124,7 @@ def spectra(y: FloatArray) -> Spectra:
     filters = _filters()
     y = np.ascontiguousarray(y, dtype=np.float32)
     padded = np.pad(y, N_FFT // 2)
-    power = _power(padded, filters.window)
-    magnitude = np.sqrt(power)
-
+    power, shape = _transform(padded, filters.window)
     mel = power @ filters.mel
     mel_db = _decibels(mel)
     mfcc = scipy.fft.dct(mel_db, axis=1, norm="ortho")[:, :N_MFCC]
@@ -142,10 +140,11 @@ def spectra(y: FloatArray) -> Spectra:
             _delta(mfcc),
             chroma,
             tonnetz,
-            *_centroid_and_bandwidth(magnitude),
-            _contrast(magnitude),
-            _rolloff(magnitude),
-            _flatness(power),
+            shape.centroid,
+            shape.bandwidth,
+            _decibels(shape.peak) - _decibels(shape.valley),
+            shape.rolloff,
+            shape.flatness,
             _zero_crossing_rate(y, len(power)),
             rms,
             onset,
@@ -324,20 +323,40 @@ def _contrast_bands() -> tuple[_Band, ...]:
     return tuple(bands)
 
 
-def _power(padded: FloatArray, window: DoubleArray) -> FloatArray:
-    """Power spectra of all frames (t, 1025).
+class _Shape(NamedTuple):
+    """Of the spectrum of each frame; `peak` and `valley` are (t, 7), the others (t,)."""
+
+    centroid: FloatArray
+    bandwidth: FloatArray
+    rolloff: FloatArray
+    flatness: FloatArray
+    peak: DoubleArray
+    valley: DoubleArray
+
+
+def _transform(padded: FloatArray, window: DoubleArray) -> tuple[FloatArray, _Shape]:
+    """Power spectra of all frames (t, 1025), and their shape.
 
     Transformed in double precision, as librosa does: in single, rounding would fill the empty
     bins above a codec's low-pass, and contrast and flatness would measure that. A few frames at a
-    time stay in the processor's cache.
+    time, with all that is measured of them, stay in the processor's cache.
     """
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
     power = np.empty((len(frames), N_FFT // 2 + 1), dtype=np.float32)
+    shapes = []
     for start in range(0, len(frames), _BLOCK):
         block = slice(start, start + _BLOCK)
         transform = scipy.fft.rfft(frames[block] * window, axis=1, overwrite_x=True)
         power[block] = np.square(transform.real) + np.square(transform.imag)
-    return power
+        shapes.append(_shape(power[block]))
+    return power, _Shape(*(np.concatenate(parts) for parts in zip(*shapes, strict=True)))
+
+
+def _shape(power: FloatArray) -> _Shape:
+    magnitude = np.sqrt(power)
+    centroid, bandwidth = _centroid_and_bandwidth(magnitude)
+    peak, valley = _peak_and_valley(magnitude)
+    return _Shape(centroid, bandwidth, _rolloff(magnitude), _flatness(power), peak, valley)
 
 
 def _decibels(power: NDArray[np.floating]) -> FloatArray:
@@ -423,17 +442,15 @@ def _centroid_and_bandwidth(magnitude: FloatArray) -> tuple[FloatArray, FloatArr
     return centroid.astype(np.float32), bandwidth.astype(np.float32)
 
 
-def _contrast(magnitude: FloatArray) -> FloatArray:
-    """Decibels between the loudest and the softest bins of seven bands (t, 7)."""
-    bands = _contrast_bands()
-    valley = np.empty((len(magnitude), len(bands)))
-    peak = np.empty_like(valley)
-    for column, (low, high, k) in enumerate(bands):
+def _peak_and_valley(magnitude: FloatArray) -> tuple[DoubleArray, DoubleArray]:
+    """Mean of the loudest and of the softest bins in each of seven bands (t, 7)."""
+    peak = np.empty((len(magnitude), len(_contrast_bands())))
+    valley = np.empty_like(peak)
+    for column, (low, high, k) in enumerate(_contrast_bands()):
         band = np.sort(magnitude[:, low:high], axis=1)
         valley[:, column] = band[:, :k].mean(axis=1)
         peak[:, column] = band[:, -k:].mean(axis=1)
-    contrast: FloatArray = _decibels(peak) - _decibels(valley)
-    return contrast
+    return peak, valley
 
 
 def _rolloff(magnitude: FloatArray) -> FloatArray:
