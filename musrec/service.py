@@ -603,6 +603,16 @@ class Service:
             sorted({track.genre.lower() for track in self.catalogue.tracks if track.genre})
         )
 
+    async def weights(self, member: str) -> dict[str, float]:
+        """Return what counts in a member's answers: signal to its share, summing to 1."""
+        from musrec.recommend import hybrid
+
+        liked = sum(event.kind is FeedbackKind.LIKE for event in await self.store.feedback(member))
+        evidence = hybrid.Evidence((await self.store.counts())["likers"], liked)
+        found = hybrid.shipped().weights(evidence)
+        whole = sum(found.values()) or 1.0
+        return {name: weight / whole for name, weight in found.items()}
+
     async def health(self) -> tuple[ProviderHealth, ...]:
         """Return how each service on the network is, without asking it anything."""
         return (await self._open_sources()).health()

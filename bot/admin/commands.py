@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from musrec.store.database import GuildWishes
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from musrec.sources import ProviderHealth
 
 Context = discord.Interaction["Bot"]
 MOST_CHANNELS = 20
@@ -157,29 +159,42 @@ class Admin(commands.Cog):
         """How I am, and what is switched off."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, bot = self._bot.service, self._bot
-        off = [*bot.limits(), *service.notes]
-        services = [
-            ("🟢 " if health.on and health.breaker == "closed" else "⚪ ")
-            + f"{health.name}"
-            + (f": {words.plain(health.last_error or health.why, 80)}" if not health.on else "")
-            for health in await service.health()
-        ]
-        latency = bot.latency * 1000
+        kept, weights = (
+            await service.store.counts(),
+            await service.weights(str(interaction.user.id)),
+        )
         shards = bot.shard_count or 1
+        counted = " · ".join(f"{name} {weight:.0%}" for name, weight in weights.items())
         blocks: list[layouts.Control] = [
             layouts.text(
                 f"### I am well\n**{len(service.catalogue):,}** songs to recommend · "
-                f"**{latency:.0f} ms** to Discord · {shards} shard{'s' if shards > 1 else ''} · "
-                f"version {__version__}"
+                f"**{kept['feedback']:,}** thumbs and listens by **{kept['members']:,}** members\n"
+                f"**{bot.latency * 1000:.0f} ms** to Discord · "
+                f"{shards} shard{'s' if shards > 1 else ''} · version {__version__}"
             ),
-            layouts.text("**Off**\n" + "\n".join(f"- {words.plain(line, 300)}" for line in off))
-            if off
-            else layouts.text("Everything is on."),
-            layouts.text("**Services**\n" + "\n".join(services)),
+            layouts.text(f"**What counts in your answers**\n{counted}"),
+            layouts.text(_services(await service.health())),
         ]
+        if off := [*bot.limits(), *service.notes]:
+            lines = "\n".join(f"- {words.plain(line, 300)}" for line in off)
+            blocks.append(layouts.text(f"**Off**\n{lines}"))
         await interaction.edit_original_response(view=layouts.page(*blocks))
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: Any) -> None:
         """Forget a server that sent the bot away."""
         await self._bot.service.store.remove_guild(str(guild.id))
+
+
+def _services(all_health: Sequence[ProviderHealth]) -> str:
+    """Name the services that answer, those in trouble with the reason, and those that are off."""
+    groups: dict[str, list[str]] = {"🟢": [], "🟠": [], "⚪": []}
+    for health in all_health:
+        if not health.on:
+            groups["⚪"].append(health.name)
+        elif health.breaker == "closed":
+            groups["🟢"].append(health.name)
+        else:
+            groups["🟠"].append(f"{health.name} ({words.plain(health.last_error, 80)})")
+    named = [f"{sign} {', '.join(names)}" for sign, names in groups.items() if names]
+    return "**Services**\n" + "\n".join(named)

@@ -9,7 +9,7 @@ import discord
 from discord import ui
 
 from bot.cards import words
-from musrec.model import Pick, Picture, Profile, Track
+from musrec.model import Pick, Picture, Track
 
 TEAL = discord.Colour(0x2A9D8F)
 AMBER = discord.Colour(0xE9A23B)
@@ -80,7 +80,7 @@ def card(
         image = discord.MediaGalleryItem(f"attachment://{CARD_PICTURE}", description=picture.alt)
         blocks.append(ui.MediaGallery(image))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
-    said = words.facts(pick.profile, mood)
+    said = words.facts(pick.track, pick.profile, mood)
     match = f"🎯 **{pick.match}%** match" if query is not None else ""
     blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# never heard"))
     blocks.append(row(*buttons))
@@ -111,8 +111,3 @@ def option(track: Track, description: str = "") -> discord.SelectOption:
         value=track.id,
         description=words.bare(description, 100) or None,
     )
-
-
-def heard(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
-    """Say in a line or two how a song sounds."""
-    return "\n".join(part for part in (words.song(track), words.facts(profile, mood)) if part)

@@ -102,13 +102,14 @@ def title(track: Track) -> str:
     return f"[**{label}**]({page})" if page else f"**{label}**"
 
 
-def facts(profile: Profile, mood: tuple[str, ...]) -> str:
-    """Say tempo, key and mood side by side, leaving out what is not known."""
+def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
+    """Say tempo, key, genre and mood side by side, leaving out what is not known."""
     return "\u2003".join(
         part
         for part in (
             f"🥁 {profile.tempo:.0f} BPM" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
+            f"🎼 {plain(track.genre, 40)}" if track.genre else "",
             f"🌗 {', '.join(mood)}" if mood else "",
         )
         if part

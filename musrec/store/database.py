@@ -490,6 +490,19 @@ class Store:
             )
             return set(result.scalars())
 
+    async def counts(self) -> dict[str, int]:
+        """Return how many tracks, members and feedback there are, and members who like anything."""
+        likers = sa.select(sa.func.count(feedback.c.member_id.distinct())).where(
+            feedback.c.kind == FeedbackKind.LIKE.value
+        )
+        async with self._read() as connection:
+            found = {
+                table.name: await connection.scalar(sa.select(sa.func.count()).select_from(table))
+                for table in (tracks, members, feedback)
+            }
+            found["likers"] = await connection.scalar(likers)
+        return {name: number or 0 for name, number in found.items()}
+
     async def personal(self, member: str) -> dict[str, list[dict[str, Any]]]:
         """Return every row that is about a member, by table, as it is kept."""
         kept: dict[str, list[dict[str, Any]]] = {}
