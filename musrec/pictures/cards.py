@@ -34,7 +34,7 @@ class Side:
         """Tempo, key and mood, as far as known."""
         tempo = self.profile.tempo if self.profile else None
         key = self.profile.key if self.profile else None
-        if self.analysis and self.analysis.rhythm and self.analysis.rhythm.tempo:
+        if self.analysis and self.analysis.rhythm:
             tempo = self.analysis.rhythm.tempo
         if self.analysis and self.analysis.harmony:
             key = str(self.analysis.harmony)

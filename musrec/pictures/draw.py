@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -276,7 +277,7 @@ class Canvas:
             mask = mask.point([round(level * opacity) for level in range(256)])
         self.image.paste(colour, (box.left, box.top), mask)
 
-    def heat(self, box: Box, levels: ByteArray, colours: ByteArray) -> None:
+    def heat(self, box: Box, levels: ByteArray, colours: ByteArray, smooth: int = 0) -> None:
         """Fill `box` with a matrix.
 
         Parameters
@@ -284,11 +285,13 @@ class Canvas:
         levels : ByteArray, shape (rows, columns)
             First row at the bottom. Resampled to the box, averaging where it is smaller.
         colours : ByteArray, shape (256, 3)
+        smooth : int
+            How many of `colours` the PNG must keep for the gradient to show no steps.
         """
         picture = Image.fromarray(np.ascontiguousarray(levels[::-1]))
         sized = picture.resize((box.width, box.height), Image.Resampling.BICUBIC)
         self.image.paste(Image.fromarray(colours[np.asarray(sized)]), (box.left, box.top))
-        self._kept.append(colours[::8])
+        self._kept.append(colours[np.linspace(0, 255, smooth).astype(int)])
 
     def finish(self, alt: str) -> Picture:
         """Encode what has been drawn."""
@@ -327,10 +330,20 @@ def encode(image: Image.Image, kept: Sequence[ByteArray] = ()) -> bytes:
 
 
 def shorten(text: str, limit: int = 1024) -> str:
-    """Cut an alternative text to what a chat accepts, at a word."""
-    if len(text) <= limit:
-        return text
-    return text[: limit - 1].rsplit(" ", 1)[0] + "…"
+    """Return one line of at most `limit` characters, cut at a word.
+
+    For alternative texts, which hold strangers' titles: control and direction characters are
+    dropped, and half of a surrogate pair, which no chat could encode.
+    """
+    kept = "".join(
+        letter if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " "
+        for letter in text[: 4 * limit]
+    )
+    line = " ".join(kept.split())
+    if len(line) <= limit:
+        return line
+    cut = line[: limit - 1]
+    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
 
 
 def ramp(low: Colour, high: Colour) -> ByteArray:

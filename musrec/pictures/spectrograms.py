@@ -81,11 +81,9 @@ def bands(spectrogram: Spectrogram) -> FloatArray:
 def sound(
     canvas: Canvas, panel: Box, spectrogram: Spectrogram, top_db: float, seconds: float
 ) -> None:
-    """Draw a spectrogram; what `panel` spans beyond the end of the clip stays dark."""
-    colours = colours_of(top_db)
-    darkest = colours[0].tolist()
-    canvas.rectangle(panel, (darkest[0], darkest[1], darkest[2]))
-    canvas.heat(_heard(panel, spectrogram, seconds), spectrogram.mel, colours)
+    """Draw a spectrogram; what `panel` spans beyond the end of the clip stays empty."""
+    canvas.rectangle(panel, canvas.look.panel)
+    canvas.heat(_heard(panel, spectrogram, seconds), spectrogram.mel, colours_of(top_db))
 
 
 def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram, side: Anchor) -> None:
@@ -120,7 +118,9 @@ def beats(
     for time in times:
         if 0 <= time < seconds:
             x = strip.left + round(time / seconds * strip.width)
-            canvas.rectangle(Box(x - 1, strip.top + 3, x + 2, strip.bottom - 3), colour)
+            canvas.rectangle(
+                Box(max(strip.left, x - 1), strip.top + 3, x + 2, strip.bottom - 3), colour
+            )
     if not times:
         canvas.text(
             (strip.left + 8, strip.bottom - 4), "no steady beat heard", 18, colour=canvas.look.muted
@@ -133,7 +133,7 @@ def notes(
     """Draw the chroma: a row a note, C at the bottom to B at the top."""
     canvas.rectangle(strip, canvas.look.panel)
     colours = draw.ramp(canvas.look.panel, colour)
-    canvas.heat(_heard(strip, spectrogram, seconds), spectrogram.chroma, colours)
+    canvas.heat(_heard(strip, spectrogram, seconds), spectrogram.chroma, colours, smooth=16)
 
 
 def wave(
@@ -153,7 +153,7 @@ def legend(canvas: Canvas, y: int, top_db: float) -> None:
     """Draw what the colours mean, with its baseline at `y`."""
     middle = canvas.image.width // 2
     bar = Box(middle - 130, y - 14, middle + 130, y)
-    canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA)
+    canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA, smooth=86)
     quiet, loud = f"quiet  {top_db - RANGE_DB:.0f} dB", f"{top_db:.0f} dB  loud"
     muted = canvas.look.muted
     canvas.text((bar.left - 12, y), quiet.replace("-", "−"), 20, colour=muted, anchor="right")

@@ -127,7 +127,7 @@ def catalogue_map(
         return canvas.finish(said)
 
     place = _spread(points, area)
-    radius = float(np.clip(60 / math.sqrt(len(points)), 2.2, 6.5))
+    radius = float(np.clip(110 / math.sqrt(len(points)), 2.2, 7.0))
     for cluster in range(len(names)):
         chosen = (clusters == cluster) & ~mine
         _stamp(canvas, area, place[chosen], radius, colours.series[cluster % 8], 0.75)
@@ -145,7 +145,7 @@ def catalogue_map(
         canvas.text((WIDTH - MARGIN, 104), words, 24, anchor="right")
         said += f" {count} of them liked by you are ringed."
     sizes = [int((clusters == cluster).sum()) for cluster in range(len(names))]
-    _name_clusters(canvas, area, place, clusters, names)
+    _name_clusters(canvas, area, place, clusters, names, place[mine])
     groups = "; ".join(
         f"{names[cluster]} ({sizes[cluster]}"
         + (f", {int((mine & (clusters == cluster)).sum())} yours)" if mine.any() else ")")
@@ -302,8 +302,9 @@ def _name_clusters(
     place: FloatArray,
     clusters: NDArray[np.integer],
     names: Sequence[str],
+    spared: FloatArray,
 ) -> None:
-    """Write each name on a plate near the middle of its cluster, moved until none overlap."""
+    """Write each name on a plate near the middle of its cluster, beside others and `spared`."""
     look = canvas.look
     taken: list[Box] = []
     order = sorted(range(len(names)), key=lambda cluster: -int((clusters == cluster).sum()))
@@ -316,30 +317,31 @@ def _name_clusters(
         half = round(lettering.measure(text, 22, "bold") / 2) + 26
         x = min(max(x, area.left + half + 8), area.right - half - 8)
         y = min(max(y, area.top + 30), area.bottom - 30)
-        plate = next(
-            (
-                box
-                for shift in (0, -44, 44, -88, 88, -132, 132, -176, 176, -220, 220)
-                if (
-                    box := Box(
-                        round(x) - half,
-                        round(y) + shift - 19,
-                        round(x) + half,
-                        round(y) + shift + 19,
-                    )
-                )
-                and area.top < box.top
-                and box.bottom < area.bottom
-                and not any(_overlap(box, other) for other in taken)
-            ),
-            None,
-        )
-        if plate is None:
+        shifts = [
+            Box(round(x) - half, round(y) + shift - 19, round(x) + half, round(y) + shift + 19)
+            for shift in sorted(range(-220, 221, 22), key=abs)
+        ]
+        free = [
+            box
+            for box in shifts
+            if area.top < box.top
+            and box.bottom < area.bottom
+            and not any(_overlap(box, other) for other in taken)
+        ]
+        if not free:
             continue
+        plate = min(free[:9], key=lambda box: _covered(box, spared))
         taken.append(plate)
         canvas.rounded(plate, look.background, 19)
         canvas.dot((plate.left + 20, plate.top + 19), 7, look.series[cluster % 8])
         canvas.text((plate.left + 35, plate.top + 27), text, 22, weight="bold")
+
+
+def _covered(box: Box, points: FloatArray) -> int:
+    """Count the points that a plate would hide, even in part."""
+    low = points >= (box.left - 10, box.top - 10)
+    high = points <= (box.right + 10, box.bottom + 10)
+    return int((low & high).all(axis=1).sum())
 
 
 def _overlap(one: Box, other: Box) -> bool:

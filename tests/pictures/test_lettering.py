@@ -6,10 +6,11 @@ import unicodedata
 
 import numpy as np
 import pytest
+from drawn import picked, song
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musrec.pictures import lettering
+from musrec.pictures import contributions, lettering
 from musrec.pictures.draw import Canvas
 
 ODD = [
@@ -126,3 +127,11 @@ def test_a_title_too_long_ends_in_an_ellipsis_and_fills_its_width():
 def test_right_to_left_titles_put_their_latin_part_on_the_left():
     runs = lettering._runs("مرحبا world", "bold")
     assert [run.text.strip() for run in runs] == ["world", "مرحبا"]
+
+
+@pytest.mark.parametrize("title", ODD)
+def test_words_about_a_picture_are_one_line_that_can_be_sent(title):
+    alt = contributions(picked(song(title, title))).alt
+    assert alt.encode().decode() == alt
+    assert 0 < len(alt) <= 1024
+    assert all(unicodedata.category(letter) not in ("Cc", "Cf") for letter in alt)

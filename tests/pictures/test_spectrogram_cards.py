@@ -93,8 +93,15 @@ def test_a_quieter_copy_is_drawn_darker_and_the_words_say_by_how_much():
 
 def test_a_shorter_clip_keeps_the_time_scale_of_the_longer():
     image = pixels(card(song(), hear(tune(15)), CALM, picked(song()), hear(tune(30))))
-    light = brightness(image[168:478, 96:536]).mean(axis=0)
-    assert light[:200].min() > 20 * light[240:].max()
+    empty = near(image[168:478, 96:536], DARK.panel, 0).mean(axis=0)
+    assert empty[:218].max() < 0.5
+    assert empty[222:].min() == 1
+
+
+def test_where_no_beat_is_heard_no_tempo_is_told():
+    picture = card(song(), hear(tune()), CALM, picked(song()), hear(tune(), (0.5, 1.0)))
+    assert "60 BPM" not in picture.alt
+    assert "120 BPM" in picture.alt
 
 
 def test_a_song_never_heard_is_shown_by_its_profile_and_the_card_says_so():
