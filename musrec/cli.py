@@ -243,7 +243,7 @@ def recommend(
     """Recommend songs that sound like one, and suit who asks."""
 
     async def job(service: Service) -> None:
-        with err.status("Listening"):
+        with err.status("Listening") as status:
             heard = await _hear(service, song, online=not offline)
             answer = await service.recommend(
                 heard,
@@ -253,6 +253,8 @@ def recommend(
                 constraints=Constraints(
                     only_genres=frozenset(name.lower() for name in genre or ()), repeats=repeats
                 ),
+                online=not offline,
+                progress=lambda done, of: status.update(f"Heard {done} of {of} songs"),
             )
             drawn = await _draw(service, answer, card) if answer.picks else None
         _print_answer(answer, drawn, as_json=as_json)
@@ -376,7 +378,7 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
     out.rule(f"2. Recommend for a clip: {clip.name}")
     wishes = Constraints(repeats=True)
     heard = await _hear(service, str(clip), online=False)
-    before = await service.recommend(heard, member="demo", constraints=wishes)
+    before = await service.recommend(heard, member="demo", constraints=wishes, online=False)
     drawn = await _draw(service, before, card) if before.picks else None
     _print_answer(before, drawn, as_json=False)
 
@@ -384,7 +386,7 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
         worst = before.picks[0].track
         out.rule(f"3. Thumb {worst.title} down, and ask again")
         await service.learn("demo", worst.id, FeedbackKind.DISLIKE)
-        after = await service.recommend(heard, member="demo", constraints=wishes)
+        after = await service.recommend(heard, member="demo", constraints=wishes, online=False)
         _print_answer(after, None, as_json=False)
 
     out.rule("What to try next")
@@ -432,7 +434,7 @@ def show(
     async def job(service: Service) -> None:
         with err.status("Listening"):
             heard = await _hear(service, song, online=not offline)
-        foreign = await service.store.foreign(heard.track.id)
+        foreign = await service.foreign(heard.track, online=not offline)
         if as_json:
             _print_json(**_heard_json(heard), foreign=foreign)
         else:

@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -123,7 +123,8 @@ class Service:
         # The recommender is for one thread: thumbs and answers queue for this one.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         stack.callback(self._thinking.shutdown)
-        self._refitting: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        stack.push_async_callback(self._end_background)
         self._ears: Ears | None = None
         self._sources: Sources | None = None
         self._opening = asyncio.Lock()
@@ -400,6 +401,8 @@ class Service:
         count: int | None = None,
         adventurous: float | None = None,
         constraints: Constraints | None = None,
+        online: bool = True,
+        progress: Progress | None = None,
     ) -> Answer:
         """Choose songs for a member, that sound like one just heard or suit what they like.
 
@@ -412,6 +415,11 @@ class Service:
         count : int, optional
         adventurous : float, optional
             0 (the closest) to 1 (the bravest).
+        online : bool
+            Whether services are asked for songs to consider beside the catalogue's; they are
+            heard on the fly within the time budget, and stay in the catalogue.
+        progress : callable, optional
+            Called with how many of those were heard, and of how many.
 
         Raises
         ------
@@ -422,6 +430,8 @@ class Service:
 
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
             raise NotAudio(_no_music(heard.analysis.kind), "Send a clip with music in it.")
+        if heard is not None and online:
+            await self._hear_around(heard.track, progress)
         wishes = self.settings.recommend
         now = datetime.now(UTC)
         since = now - timedelta(days=wishes.repeat_after_days)
@@ -446,6 +456,96 @@ class Service:
             picks=picks,
             notes=(*self.notes, *chosen.notes),
         )
+
+    async def _hear_around(self, track: Track, progress: Progress | None) -> None:
+        """Hear what services think is like a song; what is late is there next time."""
+        from musrec.sources.hear import hear_candidates
+
+        if not track.artists:
+            return  # a clip without a name: nobody could say what is like it
+        deadline = self._deadline()
+        sources, ears = await self._open_sources(), await self._open_ears()
+        found = await sources.candidates(track, deadline=deadline)
+        heard = await hear_candidates(
+            [candidate for candidate in found if not await self._known(candidate)],
+            sources=sources,
+            hear=ears.hear,
+            deadline=deadline,
+            spawn=self._spawn,
+            on_heard=self._keep_candidate,
+            on_progress=progress,
+        )
+        await self._grow(
+            [
+                self._heard(await self.store.add_track(one.track), one.analysis)
+                for one in heard
+                if one.analysis.kind is SoundKind.MUSIC
+            ]
+        )
+
+    async def _known(self, track: Track) -> bool:
+        """Whether this recording was heard before."""
+        kept = [await self.store.identified(*pair) for pair in track.identities.items()]
+        ids = {track.id, *(one.id for one in kept if one)}
+        return any([await self.store.analysis(id_) is not None for id_ in ids])
+
+    async def _keep_candidate(self, track: Track, analysis: Analysis, provider: str) -> None:
+        if analysis.kind is SoundKind.MUSIC:
+            await self.store.add_heard(track, analysis, f"preview:{provider}")
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start what may outlive its question; it ends with the service."""
+        task = asyncio.create_task(job)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _end_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def explore(self) -> int:
+        """Hear some songs around what members liked, in quiet times; say how many were tried.
+
+        At most ``catalogue.explore_per_day`` a day, an hour's share at a call: call it every hour.
+        """
+        from musrec.sources import Deadline
+        from musrec.sources.hear import explore
+
+        today = datetime.now(UTC).date()
+        tried = int(await self.store.get(f"explored:{today}") or 0)
+        day = self.settings.catalogue.explore_per_day
+        budget = min(day - tried, -(-day // 24))
+        liked = await self.store.liked_lately(limit=20)
+        if budget <= 0 or not liked:
+            return 0
+        sources, ears = await self._open_sources(), await self._open_ears()
+        count = await explore(
+            liked,
+            sources=sources,
+            hear=ears.hear,
+            known=self._known,
+            budget=budget,
+            deadline=Deadline.within(1800),
+            on_heard=self._keep_candidate,
+        )
+        await self.store.put(f"explored:{today}", str(tried + count), 2 * 86_400)
+        await self.reload()
+        return count
+
+    async def foreign(self, track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
+        """Return other services' numbers for a song by their origin: to be shown, nothing else.
+
+        Their terms forbid models and profiles made from them, so nothing here reads them again.
+        """
+        kept = await self.store.foreign(track.id)
+        if kept or not online:
+            return kept
+        sources = await self._open_sources()
+        for found in await sources.foreign_features(track):
+            await self.store.keep_foreign(track.id, found.origin, found.values)
+        return await self.store.foreign(track.id)
 
     async def learn(
         self,
@@ -498,8 +598,7 @@ class Service:
         recommender = self._engine.recommender
         if recommender.unfitted < REFIT_AFTER:
             return
-        if self._refitting is None or self._refitting.done():
-            self._refitting = asyncio.create_task(asyncio.to_thread(recommender.refit))
+        self._spawn(asyncio.to_thread(recommender.refit))
 
     # Showing ----------------------------------------------------------------------------------
 

@@ -61,7 +61,8 @@ async def added(service: Service, path: Path) -> list[Added]:
 async def test_the_first_answer_needs_no_network(tmp_path: Path) -> None:
     async with Service.open(settings(tmp_path)) as service:
         song = service.catalogue.tracks[0]
-        answer = await service.recommend(await service.hear_track(song), count=5)
+        heard = await service.hear_track(song)
+        answer = await service.recommend(heard, online=False, count=5)
     assert len(answer.picks) == 5
     assert song not in [pick.track for pick in answer.picks]
     for pick in answer.picks:
@@ -80,7 +81,7 @@ async def test_what_sounds_alike_is_found_whatever_the_format(service: Service) 
     for song, twin in ((0, 1), (3, 4)):
         heard = await service.hear_track(tune(service, song))
         wishes = Constraints(same_artist=True)
-        answer = await service.recommend(heard, count=5, constraints=wishes)
+        answer = await service.recommend(heard, online=False, count=5, constraints=wishes)
         assert tune(service, twin).id in [pick.track.id for pick in answer.picks]
 
 
@@ -90,7 +91,7 @@ async def test_a_thumb_changes_the_next_answer_and_taking_it_back_undoes_it(
     heard = await service.hear_track(tune(service, 0))
 
     async def answer() -> list[tuple[str, float]]:
-        picked = await service.recommend(heard, member="ann", constraints=AGAIN)
+        picked = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
         return [(pick.track.id, round(pick.score, 6)) for pick in picked.picks]
 
     before = await answer()
@@ -104,17 +105,17 @@ async def test_a_thumb_changes_the_next_answer_and_taking_it_back_undoes_it(
 
 async def test_feedback_outlasts_a_restart(service: Service) -> None:
     heard = await service.hear_track(tune(service, 0))
-    first = await service.recommend(heard, member="ann", constraints=AGAIN)
+    first = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
     await service.learn("ann", first.picks[0].track.id, FeedbackKind.DISLIKE)
     await service.reload()
-    again = await service.recommend(heard, member="ann", constraints=AGAIN)
+    again = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
     assert first.picks[0].track not in [pick.track for pick in again.picks]
 
 
 async def test_what_was_recommended_lately_does_not_return_unasked(service: Service) -> None:
     heard = await service.hear_track(tune(service, 0))
-    first = await service.recommend(heard, member="ann")
-    second = await service.recommend(heard, member="ann")
+    first = await service.recommend(heard, online=False, member="ann")
+    second = await service.recommend(heard, online=False, member="ann")
     assert second.picks
     assert not {p.track.id for p in first.picks} & {p.track.id for p in second.picks}
 
@@ -128,7 +129,7 @@ async def test_an_upload_is_heard_but_never_recommended_to_others(
     assert heard.track.title == "Voice Message"
     await service.reload()
     assert heard.track not in service.catalogue.tracks
-    assert (await service.recommend(heard)).picks
+    assert (await service.recommend(heard, online=False)).picks
 
 
 async def test_songs_are_found_by_id_title_and_what_is_being_typed(service: Service) -> None:
@@ -190,11 +191,15 @@ async def test_no_music_is_said_and_not_recommended_from(service: Service) -> No
 
 async def test_a_deleted_member_is_forgotten_in_the_next_answer(service: Service) -> None:
     heard = await service.hear_track(tune(service, 0))
-    stranger = await service.recommend(heard, member="new", adventurous=0, constraints=AGAIN)
+    stranger = await service.recommend(
+        heard, online=False, member="new", adventurous=0, constraints=AGAIN
+    )
     await service.learn("ann", stranger.picks[0].track.id, FeedbackKind.DISLIKE)
     assert await service.delete_member("ann")
     assert not await service.delete_member("ann")
-    again = await service.recommend(heard, member="ann", adventurous=0, constraints=AGAIN)
+    again = await service.recommend(
+        heard, online=False, member="ann", adventurous=0, constraints=AGAIN
+    )
     assert [p.track.id for p in again.picks] == [p.track.id for p in stranger.picks]
 
 

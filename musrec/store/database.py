@@ -423,6 +423,20 @@ class Store:
             Feedback(row.member_id, row.track_id, FeedbackKind(row.kind), row.at) for row in rows
         ]
 
+    async def liked_lately(self, limit: int) -> list[Track]:
+        """Return the tracks that were liked last, by anybody, the latest first."""
+        query = (
+            sa.select(feedback.c.track_id)
+            .where(feedback.c.kind == FeedbackKind.LIKE.value)
+            .group_by(feedback.c.track_id)
+            .order_by(sa.func.max(feedback.c.at).desc())
+            .limit(limit)
+        )
+        async with self._read() as connection:
+            ids = list((await connection.execute(query)).scalars())
+            found = await _tracks(connection, ids)
+        return [found[id_] for id_ in ids]
+
     async def opinion(self, member: str, track: str) -> FeedbackKind | None:
         """Return the member's thumb on a track."""
         async with self._read() as connection:

@@ -128,6 +128,16 @@ async def test_an_opinion_is_kept_once_replaced_and_taken_back(store: Store) -> 
     assert events[0].at == NOW
 
 
+async def test_what_was_liked_last_comes_first_and_once(store: Store) -> None:
+    first, second = [(await store.add_track(song(number))).id for number in (1, 2)]
+    for minute, (member, track) in enumerate(
+        [("ann", first), ("ann", second), ("ben", first), ("ben", second)]
+    ):
+        kind = DISLIKE if (member, track) == ("ben", second) else LIKE
+        await store.learn(Feedback(member, track, kind, NOW + timedelta(minutes=minute)))
+    assert [track.id for track in await store.liked_lately(5)] == [first, second]
+
+
 async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> None:
     stores = [await Store.open(url(tmp_path)) for _ in range(2)]
     ids = [(await stores[0].add_track(song(number))).id for number in range(5)]
