@@ -1,0 +1,53 @@
+"""The measuring of rhythm and harmony reads titles and counts as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from musrec.evaluate import descriptors
+from musrec.model import NotFound
+
+
+def test_keys_are_read_from_titles(tmp_path: Path) -> None:
+    table = tmp_path / "clips.csv"
+    table.write_text(
+        "clip,genre,artist,title,split\n"
+        'a,classical,X,"Quartet in G minor for Strings",train\n'
+        'b,classical,X,"Sonata No.21 in B flat, D.960",train\n'
+        'c,classical,X,"Fantasy In C Major",train\n'
+        "d,classical,X,Dance Gay in Green Meadow,train\n"
+        "e,pop,X,Genie In A Bottle,train\n",
+        encoding="utf-8",
+    )
+    assert descriptors._title_keys(table) == {"a": (7, 1), "b": (10, 0), "c": (0, 0)}
+
+
+def test_relatives_and_fifths_of_a_key() -> None:
+    g_minor = (7, 1)
+    related = {(t, m) for t in range(12) for m in (0, 1) if descriptors._related((t, m), g_minor)}
+    assert related == {(7, 1), (10, 0), (2, 1), (0, 1)}
+
+
+def test_octaves_count_only_where_they_may() -> None:
+    assert descriptors._same_tempo(120, 123)
+    assert not descriptors._same_tempo(120, 126)
+    assert not descriptors._same_tempo(60, 121)
+    assert descriptors._same_tempo(60, 121, octaves=True)
+
+
+def test_without_music_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no music"):
+        descriptors.run(tmp_path)
+
+
+def test_a_few_songs_are_measured_whole(music: Path, tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for name in ("setuniman--sweet-waltz.ogg", "johan-brodd-jobromedia--template.m4a"):
+        (tmp_path / "music" / name).symlink_to(music / name)
+    rows = {row[0]: row[1:3] for row in descriptors.run(tmp_path).rows}
+    assert rows["both halves have one tempo"] == (2, 1.0)
+    assert rows["key follows the pitch"] == (2, 1.0)
+    assert rows["music is called music"] == (2, 1.0)
+    assert rows["key of the title, exact"] == (0, None), "no table, no titles"
