@@ -123,13 +123,25 @@ class Deezer(ClipProvider):
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
         """Return the first genre of the album; tracks carry none."""
-        album = self._albums.get(track.identities.get(self.name, ""))
+        number = track.identities.get(self.name)
+        if not number:
+            raise Absent(f"{self.label}'s id of {track} is not known")
+        (filed,) = await self._lookups.tracks(
+            f"deezer:filed:{number}", lambda: self._filed(number, deadline)
+        )
+        return str(filed.genre)
+
+    async def _filed(self, number: str, deadline: Deadline) -> list[Track]:
+        if number not in self._albums:
+            await self._one(f"/track/{number}", deadline)
+        album = self._albums.get(number)
         if album is None:
-            raise Absent(f"{self.label} does not know the album of {track}")
+            raise Absent(f"{self.label} does not name the album")
         answer = await self._api.get(f"/album/{album}", deadline, complaint=_complaint)
-        if name := shapes.text(answer, "genres", "data", 0, "name"):
-            return name
-        raise Absent(f"{self.label} files {track} under no genre")
+        name = shapes.text(answer, "genres", "data", 0, "name")
+        if name is None:
+            raise Absent(f"{self.label} files the album under no genre")
+        return [make_track(self.name, number, shapes.text(answer, "title") or "-", [], genre=name)]
 
     async def _artist(self, track: Track, deadline: Deadline) -> str:
         number = track.identities.get(self.name, "")

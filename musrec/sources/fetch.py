@@ -40,6 +40,8 @@ class Endpoints:
         Asked instead of a short link's own host; for tests.
     ytdlp_extractors : tuple of str
         What yt-dlp may use; every other host is refused before any request.
+    ytdlp_pages : str or None
+        Asked by yt-dlp instead of a page's own host; for tests.
     """
 
     deezer: str = "https://api.deezer.com"
@@ -56,6 +58,7 @@ class Endpoints:
             "spotify": "https://open.spotify.com/oembed",
             "soundcloud": "https://soundcloud.com/oembed",
             "youtube": "https://www.youtube.com/oembed",
+            "tidal": "https://oembed.tidal.com",
         }
     )
     downloads: frozenset[str] = frozenset(
@@ -64,6 +67,7 @@ class Endpoints:
     hops: frozenset[str] = frozenset(f"https://{host}" for host in HOP_HOSTS)
     short_links: str | None = None
     ytdlp_extractors: tuple[str, ...] = ("youtube", "youtube:search", "soundcloud", "bandcamp")
+    ytdlp_pages: str | None = None
 
 
 def permitted(address: str, origins: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from musrec.sources import shapes
 from musrec.sources.fetch import Api, Endpoints, listed, permitted
 from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import SIMILAR, Lookups
+from musrec.sources.lookups import Lookups
 from musrec.sources.matching import Wanted, same
 from musrec.sources.previews import Clip, ClipProvider
 from musrec.sources.provider import make_track
@@ -51,9 +51,7 @@ class ITunes(ClipProvider):
             LinkKind.ARTIST,
         ):
             return await super().open(link, deadline)
-        return await self._lookups.tracks(
-            f"itunes:{self._country}:lookup:{link.id}", lambda: self._lookup(link.id, deadline)
-        )
+        return await self._known(link.id, deadline)
 
     async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
         """Return songs for free text."""
@@ -90,12 +88,7 @@ class ITunes(ClipProvider):
             number = found.identities[self.name]
         if number not in self._artists:
             raise Absent(f"{self.label} does not know the artist of {track}")
-        artist = self._artists[number]
-        return await self._lookups.tracks(
-            f"itunes:{self._country}:lookup:{artist}",
-            lambda: self._lookup(artist, deadline),
-            keep=SIMILAR,
-        )
+        return await self._known(self._artists[number], deadline)
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
         """Return the shop's genre."""
@@ -106,12 +99,18 @@ class ITunes(ClipProvider):
 
     async def _same(self, track: Track, deadline: Deadline) -> Track:
         if number := track.identities.get(self.name):
-            return (await self._lookup(number, deadline))[0]
+            return (await self._known(number, deadline))[0]
         wanted = Wanted.of(track)
         for found in await self.search(wanted.query, deadline):
             if same(wanted, found):
                 return found
         raise Absent(f"{self.label} does not have {track}")
+
+    async def _known(self, number: str, deadline: Deadline) -> tuple[Track, ...]:
+        """What a number of a song, an album or an artist stands for."""
+        return await self._lookups.tracks(
+            f"itunes:{self._country}:lookup:{number}", lambda: self._lookup(number, deadline)
+        )
 
     async def _lookup(self, number: str, deadline: Deadline) -> list[Track]:
         answer = await self._api.get(

@@ -1,4 +1,4 @@
-"""oEmbed: what pages of Spotify, SoundCloud and YouTube say of themselves, without a key."""
+"""oEmbed: what pages of Spotify, SoundCloud, YouTube and Tidal say of themselves; no key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.provider import Heading, Provider
 
-LABELS = {"spotify": "Spotify", "soundcloud": "SoundCloud", "youtube": "YouTube"}
+LABELS = {"spotify": "Spotify", "soundcloud": "SoundCloud", "youtube": "YouTube", "tidal": "Tidal"}
 
 
 class OEmbed(Provider):
@@ -32,7 +32,7 @@ class OEmbed(Provider):
         self._api = Api(self.gate, session, endpoint)
 
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
-        """Return title and author; Spotify gives no author."""
+        """Return title and author; Spotify gives no author, and Tidal not always."""
         if link.provider != self.service or link.kind is not LinkKind.TRACK:
             return await super().heading(link, deadline)
         answer = await self._api.get(

@@ -57,13 +57,15 @@ class YtDlp(Provider):
     def __init__(self, endpoints: Endpoints, *, audio: bool) -> None:
         self.gate = Gate(self.label, rate=2, seconds=2, places=2, longest=30.0)
         self._extractors = endpoints.ytdlp_extractors
+        self._pages = endpoints.ytdlp_pages
         self._audio = audio
 
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
         """Return title, author and duration of a page."""
         if link.provider not in SITES or link.kind is not LinkKind.TRACK:
             return await super().heading(link, deadline)
-        return _heading(await self._ask(link.url, deadline))
+        address = f"{self._pages}/{link.provider}/{link.id}" if self._pages else link.url
+        return _heading(await self._ask(address, deadline))
 
     async def audio(self, track: Track, deadline: Deadline) -> Preview:
         """Return the audio of a track's own page, or of the video that a search finds for it."""

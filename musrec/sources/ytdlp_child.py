@@ -16,13 +16,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ABSENT = re.compile(
-    r"private|unavailable|not available|does not exist|removed|deleted|404|410|no longer|not found"
-    r"|members.only|age.restricted|geo.?restrict|premieres in|live event",
-    re.IGNORECASE,
+# In this order: "Private video. Sign in ..." is gone, "Sign in to confirm you're not a bot" is us.
+KINDS = (
+    ("unsupported", re.compile(r"unsupported url|no suitable extractor", re.IGNORECASE)),
+    ("denied", re.compile(r"not a bot|captcha|HTTP Error 429|too many", re.IGNORECASE)),
+    (
+        "absent",
+        re.compile(
+            r"private|unavailable|not available|does not exist|removed|deleted|terminated|no longer"
+            r"|not found|HTTP Error (404|410)|members.only|your age|sign in|log ?in|geo.?restrict"
+            r"|live event|premieres in|country",
+            re.IGNORECASE,
+        ),
+    ),
+    ("denied", re.compile(r"forbidden|HTTP Error 403", re.IGNORECASE)),
 )
-DENIED = re.compile(r"not a bot|sign in|log ?in|captcha|forbidden|403|429|too many", re.IGNORECASE)
-UNSUPPORTED = re.compile(r"unsupported url|no suitable extractor", re.IGNORECASE)
 
 
 class _Silence:
@@ -112,11 +120,7 @@ def _options(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(message: str) -> str:
-    if UNSUPPORTED.search(message):
-        return "unsupported"
-    if DENIED.search(message):
-        return "denied"
-    return "absent" if ABSENT.search(message) else "refused"
+    return next((kind for kind, pattern in KINDS if pattern.search(message)), "refused")
 
 
 if __name__ == "__main__":

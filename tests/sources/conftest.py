@@ -25,7 +25,15 @@ async def stocked(server: Loopback) -> Loopback:
 
 @pytest.fixture
 async def sources(server: Loopback) -> AsyncIterator[Sources]:
-    """Every provider that needs no key, at the loopback server; yt-dlp is tested by itself."""
+    """Providers that need no key, but for yt-dlp and MusicBrainz, which are slow by nature."""
+    settings = SourcesSettings(ytdlp=False, musicbrainz=False)
+    async with Sources(settings, endpoints=server.endpoints()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def more_sources(server: Loopback) -> AsyncIterator[Sources]:
+    """MusicBrainz too."""
     async with Sources(SourcesSettings(ytdlp=False), endpoints=server.endpoints()) as opened:
         yield opened
 

@@ -31,10 +31,16 @@ class Loopback:
         self.address = ""
         self._answers: dict[str, Handler] = {}
         self._open = asyncio.Event()
+        self._news = asyncio.Condition()
 
     def count(self, part: str) -> int:
         """How many requests had this in their address."""
         return sum(part in asked for asked in self.asked)
+
+    async def arrived(self, part: str) -> None:
+        """Wait until something with this in its address is asked for."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.count(part))
 
     def set(self, path: str, handler: Handler) -> None:
         self._answers[path] = handler
@@ -92,6 +98,8 @@ class Loopback:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path_qs)
         self.headers.append(dict(request.headers))
+        async with self._news:
+            self._news.notify_all()
         if self.latency:
             await asyncio.sleep(self.latency)
         for path in (request.path_qs, request.path):
@@ -114,11 +122,15 @@ class Loopback:
             lastfm=f"{at}/lastfm",
             spotify=f"{at}/spotify/",
             spotify_token=f"{at}/token",
-            oembed={name: f"{at}/oembed/{name}" for name in ("spotify", "soundcloud", "youtube")},
+            oembed={
+                name: f"{at}/oembed/{name}"
+                for name in ("spotify", "soundcloud", "youtube", "tidal")
+            },
             downloads=frozenset({at}),
             hops=frozenset({at}),
             short_links=f"{at}/short",
             ytdlp_extractors=("generic",),
+            ytdlp_pages=f"{at}/pages",
         )
 
 
@@ -303,5 +315,9 @@ def stock(server: Loopback, *, related: int = 12, tops: int = 4) -> None:
     server.json(
         "/oembed/soundcloud", {"title": "One More Time by Daft Punk", "author_name": artist}
     )
-    server.json("/oembed/spotify", {"title": title})
+    for shop in ("spotify", "tidal"):
+        server.json(f"/oembed/{shop}", {"title": title})
+    for page in (f"/pages/youtube/{VIDEO_ID}", "/pages/soundcloud/daftpunk/one-more-time"):
+        server.redirect(page, f"{at}/pages/Daft%20Punk%20-%20One%20More%20Time.mp3")
+    server.raw("/pages/Daft Punk - One More Time.mp3", AUDIO, kind="audio/mpeg")
     server.redirect("/short/spotify.link/abc", f"https://open.spotify.com/track/{SPOTIFY_ID}?si=1")

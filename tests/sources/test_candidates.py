@@ -69,7 +69,7 @@ async def test_at_the_deadline_there_is_what_came(server: Loopback, sources: Sou
     server.hang("/listenbrainz/metadata/lookup/")
     for artist in range(1003, 1012):
         server.hang(f"/deezer/artist/{artist}/top")
-    deadline = Deadline.within(1.5)
+    deadline = Deadline.within(2.0)
     found = await sources.candidates(SONG, deadline=deadline)
     assert {"Neighbour 0", "Neighbour 1", "Neighbour 2"} <= {track.artist for track in found}
 

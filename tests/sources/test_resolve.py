@@ -35,9 +35,9 @@ def found(resolution: object) -> Track:
     ],
 )
 async def test_every_way_to_a_song_ends_at_the_same_song(
-    stocked: Loopback, sources: Sources, soon: Deadline, text: str
+    stocked: Loopback, more_sources: Sources, soon: Deadline, text: str
 ) -> None:
-    track = found(await sources.resolve(text, deadline=soon))
+    track = found(await more_sources.resolve(text, deadline=soon))
     assert (track.title, track.artists, track.isrc) == ("One More Time", ("Daft Punk",), ISRC)
     assert track.identities["deezer"] == "3135553"
     assert track.popularity == pytest.approx(0.85)
@@ -45,7 +45,9 @@ async def test_every_way_to_a_song_ends_at_the_same_song(
     named = {"title", "artists", "genre", "isrc", "duration", "popularity"}
     assert named <= set(track.provenance)
     assert track.provenance["popularity"] == "deezer"
-    assert track.id == found(await sources.resolve("daft punk one more time", deadline=soon)).id
+    assert (
+        track.id == found(await more_sources.resolve("daft punk one more time", deadline=soon)).id
+    )
 
 
 async def test_a_key_makes_spotify_the_one_who_says_who_it_is(
@@ -184,11 +186,11 @@ async def test_a_short_link_is_followed_hop_by_hop_and_only_to_music(
 
 
 async def test_out_of_service_is_not_said_to_be_not_found(
-    server: Loopback, sources: Sources, soon: Deadline
+    server: Loopback, more_sources: Sources, soon: Deadline
 ) -> None:
     for path in ("/deezer/search", "/itunes/search", "/musicbrainz/recording"):
         server.raw(path, b"<html>", status=503)
-    answer = await sources.resolve("daft punk one more time", deadline=soon)
+    answer = await more_sources.resolve("daft punk one more time", deadline=soon)
     assert isinstance(answer, Missing)
     assert answer.sentence.startswith("No music service answers now")
     assert "Try again" in answer.hint

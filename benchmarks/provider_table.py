@@ -1,0 +1,115 @@
+"""Which stage works with which provider off: ``python -m benchmarks.provider_table [FILE]``.
+
+Each row is a run of the whole chain against a server on 127.0.0.1 that answers in the shape of
+every service, with one provider switched off by its setting. A cell says who answered. With FILE,
+the table is written there as Markdown too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from musrec.evaluate.report import Report
+from musrec.model import Track
+from musrec.settings import SourcesSettings
+from musrec.sources import Deadline, Found, Missing, Preview, Sources
+from tests.sources.loopback import SPOTIFY_ID, VIDEO_ID, serving, stock
+
+KEYLESS = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
+
+ASKED = {
+    "Spotify link": f"https://open.spotify.com/track/{SPOTIFY_ID}",
+    "Deezer link": "https://www.deezer.com/track/3135553",
+    "Apple link": "https://music.apple.com/us/album/x/697194953?i=697195462",
+    "Tidal link": "https://tidal.com/track/1565229",
+    "YouTube link": f"https://youtu.be/{VIDEO_ID}",
+    "SoundCloud link": "https://soundcloud.com/daftpunk/one-more-time",
+    "title": "daft punk one more time",
+}
+STAGES = (*ASKED, "genre", "preview", "candidates", "features to show")
+
+SONG = Track("x", "One More Time", ("Daft Punk",), duration=320.0)
+KEYS = {
+    "spotify_client_id": "an-id",
+    "spotify_client_secret": SecretStr("a-secret"),
+    "lastfm_key": SecretStr("a-key"),
+}
+
+
+def runs() -> dict[str, SourcesSettings]:
+    """Name of a row to its settings."""
+    everything_off = dict.fromkeys(KEYLESS, False)
+    return {
+        "nothing off": SourcesSettings(),
+        **{f"{name} off": SourcesSettings(**{name: False}) for name in KEYLESS},
+        "nothing off, with keys": SourcesSettings(**KEYS),
+        "only what needs a key": SourcesSettings(**everything_off, **KEYS),
+        "everything off": SourcesSettings(**everything_off),
+    }
+
+
+async def row(settings: SourcesSettings) -> dict[str, str]:
+    """Stage to who answered it, ``ask`` where the member must confirm, ``-`` where nobody did."""
+    cells: dict[str, str] = {}
+    async with (
+        serving() as server,
+        Sources(settings, endpoints=server.endpoints()) as sources,
+    ):
+        stock(server)
+        for stage, text in ASKED.items():
+            answer = await sources.resolve(text, deadline=Deadline.within(30))
+            if isinstance(answer, Found):
+                cells[stage] = answer.track.provenance["title"]
+                if stage == "title":
+                    cells["genre"] = answer.track.provenance.get("genre", "-")
+            else:
+                cells[stage] = "-" if isinstance(answer, Missing) else "ask"
+        preview = await sources.preview(SONG, deadline=Deadline.within(30))
+        cells["preview"] = preview.provider if isinstance(preview, Preview) else "-"
+        found = await sources.candidates(SONG, deadline=Deadline.within(30))
+        origins = sorted({track.provenance["title"] for track in found})
+        cells["candidates"] = f"{len(found)}: {', '.join(origins)}" if found else "-"
+        known = Track("x", "One More Time", identities={"spotify": SPOTIFY_ID})
+        features = await sources.foreign_features(known)
+        cells["features to show"] = ", ".join(one.origin for one in features) or "-"
+    return {stage: cells.get(stage, "-") for stage in STAGES}
+
+
+async def table() -> Report:
+    """Run every row."""
+    settings = runs()
+    cells = await asyncio.gather(*map(row, settings.values()))
+    rows = [(name, *stages.values()) for name, stages in zip(settings, cells, strict=True)]
+    return Report(
+        title="Which stage works with which provider off",
+        protocol=(
+            "One song, asked for in every way, against a server on 127.0.0.1 that answers in the "
+            "shape of every service; each row is a fresh start with that provider switched off in "
+            "the settings. A cell names who said the title (or gave the genre, the audio, the "
+            "candidates); `ask` means that the member is asked to confirm, `-` that nobody could "
+            "answer and the member is told what to send instead. Made by "
+            "`python -m benchmarks.provider_table docs/sources.md`."
+        ),
+        columns=("", *STAGES),
+        rows=tuple(rows),
+        notes=(
+            "Uploaded clips and the songs that are in the index already need none of these.",
+            "Spotify gives a new key no audio features; the server answers 403 as Spotify does.",
+        ),
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    report = asyncio.run(table()).markdown()
+    print(report)
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(report, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

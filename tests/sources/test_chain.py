@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from benchmarks.provider_table import KEYLESS, SONG, STAGES, table
+from musrec.evaluate.report import Report
+from musrec.model import StoreError
+from musrec.settings import SourcesSettings
+from musrec.sources import Deadline, Endpoints, Found, Missing, Sources
+from musrec.sources.links import Link
+from musrec.sources.provider import Heading, Provider
+from musrec.sources.resolve import Resolver
+from tests.sources.loopback import ISRC, VIDEO_ID, Loopback
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return asyncio.run(table())
+
+
+def cells(report: Report, row: str) -> dict[str, object]:
+    found = next(one for one in report.rows if one[0] == row)
+    return dict(zip(report.columns, found, strict=True))
+
+
+@pytest.mark.parametrize("provider", KEYLESS)
+def test_no_single_provider_is_needed_by_any_stage(report: Report, provider: str) -> None:
+    row = cells(report, f"{provider} off")
+    needed = [stage for stage in STAGES if stage != "features to show"]
+    assert [stage for stage in needed if row[stage] == "-"] == []
+    assert provider not in str(row["candidates"])
+    assert provider not in (row["title"], row["preview"], row["genre"])
+
+
+def test_keys_make_it_better_and_none_is_needed(report: Report) -> None:
+    assert "-" not in cells(report, "nothing off").values()
+    keyed = cells(report, "nothing off, with keys")
+    assert keyed["Spotify link"] == "spotify"
+    assert "lastfm" in str(keyed["candidates"])
+
+
+def test_with_everything_off_every_stage_says_so_and_nothing_breaks(report: Report) -> None:
+    row = cells(report, "everything off")
+    assert {row[stage] for stage in STAGES} == {"-"}
+
+
+async def test_everything_off_asks_nobody_and_says_what_to_send(server: Loopback) -> None:
+    off = SourcesSettings(**dict.fromkeys(KEYLESS, False))
+    soon = Deadline.within(10)
+    async with Sources(off, endpoints=server.endpoints()) as sources:
+        answers = [
+            await sources.resolve("daft punk one more time", deadline=soon),
+            await sources.resolve("https://www.deezer.com/track/1", deadline=soon),
+            await sources.resolve("https://www.deezer.com/album/1", deadline=soon),
+            await sources.preview(SONG, deadline=soon),
+        ]
+        assert await sources.candidates(SONG, deadline=soon) == []
+        assert not any(one.on for one in sources.health())
+    for answer in answers:
+        assert isinstance(answer, Missing)
+        assert answer.sentence.endswith(".")
+        assert answer.hint
+    assert server.asked == []
+
+
+async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadline) -> None:
+    settings = SourcesSettings(itunes=False, ytdlp=False)
+    server.json(
+        "/listenbrainz/metadata/lookup/", {}, status=401, headers={"X-RateLimit-Remaining": "29"}
+    )
+    server.raw("/deezer/search/artist", b"", status=429, headers={"Retry-After": "81654"})
+    async with Sources(settings, endpoints=server.endpoints()) as sources:
+        await sources.candidates(SONG, deadline=soon)
+        health = {one.name: one for one in sources.health()}
+        tools = sources.tools()
+    assert (health["Apple Music"].on, health["Apple Music"].why) == (
+        False,
+        "sources.itunes is false",
+    )
+    assert "lastfm_key" in health["Last.fm"].why
+    assert "spotify_client_id" in health["Spotify"].why
+    assert (health["Deezer"].on, health["Deezer"].breaker) == (True, "open")
+    assert "HTTP 429" in health["Deezer"].last_error
+    assert health["ListenBrainz"].remaining == 29
+    assert "asks for a key" in health["ListenBrainz"].why
+    assert {"YouTube's pages", "SoundCloud's pages", "Spotify's pages"} <= health.keys()
+    assert set(tools) == {"ffmpeg", "deno", "node"}
+
+
+class Memory:
+    """A lookup cache in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.broken = False
+
+    async def get(self, key: str) -> str | None:
+        if self.broken:
+            raise StoreError("the disk is full")
+        return self.kept.get(key)
+
+    async def put(self, key: str, body: str, ttl_seconds: float) -> None:
+        if self.broken:
+            raise StoreError("the disk is full")
+        self.kept[key] = body
+        self.seconds[key] = ttl_seconds
+
+
+async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_address(
+    stocked: Loopback, soon: Deadline
+) -> None:
+    memory = Memory()
+    settings = SourcesSettings(itunes=False, musicbrainz=False, ytdlp=False)
+    at = stocked.endpoints()
+    stocked.json("/deezer/track/404", {"error": {"code": 800}})
+    for _ in range(2):
+        async with Sources(settings, cache=memory, endpoints=at) as sources:
+            found = await sources.resolve("daft punk one more time", deadline=soon)
+            assert isinstance(found, Found)
+            assert found.track.isrc == ISRC
+            await sources.resolve("deezer.com/track/404", deadline=soon)
+            await sources.candidates(found.track, deadline=soon)
+    assert stocked.count("/deezer/search?") == 1
+    assert stocked.count("/deezer/track/404") == 1
+    assert stocked.count("/related") == 1
+    assert not any("cdn" in body or "http://" in body for body in memory.kept.values())
+    assert memory.seconds["1:deezer:/track/404"] < memory.seconds["1:deezer:filed:3135553"]
+    stocked.raw("/deezer/track/5", b"", status=503)
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        await sources.resolve("deezer.com/track/5", deadline=soon)
+    assert "1:deezer:/track/5" not in memory.kept
+
+
+async def test_a_cache_that_fails_or_lies_costs_a_question_only(
+    stocked: Loopback, soon: Deadline
+) -> None:
+    memory = Memory()
+    settings = SourcesSettings(itunes=False, musicbrainz=False, ytdlp=False)
+    for body in ('[{"id": 7}]', "not JSON", '{"a": 1}'):
+        memory.kept["1:deezer:/track/3135553"] = body
+        async with Sources(settings, cache=memory, endpoints=stocked.endpoints()) as sources:
+            found = await sources.resolve("deezer.com/track/3135553", deadline=soon)
+            assert isinstance(found, Found)
+    memory.broken = True
+    async with Sources(settings, cache=memory, endpoints=stocked.endpoints()) as sources:
+        found = await sources.resolve("deezer.com/track/3135553", deadline=soon)
+        assert isinstance(found, Found)
+
+
+class Page(Provider):
+    """A site whose pages can be told here."""
+
+    name = "page"
+    label = "A site"
+
+    def __init__(self, heading: Heading) -> None:
+        self._heading = heading
+
+    async def heading(self, link: Link, deadline: Deadline) -> Heading:
+        assert deadline.left
+        return (
+            self._heading if link.provider == "youtube" else await super().heading(link, deadline)
+        )
+
+
+@pytest.mark.parametrize("hours", [0.5, 3])
+async def test_a_video_of_hours_is_refused_with_its_length(hours: float, soon: Deadline) -> None:
+    page = Page(Heading("Deep House Mix 2024", "A Channel", hours * 3600))
+    async with aiohttp.ClientSession() as session:
+        resolver = Resolver([page], session, Endpoints())
+        answer = await resolver.resolve(f"https://youtu.be/{VIDEO_ID}", soon)
+    assert isinstance(answer, Missing)
+    assert ("3.0 h" if hours == 3 else "30 min") in answer.sentence
+    assert "clip" in answer.hint
+
+
+async def test_a_hanging_first_provider_leaves_time_for_the_second(stocked: Loopback) -> None:
+    stocked.hang("/deezer/search")
+    deadline = Deadline.within(3.0)
+    settings = SourcesSettings(ytdlp=False, musicbrainz=False)
+    async with Sources(settings, endpoints=stocked.endpoints()) as sources:
+        found = await sources.resolve("daft punk one more time", deadline=deadline)
+    assert isinstance(found, Found)
+    assert found.track.provenance["title"] == "itunes"
+    assert deadline.left > 0
