@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from musrec.evaluate.report import Report
     from musrec.service import Service
     from musrec.settings import Settings
+    from musrec.sources import ProviderHealth
 
 T = TypeVar("T")
 
@@ -482,6 +483,68 @@ def _print_heard(
 def _shares(values: Any, most: int) -> str:
     best = sorted(values.items(), key=lambda item: -item[1])[:most]
     return ", ".join(f"{name} {share:.0%}" for name, share in best)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is on, what is off, and why."""
+
+    async def job(service: Service) -> None:
+        checks = await _checks(service)
+        if as_json:
+            _print_json(**{name: dict(rows) for name, rows in checks.items()})
+            return
+        for name, rows in checks.items():
+            out.print(f"[bold]{name}[/]")
+            for label, said in rows:
+                out.print(f"  {label:<14} {escape(said)}", highlight=False)
+
+    _with_service(job)
+
+
+async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
+    import platform
+
+    from sqlalchemy.engine import make_url
+
+    from musrec.audio import tagger
+    from musrec.sources import Sources
+
+    status = await asyncio.to_thread(tagger.status)
+    counts = await service.store.counts()
+    return {
+        "musrec": [("version", __version__), ("Python", platform.python_version())],
+        "Store": [
+            # Rendered without its password.
+            ("address", make_url(service.settings.store_url).render_as_string()),
+            *((name, f"{count:,}") for name, count in counts.items()),
+        ],
+        "Ears": [
+            ("workers", str(service.settings.workers.count)),
+            ("tagger", status.problem or f"{status.version}, at {status.path}"),
+        ],
+        "Catalogue": [
+            ("songs", f"{len(service.catalogue):,}"),
+            ("space", service.space.name),
+            ("dimensions", str(service.space.dimensions)),
+        ],
+        "Services": [(one.name, _service_said(one)) for one in await service.health()],
+        "Programs": [
+            (name, path or "not found; yt-dlp works without it, YouTube less well")
+            for name, path in Sources.tools().items()
+        ],
+    }
+
+
+def _service_said(health: ProviderHealth) -> str:
+    said = "on" if health.on else f"off: {health.why}"
+    if health.on and health.why:
+        said += f"; {health.why}"
+    if health.remaining is not None:
+        said += f"; {health.remaining} questions left"
+    if health.breaker != "closed":
+        said += f"; left alone for now ({health.breaker})"
+    return said + (f"; last error: {health.last_error}" if health.last_error else "")
 
 
 # The workshop: models, training, measuring --------------------------------------------------------

@@ -154,6 +154,11 @@ class Service:
         """Everything that can be recommended now."""
         return self._engine.catalogue
 
+    @property
+    def space(self) -> Space:
+        """Where songs stand now: the full space, or the one without tags."""
+        return self._engine.space
+
     async def _think(self, job: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thinking, job, *args)
 
