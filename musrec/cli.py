@@ -497,7 +497,7 @@ def doctor(as_json: Json = False) -> None:
         for name, rows in checks.items():
             out.print(f"[bold]{name}[/]")
             for label, said in rows:
-                out.print(f"  {label:<14} {escape(said)}", highlight=False)
+                out.print(f"  {label:<18} {escape(said)}", highlight=False, soft_wrap=True)
 
     _with_service(job)
 
