@@ -64,7 +64,7 @@ def bare(text: str, most: int = LONGEST_TITLE) -> str:
 def plain(text: str, most: int = LONGEST_TITLE) -> str:
     """Escape a text so that Discord shows it as it is: no markdown, no link, no mention."""
     text = bare(text, most).replace("@", "@\u200b").replace("://", ":\u200b//")
-    text = re.sub(r"([\\*_~`|<>\[\]()#])", r"\\\1", text)
+    text = re.sub(r"([\\*_~`|<>\[\]#])", r"\\\1", text)
     return re.sub(r"^([-+])", r"\\\1", text)
 
 

@@ -1,0 +1,121 @@
+"""The small parts: names of selects, permissions, words."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import discord
+import pytest
+from pydantic import SecretStr
+
+from bot import logs
+from bot.app import PERMISSIONS, intents, invitation
+from bot.cards import words
+from bot.feedback.thumbs import kind_of
+from bot.recommend.answering import Wish
+from musrec.model import FeedbackKind, NotFound, Track
+from musrec.settings import Settings
+
+
+def test_a_wish_survives_the_name_of_a_select() -> None:
+    for wish in (Wish(), Wish(3, 0, "hip hop")):
+        assert Wish.read(wish.code) == wish
+    with pytest.raises(NotFound):
+        Wish.of(None, None, "a:b/c")
+
+
+def test_permissions_asked_for_are_the_fewest() -> None:
+    assert (
+        discord.Permissions(
+            view_channel=True,
+            send_messages=True,
+            send_messages_in_threads=True,
+            read_message_history=True,
+            attach_files=True,
+            add_reactions=True,
+        )
+        == PERMISSIONS
+    )
+    assert f"permissions={PERMISSIONS.value}" in invitation(1)
+
+
+def test_privileged_intents_are_asked_for_only_where_configured() -> None:
+    plain = intents(Settings())
+    assert not any((plain.message_content, plain.presences, plain.members))
+    wanted = Settings(discord={"message_content": True, "presences": True})
+    assert intents(wanted).message_content
+    assert intents(wanted).presences
+    assert intents(wanted, privileged=False) == plain
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "@everyone",
+        "<@&123> and <@456>",
+        "**bold** _it_ ~~no~~ ||spoiler|| `code`",
+        "[click](https://evil.example)",
+        "https://evil.example/x",
+        "# heading\n> quote",
+        "- list",
+        "\u202etxet\u202c",
+    ],
+)
+def test_titles_are_shown_as_they_are_and_nothing_else(hostile: str) -> None:
+    said = words.plain(hostile)
+    assert "\n" not in said
+    assert "\u202e" not in said
+    assert "@everyone" not in said
+    assert "https://" not in said
+    assert discord.utils.remove_markdown(said.replace("\\", "")) is not None
+    for sign in ("**", "||", "~~", "`", "](", "<@"):
+        assert sign not in said.replace("\\" + sign[0], "")
+    assert not said.startswith(("#", ">", "-"))
+
+
+def test_a_long_title_fits_where_it_must() -> None:
+    assert len(words.bare("x" * 500, 100)) == 100
+    assert words.bare("x" * 500, 100).endswith("…")
+
+
+def test_links_lead_only_to_pages_and_cannot_break_out() -> None:
+    track = Track("x", "T", ("A",), links={"deezer": "https://a.example/b) [x](javascript:1"})
+    ((_, page),) = words.addresses(track)
+    assert not {")", "(", " ", "]"} & set(page)
+    for bad in ("javascript:alert(1)", "file:///etc/passwd", "https://"):
+        assert words.addresses(Track("x", "T", links={"x": bad})) == []
+
+
+def test_a_song_without_a_page_links_to_a_search_and_an_unknown_clip_to_nothing() -> None:
+    assert "search_query=T%20A" in str(words.address(Track("x", "T", ("A",))))
+    assert words.address(Track("x", "T", ("A",), identities={"sha256": "0"})) is None
+
+
+def test_dates_are_written_as_the_server_wants() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    written = {style: words.date(at, style) for style in words.DATES}
+    assert written.pop("reader") == f"<t:{int(at.timestamp())}:D>"
+    assert written == {style: words.DATES[style] for style in written}
+
+
+def test_thumbs_are_known_in_every_shade() -> None:
+    assert kind_of("👍🏽") is kind_of("👍") is FeedbackKind.LIKE
+    assert kind_of("👎\ufe0f") is FeedbackKind.DISLIKE
+    assert kind_of("🔥") is None
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_no_secret_reaches_the_log(json_lines: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(
+        discord={"token": SecretStr("s3cret.token")}, log={"json_lines": json_lines}
+    )
+    before = logging.getLogger().handlers[:]
+    try:
+        logs.configure(settings)
+        logging.getLogger("bot").warning("started with s3cret.token", extra={"guilds": 2})
+        line = capsys.readouterr().err
+    finally:
+        logging.getLogger().handlers[:] = before
+    assert "s3cret" not in line
+    assert "guilds" in line

@@ -1,0 +1,327 @@
+"""Asking for songs, as members do."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.bot.world import (
+    World,
+    featured,
+    is_card,
+    labels,
+    options,
+    parts,
+    pressable,
+    said,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Tunes = list[tuple[str, bytes]]
+SONG = "Boogie Nights"
+
+
+async def test_a_clip_becomes_a_card_with_picture_reason_and_buttons(
+    world: World, tunes: Tunes
+) -> None:
+    card = await world.ask(clip=tunes[0])
+
+    picture = next(part for part in parts(card) if part["type"] == 12)["items"][0]
+    assert picture["media"]["content_type"] == "image/png"
+    assert "Mel spectrogram of Composed waltz in C" in picture["description"]
+    assert len(picture["description"]) <= 1024
+    assert "sounds like **Composed waltz in C**" in said(card)
+    assert "%** match" in said(card)
+    buttons = [part["custom_id"].partition(":")[0] for part in parts(card) if part["type"] == 2]
+    assert buttons == ["like", "dislike", "play", "why", "next"]
+    assert len(options(card)) == 4
+
+
+async def test_one_message_features_one_track_and_is_remembered_as_that(
+    world: World, tunes: Tunes
+) -> None:
+    card = await world.ask(clip=tunes[0])
+    track = featured(card)
+    assert pressable(card, "dislike:") == f"dislike:{track}"
+    kept = await world.service.store.card(str(card.id))
+    assert kept is not None
+    assert kept.track == track
+    assert [str(reaction.emoji) for reaction in card.message.reactions] == ["👍", "👎"]
+
+
+async def test_nothing_the_bot_sends_can_mention_anybody(world: World, tunes: Tunes) -> None:
+    name, data = "@everyone **big** [x](http://evil.example) <@1>.wav", tunes[1][1]
+    card = await world.ask(clip=(name, data + b"\0"))
+    assert "@everyone" not in said(card)
+    assert "](http://evil" not in said(card)
+    for request in world.env.http_requests:
+        body = request.json
+        if isinstance(body, dict) and "components" in body:
+            assert body["allowed_mentions"] == {"parse": []}
+
+
+async def test_a_title_is_completed_while_it_is_typed_and_then_answered(world: World) -> None:
+    offered = await world.alice.autocomplete(world.channel, "recommend", "song", "boogie nig")
+    assert 1 <= len(offered) <= 25
+    assert offered[0]["name"] == "Boogie Nights — Heatwave"
+    card = await world.ask(song=offered[0]["value"])
+    assert "sounds like [**Boogie Nights**]" in said(card)
+
+
+async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: World) -> None:
+    offered = await world.alice.autocomplete(world.channel, "recommend", "genre", "ja")
+    assert [choice["value"] for choice in offered] == ["jazz"]
+    card = await world.ask(song=SONG, count=3, genre="jazz", adventurous=10)
+    picked = [featured(card), *options(card)]
+    assert len(picked) == 3
+    stated = {track.genre for track in world.service.catalogue.tracks if track.id in picked}
+    assert "jazz" in stated
+    assert stated <= {"jazz", "blues", "classical"}  # or heard as jazz, whatever is stated
+
+
+async def test_without_song_or_clip_it_starts_from_what_the_member_likes(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await world.alice.click(card.message, custom_id=pressable(card, "like:"))
+    again = await world.ask()
+    assert is_card(again)
+    assert "sounds like" not in said(again)
+    assert featured(again) != featured(card)
+
+
+async def test_a_private_answer_is_seen_by_one_and_has_no_reactions(world: World) -> None:
+    card = await world.ask(song=SONG, private=True)
+    assert card.ephemeral
+    assert is_card(card)
+    assert not card.message.reactions
+    assert await world.service.store.card(str(card.id)) is None
+
+
+async def test_songs_of_one_name_are_for_the_asker_to_choose_from(world: World) -> None:
+    question = await world.ask(song="Rhapsody in Blue", count=2)
+    assert not is_card(question)
+    assert len(labels(question)) == 2
+    name = pressable(question, "choose:")
+
+    stranger = await world.bob.select(question.message, [options(question)[0]], custom_id=name)
+    assert "somebody else's" in said(stranger.response)
+    assert not is_card(question)
+
+    await world.alice.select(question.message, [options(question)[0]], custom_id=name)
+    assert is_card(question)
+    assert len(options(question)) == 1
+
+
+async def test_a_song_that_nobody_knows_is_said_in_a_sentence(world: World) -> None:
+    answer = await world.ask(song="zxqj no such song at all")
+    assert not is_card(answer)
+    assert "send me a clip" in said(answer)
+
+
+def _zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("readme.txt", "not music")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("song.mp3", _zip(), "zip|not audio|hear"),
+        ("song.mp3", b"", "empty"),
+        ("song.wav", b"\0" * (26 * 2**20), "26 MiB"),
+        ("notes.txt", b"just words, many of them", "audio|hear"),
+    ],
+    ids=["a zip named mp3", "an empty file", "too large", "text"],
+)
+async def test_a_bad_clip_is_answered_with_what_is_wrong(
+    world: World, name: str, data: bytes, sentence: str
+) -> None:
+    answer = await world.ask(clip=(name, data))
+    assert not is_card(answer)
+    text = said(answer).lower()
+    assert any(word.lower() in text for word in sentence.split("|")), text
+    assert "broke" not in text
+
+
+async def test_another_pick_is_featured_in_a_message_of_its_own(world: World) -> None:
+    card = await world.ask(song=SONG)
+    chosen = options(card)[2]
+    result = await world.bob.select(card.message, [chosen], custom_id=pressable(card, "feature:"))
+    other = result.response
+    assert other.id != card.id
+    assert featured(other) == chosen
+    kept = await world.service.store.card(str(other.id))
+    assert kept is not None
+    assert kept.track == chosen
+    assert featured(card) != chosen
+
+
+async def test_next_goes_on_to_the_last_and_is_an_opinion(world: World) -> None:
+    card = await world.ask(song=SONG, count=2)
+    result = await world.alice.click(card.message, custom_id=pressable(card, "next:"))
+    assert featured(result.response) == options(card)[0]
+    last = next(p for p in parts(result.response) if p.get("custom_id", "").startswith("next:"))
+    assert last["disabled"]
+    events = await world.service.store.feedback(str(world.alice.id))
+    assert [(event.track, event.kind.value) for event in events] == [(featured(card), "next")]
+
+
+async def test_why_shows_every_part_of_the_score_to_whoever_asks(world: World) -> None:
+    card = await world.ask(song=SONG)
+    result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
+    assert result.ephemeral
+    picture = next(part for part in parts(result.response) if part["type"] == 12)["items"][0]
+    assert "sound" in picture["description"]
+    assert "Without" in said(result.response)
+
+
+async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: World) -> None:
+    card = await world.ask(song=SONG)
+    result = await world.alice.click(card.message, custom_id=pressable(card, "play:"))
+    assert result.ephemeral
+    assert "Boogie" not in said(card).split("sounds like")[0]
+    assert said(result.response)
+    assert await world.service.store.feedback(str(world.alice.id)) == []
+
+
+async def test_every_button_works_after_a_restart(world: World, simcord_bot: Any) -> None:
+    card = await world.ask(song=SONG)
+    fresh = type(simcord_bot)(simcord_bot.settings, world.service, cdn_hosts=simcord_bot.cdn_hosts)
+    await world.env.restart_bot(fresh)
+    for start in ("like:", "why:", "next:"):
+        result = await world.alice.click(card.message, custom_id=pressable(card, start))
+        assert said(result.response)
+        assert "broke" not in said(result.response)
+
+
+async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await world.service.delete_member(str(world.alice.id))
+    for start in ("why:", "next:"):
+        result = await world.bob.click(card.message, custom_id=pressable(card, start))
+        assert "no longer kept" in said(result.response)
+
+
+# Messages in chat ----------------------------------------------------------------------------
+
+
+async def test_find_similar_hears_the_clip_of_any_message(world: World, tunes: Tunes) -> None:
+    message = await world.bob.send(world.channel, "listen", attachments=[tunes[1]])
+    result = await world.alice.context_menu(world.channel, "Find similar", message)
+    assert "sounds like **Composed slow waltz in C**" in said(result.response)
+
+
+async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
+    card = await world.ask(song=SONG)
+    track = await world.service.store.track(featured(card))
+    assert track is not None
+    result = await world.bob.context_menu(world.channel, "Find similar", card.message)
+    assert f"sounds like [**{track.title.split()[0]}" in said(result.response)
+
+
+async def test_find_similar_on_talk_says_what_it_needs(world: World) -> None:
+    message = await world.bob.send(world.channel, "nice weather")
+    result = await world.alice.context_menu(world.channel, "Find similar", message)
+    assert "neither a clip nor a link" in said(result.response)
+
+
+async def test_a_clip_in_a_direct_message_is_answered(world: World, tunes: Tunes) -> None:
+    room = world.alice.user.dm_channel
+    attachments = world.env.backend.store_attachments(room.id, [tunes[0]])
+    await world.alice.send_dm("", attachments=attachments)
+    reply = room.last_message
+    assert reply is not None
+    assert is_card(reply)
+    assert [str(reaction.emoji) for reaction in reply.reactions] == ["👍", "👎"]
+
+
+async def test_a_clip_with_a_mention_is_answered_without_any_privileged_intent(
+    world: World, tunes: Tunes
+) -> None:
+    assert not world.bot.intents.message_content
+    mention = world.bot.user.mention
+    await world.alice.send(world.channel, f"{mention} what is like this?", attachments=[tunes[0]])
+    assert is_card(world.channel.last_message)
+
+
+@pytest.mark.discord_settings(message_content=True)
+async def test_a_mention_in_reply_to_somebodys_clip_means_that_clip(
+    world: World, tunes: Tunes
+) -> None:
+    clip = await world.bob.send(world.channel, "my new song", attachments=[tunes[0]])
+    await world.alice.send(world.channel, world.bot.user.mention, reply_to=clip)
+    assert "Composed waltz in C" in said(world.channel.last_message)
+
+
+async def test_a_mention_without_anything_gets_help(world: World) -> None:
+    await world.alice.send(world.channel, world.bot.user.mention)
+    assert "/recommend" in said(world.channel.last_message)
+
+
+@pytest.mark.discord_settings(message_content=True)
+async def test_clips_are_answered_in_listening_channels_only(world: World, tunes: Tunes) -> None:
+    quiet = world.guild.create_text_channel("quiet")
+    panel = await world.guild_owner().slash(world.channel, "setup")
+    await world.guild_owner().select(
+        panel.response.message, [world.channel], custom_id="setup:channels"
+    )
+    await world.alice.send(quiet, "", attachments=[tunes[0]])
+    assert quiet.last_message.author.id == world.alice.id
+    await world.alice.send(world.channel, "just talk")
+    assert world.channel.last_message.author.id == world.alice.id
+    await world.alice.send(world.channel, "", attachments=[tunes[0]])
+    assert is_card(world.channel.last_message)
+
+
+async def test_a_deleted_question_is_dropped_in_silence(world: World, tunes: Tunes) -> None:
+    world.env.inject_error(
+        "PATCH", "/webhooks/*/messages/@original", status=404, code=10008, times=9
+    )
+    await world.alice.slash(world.channel, "recommend", clip=tunes[0])
+    assert not world.env.errors
+
+
+async def test_without_the_right_to_react_the_card_still_comes(world: World, tunes: Tunes) -> None:
+    world.env.inject_error("PUT", "/channels/*/reactions/*", status=403, code=50013, times=2)
+    card = await world.ask(clip=tunes[0])
+    assert is_card(card)
+    assert not card.message.reactions
+
+
+# Turns ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.discord_settings(member_cooldown_seconds=5)
+async def test_a_member_waits_between_questions_and_is_told_how_long(world: World) -> None:
+    assert is_card(await world.ask(song=SONG))
+    second = await world.ask(song=SONG)
+    assert second.ephemeral
+    assert "again in" in said(second)
+    assert is_card(await world.ask(world.bob, song=SONG))
+    await world.env.advance_time(6)
+    assert is_card(await world.ask(song=SONG))
+
+
+@pytest.mark.discord_settings(guild_commands_per_minute=2)
+async def test_a_server_has_a_limit_of_its_own(world: World) -> None:
+    for _ in range(2):
+        assert is_card(await world.ask(song=SONG))
+    assert "Everybody here" in said(await world.ask(world.bob, song=SONG))
+
+
+async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:
+    role = world.guild.create_role("listeners")
+    carol = world.guild.add_member(world.env.create_user("carol"), roles=[role])
+    owner = world.guild_owner()
+    panel = await owner.slash(world.channel, "setup")
+    await owner.select(panel.response.message, [role], custom_id="setup:roles")
+    assert "certain roles" in said(await world.ask(song=SONG))
+    assert is_card(await world.ask(carol, song=SONG))
+    assert is_card(await world.ask(owner, song=SONG))
+    told = await world.alice.slash(world.channel, "privacy show")
+    assert "What I keep" in said(told.response)

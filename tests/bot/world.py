@@ -1,0 +1,108 @@
+"""A server with people in it, and reading what they read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import discord
+import simcord
+
+from bot.app import Bot
+from musrec.service import Service
+from musrec.settings import Settings
+
+CDN = frozenset(("cdn.simcord.invalid",))
+
+
+def settings_for(folder: Path, **discord_settings: Any) -> Settings:
+    """Settings without any network."""
+    providers = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
+    unlimited = {"member_cooldown_seconds": 0, "guild_commands_per_minute": 10_000}
+    return Settings(
+        paths={"data": folder},
+        sources=dict.fromkeys(providers, False),
+        workers={"count": 1},
+        discord={"shard_count": 1, **unlimited, **discord_settings},
+    )
+
+
+@dataclass
+class World:
+    """A server with a channel and people in it."""
+
+    env: simcord.Env
+    service: Service
+    bot: Bot
+    guild: Any
+    channel: Any
+    alice: Any
+    bob: Any
+    owner: Any = None
+
+    def guild_owner(self) -> Any:
+        """Somebody who manages the server."""
+        if self.owner is None:
+            role = self.guild.create_role(
+                "managers", permissions=discord.Permissions(manage_guild=True)
+            )
+            self.owner = self.guild.add_member(self.env.create_user("olivia"), roles=[role])
+        return self.owner
+
+    async def ask(self, who: Any | None = None, **options: Any) -> Any:
+        """Ask with /recommend, and return the message of the answer."""
+        result = await (who or self.alice).slash(self.channel, "recommend", **options)
+        return result.response
+
+
+# Reading messages as members do ------------------------------------------------------------------
+
+
+def parts(message: Any) -> list[dict[str, Any]]:
+    """Return every component of a message, from the outside in."""
+    found: list[dict[str, Any]] = []
+
+    def walk(components: list[dict[str, Any]]) -> None:
+        for component in components:
+            found.append(component)
+            walk(component.get("components", []))
+            if accessory := component.get("accessory"):
+                walk([accessory])
+
+    raw = message.components
+    walk([c.to_dict() if isinstance(c, discord.Component) else c for c in raw])
+    return found
+
+
+def said(message: Any) -> str:
+    """Return all the text of a message."""
+    return "\n".join(part["content"] for part in parts(message) if part["type"] == 10)
+
+
+def pressable(message: Any, start: str) -> str:
+    """Return the custom id that starts so."""
+    ids = [part["custom_id"] for part in parts(message) if "custom_id" in part]
+    return next(id_ for id_ in ids if id_.startswith(start))
+
+
+def featured(message: Any) -> str:
+    """Return the track that a card features: what its thumbs mean."""
+    return pressable(message, "like:").partition(":")[2]
+
+
+def labels(message: Any) -> list[str]:
+    """Return what the select of a message offers."""
+    select = next(part for part in parts(message) if part["type"] == 3)
+    return [option["label"] for option in select["options"]]
+
+
+def options(message: Any) -> list[str]:
+    """Return the values of what the select of a message offers."""
+    select = next(part for part in parts(message) if part["type"] == 3)
+    return [option["value"] for option in select["options"]]
+
+
+def is_card(message: Any) -> bool:
+    """Whether a message features a track."""
+    return any(part.get("custom_id", "").startswith("like:") for part in parts(message))
