@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from musrec.model import SAMPLE_RATE, NotAudio
 
@@ -505,10 +505,10 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
     import av
 
     options = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": ""}
+    # Titles in an unknown encoding are nobody's fault; PyAV 19 always takes them as they are.
+    lenient: Any = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
     try:
-        container = av.open(
-            BytesIO(data), "r", format=demuxer, options=options, metadata_errors="replace"
-        )
+        container = av.open(BytesIO(data), "r", format=demuxer, options=options, **lenient)
     except (av.FFmpegError, ValueError) as error:
         raise _Refused(_Outcome.UNREADABLE) from error
     with container:

@@ -205,6 +205,14 @@ def test_samples_that_are_no_numbers_become_silence():
     assert np.abs(y).max() <= 4
 
 
+def test_titles_in_an_unknown_encoding_do_no_harm():
+    data = encode("flac", 2)
+    comment = b"TITLE=\xff\xfe\x80"
+    tags = struct.pack("<III", 0, 1, len(comment)) + comment
+    block = b"\x04" + len(tags).to_bytes(3, "big") + tags
+    assert decode(data[:42] + block + data[42:]).seconds == pytest.approx(2, abs=0.1)
+
+
 def test_two_seconds_are_enough():
     assert decode(encode("ogg", 2)).seconds == pytest.approx(2, abs=0.1)
 

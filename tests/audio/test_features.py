@@ -93,6 +93,7 @@ def test_silence_with_a_beat_in_it_measures_as_librosa_does():
     check_against_librosa(y)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
 def test_two_detuned_tones_measure_as_librosa_does():
     time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     tones = 0.4 * np.sin(2 * np.pi * 446 * time) + 0.3 * np.sin(2 * np.pi * 1338 * time)
