@@ -19,6 +19,8 @@ from musrec.audio.features import HOP_LENGTH
 from musrec.model import SAMPLE_RATE, Rhythm, SoundKind
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from musrec.audio.features import Spectra
     from musrec.model import FloatArray
 
@@ -41,7 +43,8 @@ _CONFUSED = {
 """What the tagger, which knows nothing but music, calls each of them."""
 
 _SHORTEST = 1.0
-"""Seconds; of less, only silence is told."""
+"""Seconds of sound, at a tenth of the level of its loud parts or more; of less, only silence is
+told."""
 
 
 def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = None) -> SoundKind:
@@ -63,9 +66,10 @@ def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = 
     """
     if float(spectra.rms.max()) < _SILENT:
         return SoundKind.SILENCE
-    if spectra.y.size < _SHORTEST * SAMPLE_RATE:
+    loud = spectra.rms > 0.1 * np.quantile(spectra.rms, 0.95)
+    if loud.sum() * HOP_LENGTH < _SHORTEST * SAMPLE_RATE:
         return SoundKind.MUSIC
-    kind = _by_sound(_measure(spectra), rhythm)
+    kind = _by_sound(_measure(spectra, loud), rhythm)
     if kind is not SoundKind.MUSIC and tag_mean is not None and _tagged(tag_mean, kind):
         return SoundKind.MUSIC
     return kind
@@ -98,9 +102,8 @@ def _by_sound(heard: _Measurements, rhythm: Rhythm) -> SoundKind:
     return SoundKind.MUSIC
 
 
-def _measure(spectra: Spectra) -> _Measurements:
+def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
     level = spectra.rms
-    loud = level > 0.1 * np.quantile(level, 0.95)
     power = spectra.power[5:640, :]
     magnitude = np.sqrt(power)
     magnitude /= np.maximum(np.linalg.norm(magnitude, axis=0), 1e-9)
@@ -129,7 +132,8 @@ def _glide(power: FloatArray) -> float:
     """Octaves between the first and the last peak, where one peak is all and never turns."""
     peak = power[1:-1].argmax(axis=0) + 1
     columns = np.arange(peak.size)
-    alone = sum(power[peak + step, columns] for step in (-1, 0, 1)) / power.sum(axis=0)
+    alone = sum(power[peak + step, columns] for step in (-1, 0, 1))
+    alone = alone / np.maximum(power.sum(axis=0), 1e-12)
     steps = np.diff(peak)
     turns = min(np.mean(steps < 0), np.mean(steps > 0)) if steps.size else 1.0
     if np.quantile(alone, 0.1) < 0.9 or turns > 0.01:
