@@ -33,6 +33,11 @@ EXACT_ROWS = 200_000
 _ENOUGH_ROWS = 30
 """Fewer have no distribution to speak of: plain likeness is used."""
 
+_STILL = 1.01
+"""Growth up to which old rows keep what they know of the rest: it has hardly changed."""
+
+_BLOCK = 65_536  # rows in double precision at a time
+
 
 class Index:
     """Vectors of a catalogue; rows are never changed, `extended` makes a new index.
@@ -68,12 +73,21 @@ class Index:
         self._keys = _keys(vectors, distance)
         self._sum = self._keys.sum(axis=0, dtype=np.float64)
         self._outer = _outer(self._keys)
-        self._approximate: Any = None
         self._finish(file)
 
-    def _finish(self, file: Path | None) -> None:
+    def _finish(self, file: Path | None, before: Index | None = None) -> None:
         self.corrected = self._wanted and len(self) >= _ENOUGH_ROWS
-        if self.corrected:
+        self._settled = len(self)
+        self._mean: FloatArray = np.empty(0, dtype=np.float32)
+        self._deviation: FloatArray = self._mean
+        self._approximate: Any = None
+        if self.corrected and before is not None and len(self) <= _STILL * before._settled:
+            self._settled = before._settled
+            fresh = _queries(self._vectors[len(before) :], self.distance)
+            mean, deviation = self._moments(fresh)
+            self._mean = np.concatenate([before._mean, mean])
+            self._deviation = np.concatenate([before._deviation, deviation])
+        elif self.corrected:
             self._mean, self._deviation = self._moments(_queries(self._vectors, self.distance))
         if len(self) > EXACT_ROWS and importlib.util.find_spec("faiss"):
             self._approximate = _faiss(_directions(self._vectors, self.distance), file)
@@ -111,17 +125,21 @@ class Index:
         return (best if rows is None else rows[best]), 1 - unlike[best]
 
     def extended(self, vectors: FloatArray, *, file: Path | None = None) -> Index:
-        """Return an index with more rows after those there are, as if built from all of them."""
+        """Return an index with more rows after those there are.
+
+        As if built from all of them, but cheaper: what old rows know of the whole catalogue is
+        brought up to date each time that it has grown by a hundredth.
+        """
         more = Index(vectors, self.distance, corrected=False)
         if more._vectors.shape[1] != self._vectors.shape[1]:
             raise ValueError(f"vectors of {self._vectors.shape[1]} dimensions are needed")
         grown = Index.__new__(Index)
-        grown.distance, grown._wanted, grown._approximate = self.distance, self._wanted, None
+        grown.distance, grown._wanted = self.distance, self._wanted
         grown._vectors = np.concatenate([self._vectors, more._vectors])
         grown._keys = np.concatenate([self._keys, more._keys])
         grown._sum = self._sum + more._sum
         grown._outer = self._outer + more._outer
-        grown._finish(file)
+        grown._finish(file, self)
         return grown
 
     def _unlike(self, vector: FloatArray, rows: NDArray[np.intp] | None) -> FloatArray:
@@ -133,28 +151,32 @@ class Index:
         likeness = (self._keys if rows is None else self._keys[rows]) @ query[0]
         if not self.corrected:
             return _plainly_unlike(likeness, self.distance)
-        from scipy.special import ndtr
-
         mean, deviation = self._moments(query)
         own_mean, own_deviation = self._mean, self._deviation
         if rows is not None:
             own_mean, own_deviation = own_mean[rows], own_deviation[rows]
-        to_query = ndtr((mean - likeness) / deviation)
-        to_row = ndtr((own_mean - likeness) / own_deviation)
+        to_query = _upper_tail((likeness - mean) / deviation)
+        to_row = _upper_tail((likeness - own_mean) / own_deviation)
         unlike: FloatArray = to_query + to_row - to_query * to_row
         return unlike
 
     def _moments(self, queries: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and deviation of each query's likeness to all rows."""
-        mean = queries @ (self._sum / len(self))
-        square = np.einsum("ij,ij->i", queries @ (self._outer / len(self)), queries)
-        deviation = np.sqrt(np.maximum(square - mean**2, 1e-8))
-        return mean.astype(np.float32), deviation.astype(np.float32)
+        centre, second = self._sum / len(self), self._outer / len(self)
+        mean = np.empty(len(queries), dtype=np.float32)
+        deviation = np.empty_like(mean)
+        for start in range(0, len(queries), _BLOCK):
+            block = queries[start : start + _BLOCK].astype(np.float64)
+            means = block @ centre
+            squares = np.einsum("ij,ij->i", block @ second, block)
+            mean[start : start + _BLOCK] = means
+            deviation[start : start + _BLOCK] = np.sqrt(np.maximum(squares - means**2, 1e-8))
+        return mean, deviation
 
     def _candidates(self, vector: FloatArray, k: int) -> NDArray[np.intp]:
         """Rows that are nearest before correction, enough that the corrected k are among them."""
         query = _directions(np.asarray(vector, dtype=np.float32)[None], self.distance)
-        _, rows = self._approximate.search(query, min(8 * k + 100, len(self)))
+        _, rows = self._approximate.search(query, min(20 * k + 300, len(self)))
         found: NDArray[np.intp] = rows[0][rows[0] >= 0]
         return found
 
@@ -191,10 +213,19 @@ def _queries(vectors: FloatArray, distance: Distance) -> FloatArray:
 def _outer(keys: FloatArray) -> NDArray[np.float64]:
     """Sum of the outer products of all rows, a block at a time, in double precision."""
     total = np.zeros((keys.shape[1], keys.shape[1]))
-    for start in range(0, len(keys), 65_536):
-        block = keys[start : start + 65_536].astype(np.float64)
+    for start in range(0, len(keys), _BLOCK):
+        block = keys[start : start + _BLOCK].astype(np.float64)
         total += block.T @ block
     return total
+
+
+def _upper_tail(z: FloatArray) -> FloatArray:
+    """Share of a normal distribution above z, within 0.00014 and four times as fast as exactly.
+
+    S. Bowling et al., "A logistic approximation to the cumulative normal distribution", 2009.
+    """
+    logit = np.minimum(z * (1.5976 + 0.07056 * z * z), 80)
+    return np.asarray(1 / (1 + np.exp(logit)), dtype=np.float32)
 
 
 def _plainly_unlike(likeness: FloatArray, distance: Distance) -> FloatArray:
@@ -216,10 +247,10 @@ def _faiss(directions: FloatArray, file: Path | None) -> Any:
             index = None  # damaged: made again below
         if index is not None and (index.ntotal, index.d) == (n, d) and _same(index, directions):
             return _probing(index)
-    lists = max(1, min(int(4 * np.sqrt(n)), n // 64))
+    lists = max(1, min(int(2 * np.sqrt(n)), n // 64))
     index = faiss.index_factory(d, f"IVF{lists},SQ8")
     rng = np.random.default_rng(0)
-    sample = rng.choice(n, size=min(n, 64 * lists), replace=False)
+    sample = rng.choice(n, size=min(n, 40 * lists), replace=False)
     index.train(directions[np.sort(sample)])
     for start in range(0, n, 100_000):
         index.add(directions[start : start + 100_000])
@@ -231,7 +262,7 @@ def _faiss(directions: FloatArray, file: Path | None) -> Any:
 
 
 def _probing(index: Any) -> Any:
-    index.nprobe = max(32, index.nlist // 64)
+    index.nprobe = max(32, index.nlist // 32)
     return index
 
 
