@@ -75,19 +75,19 @@ def test_played_sounds_are_music() -> None:
     assert hear(sounds.melody(10.0)) == SoundKind.MUSIC, "and one flute"
 
 
-def test_all_real_music_is_music(shared_data: Path) -> None:
-    """104 excerpts, each whole, and every five seconds of a third of them."""
-    files = sorted((shared_data / "gtzan" / "audio").iterdir())
+def test_real_music_is_music(shared_data: Path) -> None:
+    """60 excerpts, each whole, and every five seconds of a quarter of them."""
+    files = sorted((shared_data / "gtzan" / "audio").iterdir())[::3]
     files += [file for file in sorted((shared_data / "music").iterdir()) if file.suffix != ".csv"]
     kinds: Counter[SoundKind] = Counter()
     for number, file in enumerate(files):
         y = decode(file.read_bytes()).y
         pieces = [y]
-        if number % 3 == 0:
+        if number % 4 == 0:
             length = 5 * SAMPLE_RATE
             pieces += [y[i : i + length] for i in range(0, y.size - length, length)]
         kinds.update(hear(piece) for piece in pieces)
-    assert kinds.total() > 200
+    assert kinds.total() > 100
     assert set(kinds) == {SoundKind.MUSIC}
 
 
