@@ -114,36 +114,38 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
     Returns
     -------
     Picture
-        A row a term, largest first, and their sum.
+        A row a term, largest first, and their sum. Terms of nothing, for no reason, are left out.
     """
-    terms = sorted(pick.terms, key=lambda term: -abs(term.value))
-    row_height, top = 78, 134
-    canvas = Canvas(top + row_height * len(terms) + 92, look)
+    said = [term for term in pick.terms if term.because or signed(term.value) != "0.00"]
+    terms = sorted(said, key=lambda term: -abs(term.value))
+    names, bars = MARGIN, 600
+    reasons = [
+        lettering.wrap(term.because, 21, "medium", bars - names - 28, lines=3) for term in terms
+    ]
+    top, heights = 134, [50 + 28 * max(1, len(reason)) for reason in reasons]
+    canvas = Canvas(top + sum(heights) + 92, look)
     colours = canvas.look
-    canvas.text(
-        (MARGIN, 58), f"Why {pick.track.title}", 36, weight="bold", width=WIDTH - 2 * MARGIN
-    )
-    canvas.text(
-        (MARGIN, 98),
-        "Each bar adds to the score or takes away from it.",
-        24,
-        colour=colours.muted,
-    )
-    area = Box(560, top, WIDTH - MARGIN - 104, top + row_height * len(terms))
+    canvas.title((MARGIN, 58), f"Why {pick.track.title}", (36, 32, 29), WIDTH - 2 * MARGIN)
+    explained = "Each bar adds to the score or takes away from it."
+    canvas.text((MARGIN, 98), explained, 24, colour=colours.muted)
+    area = Box(bars, top, WIDTH - MARGIN - 104, top + sum(heights))
     low = min(0.0, *(term.value for term in terms)) if terms else 0.0
     high = max(0.0, *(term.value for term in terms)) if terms else 1.0
     scale = area.width / max(high - low, 1e-9)
     zero = round(area.left - low * scale)
-    for position, term in enumerate(terms):
-        y = area.top + position * row_height
-        room = area.left - MARGIN - 28
-        canvas.text((MARGIN, y + 34), term.name, 27, weight="bold", width=room)
-        canvas.text((MARGIN, y + 62), term.because, 21, colour=colours.muted, width=room)
+    y = top
+    for term, reason, height in zip(terms, reasons, heights, strict=True):
+        canvas.text((names, y + 34), term.name, 27, weight="bold", width=bars - names - 28)
+        for line, words in enumerate(reason):
+            canvas.text((names, y + 62 + 28 * line), words, 21, colour=colours.muted)
         end = round(zero + term.value * scale)
-        bar = Box(min(zero, end), y + 17, max(zero, end, min(zero, end) + 3), y + 59)
-        canvas.rectangle(Box(area.left, y + 37, area.right, y + 39), colours.panel)
+        middle = y + height // 2
+        bar = Box(min(zero, end), middle - 21, max(zero, end, min(zero, end) + 3), middle + 21)
+        canvas.rectangle(Box(area.left, middle - 1, area.right, middle + 1), colours.panel)
         canvas.rounded(bar, colours.gain if term.value >= 0 else colours.loss, 6)
-        canvas.text((WIDTH - MARGIN, y + 47), signed(term.value), 27, weight="bold", anchor="right")
+        value = signed(term.value)
+        canvas.text((WIDTH - MARGIN, middle + 9), value, 27, weight="bold", anchor="right")
+        y += height
     canvas.rectangle(Box(zero - 1, area.top, zero + 1, area.bottom), colours.muted)
     bottom = area.bottom + 14
     canvas.rectangle(Box(MARGIN, bottom, WIDTH - MARGIN, bottom + 2), colours.line)
@@ -171,7 +173,7 @@ def _heading(canvas: Canvas, area: Box, side: Side, badge: str = "") -> None:
     canvas.text((area.left + 24, 54), side.role, 23, colour=look.muted, width=area.width - 190)
     if badge:
         canvas.text((area.right, 54), badge, 25, weight="bold", colour=side.colour, anchor="right")
-    canvas.text((area.left, 102), side.track.title, 36, weight="bold", width=area.width)
+    canvas.title((area.left, 102), side.track.title, (36, 32, 29), area.width)
     canvas.text((area.left, 140), side.track.artist, 26, colour=look.muted, width=area.width)
 
 
@@ -208,7 +210,7 @@ def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
     rows = profile_rows(given.profile, found.profile)
     tags = shared_tags(given.profile, found.profile)
     if not rows and not tags:
-        canvas.text((left, area.top + 82), "Nothing is known of both.", 22, colour=look.muted)
+        canvas.text((left, area.top + 82), "Nothing is known of its sound.", 22, colour=look.muted)
         return
     if tags:
         words = "both: " + " · ".join(tags)
@@ -232,24 +234,33 @@ def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
             (at[1], found.colour, 13),
             (at[0], given.colour, 8 if abs(at[0] - at[1]) < 12 else 13),
         ):
-            canvas.dot((x, y), radius + 2.5, look.panel)
-            canvas.dot((x, y), radius, colour)
+            if math.isfinite(x):
+                canvas.dot((x, y), radius + 2.5, look.panel)
+                canvas.dot((x, y), radius, colour)
 
 
 def profile_rows(
     ours: Profile | None, theirs: Profile | None, most: int = MOST_ROWS
 ) -> list[tuple[str, str, float, float]]:
-    """Return the descriptors known of both songs: (word for 0, word for 100, ours, theirs)."""
+    """Return what descriptors say: (word for 0, word for 100, ours, theirs).
+
+    Those known of both songs first, then those known of one, where the other is NaN.
+    """
     from musrec.audio.descriptors import DEFINITIONS
 
-    if ours is None or theirs is None:
-        return []
-    rows = []
-    for name, descriptor in DEFINITIONS.items():
-        pair = ours.percentiles.get(name, math.nan), theirs.percentiles.get(name, math.nan)
-        if math.isfinite(sum(pair)):
-            rows.append((descriptor.low, descriptor.high, *pair))
-    return rows[:most]
+    known = [profile.percentiles if profile else {} for profile in (ours, theirs)]
+    rows = [
+        (
+            descriptor.low,
+            descriptor.high,
+            known[0].get(name, math.nan),
+            known[1].get(name, math.nan),
+        )
+        for name, descriptor in DEFINITIONS.items()
+    ]
+    both = [row for row in rows if math.isfinite(row[2] + row[3])]
+    one = [row for row in rows if math.isfinite(row[2]) != math.isfinite(row[3])]
+    return (both + one)[:most]
 
 
 def shared_tags(ours: Profile | None, theirs: Profile | None, most: int = 4) -> list[str]:
@@ -308,15 +319,19 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
     else:
         rows = profile_rows(given.profile, found.profile)
         what = "; ".join(
-            f"{high} rather than {low}: {ours:.0f} against {theirs:.0f}"
-            for low, high, ours, theirs in rows
+            f"{high} rather than {low}: " + " against ".join(_number(value) for value in values)
+            for low, high, *values in rows
         )
         parts.append(
             f"Not both songs were heard here. Sound profiles on scales of 0 to 100, {what}."
             if what
-            else "Not both songs were heard here, and no sound profile is known of both."
+            else "Not both songs were heard here, and no sound profile is known."
         )
     return " ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "not known"
 
 
 def _who(track: Track) -> str:

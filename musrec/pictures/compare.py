@@ -93,7 +93,7 @@ def compare(
     for track, analysis, colour, left in sides:
         area = Box(left, 0, left + (WIDTH - 2 * MARGIN - BETWEEN) // 2, 760)
         canvas.dot((area.left + 9, 46), 9, colour)
-        canvas.text((area.left + 30, 58), track.title, 34, weight="bold", width=area.width - 30)
+        canvas.title((area.left + 30, 58), track.title, (34, 31, 28), area.width - 30)
         canvas.text((area.left, 98), track.artist, 25, colour=colours.muted, width=area.width)
         outer: Anchor = "left" if left == MARGIN else "right"
         if analysis.spectrogram is None:

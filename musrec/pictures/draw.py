@@ -174,6 +174,14 @@ class Canvas:
         self.image.paste(colour or self.look.text, (round(left), round(y) - baseline), mask)
         return float(mask.width)
 
+    def title(
+        self, at: tuple[float, float], text: str, sizes: Sequence[int], width: float
+    ) -> float:
+        """Write a bold line in the first of `sizes` that fits, else cut it in the last."""
+        line = lettering.clean(text)
+        fitting = (size for size in sizes if lettering.measure(line, size, "bold") <= width)
+        return self.text(at, text, next(fitting, sizes[-1]), weight="bold", width=width)
+
     def rectangle(self, box: Box, colour: Colour) -> None:
         """Fill a rectangle with sharp corners."""
         if box.width > 0 and box.height > 0:

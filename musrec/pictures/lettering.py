@@ -98,6 +98,20 @@ def fit(text: str, size: int, weight: Weight, width: float) -> str:
     return _cut(text, low)
 
 
+def wrap(text: str, size: int, weight: Weight, width: float, lines: int) -> list[str]:
+    """Return `text` cleaned, on as many lines as it needs, the last of `lines` cut to fit."""
+    wrapped: list[str] = []
+    words = clean(text).split(" ")
+    while words and words[0]:
+        count = len(words)
+        if len(wrapped) < lines - 1:
+            while count > 1 and measure(" ".join(words[:count]), size, weight) > width:
+                count -= 1
+        wrapped.append(fit(" ".join(words[:count]), size, weight, width))
+        words = words[count:]
+    return wrapped
+
+
 @lru_cache(maxsize=2048)
 def measure(text: str, size: int, weight: Weight) -> float:
     """Return the width in pixels of a text that `clean` has seen."""

@@ -118,9 +118,8 @@ def beats(
     for time in times:
         if 0 <= time < seconds:
             x = strip.left + round(time / seconds * strip.width)
-            canvas.rectangle(
-                Box(max(strip.left, x - 1), strip.top + 3, x + 2, strip.bottom - 3), colour
-            )
+            left, right = max(strip.left, x - 1), min(strip.right, x + 2)
+            canvas.rectangle(Box(left, strip.top + 3, right, strip.bottom - 3), colour)
     if not times:
         canvas.text(
             (strip.left + 8, strip.bottom - 4), "no steady beat heard", 18, colour=canvas.look.muted

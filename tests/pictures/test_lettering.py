@@ -135,3 +135,13 @@ def test_words_about_a_picture_are_one_line_that_can_be_sent(title):
     assert alt.encode().decode() == alt
     assert 0 < len(alt) <= 1024
     assert all(unicodedata.category(letter) not in ("Cc", "Cf") for letter in alt)
+
+
+@settings(max_examples=100, deadline=None)
+@given(titles, st.integers(20, 400), st.integers(1, 3))
+def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(title, width, lines):
+    wrapped = lettering.wrap(title, 21, "medium", width, lines)
+    assert len(wrapped) <= lines
+    assert all(lettering.measure(line, 21, "medium") <= width for line in wrapped)
+    if not any(line.endswith("…") or not line for line in wrapped):
+        assert " ".join(wrapped) == lettering.clean(title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -132,10 +133,13 @@ def test_a_card_is_drawn_even_where_nothing_is_known(nothing):
     assert "no sound profile is known" in picture.alt
 
 
-def test_numbers_that_are_not_known_are_left_out_rather_than_drawn():
+def test_what_is_known_of_one_song_alone_is_drawn_alone():
     ours = Profile(percentiles={"brightness": float("nan"), "mood": 40.0})
     theirs = Profile(percentiles={"brightness": 10.0, "mood": 60.0})
     picture = card(song(), None, ours, picked(song(), profile=theirs), None)
+    assert "bright rather than dark: not known against 10" in picture.alt
+    dots = [near(pixels(picture)[220:600], colour) for colour in (DARK.query, DARK.pick)]
+    assert [len(runs(dot.any(axis=1))) for dot in dots] == [1, 2]
     assert "nan" not in picture.alt
     assert "happy rather than sad: 40 against 60" in picture.alt
 
@@ -217,3 +221,13 @@ def test_real_music_makes_a_card_that_is_full_of_it(music):
     for area in (image[168:478, 100:530], image[168:478, 570:1000]):
         assert len(np.unique(area.reshape(-1, 3), axis=0)) > 60
     assert len(picture.png) < 400_000
+
+
+def test_cards_drawn_in_several_threads_at_once_are_all_the_same():
+    heard = hear(tune())
+
+    def draw(_):
+        return card(song("Ελλάδα 夜 🔥"), heard, CALM, picked(song("مرحبا")), None).png
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(draw, range(8)))) == 1
