@@ -37,22 +37,28 @@ class Ease:
     """EASE with the sound of tracks as further "members", solved on the smaller side.
 
     EASE is the linear autoencoder without self-similarity [1]_; stacking weighted content under
-    the likes is its extension to side information [2]_. With M = [likes; share * content'] and
-    K = M M' + penalty I, Woodbury's identity gives every weight from K alone, so the cost follows
-    the number of members rather than the square of the catalogue. A score splits exactly into
-    what each member and each content dimension adds.
+    the likes is its extension to side information [2]_, and a penalty that grows with a track's
+    likes is what dropout amounts to [3]_. With M = [likes; share * content'], columns scaled so
+    that the penalty is 1, and K = M M' + I, Woodbury's identity gives every weight from K alone:
+    the cost follows the number of members rather than the square of the catalogue. A score splits
+    exactly into what each member and each content dimension adds.
 
     Attributes
     ----------
     likes : csr_matrix, shape (m, n)
+        In units of `scale`.
     by_track : csr_matrix, shape (n, m)
         The same, transposed.
     content : FloatArray, shape (n, d)
-        Already weighted; d may be 0.
+        Already weighted, in units of `scale`; d may be 0.
+    scale : FloatArray, shape (n,)
+        Root of each track's penalty: dividing columns by it leaves a system with penalty 1.
+    share : float
+        Weight of content against likes.
     by_members : bool
         Which side was solved.
     inverse : FloatArray
-        K^-1, shape (m + d, m + d), if `by_members`; else (M'M + penalty I)^-1, shape (n, n).
+        K^-1, shape (m + d, m + d), if `by_members`; else (M'M + I)^-1, shape (n, n).
     self_members, self_content : FloatArray, shape (n,)
         What a track's own like adds to its own score by way of members and content; taken out.
 
@@ -61,11 +67,14 @@ class Ease:
     .. [1] H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
     .. [2] O. Jeunen, J. Van Balen, B. Goethals, "Closed-form models for collaborative filtering
        with side-information", RecSys 2020.
+    .. [3] H. Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020.
     """
 
     likes: csr_matrix
     by_track: csr_matrix
     content: FloatArray
+    scale: FloatArray
+    share: float
     by_members: bool
     inverse: FloatArray
     self_members: FloatArray
@@ -78,14 +87,17 @@ class Ease:
         content: FloatArray | None = None,
         *,
         penalty: float = 100.0,
-        share: float = 3.0,
+        per_like: float = 10.0,
+        share: float = 6.0,
     ) -> Ease:
-        """Solve for likes (m, n) and unit-length content vectors (n, d).
+        """Solve for likes (m, n) and content vectors (n, d) of length 0 to 1.
 
         Parameters
         ----------
         penalty : float
             Ridge, above 0; larger trusts few likes less.
+        per_like : float
+            Added to a track's penalty for each of its likes.
         share : float
             Weight of content against likes.
         """
@@ -93,12 +105,13 @@ class Ease:
 
         likes = csr_matrix(likes, dtype=np.float32)
         m, n = likes.shape
+        scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
+        scale = scale.astype(np.float32)
+        likes = _scaled(likes, 1 / scale)
         by_track = likes.T.tocsr()
-        weighted = (
-            np.zeros((n, 0), np.float32)
-            if content is None
-            else np.nan_to_num(share * np.asarray(content, np.float32))
-        )
+        weighted = np.zeros((n, 0), np.float32)
+        if content is not None:
+            weighted = np.nan_to_num(share * np.asarray(content, np.float32)) / scale[:, None]
         by_members = m + weighted.shape[1] <= n
         if by_members:
             cross = likes @ weighted
@@ -107,8 +120,17 @@ class Ease:
             )
         else:
             gram = (by_track @ likes).toarray() + weighted @ weighted.T
-        inverse = _inverse(gram, penalty)
-        bare = cls(likes, by_track, weighted, by_members, inverse, *np.empty((2, 0), np.float32))
+        inverse = _inverse(gram)
+        bare = cls(
+            likes,
+            by_track,
+            weighted,
+            scale,
+            share,
+            by_members,
+            inverse,
+            *np.empty((2, 0), np.float32),
+        )
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
@@ -128,7 +150,7 @@ class Ease:
         )
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
-        """Return (q, m + d): how far whole profiles pull on members and content."""
+        """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
         if not self.by_members:
             solved = profiles @ self.inverse
             return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
@@ -143,14 +165,21 @@ class Ease:
         Their sum is the score of EASE.
         """
         m = self.likes.shape[0]
+        profiles = _scaled(profiles, 1 / self.scale)
         pull = self._pull(profiles)
         picked = slice(None) if rows is None else rows
         by_track = self.by_track if rows is None else self.by_track[rows]
         own = (profiles if rows is None else profiles[:, rows]).toarray()
         rest = np.maximum(1.0 - self.self_members[picked] - self.self_content[picked], 1e-6)
+        rest /= self.scale[picked]
         members = (by_track @ pull[:, :m].T).T - own * self.self_members[picked]
         content = pull[:, m:] @ self.content[picked].T - own * self.self_content[picked]
         return (members / rest).astype(np.float32), (content / rest).astype(np.float32)
+
+    def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
+        """Return what content (k, d) adds to tracks that the fit has not seen, (q, k)."""
+        pull = self._pull(_scaled(profiles, 1 / self.scale))[:, self.likes.shape[0] :]
+        return np.asarray(pull @ (self.share * content).T, np.float32)
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes."""
@@ -196,6 +225,10 @@ class ItemNeighbours:
         scored = profiles @ self.similarity
         members = (scored if rows is None else scored[:, rows]).toarray()
         return members, np.zeros_like(members)
+
+    def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
+        """Return (q, k): nothing is known of tracks that the fit has not seen."""
+        return np.full((profiles.shape[0], len(content)), np.nan, np.float32)
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes."""
@@ -317,12 +350,19 @@ def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
     return ItemNeighbours.fit(likes)
 
 
-def _inverse(gram: FloatArray, penalty: float) -> FloatArray:
-    """Return (gram + penalty I)^-1 by Cholesky; in float64, as the systems are badly scaled."""
+def _scaled(rows: csr_matrix, columns: NDArray[np.floating]) -> csr_matrix:
+    """Return sparse rows with every column multiplied by its number."""
+    out = rows.copy()
+    out.data = (out.data * columns[out.indices]).astype(np.float32, copy=False)
+    return out
+
+
+def _inverse(gram: FloatArray) -> FloatArray:
+    """Return (gram + I)^-1 by Cholesky; in float64, as the systems are badly scaled."""
     from scipy.linalg import lapack
 
     system = gram.astype(np.float64)
-    system[np.diag_indices_from(system)] += penalty
+    system[np.diag_indices_from(system)] += 1
     if not len(system):
         return system.astype(np.float32)
     factor, failed = lapack.dpotrf(system, lower=True, overwrite_a=True)

@@ -79,9 +79,11 @@ def sound_evidence(
     asked : str
         The query, as it stands in a sentence.
     """
-    words = [] if query is None else [*_shared_tags(query, pick, usual), *_shared_rest(query, pick)]
+    near = f"it sounds closer to {asked} than {match}% of the songs here"
+    words = [] if query is None else _shared_tags(query, pick, usual) or [near]
+    words += [] if query is None else _shared_rest(query, pick)
     if not words:
-        return f"it sounds closer to {asked} than {match}% of the songs here"
+        return near
     return words[0] if len(words) == 1 else f"{words[0]}, {' and '.join(words[1:3])}"
 
 
@@ -120,19 +122,24 @@ def _shared_rest(query: Profile, pick: Profile) -> list[str]:
         if other is None or not np.isfinite(place) or not np.isfinite(other):
             continue
         if min(place, other) >= 75:
-            extremes.append((min(place, other), f"both higher in {_spoken(name)} than", False))
+            extremes.append((min(place, other), f"both more {_spoken(name)[1]} than"))
         elif max(place, other) <= 25:
-            extremes.append((100 - max(place, other), f"both lower in {_spoken(name)} than", True))
+            extremes.append((100 - max(place, other), f"both more {_spoken(name)[0]} than"))
     if extremes:
-        share, phrase, _ = max(extremes)
+        share, phrase = max(extremes)
         words.append(f"{phrase} {share:.0f}% of songs")
     if query.key and query.key == pick.key:
         words.append(f"both in {query.key}")
     return words
 
 
-def _spoken(descriptor: str) -> str:
-    return descriptor.replace("_", " ")
+def _spoken(descriptor: str) -> tuple[str, str]:
+    """Return what a song low and a song high in a descriptor is called."""
+    from musrec.audio.descriptors import DEFINITIONS
+
+    meaning = DEFINITIONS.get(descriptor)
+    name = descriptor.replace("_", " ")
+    return (meaning.low, meaning.high) if meaning else (f"low in {name}", f"high in {name}")
 
 
 def explanation(

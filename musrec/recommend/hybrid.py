@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from musrec.model import FloatArray
+    from musrec.recommend.collaborative import Ease, ItemNeighbours
 
 TERM_OF: Mapping[str, str] = {
     "sound": "sound",
@@ -20,13 +23,16 @@ TERM_OF: Mapping[str, str] = {
     "learned": "taste",
     "nearness": "taste",
     "popularity": "popularity",
+    "reputation": "popularity",
 }
 """Signal to the term of the score that it is part of.
 
 ``sound``: likeness to the song that was asked about. ``members``: what members add to EASE.
 ``learned``: what content adds to EASE. ``nearness``: content near the member's likes.
-``popularity``: damped count of likes.
+``popularity``: damped count of likes here. ``reputation``: what a provider says.
 """
+PERSONAL = ("members", "learned", "nearness")
+"""Signals that need likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,7 @@ class Blend:
         out = {}
         for signal, coefficients in self.coefficients.items():
             weight = sum(a * b for a, b in zip(coefficients, evidence.features(), strict=True))
-            personal = signal in ("members", "learned", "nearness")
-            out[signal] = 0.0 if personal and not evidence.liked else max(weight, 0.0)
+            out[signal] = 0.0 if signal in PERSONAL and not evidence.liked else max(weight, 0.0)
         return out
 
     def json(self) -> str:
@@ -98,7 +103,7 @@ ARMS: Mapping[str, Mapping[str, float]] = {
     "balanced": {},
     "by sound": {"sound": 1.6, "nearness": 1.5, "learned": 1.3, "members": 0.5},
     "by members": {"members": 2.0, "nearness": 0.5, "sound": 0.8},
-    "off the beaten track": {"popularity": 0.0, "members": 0.8, "sound": 0.8},
+    "off the beaten track": {"popularity": 0.0, "reputation": 0.0, "members": 0.8, "sound": 0.8},
 }
 """Blends to try when a member is adventurous: factors on the fitted weights."""
 
@@ -136,25 +141,96 @@ def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[float, flo
 
 
 class Standardised(NamedTuple):
-    """A signal as z-scores, and the deviation it was divided by: 0 where it says nothing."""
+    """Z-scores (q, n), and what each row was divided by (q,): 0 where all its scores are alike."""
 
     values: FloatArray
-    deviation: float
+    deviation: FloatArray
 
 
-def standardised(scores: FloatArray, reference: FloatArray | None = None) -> Standardised:
-    """Return z-scores against `reference` (by default the finite scores themselves).
+def standardised(scores: FloatArray) -> Standardised:
+    """Return z-scores of each row of (q, n).
 
     What is not finite is not known, and gets 0: the mean. Scores that are all alike say nothing,
     and get 0 too.
     """
     known = np.isfinite(scores)
-    base = scores[known] if reference is None else reference[np.isfinite(reference)]
-    out = np.zeros(len(scores), np.float32)
-    if not len(base):
-        return Standardised(out, 0.0)
-    mean, deviation = float(base.mean()), float(base.std())
-    if deviation <= 1e-6 * max(abs(mean), 1e-6):
-        return Standardised(out, 0.0)
-    out[known] = (scores[known] - mean) / deviation
-    return Standardised(out, deviation)
+    if known.all():
+        mean, deviation = scores.mean(axis=1), scores.std(axis=1)
+    else:
+        count = np.maximum(known.sum(axis=1), 1)
+        mean = np.where(known, scores, 0).sum(axis=1) / count
+        spread = np.where(known, scores - mean[:, None], 0)
+        deviation = np.sqrt((spread * spread).sum(axis=1) / count)
+    telling = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    deviation = np.where(telling, deviation, 0)
+    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=telling)
+    values = (scores - mean[:, None]) * scale[:, None]
+    values[~known] = 0
+    return Standardised(values.astype(np.float32, copy=False), deviation)
+
+
+def signals(
+    model: Ease | ItemNeighbours,
+    profiles: csr_matrix,
+    likes: csr_matrix,
+    content: FloatArray,
+    counts: FloatArray,
+    reputation: FloatArray,
+) -> dict[str, Standardised]:
+    """Return every signal but `sound`, each (q, n), for q members.
+
+    Parameters
+    ----------
+    model : Ease or ItemNeighbours
+        Fitted on the first rows of the catalogue; later songs it does not know.
+    profiles : csr_matrix, shape (q, tracks of the model)
+        Likes and what was asked about.
+    likes : csr_matrix, shape (q, n)
+    content : FloatArray, shape (n, d)
+        Of `voiced`.
+    counts : FloatArray, shape (n,)
+        How many members like a track.
+    reputation : FloatArray, shape (n,)
+        0 to 1.
+    """
+    n = len(content)
+    shape = (profiles.shape[0], n)
+    members, learned = model.parts(profiles)
+    if missing := n - members.shape[1]:
+        nobody = np.full((len(members), missing), np.nan, np.float32)
+        members = np.hstack([members, nobody])
+        learned = np.hstack([learned, model.unseen(profiles, content[-missing:])])
+    centres = likes @ content / np.maximum(likes.sum(axis=1), 1e-9)
+    common = {"popularity": np.log1p(counts), "reputation": reputation}
+    whole = standardised(members + np.nan_to_num(learned)).deviation
+    return {
+        "members": _centred(members, whole),
+        "learned": _centred(learned, whole),
+        "nearness": standardised(np.asarray(centres @ content.T, np.float32)),
+    } | {
+        name: Standardised(np.broadcast_to(each.values, shape), each.deviation)
+        for name, values in common.items()
+        for each in [standardised(values.astype(np.float32)[None])]
+    }
+
+
+def _centred(part: FloatArray, deviation: FloatArray) -> Standardised:
+    """Return a part of a score with mean 0, in deviations (q,) of the whole score."""
+    known = np.isfinite(part)
+    mean = np.where(known, part, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    values = np.where(known, (part - mean[:, None]) * scale[:, None], 0)
+    return Standardised(values.astype(np.float32, copy=False), deviation)
+
+
+def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
+    """Return unit vectors (n, d) at a length that follows the square root of reputation.
+
+    A song many know is the safer one of two that sound alike. Where no reputation is known at all
+    every length is 1; where it is known of some, the others count as the middle of those.
+    """
+    known = reputation > 0
+    if not known.any():
+        return vectors
+    length = np.sqrt(np.where(known, reputation, np.median(reputation[known])))
+    return np.asarray(vectors * (length / length.max())[:, None], np.float32)

@@ -164,6 +164,8 @@ class Recommender:
         self._songs = Songs.of(
             _joined(old.catalogue, catalogue, fresh, again, at), similarities or old.similarities
         )
+        if not len(old):
+            self.refit()  # a fit to no songs at all knows not even the length of a vector
 
     def refit(self) -> None:
         """Learn from all members anew. Slow; safe to run in another thread."""
@@ -178,7 +180,7 @@ class Recommender:
 
     def _fit(self, songs: Songs, histories: dict[str, History], now: float) -> Fitted:
         likes = liked_matrix(histories.values(), self._rows_of_numbers(songs), len(songs), now)
-        return Fitted.of(tuple(histories), likes, songs.vectors)
+        return Fitted.of(tuple(histories), likes, songs.content)
 
     def _rows_of_numbers(self, songs: Songs) -> NDArray[np.int32]:
         names = list(self._ledger.names)
@@ -198,10 +200,28 @@ class Recommender:
 
     def recommend(self, request: Request) -> Picks:
         """Answer a request; where nothing can be picked, `Picks.notes` says why."""
+        scoring, notes, arm = self.score(request)
+        if scoring is None:
+            return Picks((), tuple(notes))
+        picks = scoring.picks(request.count, same_artist=request.constraints.same_artist)
+        if len(picks) < request.count:
+            notes.append(f"Only {len(picks)} of {request.count} songs fit what was asked for.")
+        if request.member is not None:
+            if not scoring.liked.rows.size and not request.seeds:
+                notes.append(
+                    "You have not liked anything yet, so these are guesses: thumbs will help."
+                )
+            self._served |= {(request.member, pick.track.id): arm for pick in picks}
+        return Picks(picks, tuple(notes), arm)
+
+    def score(self, request: Request) -> tuple[Scoring | None, list[str], str]:
+        """Return the scores of every candidate, notes, and the blend that was used.
+
+        No scores, but at least one note, where there is no candidate.
+        """
         songs, fitted = self._songs, self._fitted
-        n = len(songs)
-        if not n:
-            return Picks((), ("I know no songs yet, so there is nothing to recommend.",))
+        if not len(songs):
+            return None, ["I know no songs yet, so there is nothing to recommend."], "balanced"
         now = seconds(request.now)
         history = self._ledger.of(request.member)
         liked, disliked = self._opinions(songs, history, now)
@@ -210,7 +230,7 @@ class Recommender:
         if len(seeds) < len(request.seeds):
             notes.append("The sound of the song asked about could not be used: it is not known.")
         if not len(rows):
-            return Picks((), tuple(notes))
+            return None, notes, "balanced"
         adventurous = float(np.clip(request.adventurous, 0, 1))
         if not request.seeds and request.member is not None:
             adventurous = max(adventurous, DROP_ADVENTURE)
@@ -229,15 +249,7 @@ class Recommender:
             adventurous=adventurous,
             now=now,
         )
-        picks = scoring.picks(request.count, same_artist=request.constraints.same_artist)
-        if len(picks) < request.count:
-            notes.append(f"Only {len(picks)} of {request.count} songs fit what was asked for.")
-        if not liked.rows.size and request.member is not None and not request.seeds:
-            notes.append("You have not liked anything yet, so these are guesses: thumbs will help.")
-        if request.member is not None:
-            for pick in picks:
-                self._served[request.member, pick.track.id] = arm
-        return Picks(picks, tuple(notes), arm)
+        return scoring, notes, arm
 
     def _arm(self, request: Request, adventurous: float) -> str:
         if adventurous <= 0:

@@ -27,9 +27,6 @@ SHORTLIST = 1_000
 SAMPLE = 1_000
 """Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
 
-LIKES = 200
-"""Likes, the strongest ones, that nearness looks at."""
-
 VARIETY = 1.0
 """What full likeness to a song already picked takes off a score (z-scores, so 1 is a deviation)."""
 
@@ -44,6 +41,9 @@ HEARD = 1.5
 
 HEARD_HALF_LIFE = 30.0
 """Days after which having heard a song takes half as much off."""
+
+TERMS = ("sound", "members", "taste", "freshness", "popularity")
+"""Names of the parts of a score, before `variety` takes from it."""
 
 SECOND_REASON = 0.5
 """Share of the largest term from which the next one is worth naming too."""
@@ -72,6 +72,8 @@ class Songs:
     similarities: Similarities
     row_of: dict[str, int]
     vectors: FloatArray
+    content: FloatArray
+    reputation: FloatArray
     facets: dict[str, FloatArray]
     artists: tuple[str, ...]
     recordings: tuple[str, ...]
@@ -79,7 +81,6 @@ class Songs:
     by_recording: dict[str, list[int]]
     sample: NDArray[np.intp]
     usual: dict[str, float]
-    reputation: FloatArray
 
     @classmethod
     def of(cls, catalogue: Catalogue, similarities: Similarities) -> Songs:
@@ -89,13 +90,18 @@ class Songs:
         for profile in catalogue.profiles:
             for tag, share in profile.tags.items():
                 usual[tag] = usual.get(tag, 0.0) + share / n
+        vectors = taste.unit(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
+        popularity = [track.popularity or 0.0 for track in catalogue.tracks]
+        reputation = np.clip(np.nan_to_num(np.array(popularity, np.float32)), 0, 1)
         artists = tuple(map(variety.main_artist, catalogue.tracks))
         recordings = tuple(map(variety.recording, catalogue.tracks))
         return cls(
             catalogue,
             similarities,
             {track.id: row for row, track in enumerate(catalogue.tracks)},
-            taste.unit(catalogue.vectors) if n else np.zeros((0, 1), np.float32),
+            vectors,
+            hybrid.voiced(vectors, reputation),
+            reputation,
             {name: taste.unit(rows) for name, rows in catalogue.facets.items()} if n else {},
             artists,
             recordings,
@@ -103,7 +109,6 @@ class Songs:
             variety.rows_by_name(recordings),
             np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
             usual,
-            np.array([track.popularity or 0.0 for track in catalogue.tracks], np.float32),
         )
 
     def __len__(self) -> int:
@@ -120,9 +125,9 @@ class Fitted:
     active: int
 
     @classmethod
-    def of(cls, members: tuple[str, ...], likes: csr_matrix, vectors: FloatArray) -> Fitted:
-        """Fit to likes (m, n) of members and unit vectors (n, d)."""
-        return cls._with(members, collaborative.fit(likes, vectors))
+    def of(cls, members: tuple[str, ...], likes: csr_matrix, content: FloatArray) -> Fitted:
+        """Fit to likes (m, n) of members and content (n, d) of `hybrid.voiced`."""
+        return cls._with(members, collaborative.fit(likes, content))
 
     @classmethod
     def _with(
@@ -147,15 +152,6 @@ class Likes(NamedTuple):
 
     rows: NDArray[np.intp]
     weights: NDArray[np.floating]
-
-
-class _Rough(NamedTuple):
-    """Signals on the whole catalogue: what a shortlist is taken from."""
-
-    sound: FloatArray
-    members: hybrid.Standardised
-    learned: hybrid.Standardised
-    popularity: FloatArray
 
 
 class Scoring:
@@ -188,9 +184,7 @@ class Scoring:
         now: float,
     ) -> None:
         self.songs, self.fitted, self.seeds, self.member = songs, fitted, seeds, member
-        strongest = np.argsort(-liked.weights, kind="stable")[:LIKES]
-        self.liked = Likes(liked.rows[strongest], liked.weights[strongest])
-        self.disliked, self.heard = disliked, heard
+        self.liked, self.disliked, self.heard = liked, disliked, heard
         self.adventurous, self.now = adventurous, now
         asked = [songs.row_of.get(s.track.id, -1) for s in seeds if s.track is not None]
         self.asked = np.array([row for row in asked if row >= 0], np.intp)
@@ -198,92 +192,55 @@ class Scoring:
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
         evidence = hybrid.Evidence(fitted.active, len(profile))
         self.weights = hybrid.tilted(blend.weights(evidence), arm, adventurous)
-        self.profile = self._profile(profile)
-        self.rough = self._rough()
+        self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
+        known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
+        self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)
+        self.signals = self._signals()
         self.rows = self._shortlist(rows)
         self.terms = self._terms()
         self.total = np.sum(list(self.terms.values()), axis=0)
 
     # Signals ------------------------------------------------------------------------------------
 
-    def _profile(self, likes: dict[int, float]) -> csr_matrix:
-        """Return (1, columns of the model): songs added after the fit are not in it yet."""
-        from scipy.sparse import csr_matrix
-
-        columns = self.fitted.model.likes.shape[1]
-        known = sorted(row for row in likes if row < columns)
-        values = np.array([likes[row] for row in known], np.float32)
-        return csr_matrix((values, known, [0, len(known)]), shape=(1, columns))
-
-    def _rough(self) -> _Rough:
+    def _signals(self) -> dict[str, hybrid.Standardised]:
+        """Return every signal on the whole catalogue, each (1, n)."""
         n = len(self.songs)
-        sound = np.zeros(n, np.float32)
         self.similarity = np.full(n, np.nan, np.float32)
         if self.seeds:
             each = [self.songs.similarities(seed.place.vector) for seed in self.seeds]
-            self.similarity = _fit_length(np.mean(each, axis=0), n)
-            sound = hybrid.standardised(self.similarity).values
-        members = learned = hybrid.Standardised(np.zeros(n, np.float32), 0.0)
-        if self.profile.nnz:
-            parts = self.fitted.model.parts(self.profile)
-            members, learned = (hybrid.standardised(_fit_length(part[0], n)) for part in parts)
-        counts = _fit_length(self.fitted.counts, n, 0.0)
-        popularity = hybrid.standardised(np.log1p(counts + self.songs.reputation)).values
-        return _Rough(sound, members, learned, popularity)
+            known = np.mean(each, axis=0)[:n]
+            self.similarity[: len(known)] = known
+        return {"sound": hybrid.standardised(self.similarity[None])} | hybrid.signals(
+            self.fitted.model,
+            self.profile,
+            _row(self.liked.rows, self.liked.weights, n),
+            self.songs.content,
+            np.pad(self.fitted.counts, (0, n - len(self.fitted.counts))),
+            self.songs.reputation,
+        )
 
     def _shortlist(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         if len(rows) <= SHORTLIST:
             return rows
-        weights, rough = self.weights, self.rough
-        score = (
-            weights["sound"] * rough.sound
-            + weights["members"] * rough.members.values
-            + weights["learned"] * rough.learned.values
-            + weights["popularity"] * rough.popularity
-        )
-        if self.liked.rows.size:
-            centre = self.songs.vectors[self.liked.rows].T @ self.liked.weights
-            score += weights["nearness"] * hybrid.standardised(self.songs.vectors @ centre).values
+        score = np.zeros(len(self.songs), np.float32)
+        for name, weight in self.weights.items():
+            if weight:
+                score += weight * self.signals[name].values[0]
         return np.sort(rows[np.argpartition(-score[rows], SHORTLIST)[:SHORTLIST]])
 
     def _terms(self) -> dict[str, NDArray[np.float64]]:
-        rows, weights, rough = self.rows, self.weights, self.rough
-        personal = weights["learned"] * rough.learned.values[rows].astype(np.float64)
-        personal += weights["nearness"] * self.nearness.values
-        personal += FACET_FORCE * self._facets() - DISLIKE_FORCE * self.unwelcome.max(
-            axis=1, initial=0.0
-        )
-        fresh = np.zeros(len(self.songs))
+        rows = self.rows
+        terms = {name: np.zeros(len(rows)) for name in TERMS}
+        for signal, term in hybrid.TERM_OF.items():
+            values = self.signals[signal].values[0, rows].astype(np.float64)
+            terms[term] += self.weights[signal] * values
+        terms["taste"] += FACET_FORCE * self._facets()
+        terms["taste"] -= DISLIKE_FORCE * self.unwelcome.max(axis=1, initial=0.0)
         age = np.maximum(self.now - self.heard.weights, 0) / (HEARD_HALF_LIFE * DAY)
-        fresh[self.heard.rows] = -HEARD * np.exp2(-age)
-        return {
-            "sound": weights["sound"] * rough.sound[rows].astype(np.float64),
-            "members": weights["members"] * rough.members.values[rows].astype(np.float64),
-            "taste": personal,
-            "freshness": fresh[rows],
-            "popularity": weights["popularity"] * rough.popularity[rows].astype(np.float64),
-        }
-
-    @cached_property
-    def alike(self) -> FloatArray:
-        """(r, k): cosines of the shortlist with the likes."""
-        vectors = self.songs.vectors
-        return np.asarray(vectors[self.rows] @ vectors[self.liked.rows].T)
-
-    @cached_property
-    def _alike_sample(self) -> FloatArray:
-        vectors = self.songs.vectors
-        return np.asarray(vectors[self.songs.sample] @ vectors[self.liked.rows].T)
-
-    @cached_property
-    def nearness(self) -> hybrid.Standardised:
-        """Nearness of the shortlist to the likes, against a sample of the catalogue."""
-        if not self.liked.rows.size:
-            return hybrid.Standardised(np.zeros(len(self.rows), np.float32), 0.0)
-        weights = self.liked.weights
-        return hybrid.standardised(
-            taste.nearness(self.alike, weights), taste.nearness(self._alike_sample, weights)
-        )
+        penalty = np.zeros(len(self.songs))
+        penalty[self.heard.rows] = -HEARD * np.exp2(-age)
+        terms["freshness"] = penalty[rows]
+        return terms
 
     @cached_property
     def unwelcome(self) -> FloatArray:
@@ -312,10 +269,9 @@ class Scoring:
             query = np.sum(asked, axis=0) if asked else facets[name][likes.rows].T @ likes.weights
             if query.shape != facets[name].shape[1:]:
                 continue
-            near = hybrid.standardised(
-                facets[name][self.rows] @ query, facets[name][self.songs.sample] @ query
-            )
-            out += (weight - 1 / len(own)) * near.values
+            background = facets[name][self.songs.sample] @ query
+            near = facets[name][self.rows] @ query - background.mean()
+            out += (weight - 1 / len(own)) * near / max(float(background.std()), 1e-6)
         return out
 
     # Picks --------------------------------------------------------------------------------------
@@ -372,9 +328,8 @@ class Scoring:
         if np.isfinite(self.similarity[row]):
             less = np.nanmean(self.similarity < self.similarity[row])
         elif self.liked.rows.size:
-            weights = self.liked.weights
-            own = taste.nearness(self.alike[[at]], weights)[0]
-            less = np.mean(taste.nearness(self._alike_sample, weights) < own)
+            near = self.signals["nearness"].values[0]
+            less = np.mean(near < near[row])
         else:
             less = 0.0
         return round(100 * float(less))
@@ -428,8 +383,10 @@ class Scoring:
             )
         if not self.liked.rows.size:
             return ""
-        best = int(taste.nearest(self.alike[[at]], self.liked.weights)[0])
-        closeness = float(self.alike[at, best])
+        vectors = self.songs.vectors
+        alike = vectors[self.liked.rows] @ vectors[self.rows[at]]
+        best = int(np.argmax(alike * self.liked.weights))
+        closeness = float(alike[best])
         if closeness <= 0:
             return ""
         return explain.taste_evidence(track, tracks[self.liked.rows[best]], closeness)
@@ -485,20 +442,17 @@ class Scoring:
         """Return (likes, at): what each like adds to the score of each candidate."""
         from scipy.sparse import csr_matrix
 
-        values = self.liked.weights[likes]
-        near = taste.sharpened(self.alike[np.ix_(at, likes)]).T * values[:, None]
-        out = _over(near / max(float(self.liked.weights.sum()), 1e-9), self.nearness.deviation)
-        out *= self.weights["nearness"]
-        columns = self.fitted.model.likes.shape[1]
-        rows, own = self.rows[at], self.liked.rows[likes]
-        inside, known = rows < columns, own < columns
+        rows, own, values = self.rows[at], self.liked.rows[likes], self.liked.weights[likes]
+        content = self.songs.content
+        near = (content[own] @ content[rows].T) * (values / self.liked.weights.sum())[:, None]
+        out = self.weights["nearness"] * _over(near, self.signals["nearness"])
+        inside, known = rows < self.columns, own < self.columns
         single = csr_matrix(
-            (values[known], (np.flatnonzero(known), own[known])), shape=(len(likes), columns)
+            (values[known], (np.flatnonzero(known), own[known])), shape=(len(likes), self.columns)
         )
-        members, learned = self.fitted.model.parts(single, rows[inside])
-        rough = self.rough
-        out[:, inside] += self.weights["members"] * _over(members, rough.members.deviation)
-        out[:, inside] += self.weights["learned"] * _over(learned, rough.learned.deviation)
+        parts = self.fitted.model.parts(single, rows[inside])
+        for name, part in zip(("members", "learned"), parts, strict=True):
+            out[:, inside] += self.weights[name] * _over(part, self.signals[name])
         return out
 
     def _without(self, like: int) -> NDArray[np.float64]:
@@ -507,12 +461,14 @@ class Scoring:
         return np.asarray(self.total - self._pull_of(np.array([like]), every)[0])
 
 
-def _over(values: NDArray[np.floating], deviation: float) -> NDArray[np.float64]:
+def _over(values: NDArray[np.floating], signal: hybrid.Standardised) -> NDArray[np.float64]:
+    """Return raw values in the unit of a z-scored signal."""
+    deviation = float(signal.deviation[0])
     return np.asarray(values / deviation if deviation else 0 * values, np.float64)
 
 
-def _fit_length(values: FloatArray, n: int, unknown: float = np.nan) -> FloatArray:
-    """Return the first n values, those missing as `unknown`: songs younger than a fit or index."""
-    out = np.full(n, unknown, np.float32)
-    out[: min(n, len(values))] = values[:n]
-    return out
+def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
+    """Return a sparse row (1, n)."""
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((values.astype(np.float32), columns, [0, len(columns)]), shape=(1, n))

@@ -1,4 +1,4 @@
-"""What one member means by similar: nearness to what they like, and distance from dislikes.
+"""What one member means by similar: the facets that matter to them, and what sounds like a dislike.
 
 Nothing here is trained: a thumb changes the next answer by being one more row of a small matrix.
 """
@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from musrec.model import FloatArray
-
-SHARPNESS = 2.0
-"""Power of a cosine in `nearness`: above 1, a close like counts for more than many distant ones."""
 
 DISLIKE_REACH = 0.99
 """Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
@@ -31,22 +26,6 @@ def unit(vectors: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     known = np.isfinite(lengths) & (lengths > 0)
     return np.where(known, vectors / np.where(known, lengths, 1), np.float32(0))
-
-
-def nearness(similarities: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return (r,) how near each track is to the likes: a weighted mean of sharpened cosines.
-
-    Parameters
-    ----------
-    similarities : (r, k), cosines to each like
-    weights : (k,), 0 to 1, how much each is liked
-    """
-    return np.asarray(sharpened(similarities) @ (weights / max(float(weights.sum()), 1e-9)))
-
-
-def sharpened(similarities: FloatArray) -> FloatArray:
-    """Return cosines to the power of `SHARPNESS`, negative ones as 0."""
-    return np.asarray(np.maximum(similarities, 0) ** np.float32(SHARPNESS))
 
 
 def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
@@ -102,8 +81,3 @@ def facet_weights(
         name: (1 - trust) * even + trust * (value / total if total > 0 else even)
         for name, value in agreement.items()
     }
-
-
-def nearest(similarities: FloatArray, weights: FloatArray) -> NDArray[np.intp]:
-    """Return (r,) which like each track owes most of its nearness to."""
-    return np.asarray(np.argmax(sharpened(similarities) * weights, axis=1))

@@ -18,9 +18,9 @@ def _als(likes):
 
 
 SCORERS = {
-    "ease": lambda likes: Ease.fit(likes, penalty=2.0),
+    "ease": lambda likes: Ease.fit(likes, penalty=2.0, per_like=0),
     "ease with content": lambda likes: Ease.fit(
-        likes, np.eye(likes.shape[1], 3, dtype=np.float32), penalty=2.0, share=0.1
+        likes, np.eye(likes.shape[1], 3, dtype=np.float32), penalty=2.0, per_like=0, share=0.1
     ),
     "item neighbours": lambda likes: ItemNeighbours.fit(likes, shrinkage=0.0),
     "user neighbours": lambda likes: UserNeighbours.fit(likes, shrinkage=0.0),
@@ -75,11 +75,12 @@ def test_ease_is_the_textbook_solution_on_either_side(members, tracks, dimension
     likes = csr_matrix((rng.random((members, tracks)) < 0.3).astype(np.float32))
     content = rng.normal(size=(tracks, dimensions)).astype(np.float32)
     stacked = np.vstack([likes.toarray(), 2 * content.T])
-    precision = np.linalg.inv(stacked.T @ stacked + 5 * np.eye(tracks))
+    penalty = np.diag(5 + 3 * (likes > 0).toarray().sum(axis=0))
+    precision = np.linalg.inv(stacked.T @ stacked + penalty)
     weights = -precision / np.diag(precision)
     np.fill_diagonal(weights, 0)
 
-    model = Ease.fit(likes, content, penalty=5, share=2)
+    model = Ease.fit(likes, content, penalty=5, per_like=3, share=2)
 
     np.testing.assert_allclose(model.scores(likes), likes @ weights, atol=1e-4)
     by_members, by_content = model.parts(likes, np.array([3, 5]))
