@@ -164,7 +164,9 @@ class Admin(commands.Cog):
             await service.weights(str(interaction.user.id)),
         )
         shards = bot.shard_count or 1
-        counted = " · ".join(f"{name} {weight:.0%}" for name, weight in weights.items())
+        counted = " · ".join(
+            f"{name} {weight:.0%}" for name, weight in weights.items() if weight >= 0.005
+        )
         blocks: list[layouts.Control] = [
             layouts.text(
                 f"### I am well\n**{len(service.catalogue):,}** songs to recommend · "

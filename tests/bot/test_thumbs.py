@@ -1,0 +1,148 @@
+"""Thumbs by button and by reaction: none lost, none doubled, each taken back when taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from musrec.model import FeedbackKind
+from tests.bot.world import World, featured, is_card, options, pressable, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SONG = "Boogie Nights"
+LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
+
+
+async def opinion(world: World, who: Any, card: Any) -> FeedbackKind | None:
+    return await world.service.store.opinion(str(who.id), featured(card))
+
+
+async def press(world: World, who: Any, card: Any, start: str) -> Any:
+    result = await who.click(card.message, custom_id=pressable(card, start))
+    return result.response
+
+
+async def test_a_thumb_pressed_twice_is_one_thumb_and_can_be_taken_back(world: World) -> None:
+    card = await world.ask(song=SONG)
+    first = await press(world, world.bob, card, "like:")
+    assert first.ephemeral
+    assert "noted" in said(first)
+    second = await press(world, world.bob, card, "like:")
+    assert "already" in said(second)
+    events = await world.service.store.feedback(str(world.bob.id))
+    assert [event.kind for event in events] == [LIKE]
+
+    await world.bob.click(first.message, custom_id=pressable(first, "undo:"))
+    assert "taken back" in said(first)
+    assert await opinion(world, world.bob, card) is None
+
+
+async def test_a_second_opinion_replaces_the_first(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await press(world, world.alice, card, "like:")
+    await press(world, world.alice, card, "dislike:")
+    assert await opinion(world, world.alice, card) is DISLIKE
+
+
+async def test_the_next_answer_knows_a_thumb_at_once(world: World) -> None:
+    card = await world.ask(song=SONG, count=1)
+    await world.service.store.delete_member(str(world.alice.id))  # nothing was recommended yet
+    same = await world.ask(song=SONG, count=1)
+    assert featured(same) == featured(card)
+    await press(world, world.bob, same, "dislike:")
+    other = await world.ask(world.bob, song=SONG, count=5)
+    assert featured(card) not in [featured(other), *options(other)]
+
+
+@pytest.mark.parametrize("place", ["channel", "thread", "direct message"])
+async def test_reactions_are_thumbs_everywhere(world: World, place: str) -> None:
+    if place == "direct message":
+        result = await world.alice.user.slash("recommend", song=SONG)
+        card = result.response
+    else:
+        if place == "thread":
+            parent = await world.alice.send(world.channel, "a thread")
+            thread = await world.bot.get_channel(world.channel.id).create_thread(
+                name="songs", message=parent
+            )
+            await world.env.settle()
+            world.channel = next(t for t in world.channel.threads if t.id == thread.id)
+        card = await world.ask(song=SONG)
+    assert is_card(card)
+    who = world.alice.user if place == "direct message" else world.alice
+    await who.set_reaction(card.message, "👍", reacted=True)
+    assert await opinion(world, world.alice, card) is LIKE
+    await who.set_reaction(card.message, "👍", reacted=False)
+    assert await opinion(world, world.alice, card) is None
+
+
+async def test_a_reaction_in_any_shade_counts_and_other_emoji_do_not(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await world.bob.react(card.message, "🔥")
+    assert await opinion(world, world.bob, card) is None
+    await world.bob.react(card.message, "👎🏿")
+    assert await opinion(world, world.bob, card) is DISLIKE
+
+
+async def test_taking_one_of_two_reactions_away_leaves_the_other(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await world.bob.react(card.message, "👍")
+    await world.bob.react(card.message, "👎")
+    assert await opinion(world, world.bob, card) is DISLIKE
+    await world.bob.unreact(card.message, "👎")
+    assert await opinion(world, world.bob, card) is LIKE
+
+
+async def test_reactions_under_other_messages_and_of_bots_mean_nothing(world: World) -> None:
+    card = await world.ask(song=SONG)
+    talk = await world.alice.send(world.channel, "hello")
+    await world.bob.react(talk, "👍")
+    robot = world.guild.add_member(world.env.create_user("robot", bot=True))
+    await robot.react(card.message, "👍")
+    assert await world.service.store.feedback() == []
+
+
+async def test_thumbs_stay_when_the_message_goes(world: World) -> None:
+    card = await world.ask(song=SONG)
+    await world.bob.react(card.message, "👍")
+    owner = world.guild_owner()
+    track = featured(card)
+    await world.bot.get_channel(world.channel.id).get_partial_message(card.id).delete()
+    await world.env.settle()
+    assert await world.service.store.card(str(card.id)) is None
+    assert await world.service.store.opinion(str(world.bob.id), track) is LIKE
+    assert owner
+
+
+async def test_a_button_whose_song_is_gone_says_so(world: World) -> None:
+    from musrec.model import Track
+
+    track = await world.service.store.add_track(Track("abcdefghij", "Gone", ("Nobody",)))
+    card = await world.ask(song=SONG)
+    message = card.message
+    name = pressable(card, "like:").replace(featured(card), track.id)
+    stored = world.env.backend.get_message(message.channel.id, message.id)
+    for part in _buttons(stored.components):
+        if part.get("custom_id", "").startswith("like:"):
+            part["custom_id"] = name
+    await world.service.store.remove_track(track.id)
+    result = await world.bob.click(message, custom_id=name)
+    assert "no longer kept" in said(result.response)
+    assert await world.service.store.feedback() == []
+
+
+def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    inner = [part for c in components for part in _buttons(c.get("components", []))]
+    return [*components, *inner]
+
+
+async def test_a_member_who_paused_leaves_nothing(world: World) -> None:
+    await world.bob.slash(world.channel, "privacy pause")
+    card = await world.ask(world.bob, song=SONG)
+    told = await press(world, world.bob, card, "like:")
+    assert "nothing was kept" in said(told)
+    await world.bob.react(card.message, "👎")
+    kept = await world.service.about(str(world.bob.id))
+    assert {name: len(rows) for name, rows in kept.items() if rows} == {"choices": 1}
