@@ -100,6 +100,7 @@ def compare(
             panel = Box(area.left, 124, area.right, 664)
             canvas.rounded(panel, colours.panel)
             canvas.text((area.left + 24, 400), "Never heard here", 24, colour=colours.muted)
+            said.append(f"{draw.shorten(track.title, 60)} was never heard here.")
         else:
             strip = Box(
                 area.left + (GUTTER if outer == "left" else 0),

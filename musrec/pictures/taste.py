@@ -143,7 +143,7 @@ def catalogue_map(
         canvas.dot((left, 96), radius + 4.5, colours.text)
         canvas.dot((left, 96), radius + 1.5, colours.query)
         canvas.text((WIDTH - MARGIN, 104), words, 24, anchor="right")
-        said += f" {count} of them liked by you are ringed."
+        said += f" {words}, ringed."
     sizes = [int((clusters == cluster).sum()) for cluster in range(len(names))]
     _name_clusters(canvas, area, place, clusters, names, place[mine])
     groups = "; ".join(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drawn import brightness, hear, pixels, song, tone, tune
@@ -106,6 +108,14 @@ def test_a_comparison_lists_what_is_alike_and_what_is_apart_once_each():
     assert apart.startswith("feature 29 29.0 and 58.0; feature 28 ")
     few = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[:3]).alt
     assert sum(few.count(f"feature {n} ") for n in range(3)) == 3
+
+
+def test_a_song_never_heard_is_compared_by_what_is_known_of_it():
+    unheard = dataclasses.replace(hear(tune()), spectrogram=None)
+    alt = compare(song("A"), unheard, song("B"), hear(tune())).alt
+    assert "A was never heard here" in alt
+    assert "B was never heard here" not in alt
+    assert len(compare(song("A"), unheard, song("B"), unheard).png) > 1000
 
 
 def test_a_gallery_has_one_scale_and_says_what_is_where():
