@@ -653,6 +653,14 @@ def evaluate_artists(
     _print_reports([asyncio.run(run(music or data / "music", _settings()))], as_json=as_json)
 
 
+@evaluate.command("descriptors")
+def evaluate_descriptors(data: Data = SHARED, as_json: Json = False) -> None:
+    """Whether tempo, key and kind hold over halves, speeds, pitches and titles."""
+    from musrec.evaluate.descriptors import run
+
+    _print_reports([run(data)], as_json=as_json)
+
+
 @evaluate.command("tagger")
 def evaluate_tagger(data: Data = SHARED, as_json: Json = False) -> None:
     """How near the tagger is to its published outputs."""
