@@ -1,6 +1,6 @@
 """The outside world: links and titles become tracks, tracks become audio and candidates."""
 
-from musrec.sources.chain import ProviderHealth, Sources
+from musrec.sources.chain import ProviderHealth, Sources, Tool
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline
 from musrec.sources.lookups import LookupCache
@@ -18,4 +18,5 @@ __all__ = [
     "ProviderHealth",
     "Resolution",
     "Sources",
+    "Tool",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -56,6 +57,28 @@ class ProviderHealth:
     last_error: str
     remaining: int | None
     breaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program beside us.
+
+    Attributes
+    ----------
+    name : str
+    path : str or None
+        None where it was not found.
+    version : str
+    used_for : str
+    wrong : str
+        Why it cannot be used; empty where it can.
+    """
+
+    name: str
+    path: str | None
+    version: str
+    used_for: str
+    wrong: str
 
 
 class Sources:
@@ -199,22 +222,45 @@ class Sources:
 
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider is, without asking it anything."""
-        return tuple(
-            ProviderHealth(
-                name=provider.label,
-                on=not provider.off,
-                why=provider.off or "; ".join(provider.gate.cannot),
-                last_error=provider.gate.last_error,
-                remaining=provider.gate.remaining,
-                breaker=provider.gate.breaker.state,
-            )
-            for provider in self._all
-        )
+        return tuple(_health(provider) for provider in self._all)
 
-    @staticmethod
-    def tools() -> dict[str, str | None]:
-        """Where the programs are that yt-dlp likes to have; None where they are not found.
+    async def tools(self) -> tuple[Tool, ...]:
+        """Look for the programs that yt-dlp makes use of."""
+        return tuple(await asyncio.gather(*(_tool(*wanted) for wanted in _TOOLS)))
 
-        YouTube needs a JavaScript runtime: deno 2.3 or later, or node 22 or later.
-        """
-        return {name: shutil.which(name) for name in ("ffmpeg", "deno", "node")}
+
+# YouTube hides its formats behind JavaScript; these run it (yt-dlp's own requirements).
+_TOOLS = (
+    ("deno", "--version", (2, 3), "YouTube links, through yt-dlp"),
+    ("node", "--version", (22, 0), "YouTube links, through yt-dlp, where there is no deno"),
+    ("ffmpeg", "-version", (0, 0), "some audio formats, through yt-dlp"),
+)
+
+
+async def _tool(name: str, flag: str, oldest: tuple[int, int], used_for: str) -> Tool:
+    path = shutil.which(name)
+    if path is None:
+        return Tool(name, None, "", used_for, "not found")
+    process = await asyncio.create_subprocess_exec(
+        path, flag, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    said, _ = await process.communicate()
+    version = re.search(r"\d+(\.\d+)+", said.decode(errors="replace"))
+    if version is None:
+        return Tool(name, path, "", used_for, "does not tell its version")
+    numbers = tuple(int(part) for part in version[0].split(".")[:2])
+    wanted = ".".join(map(str, oldest))
+    wrong = f"too old: {wanted} or later is needed" if numbers < oldest else ""
+    return Tool(name, path, version[0], used_for, wrong)
+
+
+def _health(provider: Provider) -> ProviderHealth:
+    states = [gate.breaker.state for gate in provider.gates]
+    return ProviderHealth(
+        name=provider.label,
+        on=not provider.off,
+        why=provider.off or "; ".join(provider.gate.cannot),
+        last_error=next((gate.last_error for gate in provider.gates if gate.last_error), ""),
+        remaining=provider.gate.remaining,
+        breaker=next((state for state in ("open", "half-open") if state in states), "closed"),
+    )

@@ -116,10 +116,7 @@ class Deezer(ClipProvider):
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
         """Return top songs of related artists, the artist's radio, and charts where both fail."""
-        artist = await self._artist(track, deadline)
-        return await self._lookups.tracks(
-            f"deezer:similar:{artist}", lambda: self._similar(artist, deadline), keep=SIMILAR
-        )
+        return tuple(await self._similar(await self._artist(track, deadline), deadline))
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
         """Return the first genre of the album; tracks carry none."""
@@ -189,12 +186,16 @@ class Deezer(ClipProvider):
             raise Refused(f"{self.label} gave no similar songs in time")
         return mixed
 
-    async def _quietly(self, path: str, deadline: Deadline, limit: int) -> list[Track]:
-        """One list among many: what does not come in time is simply not there."""
+    async def _quietly(self, path: str, deadline: Deadline, limit: int) -> tuple[Track, ...]:
+        """One list among many, kept by itself: what does not come in time is simply not there."""
         try:
-            return await self._list(path, deadline, {"limit": limit})
+            return await self._lookups.tracks(
+                f"deezer:{path}",
+                lambda: self._list(path, deadline, {"limit": limit}),
+                keep=SIMILAR,
+            )
         except Unanswered:
-            return []
+            return ()
 
     async def _one(self, path: str, deadline: Deadline) -> list[Track]:
         answer = await self._api.get(path, deadline, complaint=_complaint)

@@ -55,11 +55,16 @@ class LastFm(Provider):
         """Return similar songs, or the top songs of similar artists where there are none."""
         if not track.artists:
             raise Absent(f"{self.label} needs an artist to find what is like {track}")
-        return await self._lookups.tracks(
-            f"lastfm:similar:{track.artists[0]}:{track.title}".casefold(),
-            lambda: self._similar(track, deadline),
-            keep=SIMILAR,
-        )
+        artist = track.artists[0]
+        named = {"artist": artist, "track": track.title, "limit": "40"}
+        try:
+            return await self._lookups.tracks(
+                f"lastfm:similar:{artist}:{track.title}".casefold(),
+                lambda: self._songs("track.getsimilar", deadline, named, "similartracks"),
+                keep=SIMILAR,
+            )
+        except Absent:
+            return await self._of_similar_artists(artist, deadline)
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
         """Return the tag that most listeners gave the song, or its artist."""
@@ -75,33 +80,31 @@ class LastFm(Provider):
                     return name
         raise Absent(f"{self.label} knows no tag of {track}")
 
-    async def _similar(self, track: Track, deadline: Deadline) -> list[Track]:
-        named = {"artist": track.artists[0], "track": track.title}
-        try:
-            answer = await self._ask("track.getsimilar", deadline, {**named, "limit": "40"})
-            if found := _tracks(shapes.rows(answer, "similartracks", "track")):
-                return found
-        except Absent:
-            pass
-        answer = await self._ask(
-            "artist.getsimilar", deadline, {"artist": track.artists[0], "limit": "10"}
-        )
+    async def _of_similar_artists(self, artist: str, deadline: Deadline) -> tuple[Track, ...]:
+        answer = await self._ask("artist.getsimilar", deadline, {"artist": artist, "limit": "10"})
         artists = [
             name
             for row in shapes.rows(answer, "similarartists", "artist")[:SIMILAR_ARTISTS]
             if (name := shapes.text(row, "name"))
         ]
-        tops = await asyncio.gather(*(self._top(artist, deadline) for artist in artists))
-        return [track for top in tops for track in top]
+        tops = await asyncio.gather(*(self._top(name, deadline) for name in artists))
+        return tuple(track for top in tops for track in top)
 
-    async def _top(self, artist: str, deadline: Deadline) -> list[Track]:
+    async def _top(self, artist: str, deadline: Deadline) -> tuple[Track, ...]:
+        named = {"artist": artist, "limit": "3"}
         try:
-            answer = await self._ask(
-                "artist.gettoptracks", deadline, {"artist": artist, "limit": "3"}
+            return await self._lookups.tracks(
+                f"lastfm:top:{artist}".casefold(),
+                lambda: self._songs("artist.gettoptracks", deadline, named, "toptracks"),
+                keep=SIMILAR,
             )
         except Unanswered:
-            return []
-        return _tracks(shapes.rows(answer, "toptracks", "track"))
+            return ()
+
+    async def _songs(
+        self, method: str, deadline: Deadline, named: dict[str, str], where: str
+    ) -> list[Track]:
+        return _tracks(shapes.rows(await self._ask(method, deadline, named), where, "track"))
 
     async def _ask(self, method: str, deadline: Deadline, named: dict[str, str]) -> object:
         params = {"method": method, "format": "json", "autocorrect": "1", **named}

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from musrec.model import Track
 from musrec.sources import shapes
 from musrec.sources.fetch import Api, Endpoints
-from musrec.sources.gate import Absent, Deadline, Gate, Unanswered
+from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.lookups import SIMILAR, Lookups
 from musrec.sources.provider import Provider, make_track
 
@@ -49,13 +49,6 @@ class ListenBrainz(Provider):
         """Return songs heard in the same sittings, then songs of artists heard alike."""
         if not track.artists:
             raise Absent(f"{self.label} needs an artist to find what is like {track}")
-        return await self._lookups.tracks(
-            f"listenbrainz:similar:{track.artists[0]}:{track.title}".casefold(),
-            lambda: self._similar(track, deadline),
-            keep=SIMILAR,
-        )
-
-    async def _similar(self, track: Track, deadline: Deadline) -> list[Track]:
         answer = await self._api.get(
             "/metadata/lookup/",
             deadline,
@@ -64,20 +57,30 @@ class ListenBrainz(Provider):
         )
         recording = shapes.mbid(answer, "recording_mbid")
         artist = shapes.mbid(answer, "artist_mbids", 0)
-        asked: list[Awaitable[list[Track]]] = []
+        asked: list[Awaitable[tuple[Track, ...]]] = []
         if recording:
-            asked.append(self._recordings(recording, deadline))
+            asked.append(
+                self._lookups.tracks(
+                    f"listenbrainz:recordings:{recording}",
+                    lambda: self._recordings(recording, deadline),
+                    keep=SIMILAR,
+                )
+            )
         if artist:
-            asked.append(self._radio(artist, deadline))
+            asked.append(
+                self._lookups.tracks(
+                    f"listenbrainz:radio:{artist}",
+                    lambda: self._radio(artist, deadline),
+                    keep=SIMILAR,
+                )
+            )
         lists = await asyncio.gather(*asked, return_exceptions=True)
-        refusals = [answer for answer in lists if isinstance(answer, BaseException)]
-        for refusal in refusals:
-            if not isinstance(refusal, Unanswered):
-                raise refusal
-        found = [one for answer in lists if isinstance(answer, list) for one in answer]
-        if not found and refusals:
-            raise refusals[0]
-        return found
+        if found := tuple(one for answer in lists if isinstance(answer, tuple) for one in answer):
+            return found
+        for failure in lists:
+            if isinstance(failure, BaseException):
+                raise failure
+        raise Absent(f"{self.label} does not know {track}")
 
     async def _recordings(self, mbid: str, deadline: Deadline) -> list[Track]:
         answer = await self._labs.get(

@@ -52,6 +52,11 @@ class ClipProvider(Provider):
         self._hosts = endpoints.downloads
         self.downloads = Gate(f"{self.label}'s previews", rate=40, seconds=2, places=8)
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The service's, and its previews'."""
+        return self.gate, self.downloads
+
     async def clip(self, track: Track, deadline: Deadline) -> Clip:
         """Return where a preview of this very recording can be downloaded."""
         raise NotImplementedError

@@ -114,6 +114,11 @@ class Provider:
     off: str = ""
     gate: Gate
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """All gates that lead to it."""
+        return (self.gate,)
+
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track that a link names, or the first tracks of a longer list."""
         raise Unsupported(f"{self.label} cannot open {link.provider} {link.kind} links")

@@ -5,8 +5,6 @@ Nothing is guessed: where artist, title, version and duration do not agree, the 
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -17,7 +15,7 @@ from yarl import URL
 from musrec.model import Choices, Track, track_id
 from musrec.sources import links
 from musrec.sources.fetch import Endpoints, permitted
-from musrec.sources.gate import Absent, Deadline, Refused, Unanswered, Unsupported
+from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
 from musrec.sources.links import WORKS, Link, LinkKind
 from musrec.sources.matching import Recordings, Wanted, fit, merge, readings, same
 from musrec.sources.provider import Heading, Provider
@@ -34,7 +32,6 @@ FINISHING = 4.0
 _SEND_TARGET = "Open it and send me where it leads."
 _SEND_CLIP = "Send me the title and artist, or a clip of it as a file."
 SITES = {"itunes": "Apple Music", "youtube": "YouTube", "soundcloud": "SoundCloud"}
-_log = logging.getLogger(__name__)
 V = TypeVar("V")
 
 
@@ -109,6 +106,7 @@ class Resolver:
         self._providers = providers
         self._session = session
         self._endpoints = endpoints
+        self._short_links = Gate("Short links", rate=5, seconds=2, places=4)
 
     async def resolve(self, text: str, deadline: Deadline) -> Resolution:
         """Find the song that a link or a text means; never raises for what a person sent."""
@@ -138,8 +136,11 @@ class Resolver:
         async for tracks in asked:
             if sure := _sure(text, tracks):
                 return Found(await self.finish(sure, deadline))
+            second = bool(offered.tracks)
             for track in tracks:
                 offered.add(track)
+            if second and _near(text, offered.tracks):
+                break  # two services see several songs in it: a third would see more of them
         if near := _near(text, offered.tracks):
             return Choices(near, f"Several songs answer to “{_short(text)}”. Which one?")
         if inquiry.gone or offered.tracks:
@@ -213,13 +214,12 @@ class Resolver:
     async def _expand(self, link: Link, deadline: Deadline) -> Link | Missing:
         """Follow a short link by ourselves, looking at the host of every hop."""
         url = URL(link.url)
-        hops = self._endpoints.hops
         if self._endpoints.short_links:
             url = URL(self._endpoints.short_links) / link.id
         try:
-            async with asyncio.timeout(deadline.sooner(8.0).left):
+            async with self._short_links.turn(deadline):
                 for _ in range(4):
-                    if not permitted(str(url), hops):
+                    if not permitted(str(url), self._endpoints.hops):
                         break
                     async with self._session.get(url, allow_redirects=False) as response:
                         where = response.headers.get("Location")
@@ -229,14 +229,9 @@ class Resolver:
                     found = links.parse(str(url))
                     if found and found.kind is not LinkKind.SHORT:
                         return found
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as broken:
-            _log.info("a short link of %s broke off (%s)", link.provider, type(broken).__name__)
-            return Missing(
-                "That short link does not answer.", "Open it and send me where it leads."
-            )
-        return Missing(
-            "That short link leads to no song that I know.", "Open it and send me where it leads."
-        )
+        except (Refused, aiohttp.ClientError, OSError, ValueError):
+            return Missing("That short link does not answer.", _SEND_TARGET)
+        return Missing("That short link leads to no song that I know.", _SEND_TARGET)
 
     # Filling in -------------------------------------------------------------------------------
 

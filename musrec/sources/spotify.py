@@ -183,10 +183,11 @@ def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:
         return Absent("Spotify has no such thing")
     if status in (400, 403, 404) and ability:
         return Unsupported(f"Spotify does not give {ability} to this key (HTTP {status})")
-    if status in (401, 403):
-        return Unsupported(f"Spotify refuses this key (HTTP {status})")
-    if status == 429:
-        return Refused("Spotify asks for patience (HTTP 429)", BACK_OFF if wait is None else wait)
+    if status == 403:
+        return Unsupported("Spotify refuses this key (HTTP 403)")
+    if status in (401, 429):
+        what = f"Spotify asks for patience (HTTP {status})"
+        return Refused(what, BACK_OFF if wait is None else wait)
     return Refused(f"Spotify is out of order (HTTP {status})", wait)
 
 

@@ -75,7 +75,7 @@ async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadli
     async with Sources(settings, endpoints=server.endpoints()) as sources:
         await sources.candidates(SONG, deadline=soon)
         health = {one.name: one for one in sources.health()}
-        tools = sources.tools()
+        tools = {tool.name: tool for tool in await sources.tools()}
     assert (health["Apple Music"].on, health["Apple Music"].why) == (
         False,
         "sources.itunes is false",
@@ -88,6 +88,9 @@ async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadli
     assert "asks for a key" in health["ListenBrainz"].why
     assert {"YouTube's pages", "SoundCloud's pages", "Spotify's pages"} <= health.keys()
     assert set(tools) == {"ffmpeg", "deno", "node"}
+    for tool in tools.values():
+        assert bool(tool.wrong) == (tool.path is None) or "too old" in tool.wrong
+        assert tool.used_for
 
 
 class Memory:
@@ -126,7 +129,7 @@ async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_addr
             await sources.candidates(found.track, deadline=soon)
     assert stocked.count("/deezer/search?") == 1
     assert stocked.count("/deezer/track/404") == 1
-    assert stocked.count("/related") == 1
+    assert stocked.count("/artist/1003/top") == 1
     assert not any("cdn" in body or "http://" in body for body in memory.kept.values())
     assert memory.seconds["1:deezer:/track/404"] < memory.seconds["1:deezer:filed:3135553"]
     stocked.raw("/deezer/track/5", b"", status=503)
