@@ -508,7 +508,6 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
     from sqlalchemy.engine import make_url
 
     from musrec.audio import tagger
-    from musrec.sources import Sources
 
     status = await asyncio.to_thread(tagger.status)
     counts = await service.store.counts()
@@ -530,8 +529,8 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         ],
         "Services": [(one.name, _service_said(one)) for one in await service.health()],
         "Programs": [
-            (name, path or "not found; yt-dlp works without it, YouTube less well")
-            for name, path in Sources.tools().items()
+            (tool.name, f"{tool.wrong or tool.version} (for {tool.used_for})")
+            for tool in await service.tools()
         ],
     }
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
     from musrec.recommend import Recommender
     from musrec.sources import Deadline, Found, Missing, Preview, ProviderHealth, Sources
+    from musrec.sources.chain import Tool
     from musrec.space import Index, Space
 
 T = TypeVar("T")
@@ -720,6 +721,10 @@ class Service:
     async def health(self) -> tuple[ProviderHealth, ...]:
         """Return how each service on the network is, without asking it anything."""
         return (await self._open_sources()).health()
+
+    async def tools(self) -> tuple[Tool, ...]:
+        """Return which programs beside us the services make use of."""
+        return await (await self._open_sources()).tools()
 
     # Members ----------------------------------------------------------------------------------
 

@@ -4,9 +4,9 @@ Pitch-class profiles follow E. Gómez, "Tonal description of polyphonic audio fo
 processing" (INFORMS J. on Computing 18(3), 2006): spectral peaks, each counted for the notes whose
 harmonic it may be, in semitones of the clip's own tuning. Key profiles are the ``edma`` set of
 Á. Faraldo, E. Gómez, S. Jordà and P. Herrera, "Key estimation in electronic dance music" (ECIR
-2016), medians of hand-labelled popular music, and the best published of the profile sets compared on
-electronic music. On chord progressions and on the few classical excerpts whose titles name a key,
-other sets are sometimes a little better: the choice is for what members send most.
+2016), medians of hand-labelled electronic music, where they are the best published. On chord
+progressions of rock and pop and on classical excerpts whose titles name a key, other sets are
+sometimes a little better: the choice is for what members send most.
 """
 
 from __future__ import annotations
