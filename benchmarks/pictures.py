@@ -107,8 +107,8 @@ def imported(module: str) -> float:
 
 def main() -> None:
     from musrec.pictures import card, contributions
-    from musrec.pictures.compare import Row, compare, gallery
-    from musrec.pictures.taste import Taste, catalogue_map, taste
+    from musrec.pictures.comparisons import Row, compare, gallery
+    from musrec.pictures.portraits import Taste, catalogue_map, taste
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)

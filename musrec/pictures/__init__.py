@@ -1,5 +1,19 @@
 """Seeing: spectrogram cards and small charts, drawn with NumPy and Pillow."""
 
+from musrec.model import Picture
 from musrec.pictures.cards import card, contributions
+from musrec.pictures.comparisons import Difference, Row, compare, gallery
+from musrec.pictures.portraits import Taste, catalogue_map, taste
 
-__all__ = ["card", "contributions"]
+__all__ = [
+    "Difference",
+    "Picture",
+    "Row",
+    "Taste",
+    "card",
+    "catalogue_map",
+    "compare",
+    "contributions",
+    "gallery",
+    "taste",
+]

@@ -19,8 +19,8 @@ from PIL import Image
 
 from musrec.model import Picture
 from musrec.pictures import card, contributions
-from musrec.pictures.compare import Difference, Row, compare, gallery
-from musrec.pictures.taste import Taste, catalogue_map, taste
+from musrec.pictures.comparisons import Difference, Row, compare, gallery
+from musrec.pictures.portraits import Taste, catalogue_map, taste
 
 BASELINES = Path(__file__).parent / "baselines"
 SMALLER = 4

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from drawn import brightness, hear, pixels, song, tone, tune
 
-from musrec.pictures.compare import Difference, Row, compare, gallery
+from musrec.pictures.comparisons import Difference, Row, compare, gallery
 from musrec.pictures.draw import LOOKS
-from musrec.pictures.taste import Taste, catalogue_map, taste
+from musrec.pictures.portraits import Taste, catalogue_map, taste
 
 DARK = LOOKS["dark"]
 
