@@ -1,8 +1,9 @@
 """``musrec train genre``: the genre head, its temperature and the threshold of "unsure".
 
-Two linear classifiers on the same inputs, multinomial logistic regression and shrinkage linear
-discriminant analysis, err differently; the mean of their log-probabilities is again one linear
-map. Strengths and temperature come from artist-disjoint cross-validation on the training clips.
+Two linear classifiers err differently: shrinkage linear discriminant analysis on all inputs, and
+multinomial logistic regression on the roots of the tag means (on all inputs where there are no
+tags). The mean of their logits is again one linear map. Strengths and temperature come from
+artist-disjoint cross-validation on the training clips.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from musrec.evaluate import metrics
 from musrec.evaluate.report import Report
 from musrec.space import GenreHead, inputs
-from musrec.space.genre import softmax
+from musrec.space.genre import columns, softmax
 from musrec.space.place import FORMAT
 from musrec.train.space import (
     FOLDS,
@@ -85,24 +86,27 @@ def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Rec
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
-    mean, scale = scaling(x)
-    z = inputs.standardised(x, mean, scale)
-    models = (
+    seen = columns(name, x)
+    mean, scale = scaling(seen)
+    z = inputs.standardised(seen, mean, scale)
+    names = np.unique(genres)
+    weights, bias = np.zeros((z.shape[1], len(names))), np.zeros(len(names))
+    everything, roots = slice(0, x.shape[1]), slice(x.shape[1], None)
+    for model, part in (
+        (LinearDiscriminantAnalysis(solver="eigen", shrinkage=recipe.shrinkage), everything),
         # Balanced: how many clips of a genre somebody collected says nothing about the next song.
-        LogisticRegression(C=recipe.strength, class_weight="balanced", max_iter=5000),
-        LinearDiscriminantAnalysis(solver="eigen", shrinkage=recipe.shrinkage),
-    )
-    weights, bias = np.zeros((z.shape[1], 0)), np.zeros(0)
-    parts = []
-    for model in models:
-        model.fit(z, genres)
-        logits = z @ model.coef_.T + model.intercept_
-        # Each speaks as loudly: discriminant analysis is far too sure on few clips.
+        (
+            LogisticRegression(C=recipe.strength, class_weight="balanced", max_iter=5000),
+            roots if name == "full" else everything,
+        ),
+    ):
+        model.fit(z[:, part], genres)
+        logits = z[:, part] @ model.coef_.T + model.intercept_
+        # Both speak as loudly: discriminant analysis is far too sure on few clips.
         loudness = np.sqrt(np.mean((logits - logits.mean(axis=1, keepdims=True)) ** 2))
-        parts.append((model.coef_.T / loudness, model.intercept_ / loudness))
-    weights = np.mean([part[0] for part in parts], axis=0)
-    bias = np.mean([part[1] for part in parts], axis=0)
-    return GenreHead(name, tuple(np.unique(genres).tolist()), mean, scale, weights, bias, 0.0, {})
+        weights[part] += model.coef_.T / (2 * loudness)
+        bias += model.intercept_ / (2 * loudness)
+    return GenreHead(name, tuple(names.tolist()), mean, scale, weights, bias, 0.0, {})
 
 
 def calibrated(head: GenreHead, temperature: float, threshold: float = 0.0) -> GenreHead:
@@ -121,9 +125,8 @@ def cross_validate(name: inputs.Name, clips: Tables, recipe: Recipe) -> Held:
     rows, logits = [], []
     for train, held in folds(clips.genres, clips.performers):
         head = fit(name, x[train], clips.genres[train], recipe)
-        z = inputs.standardised(x[held], head.mean, head.scale)
         rows.append(held)
-        logits.append(z @ head.weights + head.bias)
+        logits.append(head.logits(x[held]))
     return Held(np.concatenate(rows), np.concatenate(logits))
 
 
@@ -241,10 +244,10 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
 
 
 def _card(name: inputs.Name, facts: Mapping[str, Any]) -> str:
-    what = (
-        "50 tag means, 50 tag deviations and 105 librosa statistics"
+    what, roots = (
+        ("50 tag means, 50 tag deviations and 105 librosa statistics", "roots of the tag means")
         if name == "full"
-        else "105 librosa statistics, for machines without the tagger"
+        else ("105 librosa statistics, for machines without the tagger", "same inputs")
     )
     return f"""\
 # The genre head `{name}`
@@ -256,8 +259,9 @@ By `{facts["command"]}` on {facts["date"]}, seed {facts["seed"]}.
 
 {SOURCES.format(**facts)}
 ## How
-The mean of the log-probabilities of a logistic regression (C = {facts["strength"]}, balanced) and
-of a linear discriminant analysis (shrinkage {facts["shrinkage"]}): one linear map and a softmax.
+The mean of the logits of a linear discriminant analysis (shrinkage {facts["shrinkage"]}) and of a
+logistic regression on the {roots} (C = {facts["strength"]}, balanced), each scaled to the same
+spread: one linear map and a softmax.
 Strength, shrinkage, temperature and threshold were chosen on answers for artists that the head
 had not met, in artist-disjoint cross-validation on these clips.
 
