@@ -181,10 +181,10 @@ class Service:
         if not self.settings.catalogue.starter:
             return await self.store.songs(but_not=("upload", "starter"))
         songs = await self.store.songs(but_not=("upload",))
-        starter = await asyncio.to_thread(space.starter)
+        starter = (await asyncio.to_thread(space.starter)).named()
         there = {track.id for track, _ in songs}
-        if not there.issuperset(track.id for track in starter.tracks):
-            await self.store.add_starter(zip(starter.tracks, starter.analyses, strict=True))
+        if not there.issuperset(track.id for track, _ in starter):
+            await self.store.add_starter(starter)
             songs = await self.store.songs(but_not=("upload",))
         return songs
 

@@ -44,6 +44,15 @@ class Starter:
     def __len__(self) -> int:
         return len(self.tracks)
 
+    def named(self) -> list[tuple[Track, Analysis]]:
+        """Songs that can be recommended: of the others nobody knows title and artist."""
+        pairs = zip(self.tracks, self.analyses, strict=True)
+        return [
+            (track, analysis)
+            for track, analysis in pairs
+            if track.artists and not track.title.startswith(UNTITLED)
+        ]
+
 
 @cache
 def starter() -> Starter:
