@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from musrec.model import Track
 from musrec.sources.gate import Deadline, Unanswered
-from musrec.sources.matching import Recordings, fold, same_recording
+from musrec.sources.matching import Recordings, artists_agree, fold, same_recording, versions_of
 from musrec.sources.provider import Provider
 
+COPIES = frozenset({"karaoke", "cover", "sped up", "slowed", "8d", "mixed"})
+"""Versions that nobody wants unless the song itself is one."""
 AN_ARTIST = 4
 """Songs of one artist that are considered."""
 RANK_OFFSET = 60
@@ -49,7 +51,8 @@ def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[T
     """Merge ranked lists by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 
     A recording scores ``1 / (60 + rank)`` in each list that has it, so that what several services
-    name comes first. `AN_ARTIST` songs of an artist are kept.
+    name comes first. `AN_ARTIST` songs of an artist are kept, and no `COPIES`; other songs of the
+    query's own artist stand last, because most answers may not use them.
     """
     recordings = Recordings()
     scores: list[float] = []
@@ -59,13 +62,20 @@ def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[T
             if row == len(scores):
                 scores.append(0.0)
             scores[row] += 1 / (RANK_OFFSET + rank)
-    best = sorted(range(len(scores)), key=lambda row: -scores[row])
+    unwanted = COPIES - versions_of(query)
+    best = [
+        recordings.tracks[row] for row in sorted(range(len(scores)), key=lambda it: -scores[it])
+    ]
+    best.sort(key=lambda track: artists_agree(track.artists, query.artists))
     kept: list[Track] = []
     of_artist: dict[str, int] = {}
-    for row in best:
-        track = recordings.tracks[row]
+    for track in best:
         artist = fold(track.artists[0]) if track.artists else ""
-        if of_artist.get(artist, 0) < AN_ARTIST and not same_recording(query, track):
+        if (
+            of_artist.get(artist, 0) < AN_ARTIST
+            and not same_recording(query, track)
+            and not versions_of(track) & unwanted
+        ):
             of_artist[artist] = of_artist.get(artist, 0) + 1
             kept.append(track)
     return kept[:limit]

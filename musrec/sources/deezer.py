@@ -22,7 +22,7 @@ from musrec.sources.fetch import Api, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import SIMILAR, Lookups
-from musrec.sources.matching import Wanted, same
+from musrec.sources.matching import Wanted, artists_agree, same
 from musrec.sources.previews import Clip, ClipProvider
 from musrec.sources.provider import make_track
 
@@ -156,7 +156,7 @@ class Deezer(ClipProvider):
         )
         for row in shapes.rows(answer, "data"):
             name, found = shapes.text(row, "name"), shapes.identifier(row, "id")
-            if name and found and same(Wanted(name), _named(track.artists[0])):
+            if name and found and artists_agree([name], track.artists[:1]):
                 return found
         raise Absent(f"{self.label} does not know {track.artists[0]}")
 
@@ -268,10 +268,6 @@ def _expiry(url: str) -> float | None:
     """Second at which a signed address ends: ``hdnea=exp=1763672105~acl=...``."""
     found = re.search(r"\bexp=([0-9]{9,11})\b", url)
     return float(found[1]) if found else None
-
-
-def _named(artist: str) -> Track:
-    return Track(id="", title=artist)
 
 
 def _column(lists: Sequence[Sequence[Track]], rank: int) -> list[Track]:

@@ -65,10 +65,11 @@ class Lookups:
             try:
                 kept = tuple(await ask())
             except Absent:
-                kept = ()
+                await self._put(f"{_VERSION}:{key}", (), NOTHING)
+                raise
             await self._put(f"{_VERSION}:{key}", kept, keep if kept else NOTHING)
         if not kept:
-            raise Absent(f"{key.partition(':')[0]} has no such thing")
+            raise Absent("nothing was found")
         return kept
 
     async def _get(self, key: str) -> tuple[Track, ...] | None:

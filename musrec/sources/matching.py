@@ -123,11 +123,9 @@ def same(wanted: Wanted, track: Track) -> bool:
     """Whether a track is the recording that is wanted; what is not known is not held against it."""
     if wanted.isrc and wanted.isrc == track.isrc:
         return True
-    if versions(wanted.title) != _versions_of(track) or not _titles_agree(
-        wanted.title, track.title
-    ):
+    if versions(wanted.title) != versions_of(track) or not _titles_agree(wanted.title, track.title):
         return False
-    if wanted.artists and track.artists and not _artists_agree(wanted.artists, track.artists):
+    if wanted.artists and track.artists and not artists_agree(wanted.artists, track.artists):
         return False
     if wanted.duration is None or track.duration is None:
         return True
@@ -141,7 +139,7 @@ def same_recording(one: Track, other: Track) -> bool:
     return bool(one.artists and other.artists) and same(Wanted.of(one), other)
 
 
-def _versions_of(track: Track) -> frozenset[str]:
+def versions_of(track: Track) -> frozenset[str]:
     """Versions by the title, and by an artist or album that only makes copies."""
     around = fold(f"{track.artist} {track.album or ''}")
     copies = {name for name in ("karaoke", "cover") if _COPIER[name].search(around)}
@@ -166,7 +164,8 @@ def _parts(folded: str) -> list[str]:
     return sorted(word for word in folded.split()[1:] if _PART.match(word))
 
 
-def _artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
+def artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether two credits share an artist, however each service writes it."""
     ours, theirs = [_artist(name) for name in one], [_artist(name) for name in other]
     pairs = ((a, b) for a in ours for b in theirs if a and b)
     if any(fuzz.ratio(a, b) >= ARTIST_AGREES for a, b in pairs):
@@ -232,7 +231,7 @@ def fit(text: str, track: Track) -> Fit:
     title = core(track.title).split()
     artists = [_artist(name).split() for name in track.artists]
     everybody = [word for name in artists for word in name]
-    own_versions = _versions_of(track)
+    own_versions = versions_of(track)
     free = fold(text)
     for word in title:
         free = re.sub(rf"\b{re.escape(word)}\b", " ", free, count=1)

@@ -130,9 +130,10 @@ class Resolver:
     # Text -------------------------------------------------------------------------------------
 
     async def _text(self, text: str, deadline: Deadline) -> Resolution:
+        text = text[:200]
         inquiry = _Inquiry()
         offered = Recordings()
-        asked = inquiry.each(self._providers, lambda it: it.search(text[:200], deadline))
+        asked = inquiry.each(self._providers, lambda it: it.search(text, deadline))
         async for tracks in asked:
             if sure := _sure(text, tracks):
                 return Found(await self.finish(sure, deadline))

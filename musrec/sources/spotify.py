@@ -171,10 +171,14 @@ class Spotify(Provider):
 
 
 def _bounded(response: Any, *_: object, **__: object) -> None:
-    """Refuse a long answer by what it says of its length; the rest is bounded by the time limit."""
-    if int(response.headers.get("Content-Length") or 0) > JSON_BYTES:
-        response.close()
-        raise ValueError("too long")
+    """Read an answer up to a bound, before requests reads all of it."""
+    body = b""
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > JSON_BYTES:
+            response.close()
+            raise ValueError("too long")
+    response._content = body
 
 
 def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:

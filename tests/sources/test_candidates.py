@@ -33,11 +33,14 @@ def test_what_several_services_name_comes_first_and_comes_once() -> None:
 def test_the_song_itself_is_left_out_and_no_artist_floods() -> None:
     flood = [song(f"Hit {n}", "Hitmaker", deezer=str(n)) for n in range(9)]
     itself = [song("One More Time (Remastered)", "Daft Punk"), song("Other", "X", isrc=ISRC)]
-    assert [track.title for track in merged([itself, flood], SONG, 60)] == [
+    copies = [song("Hit (Karaoke)", "Y"), song("Hit (Sped Up)", "Z"), song("Hit", "Tribute Band")]
+    own = [song("Aerodynamic", "Daft Punk")]
+    assert [track.title for track in merged([own, itself, copies, flood], SONG, 60)] == [
         "Hit 0",
         "Hit 1",
         "Hit 2",
         "Hit 3",
+        "Aerodynamic",
     ]
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musrec.model import Track
-from musrec.sources.matching import Recordings, Wanted, core, fold, readings, same, versions
+from musrec.sources.matching import Recordings, Wanted, core, fit, fold, readings, same, versions
 
 
 def track(title: str, *artists: str, duration: float | None = None, **more: str) -> Track:
@@ -114,3 +116,12 @@ def test_recordings_keep_one_of_each_and_what_every_service_knows_of_it() -> Non
     merged = recordings.tracks[0]
     assert merged.identities == {"deezer": "1", "itunes": "2"}
     assert (merged.genre, merged.provenance["genre"]) == ("Rock", "itunes")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_no_title_however_strange_breaks_the_comparison(one: str, other: str) -> None:
+    strange = track(other, one)
+    assert 0 <= fit(one, strange).score <= 1
+    assert isinstance(same(Wanted(one, (other,)), strange), bool)
+    for reading in readings(one, other):
+        assert len(reading.query) <= 200
