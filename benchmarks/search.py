@@ -31,7 +31,6 @@ def songs(n: int) -> np.ndarray:
     centres = Space.load("full").place_all(
         np.stack([song.statistics for song in known.analyses]),
         np.stack([song.tag_mean for song in known.analyses if song.tag_mean is not None]),
-        np.stack([song.tag_std for song in known.analyses if song.tag_std is not None]),
     )
     spread = 0.6 * np.linalg.cholesky(np.cov(centres.T) + 1e-6 * np.eye(centres.shape[1]))
     vectors = np.empty((n, centres.shape[1]), dtype=np.float32)

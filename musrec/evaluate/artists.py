@@ -166,11 +166,8 @@ def _vectors(songs: Sequence[Analysis], name: str) -> FloatArray:
         return statistics[:, _MFCC]
     if name == "space `statistics`":
         return Space.load("statistics").place_all(statistics)
-    return Space.load("full").place_all(
-        statistics,
-        np.stack([song.tag_mean for song in songs if song.tag_mean is not None]),
-        np.stack([song.tag_std for song in songs if song.tag_std is not None]),
-    )
+    tag_mean = np.stack([song.tag_mean for song in songs if song.tag_mean is not None])
+    return Space.load("full").place_all(statistics, tag_mean)
 
 
 def _chance(artists: NDArray[np.str_], who: str, n: int) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenreHead:
-    """A linear classifier: probabilities = softmax(standardised columns @ weights + bias).
+    """A linear classifier: probabilities = softmax(standardised inputs @ weights + bias).
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class GenreHead:
         ``"full"`` (tags and statistics) or ``"statistics"``.
     genres : tuple of str, length 10
     mean, scale : array, shape (F,)
-        Of the training population, of each of `columns`.
+        Of the training population, of each column of `inputs.matrix`.
     weights : array, shape (F, 10)
         The temperature that calibrates it (C. Guo et al., "On calibration of modern neural
         networks", ICML 2017) is already divided out.
@@ -70,16 +70,14 @@ class GenreHead:
 
     def logits(self, x: DoubleArray) -> DoubleArray:
         """Logarithms of the probabilities, but for a constant a row."""
-        z = inputs.standardised(columns(self.name, x), self.mean, self.scale)
+        z = inputs.standardised(x, self.mean, self.scale)
         logits: DoubleArray = z @ self.weights + self.bias
         return logits
 
     def hear(self, analysis: Analysis) -> dict[str, float]:
         """Genre to probability, likeliest first, summing to 1."""
-        tags = (
-            None if part is None else part[None] for part in (analysis.tag_mean, analysis.tag_std)
-        )
-        x = inputs.matrix(self.name, analysis.statistics[None], *tags)
+        tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
+        x = inputs.matrix(self.name, analysis.statistics[None], tag_mean)
         row = self.probabilities(x)[0]
         return {self.genres[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
 
@@ -103,16 +101,6 @@ def genre_said(genres: Mapping[str, float], *, tagged: bool) -> str | None:
         return None
     best = max(genres, key=genres.__getitem__)
     return best if genres[best] >= genre_head(tagged=tagged).threshold else None
-
-
-def columns(name: inputs.Name, x: DoubleArray) -> DoubleArray:
-    """Return what a head looks at: rows of `inputs.matrix` and, after them, roots of tag means.
-
-    A root tells a tag that is never heard from one that is hardly heard.
-    """
-    if name == "statistics":
-        return x
-    return np.concatenate([x, np.sqrt(x[:, : inputs.N_TAGS])], axis=1)
 
 
 def softmax(logits: DoubleArray) -> DoubleArray:

@@ -105,32 +105,25 @@ class Space:
         ValueError
             In the full space, for an analysis without tags.
         """
-        tags = (
-            None if part is None else part[None] for part in (analysis.tag_mean, analysis.tag_std)
-        )
-        vector = self.place_all(analysis.statistics[None], *tags)[0]
+        tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
+        vector = self.place_all(analysis.statistics[None], tag_mean)[0]
         return Place(vector, self._facets(analysis))
 
-    def place_all(
-        self,
-        statistics: FloatArray,
-        tag_mean: FloatArray | None = None,
-        tag_std: FloatArray | None = None,
-    ) -> FloatArray:
+    def place_all(self, statistics: FloatArray, tag_mean: FloatArray | None = None) -> FloatArray:
         """Vectors of many songs.
 
         Parameters
         ----------
         statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
             NaN where not known: taken as the training population's mean.
-        tag_mean, tag_std : FloatArray, shape (n, 50)
+        tag_mean : FloatArray, shape (n, 50)
             Needed in the full space, ignored in the other.
 
         Returns
         -------
         FloatArray, shape (n, dimensions)
         """
-        return self.project(inputs.matrix(self.name, statistics, tag_mean, tag_std))
+        return self.project(inputs.matrix(self.name, statistics, tag_mean))
 
     def project(self, x: DoubleArray) -> FloatArray:
         """Vectors (n, dimensions) of rows of `inputs.matrix`."""

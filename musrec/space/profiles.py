@@ -18,7 +18,7 @@ def profile(analysis: Analysis) -> Profile:
     from musrec.audio import descriptors
     from musrec.audio.tagger import TAGS
 
-    tagged = analysis.tag_mean is not None and analysis.tag_std is not None
+    tagged = analysis.tag_mean is not None
     heard = bool(np.isfinite(analysis.statistics).any())
     tempo = analysis.rhythm.tempo if analysis.rhythm else 0.0
     return Profile(

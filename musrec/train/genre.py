@@ -19,7 +19,7 @@ import numpy as np
 from musrec.evaluate import metrics
 from musrec.evaluate.report import Report
 from musrec.space import GenreHead, inputs
-from musrec.space.genre import columns, softmax
+from musrec.space.genre import softmax
 from musrec.space.place import FORMAT
 from musrec.train.space import (
     FOLDS,
@@ -86,12 +86,11 @@ def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Rec
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
-    seen = columns(name, x)
-    mean, scale = scaling(seen)
-    z = inputs.standardised(seen, mean, scale)
+    mean, scale = scaling(x)
+    z = inputs.standardised(x, mean, scale)
     names = np.unique(genres)
     weights, bias = np.zeros((z.shape[1], len(names))), np.zeros(len(names))
-    everything, roots = slice(0, x.shape[1]), slice(x.shape[1], None)
+    everything, roots = slice(None), slice(inputs.N_TAGS, 2 * inputs.N_TAGS)
     for model, part in (
         (LinearDiscriminantAnalysis(solver="eigen", shrinkage=recipe.shrinkage), everything),
         # Balanced: how many clips of a genre somebody collected says nothing about the next song.
@@ -245,7 +244,7 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
 
 def _card(name: inputs.Name, facts: Mapping[str, Any]) -> str:
     what, roots = (
-        ("50 tag means, 50 tag deviations and 105 librosa statistics", "roots of the tag means")
+        ("50 tag means, their roots and 105 librosa statistics", "roots of the tag means alone")
         if name == "full"
         else ("105 librosa statistics, for machines without the tagger", "same inputs")
     )

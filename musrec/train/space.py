@@ -201,7 +201,7 @@ def choose(name: inputs.Name, clips: Tables) -> tuple[Recipe, list[tuple[Recipe,
 
 def matrix(name: inputs.Name, clips: Tables) -> DoubleArray:
     """Return `inputs.matrix` of all clips."""
-    return inputs.matrix(name, clips.statistics, clips.tag_mean, clips.tag_std)
+    return inputs.matrix(name, clips.statistics, clips.tag_mean)
 
 
 def training_clips(folder: Path) -> Tables:
@@ -300,7 +300,7 @@ SOURCES = """\
 
 def _card(name: inputs.Name, space: Space, facts: Mapping[str, Any]) -> str:
     what = (
-        "50 tag means, 50 tag deviations and 105 librosa statistics"
+        "50 tag means, their roots and 105 librosa statistics"
         if name == "full"
         else "105 librosa statistics, for machines without the tagger"
     )

@@ -82,7 +82,6 @@ def test_one_song_and_many_are_placed_alike(name: str, starter: space.Starter) -
     together = learned.place_all(
         np.stack([a.statistics for a in some]),
         np.stack([a.tag_mean for a in some if a.tag_mean is not None]),
-        np.stack([a.tag_std for a in some if a.tag_std is not None]),
     )
     apart = np.stack([learned.place(a).vector for a in some])
     np.testing.assert_allclose(together, apart, atol=1e-5)
