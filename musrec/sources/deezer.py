@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import aiohttp
@@ -102,16 +103,16 @@ class Deezer(ClipProvider):
             except Absent:
                 continue
             if clip := self._fresh(found.identities[self.name]):
-                return clip
+                return replace(clip, copy=found)
         wanted = Wanted.of(track)
         for found in await self._list("/search", deadline, {"q": wanted.query, "limit": 15}):
             if same(wanted, found) and (clip := self._fresh(found.identities[self.name])):
-                return clip
+                return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
 
     def forget_clip(self, clip: Clip) -> None:
         """Forget an address that did not open."""
-        for number in [key for key, value in self._clips.items() if value == clip]:
+        for number in [key for key, value in self._clips.items() if value.url == clip.url]:
             del self._clips[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:

@@ -37,7 +37,7 @@ class Previews(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeardCandidate:
-    """A candidate, what was heard in it, and whose preview it was."""
+    """A candidate, as its preview's provider knows it, what was heard in it, and who that was."""
 
     track: Track
     analysis: Analysis
@@ -123,14 +123,14 @@ async def _hear(
             return None
         async with asyncio.timeout(deadline.left):
             analysis = await hear(preview.data)
-        await on_heard(track, analysis, preview.provider)
+        await on_heard(preview.track, analysis, preview.provider)
     except (MusrecError, TimeoutError) as error:
         _log.info("%s could not be heard (%s)", track, type(error).__name__)
         return None
     except Exception:  # noqa: BLE001 - one clip must not take down the others, nor their owner
         _log.exception("%s could not be heard", track)
         return None
-    return HeardCandidate(track, analysis, preview.provider)
+    return HeardCandidate(preview.track, analysis, preview.provider)
 
 
 async def explore(

@@ -7,6 +7,7 @@ Answers carry no ISRC. Over the limit it answers 403 with an empty body.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import aiohttp
 
@@ -72,12 +73,12 @@ class ITunes(ClipProvider):
         wanted = Wanted.of(track)
         for found in await self._search(wanted.query, deadline):
             if same(wanted, found) and (clip := self._clips.get(found.identities[self.name])):
-                return clip
+                return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
 
     def forget_clip(self, clip: Clip) -> None:
         """Forget an address that did not open."""
-        for number in [key for key, value in self._clips.items() if value == clip]:
+        for number in [key for key, value in self._clips.items() if value.url == clip.url]:
             del self._clips[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from rapidfuzz import fuzz
 
-from musrec.model import Track
+from musrec.model import Track, track_id
 
 SAME_SECONDS = 3.0
 """Two durations of one recording differ by no more: services round, and trim silence."""
@@ -283,6 +283,11 @@ def merge(kept: Track, other: Track) -> Track:
         links={**other.links, **kept.links},
         provenance={**kept.provenance, **said},
     )
+
+
+def identified(track: Track) -> Track:
+    """Name a track by its ISRC once that is known, so that every way to it gives one id."""
+    return replace(track, id=track_id("isrc", track.isrc)) if track.isrc else track
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from yarl import URL
 from musrec.model import Track
 from musrec.sources.fetch import AUDIO_BYTES, Endpoints, Reply, fetch, permitted, raise_for_status
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
+from musrec.sources.matching import identified, merge
 from musrec.sources.provider import Preview, Provider
 from musrec.sources.resolve import Missing
 
@@ -30,11 +31,14 @@ class Clip:
         The public page that must be shown beside what came from it.
     expires : float or None
         Seconds since 1970.
+    copy : Track or None
+        The provider's copy of the song, where it was found by its name or code.
     """
 
     url: str
     page: str
     expires: float | None = None
+    copy: Track | None = None
 
     def __repr__(self) -> str:
         return f"Clip(page={self.page!r})"
@@ -71,7 +75,8 @@ class ClipProvider(Provider):
             clip = await self.clip(track, deadline)
             reply = await self._download(clip, deadline)
             if reply.status == 200:
-                return Preview(reply.body, self.name, clip.page)
+                known = identified(merge(track, clip.copy)) if clip.copy else track
+                return Preview(reply.body, self.name, clip.page, known)
             self.forget_clip(clip)
         raise Absent(f"{self.label}'s preview of {track} does not open")
 

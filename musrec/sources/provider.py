@@ -28,11 +28,15 @@ class Preview:
     provider : str
     page_url : str
         The public page that must be shown beside what came from it.
+    track : Track
+        The one that was asked for, with what the provider knows of it besides: its id there, its
+        ISRC, its popularity.
     """
 
     data: bytes
     provider: str
     page_url: str
+    track: Track
 
     def __repr__(self) -> str:
         return f"Preview({len(self.data)} bytes, {self.page_url!r})"

@@ -17,7 +17,7 @@ from musrec.sources import links
 from musrec.sources.fetch import Endpoints, permitted
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
 from musrec.sources.links import WORKS, Link, LinkKind
-from musrec.sources.matching import Recordings, Wanted, fit, merge, readings, same
+from musrec.sources.matching import Recordings, Wanted, fit, identified, merge, readings, same
 from musrec.sources.provider import Heading, Provider
 
 OFFERED = 10
@@ -267,7 +267,7 @@ class Resolver:
                     provider.name, LinkKind.TRACK, number, track.links.get(provider.name, "")
                 )
                 try:
-                    return _named(merge(track, (await provider.open(page, deadline))[0]))
+                    return identified(merge(track, (await provider.open(page, deadline))[0]))
                 except Unanswered:
                     continue
         return track
@@ -278,7 +278,7 @@ class Resolver:
             if provider.name in track.identities:
                 continue
             try:
-                return _named(merge(track, await self._elsewhere(track, provider, deadline)))
+                return identified(merge(track, await self._elsewhere(track, provider, deadline)))
             except Unanswered:
                 continue
         return track
@@ -313,11 +313,6 @@ def _linked(track: Track, link: Link) -> Track:
         identities={**track.identities, link.provider: link.id},
         links={**track.links, link.provider: link.url},
     )
-
-
-def _named(track: Track) -> Track:
-    """Name a track by its ISRC once that is known, so that every way to it gives one id."""
-    return replace(track, id=track_id("isrc", track.isrc)) if track.isrc else track
 
 
 def _near(text: str, tracks: Iterable[Track]) -> tuple[Track, ...]:

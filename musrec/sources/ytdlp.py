@@ -82,7 +82,7 @@ class YtDlp(Provider):
                 raise Absent(f"the audio of {track} is too long or too large")
             data = await asyncio.to_thread(Path(file).read_bytes)
         page = own or shapes.text(answer, "webpage_url") or "https://www.youtube.com/"
-        return Preview(data, self.name, page)
+        return Preview(data, self.name, page, track)
 
     async def _ask(self, address: str, deadline: Deadline, folder: Path | None = None) -> object:
         async with self.gate.turn(deadline) as own:

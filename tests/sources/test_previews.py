@@ -33,6 +33,9 @@ async def test_a_preview_comes_with_the_page_that_must_be_shown(
     preview = await heard(sources, SONG, soon)
     assert (preview.data, preview.provider) == (AUDIO, "deezer")
     assert preview.page_url == "https://www.deezer.com/track/3135553"
+    by_name = await heard(sources, Track("y", SONG.title, SONG.artists), soon)
+    assert by_name.track.identities == {"deezer": "3135553", "isrc": ISRC}
+    assert by_name.track.provenance["popularity"] == "deezer"
     stocked.json("/deezer/track/3135553", {"error": {"code": 800}})
     stocked.json(f"/deezer/track/isrc:{ISRC}", {"error": {"code": 800}})
     stocked.json("/deezer/search", {"data": []})
@@ -143,4 +146,4 @@ async def test_a_preview_never_shows_its_address() -> None:
         "https://x.dzcdn.net/a.mp3?hdnea=exp=1~hmac=secret", "https://www.deezer.com/track/1"
     )
     assert "secret" not in repr(clip)
-    assert "ID3" not in repr(Preview(AUDIO, "deezer", "https://www.deezer.com/track/1"))
+    assert "ID3" not in repr(Preview(AUDIO, "deezer", "https://www.deezer.com/track/1", SONG))

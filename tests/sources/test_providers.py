@@ -447,7 +447,7 @@ async def test_what_a_provider_cannot_do_it_says(clients: Clients, soon: Deadlin
 async def test_no_secret_is_ever_logged_said_or_shown(
     server: Loopback, keyed: Sources, soon: Deadline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stock(server)
+    stock(server, related=2)
     shown: list[object] = []
     with caplog.at_level(logging.DEBUG):
         for status in (200, 500):
