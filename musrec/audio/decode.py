@@ -153,7 +153,7 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
         )
     if samples.seconds < MINIMUM_SECONDS:
         raise NotAudio(
-            f"This is too short to hear anything in: {samples.seconds:.1f} s.",
+            f"This is too short to hear anything in: {samples.seconds:.2f} s.",
             f"Send at least {WHOLE_SECONDS:.0f} seconds; ten or more tell tempo and key.",
         )
     return samples
@@ -604,6 +604,7 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
     import av
 
     packets = container.demux(stream)
+    early = start > 0
     while True:
         try:
             packet = next(packets)
@@ -617,8 +618,10 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
         except (av.FFmpegError, ValueError):
             return
         for frame in frames:
-            time = frame.time
-            if time is None or not start or time + frame.samples / frame.sample_rate > start:
+            if early:
+                begin = frame.time
+                early = begin is not None and begin + frame.samples / frame.sample_rate <= start
+            if not early:
                 yield frame
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import scipy.fft
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
     DoubleArray = NDArray[np.float64]
+
+Number = TypeVar("Number", np.float32, np.int32)
 
 N_FFT = 2048
 HOP_LENGTH = 512
@@ -416,18 +418,23 @@ def _onset_strength(mel_db: FloatArray) -> FloatArray:
 def _rms(padded: FloatArray, t: int) -> FloatArray:
     hops = padded[: padded.size // HOP_LENGTH * HOP_LENGTH].reshape(-1, HOP_LENGTH)
     energy = np.einsum("th,th->t", hops, hops)
-    per_frame = N_FFT // HOP_LENGTH
-    total = np.sum([energy[i : i + t] for i in range(per_frame)], axis=0)
-    rms: FloatArray = np.sqrt(total / N_FFT, dtype=np.float32)
+    rms: FloatArray = np.sqrt(_over_frames(energy, t) / N_FFT, dtype=np.float32)
     return rms
 
 
+def _over_frames(per_hop: NDArray[Number], t: int) -> NDArray[Number]:
+    """Sums over the hops of each frame."""
+    hops = np.lib.stride_tricks.sliding_window_view(per_hop, N_FFT // HOP_LENGTH)[:t]
+    total: NDArray[Number] = hops.sum(axis=1)
+    return total
+
+
 def _zero_crossing_rate(y: FloatArray, t: int) -> FloatArray:
-    # Samples this small count as 0, and 0 as positive.
-    negative = np.pad(y < -_AMIN, N_FFT // 2, mode="edge")
-    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
-    starts = np.arange(t) * HOP_LENGTH
-    count = crossings[starts + N_FFT - 1] - crossings[starts]
+    # Samples this small count as 0, and 0 as positive. Frames overlap by whole hops.
+    negative = y < -_AMIN
+    changes = np.zeros((t + N_FFT // HOP_LENGTH - 1, HOP_LENGTH), dtype=np.uint8)
+    changes.ravel()[N_FFT // 2 + 1 : N_FFT // 2 + y.size] = negative[1:] != negative[:-1]
+    count = _over_frames(changes.sum(axis=1, dtype=np.int32), t) - changes[:t, 0]
     rate: FloatArray = (count / N_FFT).astype(np.float32)
     return rate
 

@@ -239,7 +239,7 @@ def test_two_seconds_are_enough():
         (b"OggS" + bytes(5000), "damaged"),
         (b"RIFF\0\0\0\0WAVE", "damaged"),
         (wav(np.zeros(20), 1), "not supported"),
-        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "too short to hear anything in: 0.5"),
+        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "too short to hear anything in: 0.50 s"),
         (wav(np.zeros(0), SAMPLE_RATE), "damaged"),
     ],
 )
