@@ -110,6 +110,8 @@ class Bot(commands.AutoShardedBot):
         False where Discord refused the privileged intents.
     cdn_hosts : frozenset of str
         Where attachments may be fetched from.
+    grace : float
+        Seconds that answers have to finish when it stops.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Bot(commands.AutoShardedBot):
         *,
         privileged: bool = True,
         cdn_hosts: frozenset[str] = CDN_HOSTS,
+        grace: float = GRACE,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -143,6 +146,7 @@ class Bot(commands.AutoShardedBot):
         self.service = service
         self.privileged = privileged
         self.cdn_hosts = cdn_hosts
+        self.grace = grace
         self.turns = Turns(settings.discord)
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
@@ -250,7 +254,7 @@ class Bot(commands.AutoShardedBot):
             working = set(self.at_work)
             if working:
                 log.info("finishing", extra={"answers": len(working)})
-                _, late = await asyncio.wait(working, timeout=GRACE)
+                _, late = await asyncio.wait(working, timeout=self.grace)
                 for task in late:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)

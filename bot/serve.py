@@ -50,7 +50,13 @@ async def serve(settings: Settings) -> None:
         await asyncio.gather(warming, return_exceptions=True)
 
 
-async def supervise(settings: Settings, build: Callable[[bool], Bot], stop: asyncio.Event) -> None:
+async def supervise(
+    settings: Settings,
+    build: Callable[[bool], Bot],
+    stop: asyncio.Event,
+    *,
+    first_pause: float = 2.0,
+) -> None:
     """Keep a bot running: a client that dies is replaced by a new one, with growing pauses.
 
     discord.py reconnects by itself once it has been connected. A handshake that fails before that
@@ -63,6 +69,8 @@ async def supervise(settings: Settings, build: Callable[[bool], Bot], stop: asyn
         Makes a client; its argument says whether to ask for privileged intents.
     stop : asyncio.Event
         Ends it.
+    first_pause : float
+        Seconds before the first new attempt; it doubles from one failure to the next.
     """
     privileged, failures = True, 0
     while not stop.is_set():
@@ -86,7 +94,7 @@ async def supervise(settings: Settings, build: Callable[[bool], Bot], stop: asyn
                 privileged = False
                 continue
         failures = 0 if was_ready else failures + 1
-        pause = min(LONGEST_PAUSE, 2.0**failures)
+        pause = min(LONGEST_PAUSE, first_pause * 2 ** min(failures, 16))
         log.error(
             "client died",
             exc_info=error if isinstance(error, BaseException) else None,

@@ -45,6 +45,9 @@ EVERY = 1.5
 
 MOST_PICKS = 10
 
+_TOO_LARGE = 40005
+"""What Discord answers to a file larger than the server allows."""
+
 _GENRE = re.compile(r"[a-z0-9][a-z0-9 &'\-]{0,39}")
 
 
@@ -125,6 +128,7 @@ class Slate:
     def __init__(self, put: Put, *, private: bool, reactions: bool) -> None:
         self._put = put
         self._last_line = -EVERY
+        self._lines: set[asyncio.Task[None]] = set()
         self.private = private
         self.reactions = reactions and not private
 
@@ -133,6 +137,17 @@ class Slate:
         if monotonic() - self._last_line >= EVERY:
             self._last_line = monotonic()
             await self.show(layouts.working(doing))
+
+    def counted(self, done: int, of: int) -> None:
+        """Tell how many songs have been heard for this answer."""
+        if monotonic() - self._last_line >= EVERY:
+            task = asyncio.create_task(self.say(f"Heard {done} of {of} songs…"))
+            self._lines.add(task)
+            task.add_done_callback(self._lines.discard)
+
+    async def settled(self) -> None:
+        """Wait for lines under way, so that none comes after the answer."""
+        await asyncio.gather(*self._lines, return_exceptions=True)
 
     async def show(
         self, view: ui.LayoutView, files: Sequence[discord.File] = ()
@@ -190,7 +205,9 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
             count=wish.count,
             adventurous=None if wish.adventurous is None else wish.adventurous / 10,
             constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
+            progress=slate.counted,
         )
+        await slate.settled()
         if not answer.picks:
             raise NotFound(
                 " ".join(answer.notes) or "I found nothing that fits.",
@@ -260,22 +277,30 @@ async def feature(bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick)
     files = [_file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
     last = answer.picks[-1].track.id == pick.track.id
-    view = layouts.card(
-        answer.query,
-        pick,
-        mood=bot.service.mood(pick.profile),
-        picture=picture,
-        notes=answer.notes,
-        buttons=[
-            Thumb.button(FeedbackKind.LIKE, pick.track.id),
-            Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
-            Preview.button(pick.track.id),
-            Why.button(kept, pick.track.id),
-            Next.button(kept, pick.track.id, last=last),
-        ],
-        others=Feature.offer(kept, others, bot) if others else None,
-    )
-    message = await slate.show(view, files)
+
+    def build(picture: Picture | None) -> ui.LayoutView:
+        return layouts.card(
+            answer.query,
+            pick,
+            mood=bot.service.mood(pick.profile),
+            picture=picture,
+            notes=answer.notes,
+            buttons=[
+                Thumb.button(FeedbackKind.LIKE, pick.track.id),
+                Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
+                Preview.button(pick.track.id),
+                Why.button(kept, pick.track.id),
+                Next.button(kept, pick.track.id, last=last),
+            ],
+            others=Feature.offer(kept, others, bot) if others else None,
+        )
+
+    try:
+        message = await slate.show(build(picture), files)
+    except discord.HTTPException as error:
+        if error.status != 413 and error.code != _TOO_LARGE:
+            raise
+        message = await slate.show(build(None))
     if slate.private:
         return
     await bot.service.store.keep_card(

@@ -59,36 +59,47 @@ class World:
 # Reading messages as members do ------------------------------------------------------------------
 
 
+def parts_of(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return every component, from the outside in."""
+    return [
+        part
+        for component in components
+        for part in (component, *parts_of(component.get("components", [])))
+    ]
+
+
+def text_of(components: list[dict[str, Any]]) -> str:
+    """Return all the text in components."""
+    return "\n".join(part["content"] for part in parts_of(components) if part["type"] == 10)
+
+
+def featured_in(components: list[dict[str, Any]]) -> str:
+    """Return the track that a card features: what its thumbs mean."""
+    ids = [part.get("custom_id", "") for part in parts_of(components)]
+    return next(id_ for id_ in ids if id_.startswith("like:")).partition(":")[2]
+
+
 def parts(message: Any) -> list[dict[str, Any]]:
-    """Return every component of a message, from the outside in."""
-    found: list[dict[str, Any]] = []
-
-    def walk(components: list[dict[str, Any]]) -> None:
-        for component in components:
-            found.append(component)
-            walk(component.get("components", []))
-            if accessory := component.get("accessory"):
-                walk([accessory])
-
-    raw = message.components
-    walk([c.to_dict() if isinstance(c, discord.Component) else c for c in raw])
-    return found
+    """Return every component of a message."""
+    return parts_of(
+        [c.to_dict() if isinstance(c, discord.Component) else c for c in message.components]
+    )
 
 
 def said(message: Any) -> str:
     """Return all the text of a message."""
-    return "\n".join(part["content"] for part in parts(message) if part["type"] == 10)
+    return text_of(parts(message)[:1])
 
 
 def pressable(message: Any, start: str) -> str:
     """Return the custom id that starts so."""
-    ids = [part["custom_id"] for part in parts(message) if "custom_id" in part]
+    ids = [part.get("custom_id", "") for part in parts(message)]
     return next(id_ for id_ in ids if id_.startswith(start))
 
 
 def featured(message: Any) -> str:
-    """Return the track that a card features: what its thumbs mean."""
-    return pressable(message, "like:").partition(":")[2]
+    """Return the track that a card features."""
+    return featured_in(parts(message)[:1])
 
 
 def labels(message: Any) -> list[str]:

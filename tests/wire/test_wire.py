@@ -1,0 +1,390 @@
+"""What happens between the bot and Discord on the wire, the bad days included."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import discord
+import pytest
+
+from bot.serve import WrongToken, check
+from musrec.model import FeedbackKind
+from musrec.store.database import Card
+from tests.bot.world import featured_in, settings_for, text_of
+from tests.wire.conftest import Wire
+from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PRIVILEGED, FakeDiscord
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SONG = "Boogie Nights"
+LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
+Tunes = list[tuple[str, str, bytes]]
+J = dict[str, Any]
+
+
+def is_final(message: J) -> bool:
+    return "like:" in str(message["components"])
+
+
+async def until(condition: Any) -> None:
+    """Wait until something asked of the store is so; a second of nothing is a failure."""
+    async with asyncio.timeout(10):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def finished(wire: Wire, interaction: J, says: str = "") -> J:
+    """Wait for the message that answers an interaction: a card, or one that says something."""
+
+    def is_it(message: J) -> bool:
+        done = says in str(message["components"]) if says else is_final(message)
+        return message["id"] == interaction["original"] and done
+
+    message = wire.fake.messages[interaction["original"]]
+    return message if is_it(message) else await wire.fake.wait("followup", is_it, timeout=30)
+
+
+async def ask(wire: Wire, who: J, **options: Any) -> J:
+    """Ask with /recommend; return the finished card with its reactions."""
+    answer = await wire.fake.slash(who, "recommend", **options)
+    assert answer["answered"] == 5  # deferred
+    card = await finished(wire, answer)
+    if len(card.get("reactions", ())) < 2:
+        await wire.fake.wait("reacted", lambda m: m is card and len(m["reactions"]) == 2)
+    return card
+
+
+async def opinion(wire: Wire, who: J, card: J) -> FeedbackKind | None:
+    return await wire.service.store.opinion(who["id"], featured_in(card["components"]))
+
+
+@pytest.mark.parametrize("compress", [True, False], ids=["compressed", "plain"])
+async def test_a_clip_becomes_a_card_with_a_picture(
+    wire: Wire, tunes: Tunes, compress: bool
+) -> None:
+    wire.fake.compress = compress
+    await wire.start()
+    alice = wire.fake.user("alice")
+    card = await ask(wire, alice, files={"clip": tunes[0]})
+    assert not card["flags"] & LOADING
+    (picture,) = [data for name, (_, data) in wire.fake.files.items() if "card.png" in name]
+    assert picture.startswith(b"\x89PNG")
+    assert [reaction["emoji"]["name"] for reaction in card["reactions"]] == ["👍", "👎"]
+
+
+async def test_no_message_can_ping_anybody(wire: Wire, tunes: Tunes) -> None:
+    await wire.start()
+    await ask(wire, wire.fake.user("alice"), files={"clip": tunes[0]})
+    messages = [body for _, _, body in wire.fake.bodies if "components" in body]
+    assert messages
+    assert all(body["allowed_mentions"] == {"parse": []} for body in messages)
+
+
+async def test_buttons_reactions_and_selects_over_the_wire(wire: Wire) -> None:
+    await wire.start()
+    alice, bob = wire.fake.user("alice"), wire.fake.user("bob")
+    card = await ask(wire, alice, song=SONG)
+    track = featured_in(card["components"])
+
+    answer = await wire.fake.click(bob, card, f"like:{track}")
+    assert (await finished(wire, answer, "noted"))["flags"] & EPHEMERAL
+    assert await opinion(wire, bob, card) is LIKE
+
+    await wire.fake.react_as(bob, card, "👎")
+    await until(lambda: _is(wire, bob, card, DISLIKE))
+    await wire.fake.react_as(bob, card, "👎", add=False)
+    await until(lambda: _is(wire, bob, card, None))
+
+
+async def _is(wire: Wire, who: J, card: J, wanted: FeedbackKind | None) -> bool:
+    return await opinion(wire, who, card) is wanted
+
+
+async def test_a_storm_of_reactions_is_stored_whole(wire: Wire) -> None:
+    await wire.start()
+    card = await ask(wire, wire.fake.user("alice"), song=SONG)
+    people = [wire.fake.user(f"fan{number}") for number in range(200)]
+    for number, person in enumerate(people):
+        await wire.fake.react_as(person, card, "👍" if number % 3 else "👎")
+        if number % 10 == 0:
+            await wire.fake.react_as(person, card, "👎", add=False)
+
+    wanted = {person["id"]: _expected(number) for number, person in enumerate(people)}
+
+    async def all_there() -> bool:
+        thumbs = {event.member: event.kind for event in await wire.service.store.feedback()}
+        return {id_: thumbs.get(id_) for id_ in wanted} == wanted
+
+    await until(all_there)
+
+
+def _expected(number: int) -> FeedbackKind | None:
+    if number % 3:
+        return LIKE
+    return None if number % 10 == 0 else DISLIKE
+
+
+# Losing the connection -----------------------------------------------------------------------
+
+
+async def test_a_thumb_given_while_reconnecting_is_replayed(wire: Wire) -> None:
+    await wire.start()
+    bob = wire.fake.user("bob")
+    card = await ask(wire, wire.fake.user("alice"), song=SONG)
+    resumed = asyncio.create_task(wire.fake.wait("resumed", timeout=20))
+    await wire.fake.live()[0].send(7)
+    await wire.fake.react_as(bob, card, "👍")
+    await resumed
+    await until(lambda: _is(wire, bob, card, LIKE))
+
+
+async def test_a_socket_that_dies_without_a_word_is_resumed(wire: Wire) -> None:
+    await wire.start()
+    resumed = asyncio.create_task(wire.fake.wait("resumed", timeout=20))
+    transport = wire.fake.live()[0].ws._req.transport
+    assert transport is not None
+    transport.abort()
+    await resumed
+    assert len(wire.bots) == 1
+
+
+async def test_thumbs_given_while_a_session_was_lost_are_read_back(wire: Wire) -> None:
+    await wire.start()
+    bob = wire.fake.user("bob")
+    card = await ask(wire, wire.fake.user("alice"), song=SONG)
+    again = asyncio.create_task(wire.fake.wait("ready", timeout=20))
+    connection = wire.fake.live()[0]
+    wire.fake.sessions.clear()
+    await wire.fake.react_as(bob, card, "👍")  # no session: nobody hears of it
+    await connection.send(9, False)
+    await again
+    await until(lambda: _is(wire, bob, card, LIKE))
+
+
+async def test_what_happened_while_the_bot_was_off_is_read_back_exactly(wire: Wire) -> None:
+    await wire.start()
+    ann, bob, cid, dan = (wire.fake.user(name) for name in ("ann", "bob", "cid", "dan"))
+    card = await ask(wire, ann, song=SONG)
+    await wire.fake.react_as(bob, card, "👍")
+    await wire.fake.react_as(cid, card, "👍")
+    await until(lambda: _is(wire, cid, card, LIKE))
+    await wire.end()
+
+    await wire.fake.react_as(ann, card, "👎")
+    await wire.fake.react_as(bob, card, "👍", add=False)
+    await wire.service.learn(cid["id"], featured_in(card["components"]), DISLIKE)  # by button
+    await wire.fake.react_as(dan, card, "🔥")
+    await wire.start()
+
+    await until(lambda: _is(wire, ann, card, DISLIKE))
+    await until(lambda: _is(wire, bob, card, None))
+    assert await opinion(wire, cid, card) is DISLIKE  # the reaction is old news
+    assert await opinion(wire, dan, card) is None
+
+
+async def test_reading_back_is_bounded_and_forgets_deleted_messages(wire: Wire) -> None:
+    await wire.start()
+    card = await ask(wire, wire.fake.user("ann"), song=SONG)
+    await wire.end()
+    track, channel = featured_in(card["components"]), card["channel_id"]
+    old = Card(wire.fake.new_id(), channel, track, datetime.now(UTC) - timedelta(days=15))
+    deleted = Card(wire.fake.new_id(), channel, track, datetime.now(UTC))
+    await wire.service.store.keep_card(old)
+    await wire.service.store.keep_card(deleted)
+    await wire.start()
+
+    async def forgotten() -> bool:
+        return await wire.service.store.card(deleted.message) is None
+
+    await until(forgotten)
+    assert not [path for _, path, _ in wire.fake.requests if old.message in path]
+    assert await wire.service.store.card(old.message) is not None
+
+
+async def test_a_client_that_dies_is_replaced(wire: Wire) -> None:
+    await wire.start()
+    ready = asyncio.create_task(wire.fake.wait("ready", timeout=20))
+    await wire.fake.live()[0].send(0, {"id": "no such thing"}, "GUILD_CREATE")
+    await ready
+    await wire.bot.wait_until_ready()
+    assert len(wire.bots) == 2
+    assert is_final(await ask(wire, wire.fake.user("alice"), song=SONG))
+
+
+async def test_privileged_intents_that_discord_refuses_are_done_without(wire: Wire) -> None:
+    wire.fake.approved = 0
+    await wire.start(message_content=True, presences=True)
+    assert not wire.bot.intents.message_content
+    assert all("Discord refused it" in line for line in wire.bot.limits())
+
+
+async def test_a_wrong_token_is_said_and_not_tried_again(wire: Wire) -> None:
+    with pytest.raises(WrongToken, match="does not know that token"):
+        await wire.start(token="wrong")
+    assert len(wire.bots) == 1
+
+
+# Discord says no -----------------------------------------------------------------------------
+
+
+async def test_rate_limits_are_waited_out(wire: Wire) -> None:
+    wire.fake.rate["PUT /api/v10/channels/{c}/messages/{m}/reactions/{e}/@me"] = (1, 0.2)
+    await wire.start()
+    people = [wire.fake.user(f"asker{number}") for number in range(3)]
+    cards = await asyncio.gather(*(ask(wire, person, song=SONG, count=1) for person in people))
+    assert len({card["id"] for card in cards}) == 3
+    assert all(len(card["reactions"]) == 2 for card in cards)
+
+
+async def test_a_picture_that_is_too_large_is_left_out(wire: Wire) -> None:
+    wire.fake.largest_upload = 1000
+    await wire.start()
+    card = await ask(wire, wire.fake.user("alice"), song=SONG)
+    assert not card["attachments"]
+    assert "match" in text_of(card["components"])
+
+
+async def test_an_interaction_that_came_too_late_is_let_go(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    await wire.fake.slash(alice, "recommend", wait=False, late=4.0, song=SONG)
+    card = await ask(wire, wire.fake.user("bob"), song=SONG)
+    assert is_final(card)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_clip_that_discord_no_longer_has_is_said(wire: Wire) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    message = await wire.fake.say(alice, "", [("gone.wav", "audio/wav", b"RIFF")])
+    wire.fake.files.clear()
+    answer = await wire.fake.message_command(alice, "Find similar", message)
+    await finished(wire, answer, "no longer has that file")
+
+
+async def test_a_file_elsewhere_than_on_discord_is_not_fetched(wire: Wire) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    message = await wire.fake.say(alice, "", [("x.wav", "audio/wav", b"RIFF")])
+    message["attachments"][0]["url"] = "http://169.254.169.254/latest/x.wav"
+    answer = await wire.fake.message_command(alice, "Find similar", message)
+    await finished(wire, answer, "not on Discord")
+
+
+async def test_a_server_that_bans_the_bot_in_the_middle_stops_nothing_else(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    wire.fake.banned = True
+    await finished(wire, await wire.fake.slash(alice, "recommend", song=SONG))
+    await wire.fake.dispatch("GUILD_DELETE", {"id": wire.fake.guild_id})
+    wire.fake.banned = False
+    room = wire.fake.dm(alice)
+    reply = asyncio.create_task(
+        wire.fake.wait("MESSAGE_UPDATE", lambda m: m["channel_id"] == room["id"] and is_final(m))
+    )
+    await wire.fake.say(alice, SONG, channel=room["id"])
+    assert is_final(await reply)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_without_the_content_intent_only_who_speaks_to_it_is_answered(
+    wire: Wire, tunes: Tunes
+) -> None:
+    wire.fake.approved = PRIVILEGED & ~INTENT["content"]
+    await wire.start()
+    alice = wire.fake.user("alice")
+    await wire.fake.say(alice, "listen", [tunes[0]])
+    done = asyncio.create_task(wire.fake.wait("MESSAGE_UPDATE", is_final))
+    mine = await wire.fake.say(alice, f"<@{wire.fake.app_id}>", [tunes[0]])
+    answer = await done
+    assert answer["message_reference"]["message_id"] == mine["id"]
+    replies = [m for m in wire.fake.messages.values() if m["author"]["bot"]]
+    assert len(replies) == 1
+
+
+# Listening -----------------------------------------------------------------------------------
+
+
+def spotify(name: str, began: float, lasts: float = 200.0) -> J:
+    start = (datetime.now(UTC) + timedelta(seconds=began)).timestamp() * 1000
+    return {
+        "type": 2,
+        "name": "Spotify",
+        "id": "spotify:1",
+        "session_id": "s",
+        "sync_id": name,
+        "details": name.title(),
+        "state": "Somebody; Else",
+        "assets": {"large_text": "Album", "large_image": "spotify:x"},
+        "timestamps": {"start": int(start), "end": int(start + lasts * 1000)},
+        "party": {"id": "spotify:1"},
+        "flags": 48,
+        "created_at": int(start),
+    }
+
+
+async def test_listening_is_learned_of_those_who_agreed_and_of_nobody_else(wire: Wire) -> None:
+    await wire.start(presences=True)
+    ann, bob = wire.fake.user("ann"), wire.fake.user("bob")
+    answer = await wire.fake.slash(ann, "listening", subcommand="on")
+    await finished(wire, answer, "Listening is on")
+    for person in (ann, bob):
+        await wire.fake.plays(person, spotify("first", -195))
+        await wire.fake.plays(person, spotify("first", -195))
+
+    async def played() -> bool:
+        return len(await wire.service.store.feedback(ann["id"])) == 1
+
+    await until(played)
+    (event,) = await wire.service.store.feedback(ann["id"])
+    track = await wire.service.store.track(event.track)
+    assert event.kind is FeedbackKind.PLAY
+    assert track is not None
+    assert track.artists == ("Somebody", "Else")
+    assert track.links["spotify"] == "https://open.spotify.com/track/first"
+    assert await wire.service.store.member(bob["id"]) is None
+
+
+# Stopping ------------------------------------------------------------------------------------
+
+
+async def test_stopping_finishes_the_answer_at_work(wire: Wire, tunes: Tunes) -> None:
+    await wire.start()
+    answer = await wire.fake.slash(wire.fake.user("alice"), "recommend", files={"clip": tunes[1]})
+    await wire.end()
+    assert is_final(wire.fake.messages[answer["original"]])
+
+
+async def test_stopping_hands_back_what_would_take_too_long(wire: Wire, tunes: Tunes) -> None:
+    await wire.start(grace=0.0)
+    answer = await wire.fake.slash(wire.fake.user("alice"), "recommend", files={"clip": tunes[2]})
+    await finished(wire, answer, "Listening")
+    await wire.end()
+    assert "ask again" in text_of(wire.fake.messages[answer["original"]]["components"])
+
+
+# Checking ------------------------------------------------------------------------------------
+
+
+async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> None:
+    wire.fake.flags = discord.ApplicationFlags(gateway_presence_limited=True).value
+    settings = settings_for(tmp_path, token=FakeDiscord.TOKEN, message_content=True, presences=True)
+    findings = await check(settings)
+    said = {finding.what: finding.good for finding in findings}
+    assert said["the message content intent is wanted, but not granted"] is False
+    assert said["the presence intent is on"] is True
+    assert any("invite it with https://discord.com/oauth2" in what for what in said)
+    assert not wire.fake.live()
+
+    wrong = await check(settings_for(tmp_path, token="wrong"))
+    assert [finding.what for finding in wrong if not finding.good] == [
+        "Discord does not know that token."
+    ]
+    none = await check(settings_for(tmp_path))
+    assert [finding.what for finding in none if not finding.good] == ["There is no bot token."]
