@@ -163,7 +163,7 @@ def likes(plays: csr_matrix) -> csr_matrix:
 
 
 def tag_space(
-    listening: Listening, *, without: NDArray[np.bool_] | None = None, dimensions: int = 128
+    listening: Listening, *, without: NDArray[np.bool_] | None = None, dimensions: int = 512
 ) -> tuple[FloatArray, FloatArray]:
     """Return unit vectors (n, dimensions) from tags, and each artist's reputation (n,), 0 to 1.
 

@@ -277,9 +277,18 @@ class Scoring:
     # Picks --------------------------------------------------------------------------------------
 
     def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
-        """Choose `count` songs that may stand together, best first."""
+        """Choose `count` songs that may stand together, best first, with their reasons."""
+        chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
+        tracks = self.songs.catalogue.tracks
+        return tuple(
+            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None)
+            for at, penalty, other in zip(chosen, penalties, unlike, strict=True)
+        )
+
+    def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
+        """Choose candidates that may stand together, as `variety.pick_varied` returns them."""
         songs = self.songs
-        chosen, penalties, unlike = variety.pick_varied(
+        return variety.pick_varied(
             self.total,
             songs.vectors[self.rows],
             [songs.artists[row] for row in self.rows],
@@ -287,11 +296,6 @@ class Scoring:
             count=count,
             variety=VARIETY * (1 + self.adventurous),
             per_artist=None if same_artist else 1,
-        )
-        tracks = songs.catalogue.tracks
-        return tuple(
-            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None)
-            for at, penalty, other in zip(chosen, penalties, unlike, strict=True)
         )
 
     def _pick(self, at: int, penalty: float, other: Track | None) -> Pick:

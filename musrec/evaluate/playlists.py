@@ -1,0 +1,136 @@
+"""Which distance continues a playlist by sound alone: ``musrec evaluate playlists``.
+
+Audio features of a streaming service serve as the sound here; nothing that ships learns from them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.evaluate import metrics
+from musrec.evaluate.report import Cell, Report
+from musrec.model import NotFound
+from musrec.recommend.taste import unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+FEATURES = (
+    "danceability",
+    "energy",
+    "key",
+    "loudness",
+    "mode",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+)
+SEEDS = (0, 1, 2, 3, 4)
+HELD = 10
+LEAST = 30
+"""Playlists with fewer songs take no part."""
+
+
+def run(data: Path, *, seeds: Sequence[int] = SEEDS) -> tuple[Report, ...]:
+    """Continue every playlist from all but ten of its songs, ranking the whole catalogue.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``spotify_songs.csv.gz`` (columns of TidyTuesday 2020-01-21), or one above.
+    """
+    features, playlists = _load(data)
+    systems: dict[str, list[float]] = {}
+    groups: list[int] = []
+    for seed in seeds:
+        for playlist, songs in enumerate(playlists):
+            rng = np.random.default_rng((seed, playlist))
+            order = rng.permutation(songs)
+            held, shown = order[:HELD], order[HELD:]
+            groups.append(playlist)
+            for name, scores in _scores(features, shown, rng).items():
+                scores[shown] = -np.inf
+                best = np.argpartition(-scores, HELD)[:HELD]
+                systems.setdefault(name, []).append(float(np.isin(best, held).mean()))
+    reference = np.array(systems["Euclidean"])
+    rows: list[tuple[Cell, ...]] = []
+    for name, values in systems.items():
+        found = np.array(values)
+        low, high = metrics.bootstrap(found, groups)
+        ahead = metrics.bootstrap(found - reference, groups)
+        rows.append(
+            (
+                name,
+                float(found.mean()),
+                low,
+                high,
+                *(ahead if name != "Euclidean" else (None, None)),
+            )
+        )
+    return (
+        Report(
+            "Continuing playlists by sound",
+            f"{len(features)} songs, {len(playlists)} playlists of at least {LEAST} songs; {HELD}"
+            f" songs of each held out, seeds {', '.join(map(str, seeds))}; R-precision@{HELD} over"
+            " all songs but those shown; 95% bootstrap over playlists, differences to Euclidean"
+            " paired.",
+            ("distance", f"R-precision@{HELD}", "low", "high", "ahead, low", "ahead, high"),
+            tuple(rows),
+            ("Features standardised; the query is the mean of the songs shown.",),
+        ),
+    )
+
+
+def _scores(
+    features: FloatArray, shown: NDArray[np.intp], rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    query = features[shown].mean(axis=0)
+    centred = features - features.mean(axis=1, keepdims=True)
+    nearest = np.full(len(features), -np.inf, np.float32)
+    for song in features[shown]:
+        np.maximum(nearest, -np.linalg.norm(features - song, axis=1), out=nearest)
+    return {
+        "random": rng.random(len(features), np.float32),
+        "Euclidean": -np.linalg.norm(features - query, axis=1),
+        "cosine": unit(features) @ unit(query[None])[0],
+        "correlation": unit(centred) @ unit((query - query.mean())[None])[0],
+        "Euclidean, nearest song": nearest,
+    }
+
+
+def _load(data: Path) -> tuple[FloatArray, list[NDArray[np.intp]]]:
+    places = (data / "spotify_songs.csv.gz", data / "spotify_songs" / "spotify_songs.csv.gz")
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise NotFound(f"No spotify_songs.csv.gz in {data}.", "Give its folder with --data.")
+    values: dict[str, list[float]] = {}
+    members: dict[str, set[str]] = {}
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            try:
+                values.setdefault(row["track_id"], [float(row[name]) for name in FEATURES])
+            except (KeyError, TypeError, ValueError):
+                continue
+            members.setdefault(row["playlist_id"], set()).add(row["track_id"])
+    if not values:
+        raise NotFound(f"{path} holds no row with {', '.join(FEATURES)}.")
+    rows = {track: row for row, track in enumerate(values)}
+    raw = np.array(list(values.values()), np.float64)
+    features = ((raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9)).astype(np.float32)
+    playlists = [
+        np.array(sorted(rows[track] for track in tracks), np.intp)
+        for _, tracks in sorted(members.items())
+        if len(tracks) >= LEAST
+    ]
+    return features, playlists

@@ -1,0 +1,565 @@
+"""How well the recommender recommends, learns, avoids and explains: ``musrec evaluate recommend``.
+
+The scorers, the blend, the variety and the words are the product's own; artists of the data stand
+for songs, their tags for what is heard in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.evaluate import metrics, ranking
+from musrec.evaluate.report import Cell, Report
+from musrec.model import Catalogue, Feedback, FeedbackKind, Pick, Profile, Track
+from musrec.recommend import Recommender, Request, collaborative, hybrid
+from musrec.train import blend as training
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from musrec.model import FloatArray
+    from musrec.recommend.scoring import Scoring
+
+SIZES = (50, 200, 600, 100_000)
+SEEDS = (0, 1, 2, 3, 4)
+VALIDATION = 1_000
+"""Added to a seed: the split that things are chosen on is made of the training part only."""
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def run(
+    data: Path, *, seeds: Sequence[int] = SEEDS, sizes: Sequence[int] = SIZES, simulated: int = 100
+) -> tuple[Report, ...]:
+    """Measure everything on a folder in the form of HetRec 2011 Last.fm.
+
+    Parameters
+    ----------
+    data : Path
+    seeds : sequence of int
+        Of the random splits.
+    sizes : sequence of int
+        Members of a server; larger ones than the data stand for all.
+    simulated : int
+        Members in the reports that play whole conversations through the product.
+    """
+    town = _Data.load(data)
+    blends = {seed: _nested(town, seed, sizes) for seed in seeds}
+    return (
+        warm(town, blends, sizes),
+        cold(town, seeds),
+        *conversations(town, blends[seeds[0]], seeds[0], simulated),
+        hubs(town),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Data:
+    listening: ranking.Listening
+    vectors: FloatArray
+    reputation: FloatArray
+    name: str
+
+    @classmethod
+    def load(cls, data: Path) -> _Data:
+        listening = ranking.Listening.load(data)
+        return cls(listening, *ranking.tag_space(listening), str(data.name))
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        return self.listening.users
+
+    @property
+    def content(self) -> FloatArray:
+        return hybrid.voiced(self.vectors, self.reputation)
+
+    def described(self) -> str:
+        m, n = self.listening.plays.shape
+        return f"{m} users x {n} artists ({self.name}), {self.listening.plays.nnz} pairs"
+
+
+def _sizes(town: _Data, sizes: Sequence[int]) -> list[int]:
+    return sorted({min(size, len(town.users)) for size in sizes})
+
+
+def _nested(town: _Data, seed: int, sizes: Sequence[int]) -> hybrid.Blend:
+    """Fit a blend on a split of the training part of this seed, at every size."""
+    train = ranking.split(town.listening.plays, town.users, seed).train
+    groups: list[training.Group] = []
+    for size in _sizes(town, sizes):
+        rows = ranking.sample(len(town.users), size, seed)
+        groups += training.prepare(
+            train[rows], town.users[rows], town.vectors, town.reputation, seed=seed + VALIDATION
+        )
+    coefficients, _ = training.ascend(groups)
+    return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0), **coefficients})
+
+
+# Ranking what was held out ----------------------------------------------------------------------
+
+Scores = Callable[["csr_matrix"], "FloatArray"]
+
+GRIDS: Mapping[str, Sequence[float]] = {
+    "item-kNN": (0.0, 3.0, 10.0),
+    "user-kNN": (0.0, 3.0, 10.0),
+    "EASE": (20.0, 50.0, 100.0, 200.0),
+}
+"""Baselines are tuned too: shrinkage, shrinkage and penalty."""
+
+
+def _baseline(name: str, likes: csr_matrix, setting: float) -> FloatArray:
+    if name == "item-kNN":
+        return collaborative.ItemNeighbours.fit(likes, shrinkage=setting).scores(likes)
+    if name == "user-kNN":
+        return collaborative.UserNeighbours.fit(likes, shrinkage=setting).scores(likes)
+    return collaborative.Ease.fit(likes, penalty=setting, per_like=0.0).scores(likes)
+
+
+def blended(
+    blend: hybrid.Blend, likes: csr_matrix, vectors: FloatArray, reputation: FloatArray
+) -> FloatArray:
+    """Return the product's scores (m, n) of members who all took part in the fit."""
+    content = hybrid.voiced(vectors, reputation)
+    model = collaborative.fit(likes, content)
+    counts = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.float32)
+    signals = hybrid.signals(model, likes, likes, content, counts, reputation)
+    active = int((np.diff(likes.indptr) > 0).sum())
+    weights = [blend.weights(hybrid.Evidence(active, int(k))) for k in np.diff(likes.indptr)]
+    out = np.zeros(likes.shape, np.float32)
+    for name, signal in signals.items():
+        out += np.array([each[name] for each in weights], np.float32)[:, None] * signal.values
+    return out
+
+
+def warm(town: _Data, blends: Mapping[int, hybrid.Blend], sizes: Sequence[int]) -> Report:
+    """Return NDCG@10 of every system at every size, and the hybrid against its better part."""
+    rows: list[tuple[Cell, ...]] = []
+    for size in _sizes(town, sizes):
+        settings = _tuned(town, size, min(blends))
+        values: dict[str, list[FloatArray]] = {}
+        who: list[NDArray[np.intp]] = []
+        for seed, blend in blends.items():
+            whole = ranking.split(town.listening.plays, town.users, seed)
+            members = ranking.sample(len(town.users), size, seed)
+            train, held = whole.train[members], [whole.held[row] for row in members]
+            for name, score in _systems(town, blend, whole, settings).items():
+                found = ranking.ndcg(score(ranking.likes(train)), train, held)
+                values.setdefault(name, []).append(found)
+            who.append(members)
+        groups = np.concatenate(who)
+        pooled = {name: np.concatenate(each) for name, each in values.items()}
+        known = np.isfinite(pooled["hybrid"])
+        best = max(("tags", "EASE"), key=lambda name: float(np.nanmean(pooled[name])))
+        for name, each in pooled.items():
+            low, high = metrics.bootstrap(each[known], groups[known])
+            rows.append((size, name, float(each[known].mean()), low, high))
+        ahead = (pooled["hybrid"] - pooled[best])[known]
+        low, high = metrics.bootstrap(ahead, groups[known])
+        rows.append((size, f"hybrid - {best}", float(ahead.mean()), low, high))
+    return Report(
+        "Ranking held-out artists by NDCG@10",
+        f"{town.described()}. A fifth of each user's artists held out at random, seeds"
+        f" {', '.join(map(str, blends))}; servers are samples of users; all artists ranked but the"
+        " training ones; 95% bootstrap over users, differences paired.",
+        ("members", "system", "NDCG@10", "low", "high"),
+        tuple(rows),
+        (
+            "Blend weights: fitted on a split of each seed's training part.",
+            "Baselines: tuned on a split of the first seed's training part.",
+            "tags: cosine to the mean of the member's artists in a latent space of TF-IDF tags.",
+            "hybrid, strict: without the tags that users gave to what is held out of them.",
+        ),
+    )
+
+
+def _tuned(town: _Data, size: int, seed: int) -> dict[str, float]:
+    train = ranking.split(town.listening.plays, town.users, seed).train
+    rows = ranking.sample(len(town.users), size, seed)
+    inner = ranking.split(train[rows], town.users[rows], seed + VALIDATION)
+    likes = ranking.likes(inner.train)
+
+    def value(name: str, setting: float) -> float:
+        scores = _baseline(name, likes, setting)
+        return float(np.nanmean(ranking.ndcg(scores, inner.train, inner.held)))
+
+    out = {}
+    for name, grid in GRIDS.items():
+        values = [value(name, setting) for setting in grid]
+        out[name] = grid[int(np.argmax(values))]
+    return out
+
+
+def _systems(
+    town: _Data, blend: hybrid.Blend, whole: ranking.Split, settings: Mapping[str, float]
+) -> dict[str, Scores]:
+    members = np.arange(len(town.users))
+    strict = ranking.tag_space(
+        town.listening, without=ranking.assigned(town.listening, members, whole.held)
+    )
+    return {
+        "popular": lambda likes: collaborative.Popularity.fit(likes).scores(likes),
+        "tags": lambda likes: np.asarray((likes @ town.vectors) @ town.vectors.T),
+        "item-kNN": lambda likes: _baseline("item-kNN", likes, settings["item-kNN"]),
+        "user-kNN": lambda likes: _baseline("user-kNN", likes, settings["user-kNN"]),
+        "EASE": lambda likes: _baseline("EASE", likes, settings["EASE"]),
+        "hybrid": lambda likes: blended(blend, likes, town.vectors, town.reputation),
+        "hybrid, strict": lambda likes: blended(blend, likes, *strict),
+    }
+
+
+# Artists nobody played yet ----------------------------------------------------------------------
+
+
+def cold(town: _Data, seeds: Sequence[int]) -> Report:
+    """Return NDCG@10 among artists that no training data mentions but by their tags."""
+    values: dict[str, list[FloatArray]] = {}
+    n = len(town.listening.artists)
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        new = np.sort(rng.permutation(n)[: n // 5])
+        plays = town.listening.plays.tocsc(copy=True)
+        warm_only = np.ones(n, bool)
+        warm_only[new] = False
+        train = plays.multiply(warm_only).tocsr()
+        train.eliminate_zeros()
+        held = _held(town.listening.plays[:, new])
+        few = ranking.sample(len(town.users), 300, seed)
+        groups = training.prepare(
+            train[few], town.users[few], town.vectors, town.reputation, seed=seed + VALIDATION
+        )
+        coefficients, _ = training.ascend(list(groups))
+        likes = ranking.likes(train)
+        systems = {
+            "random": rng.random((len(town.users), len(new)), np.float32),
+            "tags": np.asarray((likes @ town.vectors) @ town.vectors[new].T),
+            "ridge from tags to factors": _ridge(likes, town.vectors, new),
+            "hybrid": blended(hybrid.Blend(coefficients), likes, town.vectors, town.reputation)[
+                :, new
+            ],
+        }
+        nothing = train[:, new]
+        for name, scores in systems.items():
+            values.setdefault(name, []).append(ranking.ndcg(scores, nothing, held))
+    rows = []
+    for name, each in values.items():
+        pooled = np.concatenate(each)
+        known = np.isfinite(pooled)
+        groups_ = np.tile(np.arange(len(town.users)), len(seeds))
+        rows.append(
+            (name, float(pooled[known].mean()), *metrics.bootstrap(pooled[known], groups_[known]))
+        )
+    return Report(
+        "Artists that nobody has played yet",
+        f"{town.described()}. A fifth of the artists is taken out of all training data, seeds"
+        f" {', '.join(map(str, seeds))}, and only these are ranked, for the users who played any;"
+        " 95% bootstrap over users.",
+        ("system", "NDCG@10", "low", "high"),
+        tuple(rows),
+        ("ridge: tags mapped to 128 singular vectors of the training plays.",),
+    )
+
+
+def _held(plays: csr_matrix) -> tuple[NDArray[np.intp], ...]:
+    return tuple(
+        np.asarray(plays.indices[start:end], np.intp)
+        for start, end in zip(plays.indptr[:-1], plays.indptr[1:], strict=True)
+    )
+
+
+def _ridge(likes: csr_matrix, vectors: FloatArray, new: NDArray[np.intp]) -> FloatArray:
+    from sklearn.utils.extmath import randomized_svd
+
+    left, singular, right = randomized_svd(likes, min(128, min(likes.shape) - 1), random_state=0)
+    known = np.asarray(likes.getnnz(axis=0)).ravel() > 0
+    seen = vectors[known]
+    system = seen.T @ seen + np.eye(vectors.shape[1])
+    weights = np.linalg.solve(system, seen.T @ (right.T * singular)[known])
+    return np.asarray(left @ (vectors[new] @ weights).T, np.float32)
+
+
+# Whole conversations with the product -----------------------------------------------------------
+
+
+class _Stage:
+    """The product, set up with artists as songs, and members who have not been met yet."""
+
+    def __init__(
+        self, town: _Data, blend: hybrid.Blend, seed: int, count: int, shown: float
+    ) -> None:
+        m = len(town.users)
+        self.blend = blend
+        self.guests = ranking.sample(m, min(count, m // 2), seed)
+        hosts = np.setdiff1d(np.arange(m), self.guests)
+        tracks = tuple(
+            Track(str(i), name, (name,), popularity=float(reputation))
+            for i, (name, reputation) in enumerate(
+                zip(town.listening.artists, town.reputation, strict=True)
+            )
+        )
+        profiles = (Profile(),) * len(tracks)
+        self.catalogue = Catalogue(tracks, profiles, town.vectors, {})
+        parts = ranking.split(
+            town.listening.plays[self.guests], town.users[self.guests], seed, 1 - shown
+        )
+        self.shown, self.held = parts.train, [set(map(str, held)) for held in parts.held]
+        self.recommender = Recommender(
+            self.catalogue,
+            _likes(town.listening.plays[hosts], "host"),
+            lambda vector: town.vectors @ vector,
+            blend=blend,
+        )
+
+    def greet(self, guest: int, visit: str) -> str:
+        """Let a guest say what they like; return a name that no other visit has."""
+        name = f"{guest} {visit}"
+        self.recommender.learn(_likes(self.shown[guest], name, alone=True))
+        return name
+
+    def ask(
+        self, member: str, count: int, turn: int = 0, recent: frozenset[str] = frozenset()
+    ) -> Request:
+        return Request(member, (), count, now=NOW + timedelta(hours=turn), recent=recent)
+
+
+def _likes(plays: csr_matrix, prefix: str, *, alone: bool = False) -> list[Feedback]:
+    matrix = plays.tocoo()
+    before = NOW - timedelta(days=1)
+    return [
+        Feedback(prefix if alone else f"{prefix} {u}", str(i), FeedbackKind.LIKE, before)
+        for u, i in zip(matrix.row.tolist(), matrix.col.tolist(), strict=True)
+    ]
+
+
+Reaction = Callable[[bool, np.random.Generator], Sequence[FeedbackKind]]
+
+
+def _explicit(hit: bool, _: np.random.Generator) -> Sequence[FeedbackKind]:
+    return [FeedbackKind.LIKE if hit else FeedbackKind.DISLIKE]
+
+
+def _implicit(hit: bool, _: np.random.Generator) -> Sequence[FeedbackKind]:
+    return [FeedbackKind.PLAY, FeedbackKind.FINISH] if hit else [FeedbackKind.SKIP]
+
+
+def _both(hit: bool, rng: np.random.Generator) -> Sequence[FeedbackKind]:
+    return [*_implicit(hit, rng), *(_explicit(hit, rng) if rng.random() < 0.5 else ())]
+
+
+REACTIONS: Mapping[str, Reaction] = {
+    "explicit": _explicit,
+    "implicit": _implicit,
+    "both": _both,
+}
+ROUNDS, PER_ROUND = 6, 5
+
+
+def conversations(town: _Data, blend: hybrid.Blend, seed: int, count: int) -> tuple[Report, Report]:
+    """Play conversations through the product: what feedback gains, and what picks are like."""
+    content_only = hybrid.Blend(
+        dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0)) | {"nearness": (1.0, 0.0, 0.0)}
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for name, weights in (("content", content_only), ("hybrid", blend)):
+        stage = _Stage(town, weights, seed, count, shown=0.2)
+        static = _hits(stage, "static", None)
+        rows.append((name, "static", float(static.mean()), None, None, None))
+        for kind, reaction in REACTIONS.items():
+            hits = _hits(stage, kind, reaction)
+            gain = (hits - static) / static.mean()
+            low, high = metrics.bootstrap(gain)
+            rows.append((name, kind, float(hits.mean()), float(gain.mean()), low, high))
+    protocol = (
+        f"{town.described()}. {len(stage.guests)} users (seed {seed}) who took no part in the fit"
+        " show a fifth of their artists; "
+    )
+    return (
+        Report(
+            "What feedback gains in six rounds of five picks",
+            f"{protocol}a pick among the other four fifths is a hit. The static control gives its"
+            f" {ROUNDS * PER_ROUND} best at once. 95% bootstrap over users, paired.",
+            ("system", "feedback", f"hits in {ROUNDS * PER_ROUND}", "gain", "low", "high"),
+            tuple(rows),
+            (
+                "explicit: a thumb on every pick; implicit: played to the end, or skipped.",
+                "both: implicit, and a thumb on every other pick.",
+            ),
+        ),
+        qualities(
+            _Stage(town, blend, seed, count, shown=0.8), protocol.replace("a fifth", "four fifths")
+        ),
+    )
+
+
+def _hits(stage: _Stage, visit: str, reaction: Reaction | None) -> NDArray[np.float64]:
+    out = []
+    for guest, wanted in enumerate(stage.held):
+        name = stage.greet(guest, visit)
+        rng = np.random.default_rng(guest)
+        hits, recent = 0, frozenset[str]()
+        for turn in range(ROUNDS if reaction else 1):
+            request = stage.ask(name, PER_ROUND if reaction else ROUNDS * PER_ROUND, turn, recent)
+            picks = _picked(stage.recommender, request)
+            recent |= frozenset(picks)
+            hits += len(wanted & set(picks))
+            if reaction:
+                stage.recommender.learn(
+                    [
+                        Feedback(name, track, kind, request.now)
+                        for track in picks
+                        for kind in reaction(track in wanted, rng)
+                    ]
+                )
+        stage.recommender.forget_member(name)
+        out.append(hits)
+    return np.array(out, np.float64)
+
+
+def _picked(recommender: Recommender, request: Request) -> list[str]:
+    """Return the ids of the picks, without the cost of their explanations."""
+    scoring, _, _ = recommender.score(request)
+    if scoring is None:
+        return []
+    chosen, _, _ = scoring.choose(request.count, same_artist=False)
+    return [scoring.songs.catalogue.tracks[row].id for row in scoring.rows[chosen]]
+
+
+def qualities(stage: _Stage, protocol: str) -> Report:
+    """Return what a dislike does, what variety costs, and whether explanations are true."""
+    vectors = stage.catalogue.vectors
+    found: dict[str, list[float]] = {}
+    for guest, wanted in enumerate(stage.held):
+        name = stage.greet(guest, "visit")
+        _dislike(stage, name, wanted, found)
+        _variety(stage, name, wanted, vectors, found)
+        _fidelity(stage, name, found)
+        stage.recommender.forget_member(name)
+    mean = {key: float(np.mean(values)) for key, values in found.items()}
+    cut = 1 - mean["duplicates after"] / max(mean["duplicates before"], 1e-9)
+    rows: list[tuple[Cell, ...]] = [
+        ("near-duplicates of a disliked song in the next 10, control", mean["duplicates before"]),
+        ("the same after the dislike", mean["duplicates after"]),
+        ("cut by", cut),
+        ("NDCG@10 lost by the dislike", 1 - mean["dislike"] / max(mean["control"], 1e-9)),
+        ("intra-list diversity of the 10 best scores", mean["diversity plain"]),
+        ("intra-list diversity of the 10 picks", mean["diversity varied"]),
+        ("gained", mean["diversity varied"] / max(mean["diversity plain"], 1e-9) - 1),
+        ("NDCG@10 lost by variety", 1 - mean["varied"] / max(mean["plain"], 1e-9)),
+        ("cards whose score is the sum of its terms", mean["sums"]),
+        ("cards whose rank falls without the named causes", mean["matters"]),
+        ("cards looked at", len(found["sums"])),
+    ]
+    return Report(
+        "Dislikes, variety and explanations",
+        f"{protocol}the rest is what is to be found.",
+        ("measure", "value"),
+        tuple(rows),
+        (
+            "Disliked: of ten picks, the wrong one with most near-duplicates (cosine >= .9).",
+            "Diversity: 1 - mean cosine.",
+        ),
+    )
+
+
+NEAR = 0.9
+
+
+def _dislike(stage: _Stage, name: str, wanted: set[str], found: dict[str, list[float]]) -> None:
+    request = stage.ask(name, 10)
+    picks = [track for track in _picked(stage.recommender, request) if track not in wanted]
+    scoring, _, _ = stage.recommender.score(request)
+    if scoring is None or not picks:
+        return
+    best = scoring.rows[np.argsort(-scoring.total, kind="stable")[:30]]
+    vectors = stage.catalogue.vectors
+    near = {track: int((vectors[best] @ vectors[int(track)] >= NEAR).sum()) for track in picks}
+    disliked = max(picks, key=lambda track: near[track])
+    control = stage.ask(name, 10, recent=frozenset([disliked]))
+    before = _picked(stage.recommender, control)
+    stage.recommender.learn(Feedback(name, disliked, FeedbackKind.DISLIKE, NOW))
+    after = _picked(stage.recommender, control)
+    stage.recommender.forget(name, disliked, FeedbackKind.DISLIKE)
+    for key, list_ in (("before", before), ("after", after)):
+        rows = np.array([int(track) for track in list_])
+        count = float((vectors[rows] @ vectors[int(disliked)] >= NEAR).sum())
+        found.setdefault(f"duplicates {key}", []).append(count)
+    found.setdefault("control", []).append(_gain(before, wanted))
+    found.setdefault("dislike", []).append(_gain(after, wanted))
+
+
+def _variety(
+    stage: _Stage,
+    name: str,
+    wanted: set[str],
+    vectors: FloatArray,
+    found: dict[str, list[float]],
+) -> None:
+    scoring, _, _ = stage.recommender.score(stage.ask(name, 10))
+    if scoring is None:
+        return
+    plain = scoring.rows[np.argsort(-scoring.total, kind="stable")[:10]]
+    varied = scoring.rows[scoring.choose(10, same_artist=False)[0]]
+    for key, rows in (("plain", plain), ("varied", varied)):
+        found.setdefault(key, []).append(_gain([str(row) for row in rows], wanted))
+        alike = vectors[rows] @ vectors[rows].T
+        off = alike[~np.eye(len(rows), dtype=bool)]
+        found.setdefault(f"diversity {key}", []).append(1 - float(off.mean()))
+
+
+def _fidelity(stage: _Stage, name: str, found: dict[str, list[float]]) -> None:
+    request = stage.ask(name, 5)
+    scoring, _, _ = stage.recommender.score(request)
+    if scoring is None:
+        return
+    at = {int(row): place for place, row in enumerate(scoring.rows)}
+    for pick in scoring.picks(5, same_artist=False):
+        found.setdefault("sums", []).append(pick.score == sum(t.value for t in pick.terms))
+        found.setdefault("matters", []).append(_matters(scoring, at[int(pick.track.id)], pick))
+
+
+def _matters(scoring: Scoring, at: int, pick: Pick) -> bool:
+    named = pick.explanation.causes
+    own = float(scoring.total[at])
+    others = np.delete(scoring.total, at)
+    without = own - sum(float(scoring.terms[name][at]) for name in named)
+    return bool(named) and bool((others > without).sum() > (others > own).sum())
+
+
+def _gain(picks: Sequence[str], wanted: set[str]) -> float:
+    gains = np.array([track in wanted for track in picks], np.float64)
+    ideal = ranking.DISCOUNT[: max(len(wanted), 1)].sum()
+    return float((gains * ranking.DISCOUNT[: len(gains)]).sum() / ideal)
+
+
+# Hubs -------------------------------------------------------------------------------------------
+
+
+def hubs(town: _Data, count: int = 2_000) -> Report:
+    """Return how unevenly artists appear among the ten nearest of others, before and after."""
+    from musrec.space.index import Index
+
+    known = np.flatnonzero(np.any(town.vectors != 0, axis=1))
+    rows = np.sort(np.random.default_rng(0).permutation(known)[:count])
+    vectors = town.vectors[rows]
+    out: list[tuple[Cell, ...]] = []
+    for name, corrected in (("cosine", False), ("cosine, mutual proximity", True)):
+        index = Index(vectors, corrected=corrected)
+        nearest = []
+        for row, vector in enumerate(vectors):
+            alike = index.similarities(vector)
+            alike[row] = -np.inf
+            nearest.append(np.argpartition(-alike, 10)[:10])
+        counts = metrics.occurrences(np.array(nearest), len(rows))
+        out.append((name, metrics.hubness_skew(counts), metrics.antihubs(counts)))
+    return Report(
+        "Hubs among the nearest ten",
+        f"{town.described()}; {len(rows)} artists with tags, chosen at random (seed 0).",
+        ("space", "skew of 10-occurrence", "never near anything"),
+        tuple(out),
+    )
