@@ -19,7 +19,7 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
     """Hear a clip.
 
     Decoding, two transforms of the samples (librosa's and the tagger's) and all that is measured
-    from them; half a second of one processor for 30 s of music.
+    from them: a quarter of a second of one processor for 30 s of music.
 
     Parameters
     ----------

@@ -233,6 +233,8 @@ def test_two_seconds_are_enough():
         (b"https://example.org/song.mp3", "link"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "text"),
         (b"MThd" + bytes(100), "MIDI"),
+        (b"RIFF\0\0\0\0AVI LIST", "something else than WAV"),
+        (b"wvpk" + bytes(100), "WavPack file, which is not supported"),
         (bytes(5000), "not audio"),
         (np.random.default_rng(0).bytes(50_000), "not audio"),
         (b"fLaC" + bytes(5000), "damaged"),
