@@ -17,7 +17,6 @@ JSON_BYTES = 2_000_000
 AUDIO_BYTES = 8_000_000
 HOPS = 4
 
-TOO_MANY_REQUESTS = 429
 BACK_OFF = 30.0
 """Seconds that a provider is left alone when it throttles without saying for how long."""
 
@@ -259,21 +258,21 @@ def listed(who: str, answer: object, *path: str) -> list[object]:
 def raise_for_status(who: str, reply: Reply, ability: str = "") -> None:
     """Turn an HTTP status into its outcome; an answer of 200 passes.
 
-    A 400 to a named ability means that the service changed; to a search, that it was strange.
+    Only a named ability is ever unsupported for good: one strange answer to a plain question must
+    not switch a provider off until the next start.
     """
     status = reply.status
     if status == 200:
         return
     if status in (404, 410):
         raise Absent(f"{who} has no such thing")
-    wait = retry_after(reply.headers)
-    if status in (403, TOO_MANY_REQUESTS, 503):
-        what = "denied the question" if status == 403 else "asks for patience"
-        raise Refused(f"{who} {what} (HTTP {status})", wait if wait is not None else BACK_OFF)
-    if status == 401:
-        raise Unsupported(f"{who} asks for a key, or refuses the one it was given")
-    if status == 400 and ability:
-        raise Unsupported(f"{who} no longer understands this question (HTTP 400)")
+    if status in (400, 401) and ability:
+        asks = "asks for a key" if status == 401 else "no longer understands the question"
+        raise Unsupported(f"{who} {asks} for {ability} (HTTP {status})")
     if status == 400:
         raise Absent(f"{who} does not understand the question (HTTP 400)")
+    wait = retry_after(reply.headers)
+    if status in (401, 403, 429, 503):
+        what = "denied the question" if status in (401, 403) else "asks for patience"
+        raise Refused(f"{who} {what} (HTTP {status})", BACK_OFF if wait is None else wait)
     raise Refused(f"{who} is out of order (HTTP {status})", wait)

@@ -6,7 +6,9 @@ Answers carry no ISRC. Over the limit it answers 403 with an empty body.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
 
 import aiohttp
@@ -52,7 +54,13 @@ class ITunes(ClipProvider):
             LinkKind.ARTIST,
         ):
             return await super().open(link, deadline)
-        return await self._known(link.id, deadline)
+        # The shop of the link may have what ours has not.
+        theirs = re.match(r"https://music\.apple\.com/([a-z]{2})/", link.url)
+        countries = dict.fromkeys((self._country, theirs[1].upper() if theirs else self._country))
+        for country in countries:
+            with suppress(Absent):
+                return await self._known(link.id, deadline, country)
+        raise Absent(f"{self.label} has no such song")
 
     async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
         """Return songs for free text."""
@@ -67,7 +75,7 @@ class ITunes(ClipProvider):
         if clip := self._clips.get(number):
             return clip
         if number:
-            await self._lookup(number, deadline)
+            await self._lookup(number, deadline, self._country)
             if clip := self._clips.get(number):
                 return clip
         wanted = Wanted.of(track)
@@ -107,17 +115,18 @@ class ITunes(ClipProvider):
                 return found
         raise Absent(f"{self.label} does not have {track}")
 
-    async def _known(self, number: str, deadline: Deadline) -> tuple[Track, ...]:
+    async def _known(
+        self, number: str, deadline: Deadline, country: str | None = None
+    ) -> tuple[Track, ...]:
         """What a number of a song, an album or an artist stands for."""
+        country = country or self._country
         return await self._lookups.tracks(
-            f"itunes:{self._country}:lookup:{number}", lambda: self._lookup(number, deadline)
+            f"itunes:{country}:lookup:{number}", lambda: self._lookup(number, deadline, country)
         )
 
-    async def _lookup(self, number: str, deadline: Deadline) -> list[Track]:
+    async def _lookup(self, number: str, deadline: Deadline, country: str) -> list[Track]:
         answer = await self._api.get(
-            "/lookup",
-            deadline,
-            {"id": number, "entity": "song", "limit": 25, "country": self._country},
+            "/lookup", deadline, {"id": number, "entity": "song", "limit": 25, "country": country}
         )
         return self._tracks(answer)
 

@@ -283,7 +283,10 @@ async def test_denied_and_throttled_is_never_not_found(
     server.json("/lastfm/", {"error": 29, "message": "Rate limit exceeded"})
     with pytest.raises(Refused):
         await clients.lastfm.similar(SONG, soon)
-    server.json("/lastfm/", {"error": 6, "message": "not found"}, status=404)
+    server.raw("/deezer/search", b"", status=401)
+    for _ in range(2):
+        with pytest.raises(Refused):  # and not for good: it never needed a key
+            await clients.deezer.search("x", soon)
 
 
 async def test_what_a_key_cannot_do_is_asked_once(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 
 from musrec.model import Choices, Track
 from musrec.sources import Deadline, Found, Missing, Sources
@@ -194,3 +195,17 @@ async def test_out_of_service_is_not_said_to_be_not_found(
     assert isinstance(answer, Missing)
     assert answer.sentence.startswith("No music service answers now")
     assert "Try again" in answer.hint
+
+
+async def test_an_apple_link_of_another_country_is_asked_for_there(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    async def lookup(request: web.Request) -> web.Response:
+        songs = (
+            [itunes_track(7, "Ein Lied", "Eine Band")] if request.query["country"] == "DE" else []
+        )
+        return web.json_response({"results": songs})
+
+    server.set("/itunes/lookup", lookup)
+    track = found(await sources.resolve("https://music.apple.com/de/song/x/7", deadline=soon))
+    assert track.title == "Ein Lied"
