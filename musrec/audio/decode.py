@@ -57,7 +57,7 @@ _FILES = "Send an mp3, m4a, ogg, opus, flac, wav or webm file."
 _AGAIN = "Download or export it again, and check that it plays."
 
 _REQUEST = struct.Struct("<8sQdd")  # demuxer, length of what follows, seconds, start
-_REPLY = struct.Struct("<BIQdd")  # outcome, sample rate, samples that follow, duration, start
+_REPLY = struct.Struct("<BQdd")  # outcome, samples that follow, duration, start
 
 _CODECS = (
     *("aac", "aac_latm", "alac", "flac", "libopus", "libvorbis", "opus", "vorbis"),
@@ -136,16 +136,8 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
     if reply.outcome is not _Outcome.DECODED:
         raise _refusal(reply.outcome, label, data)
 
-    import numpy as np
-
-    y = np.nan_to_num(reply.samples, copy=False, posinf=0, neginf=0)
-    np.clip(y, -4, 4, out=y)
-    if reply.rate != SAMPLE_RATE and y.size:
-        import soxr
-
-        y = soxr.resample(y, reply.rate, SAMPLE_RATE, quality="HQ")
     duration = reply.duration if 0 < reply.duration < 1e7 else None
-    samples = Samples(y, reply.start, duration, label)
+    samples = Samples(reply.samples, reply.start, duration, label)
     if duration and samples.seconds < min(WHOLE_SECONDS, seconds - 0.1, duration - 1):
         raise NotAudio(
             f"This {label} file is cut off after {samples.seconds:.1f} of {duration:.0f} seconds.",
@@ -346,7 +338,6 @@ def _refusal(outcome: _Outcome, label: str, data: bytes) -> NotAudio:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reply:
     outcome: _Outcome
-    rate: int
     duration: float
     start: float
     samples: FloatArray
@@ -443,16 +434,13 @@ def _receive(pipe: BufferedReader, seconds: float) -> _Reply | None:
     import numpy as np
 
     header = pipe.read(_REPLY.size)
-    outcome, rate, count, duration, start = _REPLY.unpack(header)
-    if outcome != _Outcome.DECODED:
-        empty = np.empty(0, np.float32)
-        return _Reply(_Outcome(outcome), SAMPLE_RATE, duration, start, empty)
-    if rate not in _RATES or count > seconds * rate + 1:
+    outcome, count, duration, start = _REPLY.unpack(header)
+    if count > math.ceil(seconds * SAMPLE_RATE):
         return None
     samples = np.empty(count, np.float32)
-    if pipe.readinto(samples.data) != samples.nbytes:
+    if pipe.readinto(samples.data) != samples.nbytes or not np.isfinite(samples).all():
         return None
-    return _Reply(_Outcome.DECODED, rate, duration, start, samples)
+    return _Reply(_Outcome(outcome), duration, start, samples)
 
 
 # The child's side -------------------------------------------------------------------------------
@@ -460,14 +448,13 @@ def _receive(pipe: BufferedReader, seconds: float) -> _Reply | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Decoded:
-    rate: int
-    mono: FloatArray
+    y: FloatArray
     duration: float
     start: float
 
     @property
     def seconds(self) -> float:
-        return self.mono.size / self.rate
+        return self.y.size / SAMPLE_RATE
 
 
 class _Refused(Exception):
@@ -489,12 +476,10 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
         try:
             clip = _decode(data, demuxer.rstrip(b"\0").decode(), seconds, begin)
         except _Refused as refused:
-            replies.write(_REPLY.pack(refused.outcome, 0, 0, 0, 0))
+            replies.write(_REPLY.pack(refused.outcome, 0, 0, 0))
         else:
-            replies.write(
-                _REPLY.pack(_Outcome.DECODED, clip.rate, clip.mono.size, clip.duration, clip.start)
-            )
-            replies.write(clip.mono.data)
+            replies.write(_REPLY.pack(_Outcome.DECODED, clip.y.size, clip.duration, clip.start))
+            replies.write(clip.y.data)
         replies.flush()
         del data
 
@@ -503,7 +488,7 @@ def _decode(data: bytes, demuxer: str, seconds: float, start: float | None) -> _
     clip = _excerpt(data, demuxer, seconds, start)
     if clip.start > 0 and clip.seconds < seconds - 1:  # the file ends earlier than it says
         clip = max(clip, _excerpt(data, demuxer, seconds, 0.0), key=lambda clip: clip.seconds)
-    if not clip.mono.size:
+    if not clip.y.size:
         raise _Refused(_Outcome.NOTHING)
     return clip
 
@@ -535,7 +520,7 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
             except av.FFmpegError:
                 start = 0.0
         rate, mono = _mono(container, stream, seconds, start)
-    return _Decoded(rate, mono, duration, start)
+    return _Decoded(_resampled(mono, rate, seconds), duration, start)
 
 
 def _duration(container: InputContainer, stream: AudioStream) -> float:
@@ -604,6 +589,17 @@ def _mean(frame: AudioFrame) -> FloatArray:
         total -= channels * full
     total *= 1 / (channels * full)
     return total
+
+
+def _resampled(mono: FloatArray, rate: int, seconds: float) -> FloatArray:
+    """Samples at `SAMPLE_RATE`; what is no number, or far beyond full scale, is taken out."""
+    import numpy as np
+    import soxr
+
+    np.nan_to_num(mono, copy=False, posinf=0, neginf=0)
+    np.clip(mono, -4, 4, out=mono)
+    y = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ") if rate != SAMPLE_RATE else mono
+    return np.ascontiguousarray(y[: int(seconds * SAMPLE_RATE)], np.float32)
 
 
 def _frames(container: InputContainer, stream: AudioStream, start: float) -> Iterator[AudioFrame]:
