@@ -59,5 +59,20 @@ AREAS = (
         "Under which cards your reactions have been counted, so that none counts twice.",
         "90 days",
     ),
+    Area(
+        "drops",
+        "drops",
+        "When and where your weekly drop comes, and how you like it; which songs were in it.",
+    ),
+    Area(
+        "mixtapes",
+        "mixtape_members",
+        "Which servers' mixtapes may be made from what you like.",
+    ),
+    Area(
+        "mixtape songs",
+        "drop_listeners",
+        "Which songs of a mixtape were said to be for you.",
+    ),
 )
 """Every area; a table that names members and is missing here fails the tests."""

@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from musrec import drops
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -52,6 +53,7 @@ from musrec.store.database import FileStamp, Store
 
 if TYPE_CHECKING:
     from musrec.audio.workers import Ears
+    from musrec.drops import Clock, Drop, Poster, State
     from musrec.pictures.draw import LookName
     from musrec.recommend import Recommender
     from musrec.sources import Deadline, Found, Missing, Preview, ProviderHealth, Sources
@@ -739,6 +741,39 @@ class Service:
 
         rows = await self.store.personal(member)
         return {area.name: rows[area.table] for area in AREAS}
+
+    # Weekly drops -----------------------------------------------------------------------------
+
+    async def choose(self, job: Callable[[Recommender, Catalogue], T]) -> T:
+        """Run what picks songs in the one thread where the recommender may be used."""
+        engine = self._engine
+        return await self._think(job, engine.recommender, engine.catalogue)
+
+    async def heard(self, track: str) -> Heard | None:
+        """Return a song with what was heard in it, from the store alone."""
+        found, analysis = await self.store.track(track), await self.store.analysis(track)
+        return self._heard(found, analysis) if found and analysis else None
+
+    async def tick_drops(self, poster: Poster, clock: Clock | None = None) -> int:
+        """Post the drops and mixtapes that are due; return how many. Call it every minute."""
+        return await drops.tick(self, poster, clock or _now)
+
+    async def drop_now(
+        self, drop: Drop, poster: Poster, clock: Clock | None = None
+    ) -> State | None:
+        """Post this week's drop without waiting for its hour; None where it has come already."""
+        return await drops.drop_now(self, poster, drop, clock or _now)
+
+    async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
+        """Take liking some artists as liking their songs; return those that are liked now."""
+        tracks = drops.songs_of(self.catalogue, artists)
+        for track in tracks:
+            await self.learn(member, track.id, FeedbackKind.LIKE)
+        return tracks
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from musrec.drops import Drop, Issue, Part, Post, Schedule, State
 from musrec.model import (
     Analysis,
     Feedback,
@@ -33,6 +34,10 @@ from musrec.store.schema import (
     answers,
     card_thumbs,
     cards,
+    drop_issues,
+    drop_listeners,
+    drop_posts,
+    drops,
     feedback,
     files,
     foreign_features,
@@ -40,6 +45,7 @@ from musrec.store.schema import (
     identities,
     lookups,
     members,
+    mixtape_members,
     recommendations,
     tracks,
 )
@@ -647,6 +653,343 @@ class Store:
         async with self._write() as connection:
             await connection.execute(guilds.delete().where(guilds.c.id == id_))
 
+    # Weekly drops ----------------------------------------------------------------------------
+
+    async def keep_drop(self, drop: Drop) -> Drop:
+        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        row = {
+            "member_id": drop.member,
+            "guild_id": drop.guild,
+            "channel_id": drop.channel,
+            "home_id": drop.home,
+            "weekday": drop.schedule.weekday,
+            "hour": drop.schedule.hour,
+            "zone": drop.schedule.zone,
+            "size": drop.size,
+            "adventurous": drop.adventurous,
+            "active": drop.active,
+            "trouble": drop.trouble,
+            "since": drop.since,
+            "wake_at": drop.since,
+        }
+        owner = "guild_id" if drop.member is None else "member_id"
+        async with self._write() as connection:
+            if drop.member is not None:
+                await self._keep_member(connection, drop.member, None)
+            result = await connection.execute(
+                self._insert(drops)
+                .values(row)
+                .on_conflict_do_update(index_elements=[owner], set_=row)
+                .returning(drops.c.id)
+            )
+            return replace(drop, id=result.scalar_one())
+
+    async def drop_of(self, member: str) -> Drop | None:
+        """Return how a member wants their drop; None for one who never said."""
+        return await self._one_drop(drops.c.member_id == member)
+
+    async def mixtape_of(self, guild: str) -> Drop | None:
+        """Return how a server wants its mixtape; None for one that never said."""
+        return await self._one_drop(drops.c.guild_id == guild)
+
+    async def kept_drop(self, id_: int) -> Drop | None:
+        """Return the drop with that id."""
+        return await self._one_drop(drops.c.id == id_)
+
+    async def _one_drop(self, where: sa.ColumnElement[bool]) -> Drop | None:
+        async with self._read() as connection:
+            row = (await connection.execute(sa.select(drops).where(where))).first()
+            return _drop(row) if row else None
+
+    async def remove_mixtape(self, guild: str) -> None:
+        """Forget the mixtape of a server that sent the bot away."""
+        async with self._write() as connection:
+            await connection.execute(drops.delete().where(drops.c.guild_id == guild))
+
+    async def due_drops(self, now: datetime) -> list[tuple[Drop, str | None]]:
+        """Return the drops to look at now, each with the week that was begun and not finished.
+
+        Drops of members who paused are left alone.
+        """
+        begun = (
+            sa.select(sa.func.max(drop_issues.c.week))
+            .where(drop_issues.c.drop_id == drops.c.id, drop_issues.c.state == State.OPEN.value)
+            .scalar_subquery()
+        )
+        query = (
+            sa.select(drops, begun.label("begun"))
+            .select_from(drops.outerjoin(members, drops.c.member_id == members.c.id))
+            .where(
+                drops.c.active,
+                drops.c.wake_at <= now,
+                sa.func.coalesce(members.c.paused, False) == sa.false(),
+            )
+            .order_by(drops.c.wake_at, drops.c.id)
+        )
+        async with self._read() as connection:
+            return [(_drop(row), row.begun) for row in await connection.execute(query)]
+
+    async def wake_drop(self, id_: int, at: datetime) -> None:
+        """Leave a drop alone until then."""
+        async with self._write() as connection:
+            await connection.execute(drops.update().where(drops.c.id == id_).values(wake_at=at))
+
+    async def claim_drop(
+        self,
+        drop: Drop,
+        week: str,
+        token: str,
+        now: datetime,
+        *,
+        until: datetime,
+        following: datetime,
+    ) -> Issue | None:
+        """Take a week's issue of a drop for one process, until its lease ends.
+
+        Parameters
+        ----------
+        token : str
+            By which the process is known as its holder.
+        until : datetime
+            When somebody else may take it.
+        following : datetime
+            When the drop is due next, for where this week's is finished.
+
+        Returns
+        -------
+        Issue or None
+            None where it is finished, in other hands, or the drop is gone.
+        """
+        async with self._write() as connection:
+            kept = await connection.execute(
+                sa.select(drops).where(drops.c.id == drop.id).with_for_update()
+            )
+            if (row := kept.first()) is None:
+                return None
+            await connection.execute(
+                self._insert(drop_issues)
+                .values(
+                    drop_id=drop.id,
+                    week=week,
+                    state=State.OPEN.value,
+                    token="",
+                    leased_until=now,
+                    attempts=0,
+                    at=now,
+                )
+                .on_conflict_do_nothing()
+            )
+            issue = (
+                await connection.execute(
+                    sa.select(drop_issues).where(
+                        drop_issues.c.drop_id == drop.id, drop_issues.c.week == week
+                    )
+                )
+            ).one()
+            free = issue.state == State.OPEN.value and issue.leased_until <= now
+            wake = until if free else following if issue.state != State.OPEN.value else None
+            if wake is not None:
+                await connection.execute(
+                    drops.update().where(drops.c.id == drop.id).values(wake_at=wake)
+                )
+            if not free:
+                return None
+            await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id)
+                .values(token=token, leased_until=until, attempts=issue.attempts + 1)
+            )
+            posts = await _posts(connection, issue.id)
+            return Issue(issue.id, _drop(row), week, State.OPEN, token, issue.attempts + 1, posts)
+
+    async def compose_issue(self, issue: Issue, posts: Sequence[Post], at: datetime) -> Issue:
+        """Keep what is in an issue, and that its member has been recommended it."""
+        async with self._write() as connection:
+            rows = [
+                {
+                    "issue_id": issue.id,
+                    "position": post.position,
+                    "part": post.part.value,
+                    "words": post.words,
+                    "track_id": post.track,
+                    "answer_id": post.answer,
+                }
+                for post in posts
+            ]
+            await connection.execute(drop_posts.insert(), rows)
+            if whom := [
+                {"issue_id": issue.id, "position": post.position, "member_id": member}
+                for post in posts
+                for member in post.listeners
+            ]:
+                await connection.execute(drop_listeners.insert(), whom)
+            picked = [post.track for post in posts if post.track]
+            if picked and issue.drop.member:
+                await connection.execute(
+                    recommendations.insert(),
+                    [{"member_id": issue.drop.member, "track_id": id_, "at": at} for id_ in picked],
+                )
+        return replace(issue, posts=tuple(posts))
+
+    async def begin_post(
+        self, issue: Issue, position: int, now: datetime, *, until: datetime
+    ) -> bool:
+        """Mark that a message is about to be posted, and renew the lease.
+
+        Returns
+        -------
+        bool
+            False where the issue is in other hands by now: nothing must be posted.
+        """
+        async with self._write() as connection:
+            renewed = await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+                .values(leased_until=until)
+            )
+            if not renewed.rowcount:
+                return False
+            await connection.execute(
+                drops.update().where(drops.c.id == issue.drop.id).values(wake_at=until)
+            )
+            await connection.execute(
+                drop_posts.update().where(*_is_post(issue, position)).values(began_at=now)
+            )
+            return True
+
+    async def end_post(self, issue: Issue, position: int, message: str) -> None:
+        """Mark that a message was posted, whoever holds the issue by now."""
+        async with self._write() as connection:
+            await connection.execute(
+                drop_posts.update().where(*_is_post(issue, position)).values(message_id=message)
+            )
+
+    async def skip_post(self, issue: Issue, position: int) -> None:
+        """Leave a message out whose song has gone since."""
+        async with self._write() as connection:
+            await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
+
+    async def finish_issue(self, issue: Issue, state: State, following: datetime) -> None:
+        """Mark how an issue ended, unless it is in other hands; the drop sleeps until then."""
+        await self._let_go(issue, following, state=state.value)
+
+    async def release_issue(self, issue: Issue, again_at: datetime) -> None:
+        """Let an issue be claimed again, but not before that."""
+        await self._let_go(issue, again_at, leased_until=again_at)
+
+    async def _let_go(self, issue: Issue, wake_at: datetime, **values: Any) -> None:
+        async with self._write() as connection:
+            held = await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+                .values(values)
+            )
+            if held.rowcount:
+                await connection.execute(
+                    drops.update().where(drops.c.id == issue.drop.id).values(wake_at=wake_at)
+                )
+
+    async def reopen_issue(self, drop: int, now: datetime) -> bool:
+        """Go on with the issue whose questions were answered; say whether one was waiting."""
+        async with self._write() as connection:
+            newest = (
+                await connection.execute(
+                    sa.select(drop_issues)
+                    .where(drop_issues.c.drop_id == drop)
+                    .order_by(drop_issues.c.week.desc())
+                    .limit(1)
+                )
+            ).first()
+            if newest is None or newest.state != State.ASKED.value:
+                return False
+            await connection.execute(drop_posts.delete().where(drop_posts.c.issue_id == newest.id))
+            await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == newest.id)
+                .values(state=State.OPEN.value, leased_until=now, attempts=0)
+            )
+            await connection.execute(drops.update().where(drops.c.id == drop).values(wake_at=now))
+            return True
+
+    async def pause_drop(self, id_: int, why: str) -> None:
+        """Stop a drop because of trouble."""
+        async with self._write() as connection:
+            await connection.execute(
+                drops.update().where(drops.c.id == id_).values(active=False, trouble=why)
+            )
+
+    async def issue(self, drop: Drop, week: str) -> Issue | None:
+        """Return a week's issue of a drop, to be looked at; None where there is none yet."""
+        async with self._read() as connection:
+            row = (
+                await connection.execute(
+                    sa.select(drop_issues).where(
+                        drop_issues.c.drop_id == drop.id, drop_issues.c.week == week
+                    )
+                )
+            ).first()
+            if row is None:
+                return None
+            posts = await _posts(connection, row.id)
+            return Issue(row.id, drop, week, State(row.state), "", row.attempts, posts)
+
+    async def drop_states(self, drop: int, limit: int) -> list[State]:
+        """Return how the last issues of a drop ended, the newest first."""
+        query = sa.select(drop_issues.c.state).where(drop_issues.c.drop_id == drop)
+        async with self._read() as connection:
+            result = await connection.execute(
+                query.order_by(drop_issues.c.week.desc()).limit(limit)
+            )
+            return [State(state) for state in result.scalars()]
+
+    async def previous_issue(self, issue: Issue) -> datetime | None:
+        """Return when the last issue before this one was made that had songs in it."""
+        query = sa.select(sa.func.max(drop_issues.c.at)).where(
+            drop_issues.c.drop_id == issue.drop.id,
+            drop_issues.c.week < issue.week,
+            drop_issues.c.state == State.POSTED.value,
+        )
+        async with self._read() as connection:
+            at = await connection.scalar(query)
+            return _utc(at) if at else None
+
+    async def dropped(self, drop: int, since: datetime) -> set[str]:
+        """Return the tracks that were in a drop since then."""
+        query = (
+            sa.select(drop_posts.c.track_id)
+            .join(drop_issues, drop_posts.c.issue_id == drop_issues.c.id)
+            .where(
+                drop_issues.c.drop_id == drop,
+                drop_issues.c.at >= since,
+                drop_posts.c.track_id.is_not(None),
+            )
+        )
+        async with self._read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def mixtape_members(self, drop: int) -> list[str]:
+        """Return the members whose likes a mixtape may be made from, but for those who paused."""
+        query = (
+            sa.select(mixtape_members.c.member_id)
+            .join(members, members.c.id == mixtape_members.c.member_id)
+            .where(mixtape_members.c.drop_id == drop, ~members.c.paused)
+        )
+        async with self._read() as connection:
+            return list((await connection.execute(query.order_by(members.c.id))).scalars())
+
+    async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
+        """Remember that a mixtape may be made from a member's likes, or no longer."""
+        row = {"drop_id": drop, "member_id": member}
+        async with self._write() as connection:
+            if there:
+                await self._keep_member(connection, member, None)
+                await connection.execute(
+                    self._insert(mixtape_members).values(row).on_conflict_do_nothing()
+                )
+            else:
+                same = sa.and_(*(mixtape_members.c[name] == value for name, value in row.items()))
+                await connection.execute(mixtape_members.delete().where(same))
+
     # What other services said ----------------------------------------------------------------
 
     async def get(self, key: str) -> str | None:
@@ -693,6 +1036,52 @@ class Store:
                 sa.select(foreign_features).where(foreign_features.c.track_id == track)
             )
             return {row.origin: row.features for row in result}
+
+
+def _drop(row: Any) -> Drop:
+    return Drop(
+        member=row.member_id,
+        guild=row.guild_id,
+        schedule=Schedule(row.weekday, row.hour, row.zone),
+        since=row.since,
+        channel=row.channel_id,
+        home=row.home_id,
+        size=row.size,
+        adventurous=row.adventurous,
+        active=row.active,
+        trouble=row.trouble,
+        id=row.id,
+    )
+
+
+def _is_post(issue: Issue, position: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return drop_posts.c.issue_id == issue.id, drop_posts.c.position == position
+
+
+async def _posts(connection: AsyncConnection, issue: int) -> tuple[Post, ...]:
+    listeners: dict[int, list[str]] = {}
+    for row in await connection.execute(
+        sa.select(drop_listeners)
+        .where(drop_listeners.c.issue_id == issue)
+        .order_by(drop_listeners.c.member_id)
+    ):
+        listeners.setdefault(row.position, []).append(row.member_id)
+    rows = await connection.execute(
+        sa.select(drop_posts).where(drop_posts.c.issue_id == issue).order_by(drop_posts.c.position)
+    )
+    return tuple(
+        Post(
+            row.position,
+            Part(row.part),
+            row.words,
+            row.track_id,
+            row.answer_id,
+            tuple(listeners.get(row.position, ())),
+            row.began_at,
+            row.message_id,
+        )
+        for row in rows
+    )
 
 
 def _utc(value: Any) -> datetime:

@@ -21,10 +21,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -209,4 +210,71 @@ guilds = Table(
     Column("channels", JSON, nullable=False),
     Column("roles", JSON, nullable=False),
     Column("dates", String, nullable=False),
+)
+
+# Who wants a drop every week: a member, or a server its mixtape; the other column is null.
+drops = Table(
+    "drops",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _member(unique=True),
+    Column("guild_id", String, unique=True),
+    Column("channel_id", String),
+    Column("home_id", String),
+    Column("weekday", Integer, nullable=False),
+    Column("hour", Integer, nullable=False),
+    Column("zone", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("adventurous", Float, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("trouble", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    # Not looked at before: only saves looking, what is due follows from the schedule.
+    Column("wake_at", Moment, nullable=False, index=True),
+)
+
+# One row a drop and ISO week: whoever holds its lease posts it, nobody else.
+drop_issues = Table(
+    "drop_issues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("drop_id", Integer, ForeignKey("drops.id", ondelete="CASCADE"), nullable=False),
+    Column("week", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("token", String, nullable=False),
+    Column("leased_until", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("drop_id", "week", name="one_issue_a_week"),
+)
+
+# The messages of an issue: marked before (`began_at`) and after (`message_id`) each is posted.
+drop_posts = Table(
+    "drop_posts",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("part", String, nullable=False),
+    Column("words", Text, nullable=False),
+    _track(),
+    Column("answer_id", String),
+    Column("began_at", Moment),
+    Column("message_id", String),
+)
+
+# Whom a song of a mixtape is for.
+drop_listeners = Table(
+    "drop_listeners",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    _member(primary_key=True, index=True),
+)
+
+# Who said that a server's mixtape may be made from their likes.
+mixtape_members = Table(
+    "mixtape_members",
+    metadata,
+    Column("drop_id", Integer, ForeignKey("drops.id", ondelete="CASCADE"), primary_key=True),
+    _member(primary_key=True, index=True),
 )
