@@ -262,7 +262,7 @@ def _faiss(directions: FloatArray, file: Path | None) -> Any:
 
 
 def _probing(index: Any) -> Any:
-    index.nprobe = max(32, index.nlist // 32)
+    index.nprobe = max(24, index.nlist // 64)
     return index
 
 
