@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install models demo test check benchmarks constraints clean
+.PHONY: install models demo test check numbers constraints clean
 
 install: $(INSTALLED)
 
@@ -30,6 +30,15 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every figure in the documents, measured again: half an hour on two cores.
+MEASURED := genre similarity artists descriptors tagger recommend playlists
+numbers: models
+	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \
+	  for what in $(MEASURED); do \
+	    printf '\n`musrec evaluate %s`\n\n' $$what; $(BIN)/musrec evaluate $$what || exit 1; \
+	  done; } > docs/numbers.new
+	mv docs/numbers.new docs/numbers.md
 
 constraints:
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv

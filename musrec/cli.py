@@ -62,6 +62,7 @@ Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar="MUSREC_SHARED_DATA", help="Folder of data.")
 ]
 SHARED = Path("../shared/data")
+LISTENING = SHARED / "lastfm"
 
 
 def _version(wanted: bool) -> None:
@@ -616,6 +617,19 @@ def train_reference(data: Data = SHARED) -> None:
     out.print(f"Written to {write(data)}", highlight=False)
 
 
+@train.command("blend")
+def train_blend(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="In the form of HetRec's.")] = LISTENING,
+) -> None:
+    """Fit how much each part of a score counts, by how much is known."""
+    from musrec import recommend as package
+    from musrec.train.blend import fit
+
+    shipped = Path(package.__file__).with_name("blend.json")
+    shipped.write_text(fit(data).json(), "utf-8")
+    out.print(f"Written to {shipped}", highlight=False)
+
+
 Tables = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Measure the shipped models on these tables instead."),
@@ -667,6 +681,25 @@ def evaluate_tagger(data: Data = SHARED, as_json: Json = False) -> None:
     from musrec.evaluate.tagger import run
 
     _print_reports([run(data, tagger.load())], as_json=as_json)
+
+
+@evaluate.command("recommend")
+def evaluate_recommend(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="In the form of HetRec's.")] = LISTENING,
+    as_json: Json = False,
+) -> None:
+    """Rankings, cold songs, learning from feedback, variety and true reasons."""
+    from musrec.evaluate.recommend import run
+
+    _print_reports(run(data), as_json=as_json)
+
+
+@evaluate.command("playlists")
+def evaluate_playlists(data: Data = SHARED, as_json: Json = False) -> None:
+    """How well three distances continue playlists."""
+    from musrec.evaluate.playlists import run
+
+    _print_reports(run(data), as_json=as_json)
 
 
 # JSON ---------------------------------------------------------------------------------------------
