@@ -278,7 +278,8 @@ By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flatt
 `musrec evaluate genre` measures it against baselines, with intervals, on any tables.
 
 ## Limits
-Ten genres as one person collected them before 2002, with few artists in some (four in blues); a
-song of another genre gets the nearest of these, often with "unsure". The genre that a catalogue
+Ten genres as one person collected them before 2002, with few artists in some (four in blues). The
+probabilities are calibrated for songs of these genres only: anything else gets the nearest of
+them, and ambient electronic music comes out as classical, sure of it. The genre that a catalogue
 states about a song is kept apart from what is heard.
 """
