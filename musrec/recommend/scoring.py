@@ -27,8 +27,11 @@ SHORTLIST = 1_000
 SAMPLE = 1_000
 """Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
 
-VARIETY = 1.0
-"""What full likeness to a song already picked takes off a score (z-scores, so 1 is a deviation)."""
+VARIETY = 0.5
+"""What full likeness to a song already picked takes off a score, as a share of the lead that the
+best candidate has over the fiftieth: variety trades among songs that are close in score."""
+
+_CONTENDERS = 50
 
 DISLIKE_FORCE = 6.0
 """What the same sound as a disliked song takes off a score."""
@@ -44,6 +47,9 @@ HEARD_HALF_LIFE = 30.0
 
 TERMS = ("sound", "members", "taste", "freshness", "popularity")
 """Names of the parts of a score, before `variety` takes from it."""
+
+CAUSES = 50
+"""Likes, the strongest ones, that a counterfactual looks at."""
 
 SECOND_REASON = 0.5
 """Share of the largest term from which the next one is worth naming too."""
@@ -294,9 +300,14 @@ class Scoring:
             [songs.artists[row] for row in self.rows],
             [songs.recordings[row] for row in self.rows],
             count=count,
-            variety=VARIETY * (1 + self.adventurous),
+            variety=VARIETY * (1 + self.adventurous) * self._lead(),
             per_artist=None if same_artist else 1,
         )
+
+    def _lead(self) -> float:
+        place = min(_CONTENDERS, len(self.total)) - 1
+        best = np.partition(-self.total, place)
+        return float(best[place] - best.min())
 
     def _pick(self, at: int, penalty: float, other: Track | None) -> Pick:
         row = int(self.rows[at])
@@ -417,12 +428,12 @@ class Scoring:
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
-        like = self._strongest_like(at) if causes[0] in {"members", "taste"} else None
-        if like is not None:
-            without = self._without(like)
+        if causes[0] in {"members", "taste"} and self.gains.size:
+            like = int(self.gains[:, at].argmax())
+            without = self.total - self.gains[like]
             place = 1 + int((np.delete(without, at) > without[at]).sum())
             if place > rank:
-                track = self.songs.catalogue.tracks[self.liked.rows[like]]
+                track = self.songs.catalogue.tracks[self._causing.rows[like]]
                 return explain.Cause(
                     f"your like of {explain.title(track)}", rank, place, candidates
                 )
@@ -435,34 +446,29 @@ class Scoring:
         place = self.rank(at, float(self.total[at] - self.terms[causes[0]][at]))
         return explain.Cause(what, rank, place, candidates)
 
-    def _strongest_like(self, at: int) -> int | None:
-        if not self.liked.rows.size:
-            return None
-        gain = self._pull_of(np.arange(len(self.liked.rows)), np.array([at]))[:, 0]
-        best = int(gain.argmax())
-        return best if gain[best] > 0 else None
+    @cached_property
+    def _causing(self) -> Likes:
+        strongest = np.argsort(-self.liked.weights, kind="stable")[:CAUSES]
+        return Likes(self.liked.rows[strongest], self.liked.weights[strongest])
 
-    def _pull_of(self, likes: NDArray[np.intp], at: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return (likes, at): what each like adds to the score of each candidate."""
+    @cached_property
+    def gains(self) -> NDArray[np.float64]:
+        """(likes, r): what each like adds to each candidate, the scales left as they are."""
         from scipy.sparse import csr_matrix
 
-        rows, own, values = self.rows[at], self.liked.rows[likes], self.liked.weights[likes]
-        content = self.songs.content
-        near = (content[own] @ content[rows].T) * (values / self.liked.weights.sum())[:, None]
+        own, values = self._causing
+        content, count = self.songs.content, len(own)
+        share = values / max(float(self.liked.weights.sum()), 1e-9)
+        near = (content[own] @ content[self.rows].T) * share[:, None]
         out = self.weights["nearness"] * _over(near, self.signals["nearness"])
-        inside, known = rows < self.columns, own < self.columns
+        inside, known = self.rows < self.columns, own < self.columns
         single = csr_matrix(
-            (values[known], (np.flatnonzero(known), own[known])), shape=(len(likes), self.columns)
+            (values[known], (np.flatnonzero(known), own[known])), shape=(count, self.columns)
         )
-        parts = self.fitted.model.parts(single, rows[inside])
+        parts = self.fitted.model.parts(single, self.rows[inside])
         for name, part in zip(("members", "learned"), parts, strict=True):
             out[:, inside] += self.weights[name] * _over(part, self.signals[name])
         return out
-
-    def _without(self, like: int) -> NDArray[np.float64]:
-        """Return the scores of the shortlist without one like, the scales left as they are."""
-        every = np.arange(len(self.rows))
-        return np.asarray(self.total - self._pull_of(np.array([like]), every)[0])
 
 
 def _over(values: NDArray[np.floating], signal: hybrid.Standardised) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
-DISLIKE_REACH = 0.99
+DISLIKE_REACH = 0.998
 """Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
 
 FACET_PATIENCE = 8.0
@@ -31,7 +31,7 @@ def unit(vectors: FloatArray) -> FloatArray:
 def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
     """Return (r, j), 0 to 1: how far each track is a sound-alike of each disliked one.
 
-    0 for all but the nearest hundredth of the catalogue, 1 for the same sound: a dislike speaks of
+    0 for all but the nearest few of the catalogue, 1 for the same sound: a dislike speaks of
     its close surroundings only, so it costs little elsewhere.
 
     Parameters
