@@ -6,7 +6,14 @@ deleting the row in ``members`` deletes them all. No audio and no signed address
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from musrec.model import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +81,34 @@ AREAS = (
         "drop_listeners",
         "Which songs of a mixtape were said to be for you.",
     ),
+    Area("playlists", "playlists", "The playlists you made, by name."),
+    Area("playlist songs", "playlist_songs", "The songs in your playlists, and since when."),
 )
 """Every area; a table that names members and is missing here fails the tests."""
+
+
+def archive(
+    kept: Mapping[str, Sequence[Mapping[str, Any]]], pictures: Mapping[str, Picture]
+) -> bytes:
+    """Return everything kept about a member as a zip.
+
+    Parameters
+    ----------
+    kept : mapping of str to sequence of mapping
+        Area to its rows, as they are kept.
+    pictures : mapping of str to Picture
+        Drawn from them, by name; each comes with its description as text.
+    """
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        said = "".join(f"{area.name}: {area.what} Kept {area.until}.\n" for area in AREAS)
+        file.writestr("README.txt", f"Everything that is kept about you.\n\n{said}")
+        for name, rows in kept.items():
+            body = json.dumps(
+                [dict(row) for row in rows], ensure_ascii=False, indent=1, default=str
+            )
+            file.writestr(f"{name.replace(' ', '-')}.json", body)
+        for name, picture in pictures.items():
+            file.writestr(f"{name}.png", picture.png)
+            file.writestr(f"{name}.txt", picture.alt)
+    return stream.getvalue()

@@ -49,16 +49,20 @@ from musrec.model import (
 )
 from musrec.settings import Settings
 from musrec.store import codec
-from musrec.store.database import FileStamp, Store
+from musrec.store.database import FileStamp, Playlist, Store
 
 if TYPE_CHECKING:
     from musrec.audio.workers import Ears
+    from musrec.browse import Atlas, Comparison, Wanted
     from musrec.drops import Clock, Drop, Poster, State
+    from musrec.pictures import Row, Taste
     from musrec.pictures.draw import LookName
+    from musrec.playlists import Export, Format
     from musrec.recommend import Recommender
     from musrec.sources import Deadline, Found, Missing, Preview, ProviderHealth, Sources
     from musrec.sources.chain import Tool
     from musrec.space import Index, Space
+    from musrec.taste import Blend, Filters, History, Liked
 
 T = TypeVar("T")
 P = TypeVar("P", "Found", "Preview")
@@ -130,6 +134,7 @@ class Service:
         stack.push_async_callback(self._end_background)
         self._ears: Ears | None = None
         self._sources: Sources | None = None
+        self._atlas: tuple[Catalogue, Atlas] | None = None
         self._opening = asyncio.Lock()
         self._changing = asyncio.Lock()
 
@@ -728,6 +733,325 @@ class Service:
         """Return which programs beside us the services make use of."""
         return await (await self._open_sources()).tools()
 
+    # Taste, and the catalogue around it -------------------------------------------------------
+
+    async def liked(self, member: str) -> Liked:
+        """Return the songs that a member likes and that were heard, best liked first."""
+        from musrec import taste
+
+        now = datetime.now(UTC)
+        opinions = taste.opinions(await self.store.feedback(member), now)
+        catalogue, space = self.catalogue, self.space
+        rows = {track.id: row for row, track in enumerate(catalogue.tracks)}
+        # What is not in the catalogue is an upload: known to this member, recommended to nobody.
+        own = [id_ for id_ in opinions if id_ not in rows]
+        heard = [await self.heard(id_) for id_ in own[: taste.MOST_LIKES]]
+        found = {song.track.id: song for song in heard if song}
+        return await asyncio.to_thread(taste.liked, opinions, catalogue, rows, found, space)
+
+    async def taste(
+        self, member: str, name: str, *, look: LookName = "dark"
+    ) -> tuple[Taste, Picture]:
+        """Say and draw what a member likes, against everybody here.
+
+        Raises
+        ------
+        NotFound
+            The member has liked nothing yet.
+        """
+        from musrec import pictures, taste
+
+        liked = await self._some_taste(member, name)
+        likers = await self.store.likers()
+        rows = {track.id: row for row, track in enumerate(self.catalogue.tracks)}
+        enough = (await self.store.counts())["likers"] >= taste.FEWEST_MEMBERS
+        counts = {rows[id_]: float(n) for id_, n in likers.items() if id_ in rows}
+        if not enough or not counts:
+            counts = dict.fromkeys(range(len(self.catalogue)), 1.0)
+        profiles = [self.catalogue.profiles[row] for row in counts]
+
+        def work() -> tuple[Taste, Picture]:
+            usual = taste.means(profiles, list(counts.values()))
+            against = "the server" if enough else "the catalogue"
+            portrait = taste.portrait(name, liked, usual, against=against)
+            return portrait, pictures.taste(portrait, look=look)
+
+        return await asyncio.to_thread(work)
+
+    async def _some_taste(self, member: str, name: str) -> Liked:
+        liked = await self.liked(member)
+        if not liked:
+            raise NotFound(
+                f"I know of nothing that {name} likes yet.",
+                "A few 👍 under songs are enough to begin with.",
+            )
+        return liked
+
+    async def blend(
+        self,
+        members: tuple[str, str],
+        names: tuple[str, str],
+        *,
+        count: int = 10,
+        look: LookName = "dark",
+    ) -> tuple[Blend, Picture]:
+        """Put the tastes of two members together; asking both is the caller's part.
+
+        Raises
+        ------
+        NotFound
+            One of them has liked nothing yet.
+        """
+        from musrec import pictures, taste
+
+        ours, theirs = [
+            await self._some_taste(member, name)
+            for member, name in zip(members, names, strict=True)
+        ]
+        events = [event for member in members for event in await self.store.feedback(member)]
+        known = frozenset(event.track for event in events)
+
+        def work() -> tuple[Blend, Picture]:
+            found = taste.blend(names, ours, theirs, self.catalogue, known=known, count=count)
+            return found, pictures.taste(found.portrait, look=look)
+
+        return await asyncio.to_thread(work)
+
+    async def map(
+        self, member: str | None = None, *, look: LookName = "dark"
+    ) -> tuple[Atlas, Picture]:
+        """Lay out the catalogue, with what a member likes marked."""
+        from musrec import browse, pictures, taste
+
+        catalogue, known = self.catalogue, self._atlas
+        liked = taste.opinions(await self.store.feedback(member), _now()) if member else {}
+        own = {id_ for id_, (weight, _) in liked.items() if weight >= taste.LIKED}
+
+        def work() -> tuple[Atlas, Picture]:
+            same = known is not None and known[0] is catalogue
+            atlas = known[1] if known is not None and same else browse.atlas(catalogue)
+            drawn = pictures.catalogue_map(
+                atlas.points, atlas.groups, atlas.names, taste.mine(catalogue, own), look=look
+            )
+            return atlas, drawn
+
+        atlas, picture = await asyncio.to_thread(work)
+        self._atlas = catalogue, atlas
+        return atlas, picture
+
+    async def compare(
+        self, ours: Heard, theirs: Heard, *, look: LookName = "dark"
+    ) -> tuple[Comparison, Picture]:
+        """Compare two songs in everything that was heard, and draw them."""
+        from musrec import browse, pictures
+
+        def work() -> tuple[Comparison, Picture]:
+            found = browse.compare(
+                self.space,
+                self.catalogue,
+                (ours.analysis, ours.profile),
+                (theirs.analysis, theirs.profile),
+            )
+            drawn = pictures.compare(
+                ours.track,
+                ours.analysis,
+                theirs.track,
+                theirs.analysis,
+                found.differences,
+                look=look,
+            )
+            return found, drawn
+
+        return await asyncio.to_thread(work)
+
+    async def gallery(
+        self, genre: str = "", end: str = "", *, look: LookName = "dark"
+    ) -> tuple[list[Row], Picture]:
+        """Draw spectrograms of the most and the least intense songs, of a genre or of all.
+
+        Parameters
+        ----------
+        genre : str
+            Lower case; empty for any.
+        end : str
+            ``"high"`` or ``"low"`` for one end alone; empty for both.
+
+        Raises
+        ------
+        NotFound
+            No song of that genre was heard here.
+        """
+        from musrec import browse, pictures
+
+        heard = await self.store.pictured()
+        ranked = await asyncio.to_thread(browse.ranked, self.catalogue, genre, heard)
+        if not ranked:
+            raise NotFound(
+                f"No {genre} song was heard here yet." if genre else "No song was heard here yet.",
+                "Songs that came with me have no spectrogram: ask about one of your own.",
+            )
+        chosen = browse.ends(ranked, end)
+        rows = []
+        for label, songs in chosen:
+            drawn = [
+                (track, analysis.spectrogram, f"{browse.GALLERY} {place:.0f}")
+                for track, place in songs
+                if (analysis := await self.store.analysis(track.id)) and analysis.spectrogram
+            ]
+            rows.append(pictures.Row(label, tuple(drawn)))
+        title = f"{genre} by {browse.GALLERY}" if genre else f"Songs by {browse.GALLERY}"
+        return rows, await asyncio.to_thread(pictures.gallery, title, rows, look=look)
+
+    async def search(self, wanted: Wanted, limit: int = 10) -> list[Track]:
+        """Find songs of the catalogue by title, artist, genre, tempo, key and mood, best first.
+
+        Raises
+        ------
+        NotFound
+            None is all of that.
+        """
+        from musrec import browse
+
+        engine = self._engine
+        found = await asyncio.to_thread(browse.search, engine.catalogue, engine.names, wanted)
+        return found[:limit]
+
+    async def history(
+        self, member: str, filters: Filters | None = None, *, page: int = 0, size: int = 10
+    ) -> History:
+        """Return one page of what a member did, the newest first."""
+        from musrec import taste
+
+        events = (await self.store.feedback(member))[::-1]
+        tracks = await self.store.tracks({event.track for event in events})
+        return taste.history(events, tracks, filters or taste.Filters(), page, size)
+
+    # Playlists --------------------------------------------------------------------------------
+
+    async def make_playlist(self, member: str, name: str) -> Playlist:
+        """Make an empty playlist.
+
+        Raises
+        ------
+        PlaylistError
+            The name cannot be used or is used already, there are too many, or the member paused.
+        """
+        from musrec import playlists
+
+        name = playlists.clean_name(name)
+        if await self.paused(member):
+            raise playlists.PlaylistError(
+                "You asked me to keep nothing new about you.",
+                "`/privacy pause` switches that off again.",
+            )
+        key = playlists.key(name)
+        made = await self.store.make_playlist(member, name, key, playlists.MOST_PLAYLISTS)
+        if made is None:
+            if await self.store.playlist(member, key):
+                raise playlists.PlaylistError(
+                    f"You have a playlist called {name} already.", "Choose another name."
+                )
+            raise playlists.PlaylistError(
+                f"You have {playlists.MOST_PLAYLISTS} playlists, which is the most.",
+                "Delete one first.",
+            )
+        return made
+
+    async def playlist(self, member: str, name: str) -> Playlist:
+        """Return a member's playlist of that name, however its letters are written.
+
+        Raises
+        ------
+        NotFound
+            There is none; the message names those there are.
+        """
+        from musrec import playlists
+
+        if found := await self.store.playlist(member, playlists.key(" ".join(name.split()))):
+            return found
+        own = await self.store.playlists(member)
+        if not own:
+            raise NotFound(
+                "You have no playlist yet.", "`playlist create` makes one: it needs only a name."
+            )
+        names = ", ".join(playlist.name for playlist in own[:5])
+        raise NotFound(f"You have no playlist called {name[:80]}.", f"You have: {names}.")
+
+    async def add_to_playlist(self, playlist: Playlist, tracks: Iterable[str]) -> int:
+        """Put songs at the end of a playlist; say how many were not in it yet.
+
+        Raises
+        ------
+        PlaylistError
+            It is full, or its member paused.
+        """
+        from musrec import playlists
+
+        if await self.paused(playlist.member):
+            raise playlists.PlaylistError(
+                "You asked me to keep nothing new about you.",
+                "`/privacy pause` switches that off again.",
+            )
+        if playlist.songs >= playlists.MOST_SONGS:
+            raise playlists.PlaylistError(
+                f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Make another one."
+            )
+        return await self.store.add_to_playlist(playlist, list(tracks), playlists.MOST_SONGS)
+
+    async def export_playlist(
+        self, playlist: Playlist, how: Format, *, local: bool = False
+    ) -> Export:
+        """Write a playlist as a file.
+
+        Parameters
+        ----------
+        local : bool
+            Name files of this machine where songs came from them: for its owner alone.
+        """
+        from musrec import playlists
+
+        tracks = await self.store.playlist_songs(playlist.id)
+        files = await self.store.paths(track.id for track in tracks) if local else {}
+        return await asyncio.to_thread(playlists.export, playlist.name, tracks, how, files)
+
+    async def continue_playlist(self, playlist: Playlist, *, count: int = 10) -> Answer:
+        """Recommend songs for a whole playlist, none of which is in it.
+
+        Raises
+        ------
+        NotFound
+            Nothing in it was heard.
+        """
+        from musrec import playlists
+        from musrec.recommend import Request, Seed
+
+        tracks = await self.store.playlist_songs(playlist.id)
+        heard = [await self.heard(track.id) for track in playlists.spread(tracks)]
+        seeds = [Seed(song.place, song.track, song.profile) for song in heard if song]
+        if not seeds:
+            raise NotFound(
+                f"I have heard no song of {playlist.name} yet.", "Add one that I know first."
+            )
+        now = _now()
+        since = now - timedelta(days=self.settings.recommend.repeat_after_days)
+        lately = await self.store.recommended(playlist.member, since)
+        request = Request(
+            member=playlist.member,
+            seeds=tuple(seeds),
+            count=count * playlists.PER_ARTIST,
+            adventurous=self.settings.recommend.adventurous,
+            constraints=Constraints(same_artist=True),
+            now=now,
+            recent=frozenset(lately) | {track.id for track in tracks},
+        )
+        chosen = await self._think(self._engine.recommender.recommend, request)
+        picks = playlists.varied(chosen.picks, count)
+        if not await self.paused(playlist.member):
+            ids = [pick.track.id for pick in picks]
+            await self.store.remember_picks(playlist.member, ids, None, now)
+        notes = (*self.notes, *(note for note in chosen.notes if not picks))
+        return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
+
     # Members ----------------------------------------------------------------------------------
 
     async def paused(self, member: str) -> bool:
@@ -741,6 +1065,24 @@ class Service:
 
         rows = await self.store.personal(member)
         return {area.name: rows[area.table] for area in AREAS}
+
+    async def export(self, member: str, name: str) -> bytes:
+        """Return everything kept about a member as one zip: JSON for each area, and pictures.
+
+        Parameters
+        ----------
+        member : str
+        name : str
+            How the pictures call them.
+        """
+        from musrec import privacy
+
+        kept = await self.about(member)
+        pictures: dict[str, Picture] = {}
+        if await self.liked(member):
+            pictures["taste"] = (await self.taste(member, name))[1]
+            pictures["map"] = (await self.map(member))[1]
+        return await asyncio.to_thread(privacy.archive, kept, pictures)
 
     # Weekly drops -----------------------------------------------------------------------------
 

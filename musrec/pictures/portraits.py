@@ -43,6 +43,10 @@ class Taste:
         Songs that say most of this taste, at most three are shown.
     changed : str
         One sentence about this month; empty where there is none.
+    against : str
+        What `server` is the mean of, for people.
+    title : str
+        By default the taste of `name`.
     """
 
     name: str
@@ -53,35 +57,37 @@ class Taste:
     decades: Mapping[int, int] = field(default_factory=dict)
     signature: tuple[Track, ...] = ()
     changed: str = ""
+    against: str = "the server"
+    title: str = ""
 
 
 def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
     """Draw a member's taste: a radar against the server, genres, decades and signature songs."""
     canvas = Canvas(780, look)
     colours = canvas.look
-    canvas.text(
-        (MARGIN, 62), f"The taste of {portrait.name}", 40, weight="bold", width=WIDTH - 2 * MARGIN
-    )
+    title = portrait.title or f"The taste of {portrait.name}"
+    canvas.text((MARGIN, 62), title, 40, weight="bold", width=WIDTH - 2 * MARGIN)
     heard = f"learned from {portrait.songs} song{'s' if portrait.songs != 1 else ''}"
     subtitle = "  ·  ".join(part for part in (heard, portrait.changed) if part)
     canvas.text((MARGIN, 104), subtitle, 24, colour=colours.muted, width=WIDTH - 2 * MARGIN)
 
-    axes = _axes(portrait)
+    axes, names = _axes(portrait), (portrait.name, portrait.against)
     _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait.genres)
     below = Box(620, 480, WIDTH - MARGIN, 744)
     # Where years are not known the signature songs take their place, and the radar grows.
     if portrait.decades:
         _decades(canvas, below, portrait.decades)
-        _radar(canvas, axes, portrait.name, (304, 372), 165)
+        _radar(canvas, axes, names, (304, 372), 165)
         _signature(canvas, Box(MARGIN, 632, 580, 780), portrait.signature)
     else:
         _signature(canvas, Box(620, 540, WIDTH - MARGIN, 744), portrait.signature)
-        _radar(canvas, axes, portrait.name, (304, 430), 190)
+        _radar(canvas, axes, names, (304, 430), 190)
 
-    said = [f"The taste of {draw.shorten(portrait.name, 80)}, {heard}."]
+    said = [f"{draw.shorten(title, 100)}, {heard}."]
     if axes:
         points = ", ".join(f"{word} {ours:.0f} ({theirs:.0f})" for word, ours, theirs in axes)
-        said.append(f"On scales of 0 to 100, in brackets the server: {points}.")
+        against = draw.shorten(portrait.against, 80)
+        said.append(f"On scales of 0 to 100, in brackets {against}: {points}.")
     if portrait.genres:
         top = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
         said.append("Genres: " + ", ".join(f"{name} {share:.0%}" for name, share in top) + ".")
@@ -173,7 +179,7 @@ def _axes(portrait: Taste) -> list[tuple[str, float, float]]:
 def _radar(
     canvas: Canvas,
     axes: Sequence[tuple[str, float, float]],
-    name: str,
+    names: tuple[str, str],
     centre: tuple[float, float],
     reach: float,
 ) -> None:
@@ -207,7 +213,7 @@ def _radar(
         side: Anchor = "middle" if abs(px - x) < 20 else "left" if px > x else "right"
         canvas.text((px, py + 8), word, 22, anchor=side)
     left, bottom = x - 150, y + reach + 68
-    for colour, word in ((look.query, name), (look.pick, "the server")):
+    for colour, word in zip((look.query, look.pick), names, strict=True):
         canvas.rounded(
             Box(round(left), round(bottom) - 12, round(left) + 30, round(bottom) - 4), colour, 4
         )

@@ -46,6 +46,8 @@ from musrec.store.schema import (
     lookups,
     members,
     mixtape_members,
+    playlist_songs,
+    playlists,
     recommendations,
     tracks,
 )
@@ -116,6 +118,23 @@ class GuildWishes:
     channels: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     dates: str = "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """A member's list of songs.
+
+    Attributes
+    ----------
+    songs : int
+        How many are in it.
+    """
+
+    id: int
+    member: str
+    name: str
+    made_at: datetime
+    songs: int
 
 
 class Store:
@@ -989,6 +1008,123 @@ class Store:
             else:
                 same = sa.and_(*(mixtape_members.c[name] == value for name, value in row.items()))
                 await connection.execute(mixtape_members.delete().where(same))
+
+    # Taste and playlists ---------------------------------------------------------------------
+
+    async def likers(self) -> dict[str, int]:
+        """Return how many members like each track that anybody likes."""
+        query = (
+            sa.select(feedback.c.track_id, sa.func.count().label("members"))
+            .where(feedback.c.kind == FeedbackKind.LIKE.value)
+            .group_by(feedback.c.track_id)
+        )
+        async with self._read() as connection:
+            return {row.track_id: row.members for row in await connection.execute(query)}
+
+    async def pictured(self) -> set[str]:
+        """Return the tracks of which more than numbers is kept: those heard here."""
+        query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
+        async with self._read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def paths(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return a file on this machine for each of those tracks that was heard from one."""
+        wanted, found = list(ids), dict[str, str]()
+        async with self._read() as connection:
+            for start in range(0, len(wanted), _IN_CHUNK):
+                part = wanted[start : start + _IN_CHUNK]
+                query = sa.select(files.c.track_id, files.c.path).where(files.c.track_id.in_(part))
+                found |= {row.track_id: row.path for row in await connection.execute(query)}
+        return found
+
+    async def make_playlist(self, member: str, name: str, key: str, most: int) -> Playlist | None:
+        """Make a playlist; None where the member has one of that name, or `most` already."""
+        now = datetime.now(UTC)
+        count = sa.select(sa.func.count()).where(playlists.c.member_id == member)
+        async with self._write() as connection:
+            await self._keep_member(connection, member, None)
+            if (await connection.scalar(count) or 0) >= most:
+                return None
+            made = await connection.execute(
+                self._insert(playlists)
+                .values(member_id=member, name=name, key=key, made_at=now)
+                .on_conflict_do_nothing()
+                .returning(playlists.c.id)
+            )
+            id_ = made.scalar()
+        return None if id_ is None else Playlist(id_, member, name, now, 0)
+
+    async def playlists(self, member: str) -> list[Playlist]:
+        """Return a member's playlists by name."""
+        return await self._playlists(playlists.c.member_id == member)
+
+    async def playlist(self, member: str, key: str) -> Playlist | None:
+        """Return a member's playlist whose name is compared as `key`."""
+        found = await self._playlists(playlists.c.member_id == member, playlists.c.key == key)
+        return found[0] if found else None
+
+    async def _playlists(self, *where: sa.ColumnElement[bool]) -> list[Playlist]:
+        query = (
+            sa.select(playlists, sa.func.count(playlist_songs.c.id).label("songs"))
+            .select_from(playlists.outerjoin(playlist_songs))
+            .where(*where)
+            .group_by(playlists.c.id)
+            .order_by(playlists.c.key)
+        )
+        async with self._read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Playlist(row.id, row.member_id, row.name, row.made_at, row.songs) for row in rows]
+
+    async def playlist_songs(self, playlist: int) -> list[Track]:
+        """Return the songs of a playlist in their order."""
+        query = (
+            sa.select(playlist_songs.c.track_id)
+            .where(playlist_songs.c.playlist_id == playlist)
+            .order_by(playlist_songs.c.id)
+        )
+        async with self._read() as connection:
+            ids = list((await connection.execute(query)).scalars())
+            found = await _tracks(connection, ids)
+        return [found[id_] for id_ in ids]
+
+    async def add_to_playlist(self, playlist: Playlist, songs: Sequence[str], most: int) -> int:
+        """Put songs at the end of a playlist, until it holds `most`; say how many were news."""
+        now, added = datetime.now(UTC), 0
+        own = sa.select(playlist_songs.c.track_id).where(
+            playlist_songs.c.playlist_id == playlist.id
+        )
+        async with self._write() as connection:
+            there = set((await connection.execute(own)).scalars())
+            fresh = [song for song in dict.fromkeys(songs) if song not in there]
+            rows = [
+                {
+                    "playlist_id": playlist.id,
+                    "member_id": playlist.member,
+                    "track_id": song,
+                    "added_at": now,
+                }
+                for song in fresh[: max(most - len(there), 0)]
+            ]
+            if rows:
+                await connection.execute(playlist_songs.insert(), rows)
+                added = len(rows)
+        return added
+
+    async def remove_from_playlist(self, playlist: int, song: str) -> bool:
+        """Take a song out of a playlist; say whether it was in it."""
+        async with self._write() as connection:
+            result = await connection.execute(
+                playlist_songs.delete().where(
+                    playlist_songs.c.playlist_id == playlist, playlist_songs.c.track_id == song
+                )
+            )
+            return result.rowcount > 0
+
+    async def remove_playlist(self, playlist: int) -> bool:
+        """Forget a playlist with its songs; say whether there was one."""
+        async with self._write() as connection:
+            result = await connection.execute(playlists.delete().where(playlists.c.id == playlist))
+            return result.rowcount > 0
 
     # What other services said ----------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -277,4 +277,29 @@ mixtape_members = Table(
     metadata,
     Column("drop_id", Integer, ForeignKey("drops.id", ondelete="CASCADE"), primary_key=True),
     _member(primary_key=True, index=True),
+)
+
+playlists = Table(
+    "playlists",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _member(nullable=False),
+    Column("name", Text, nullable=False),
+    # The name as it is compared: two that look alike are one.
+    Column("key", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    UniqueConstraint("member_id", "key", name="one_playlist_a_name"),
+)
+
+# In the order of their ids. Whose they are stands in each row, so that in every table what is kept
+# of a member is found by one column.
+playlist_songs = Table(
+    "playlist_songs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("playlist_id", Integer, ForeignKey("playlists.id", ondelete="CASCADE"), nullable=False),
+    _member(nullable=False, index=True),
+    _track(nullable=False, index=True),
+    Column("added_at", Moment, nullable=False),
+    UniqueConstraint("playlist_id", "track_id", name="a_song_once"),
 )

@@ -1,0 +1,589 @@
+"""What a member likes, seen against everybody else, and two members seen together.
+
+Everything here is computed from the songs that somebody likes; nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musrec.model import Catalogue, Feedback, FeedbackKind, Heard, Profile, Track
+from musrec.recommend import variety
+from musrec.recommend.evidence import Ledger
+from musrec.recommend.taste import unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+    from musrec.pictures import Taste
+    from musrec.space import Space
+
+MONTH = timedelta(days=30)
+
+FEWEST = 3
+"""Songs on each side before a change is spoken of."""
+
+CERTAIN = 2.0
+"""Standard errors that a change must exceed to be more than chance."""
+
+SIGNATURE = 3
+"""Songs that stand for a taste."""
+
+MARKED = 8.0
+"""Percentiles from the middle at which a taste leans to one side at all."""
+
+LIKED = 0.4
+"""Opinion from which a song is said to be liked; a song played once is not."""
+
+FEWEST_MEMBERS = 3
+"""Members who like anything, before one is seen against them all: of fewer it would tell."""
+
+MOST_LIKES = 400
+"""Songs of a member that are compared with the catalogue; the best liked are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Liked:
+    """The songs that a member likes, best liked first, as parallel rows.
+
+    Attributes
+    ----------
+    tracks : tuple of Track, length k
+    profiles : tuple of Profile, length k
+    vectors : FloatArray, shape (k, d)
+        In the space of the catalogue.
+    weights : FloatArray, shape (k,)
+        How much, above 0 to 1.
+    since : tuple of datetime, length k
+        When the member first had to do with it.
+    """
+
+    tracks: tuple[Track, ...]
+    profiles: tuple[Profile, ...]
+    vectors: FloatArray
+    weights: FloatArray
+    since: tuple[datetime, ...]
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+def opinions(events: Sequence[Feedback], now: datetime) -> dict[str, tuple[float, datetime]]:
+    """Return the tracks that a member likes at `now`, best liked first.
+
+    Parameters
+    ----------
+    events : sequence of Feedback
+        Of one member.
+
+    Returns
+    -------
+    dict of str to (float, datetime)
+        How much, above 0 to 1, by the rules of `musrec.recommend.evidence`; and since when.
+    """
+    ledger = Ledger()
+    ledger.learn(events)
+    first: dict[str, datetime] = {}
+    for event in events:
+        first[event.track] = min(event.at, first.get(event.track, event.at))
+    liked: dict[str, tuple[float, datetime]] = {}
+    for history in ledger.histories.values():
+        numbers, values = history.opinions(now.timestamp())
+        for number, value in zip(numbers.tolist(), values.tolist(), strict=True):
+            name = ledger.names[number]
+            if value > 0:
+                liked[name] = (value, first[name])
+    return dict(sorted(liked.items(), key=lambda item: (-item[1][0], item[0])))
+
+
+def liked(
+    opinions: Mapping[str, tuple[float, datetime]],
+    catalogue: Catalogue,
+    rows: Mapping[str, int],
+    others: Mapping[str, Heard],
+    space: Space,
+) -> Liked:
+    """Gather the songs behind `opinions`.
+
+    Parameters
+    ----------
+    opinions : mapping
+        From `opinions`.
+    rows : mapping of str to int
+        Where each track stands in the catalogue.
+    others : mapping of str to Heard
+        Songs that are not in it.
+    space : Space
+        That of the catalogue.
+    """
+    found = [id_ for id_ in opinions if id_ in rows or id_ in others]
+    vectors = [catalogue.vectors[rows[i]] if i in rows else others[i].place.vector for i in found]
+    return Liked(
+        tracks=tuple(catalogue.tracks[rows[i]] if i in rows else others[i].track for i in found),
+        profiles=tuple(
+            catalogue.profiles[rows[i]] if i in rows else others[i].profile for i in found
+        ),
+        vectors=np.stack([np.zeros(space.dimensions, np.float32), *vectors])[1:],
+        weights=np.array([opinions[i][0] for i in found], np.float32),
+        since=tuple(opinions[i][1] for i in found),
+    )
+
+
+# One member ---------------------------------------------------------------------------------------
+
+
+def portrait(
+    name: str,
+    liked: Liked,
+    usual: Mapping[str, float],
+    *,
+    against: str = "the server",
+    now: datetime | None = None,
+) -> Taste:
+    """Say what a member likes, for a picture.
+
+    Parameters
+    ----------
+    name : str
+    liked : Liked
+        Not empty.
+    usual : mapping of str to float
+        From `means`, of what the member is seen against.
+    against : str
+        What that is.
+    """
+    from musrec.pictures import Taste
+
+    return Taste(
+        name=name,
+        songs=len(liked),
+        member=means(liked.profiles, liked.weights),
+        server=usual,
+        against=against,
+        genres=genres(liked.profiles, liked.tracks, liked.weights),
+        decades=decades(liked.tracks),
+        signature=signature(liked),
+        changed=changed(liked, now or datetime.now(UTC)),
+    )
+
+
+def means(profiles: Sequence[Profile], weights: Sequence[float] | FloatArray) -> dict[str, float]:
+    """Return the weighted mean percentile of each descriptor over the songs that have it."""
+    sums: dict[str, float] = {}
+    counts: dict[str, float] = {}
+    for profile, weight in zip(profiles, weights, strict=True):
+        for name, place in profile.percentiles.items():
+            sums[name] = sums.get(name, 0.0) + float(weight) * place
+            counts[name] = counts.get(name, 0.0) + float(weight)
+    return {name: total / counts[name] for name, total in sums.items() if counts[name] > 0}
+
+
+def genres(
+    profiles: Sequence[Profile], tracks: Sequence[Track], weights: Sequence[float] | FloatArray
+) -> dict[str, float]:
+    """Return the share of each genre, largest first, summing to 1: as heard, else as stated."""
+    shares: dict[str, float] = {}
+    for profile, track, weight in zip(profiles, tracks, weights, strict=True):
+        stated = {track.genre.casefold(): 1.0} if track.genre else {}
+        for genre, share in (profile.genres or stated).items():
+            shares[genre] = shares.get(genre, 0.0) + float(weight) * share
+    whole = sum(shares.values())
+    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return {genre: share / whole for genre, share in ranked if share >= 0.005 * whole}
+
+
+def decades(tracks: Iterable[Track]) -> dict[int, int]:
+    """Return how many songs are of each decade, by its first year; of those whose year is known."""
+    counts: dict[int, int] = {}
+    for track in tracks:
+        if track.year and 1000 <= track.year <= 9999:
+            decade = track.year // 10 * 10
+            counts[decade] = counts.get(decade, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def signature(liked: Liked, count: int = SIGNATURE) -> tuple[Track, ...]:
+    """Return the songs that stand best for all that is liked.
+
+    Each is the one that brings the whole taste closest to some chosen song: the greedy solution of
+    the facility location problem, at least 63% as good as the best one (Nemhauser, Wolsey and
+    Fisher, "An analysis of approximations for maximizing submodular set functions", 1978).
+    """
+    known = unit(liked.vectors[:MOST_LIKES])
+    weights = liked.weights[:MOST_LIKES]
+    alike = known @ known.T
+    covered = np.full(len(known), -1.0, np.float32)
+    chosen: list[int] = []
+    for _ in range(min(count, len(known))):
+        gains = weights @ np.maximum(alike - covered[:, None], 0) * weights
+        gains[chosen] = -1
+        best = int(np.argmax(gains))
+        chosen.append(best)
+        covered = np.maximum(covered, alike[:, best])
+    return tuple(liked.tracks[row] for row in chosen)
+
+
+def changed(liked: Liked, now: datetime) -> str:
+    """Say in one sentence what this month's songs have that earlier ones had less of, or less.
+
+    Only what differs by more than chance is said: Welch's t above `CERTAIN`.
+    """
+    fresh = [since > now - MONTH for since in liked.since]
+    new, old = _split(liked.profiles, fresh)
+    if not new or not old:
+        return ""
+    songs = f"{len(new)} new song{'s' if len(new) != 1 else ''} this month"
+    if min(len(new), len(old)) < FEWEST:
+        return songs
+    moved = max(
+        ((shift, name) for name in _described((*new, *old)) if (shift := _shift(new, old, name))),
+        key=lambda found: abs(found[0].certainty),
+        default=None,
+    )
+    if moved is None or abs(moved[0].certainty) < CERTAIN:
+        return f"{songs}, much like those before"
+    shift, name = moved
+    return f"{songs}, more {word(name, 100 if shift.now > shift.before else 0)} than before"
+
+
+def _split(
+    profiles: Sequence[Profile], first: Sequence[bool]
+) -> tuple[list[Profile], list[Profile]]:
+    parts: tuple[list[Profile], list[Profile]] = ([], [])
+    for profile, chosen in zip(profiles, first, strict=True):
+        parts[0 if chosen else 1].append(profile)
+    return parts
+
+
+def _described(profiles: Iterable[Profile]) -> list[str]:
+    return sorted({name for profile in profiles for name in profile.percentiles})
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    before: float
+    now: float
+    certainty: float
+
+
+def _shift(new: Sequence[Profile], old: Sequence[Profile], name: str) -> _Shift | None:
+    ours, theirs = (
+        np.array([p.percentiles[name] for p in profiles if name in p.percentiles])
+        for profiles in (new, old)
+    )
+    if min(len(ours), len(theirs)) < FEWEST:
+        return None
+    error = math.sqrt(ours.var(ddof=1) / len(ours) + theirs.var(ddof=1) / len(theirs))
+    apart = float(ours.mean() - theirs.mean())
+    return _Shift(float(theirs.mean()), float(ours.mean()), apart / max(error, 1.0))
+
+
+def word(descriptor: str, place: float) -> str:
+    """Return what to call a song at that place, 0 to 100, of a descriptor."""
+    from musrec.audio.descriptors import DEFINITIONS
+
+    definition = DEFINITIONS[descriptor]
+    return definition.high if place >= 50 else definition.low
+
+
+# Two members --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A song for two.
+
+    Attributes
+    ----------
+    ours, theirs : int
+        0 to 100: the share of the catalogue that suits each of the two less.
+    """
+
+    track: Track
+    profile: Profile
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Two members together.
+
+    Attributes
+    ----------
+    names : pair of str
+    alike : int
+        0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
+        directions. 50 is what two tastes without anything in common would give.
+    meet : tuple of str
+        What both lean to, strongest first, in words with both numbers.
+    part : str
+        Where they differ most, likewise; empty where they do not.
+    genres : mapping of str to float
+        What both like: the smaller share of the two, largest first.
+    both : tuple of Track
+        Songs that both like.
+    songs : tuple of Shared
+        New to both, best for the one it suits less (least misery).
+    portrait : Taste
+        The two against each other, for a picture.
+    """
+
+    names: tuple[str, str]
+    alike: int
+    meet: tuple[str, ...]
+    part: str
+    genres: Mapping[str, float]
+    both: tuple[Track, ...]
+    songs: tuple[Shared, ...]
+    portrait: Taste
+
+
+def blend(
+    names: tuple[str, str],
+    ours: Liked,
+    theirs: Liked,
+    catalogue: Catalogue,
+    *,
+    known: frozenset[str] = frozenset(),
+    count: int = 10,
+) -> Blend:
+    """Put two tastes together.
+
+    Parameters
+    ----------
+    names : pair of str
+    ours, theirs : Liked
+        Neither empty.
+    catalogue : Catalogue
+    known : frozenset of str
+        Ids of tracks that need not be recommended: one of the two knows or dislikes them.
+    count : int
+        How many songs for both.
+
+    Notes
+    -----
+    A list for several people is ranked by the one whom a song suits least, so that nobody gets
+    what they dislike: J. Masthoff, "Group modeling: selecting a sequence of television items to
+    suit a group of viewers", UMUAI 14 (2004).
+    """
+    rows = unit(catalogue.vectors)
+    suits_us, suits_them = suits(ours, rows), suits(theirs, rows)
+    shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
+    one, other = _suited(theirs, ours, catalogue, rows), _suited(ours, theirs, catalogue, rows)
+    means_of_both = (means(ours.profiles, ours.weights), means(theirs.profiles, theirs.weights))
+    meet, part = _leanings(*means_of_both)
+    common = _common_genres(ours, theirs)
+    from musrec.pictures import Taste
+
+    return Blend(
+        names=names,
+        alike=round(100 * (one + other) / 2),
+        meet=meet,
+        part=part,
+        genres=common,
+        both=tuple(track for track in ours.tracks if track.id in shared),
+        songs=_for_both(catalogue, rows, suits_us, suits_them, known | shared, count),
+        portrait=Taste(
+            name=names[0],
+            against=names[1],
+            title=f"{names[0]} and {names[1]}",
+            songs=len(ours) + len(theirs) - len(shared),
+            member=means_of_both[0],
+            server=means_of_both[1],
+            genres=common,
+            signature=tuple(track for track in ours.tracks if track.id in shared)[:SIGNATURE],
+        ),
+    )
+
+
+def suits(liked: Liked, rows: FloatArray) -> FloatArray:
+    """Return (n,), 0 to 1: the share of songs that sound less like what is liked.
+
+    Parameters
+    ----------
+    liked : Liked
+    rows : FloatArray, shape (n, d), unit length
+        Each is as near as the liked song that is nearest to it.
+    """
+    near = nearness(liked, rows)
+    return _places(near, near)
+
+
+def nearness(liked: Liked, rows: FloatArray) -> FloatArray:
+    """Return (n,), -1 to 1: how much each row sounds like the liked song it is nearest to."""
+    own = unit(liked.vectors[:MOST_LIKES])
+    near: FloatArray = (rows @ own.T).max(axis=1, initial=-1.0)
+    return near
+
+
+def _suited(of: Liked, by: Liked, catalogue: Catalogue, rows: FloatArray) -> float:
+    """Return how well one's songs suit the other: the mean share of other songs below them."""
+    songs = unit(of.vectors[:MOST_LIKES])
+    others = rows[~mine(catalogue, (track.id for track in by.tracks))]
+    places = _places(nearness(by, songs), nearness(by, others))
+    return float(np.average(places, weights=of.weights[:MOST_LIKES]))
+
+
+def _places(values: FloatArray, among: FloatArray) -> FloatArray:
+    """Return the share of `among` below each value; equals count half."""
+    if not len(among):
+        return np.full(len(values), 0.5, np.float32)
+    ordered = np.sort(among)
+    below = np.searchsorted(ordered, values, "left")
+    upto = np.searchsorted(ordered, values, "right")
+    return ((below + upto) / (2 * len(ordered))).astype(np.float32)
+
+
+def _leanings(
+    ours: Mapping[str, float], theirs: Mapping[str, float]
+) -> tuple[tuple[str, ...], str]:
+    """Return what both lean to, strongest first, and where they are farthest apart."""
+    from musrec.audio.descriptors import DEFINITIONS
+
+    both = [name for name in DEFINITIONS if name in ours and name in theirs]
+
+    def said(name: str, first: str, second: str) -> str:
+        return f"{first} ({ours[name]:.0f}) and {second} ({theirs[name]:.0f})"
+
+    meeting = [
+        (min(abs(ours[name] - 50), abs(theirs[name] - 50)), name)
+        for name in both
+        if (ours[name] - 50) * (theirs[name] - 50) > 0
+    ]
+    meet = tuple(
+        f"{word(name, ours[name])} ({ours[name]:.0f} and {theirs[name]:.0f})"
+        for strength, name in sorted(meeting, reverse=True)
+        if strength >= MARKED
+    )
+    apart = max(both, key=lambda name: abs(ours[name] - theirs[name]), default=None)
+    if apart is None or abs(ours[apart] - theirs[apart]) < 2 * MARKED:
+        return meet, ""
+    high, low = DEFINITIONS[apart].high, DEFINITIONS[apart].low
+    words = (high, low) if ours[apart] > theirs[apart] else (low, high)
+    return meet, said(apart, f"more {words[0]}", f"more {words[1]}")
+
+
+def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
+    one, other = (genres(liked.profiles, liked.tracks, liked.weights) for liked in (ours, theirs))
+    common = {name: min(share, other[name]) for name, share in one.items() if name in other}
+    ranked = sorted(common.items(), key=lambda item: (-item[1], item[0]))
+    return {name: share for name, share in ranked if share >= 0.01}
+
+
+def _for_both(
+    catalogue: Catalogue,
+    rows: FloatArray,
+    ours: FloatArray,
+    theirs: FloatArray,
+    known: frozenset[str] | set[str],
+    count: int,
+) -> tuple[Shared, ...]:
+    tracks = catalogue.tracks
+    heard = {variety.recording(track) for track in tracks if track.id in known}
+    scores = np.minimum(ours, theirs)
+    recordings = [variety.recording(track) for track in tracks]
+    unwanted = [
+        row
+        for row, (track, name) in enumerate(zip(tracks, recordings, strict=True))
+        if track.id in known or name in heard
+    ]
+    scores[unwanted] = -np.inf
+    # The best few hundred are plenty to choose a varied list from.
+    best = np.argsort(-scores, kind="stable")[: 20 * count]
+    chosen, _, _ = variety.pick_varied(
+        scores[best],
+        rows[best],
+        [variety.main_artist(tracks[row]) for row in best],
+        [recordings[row] for row in best],
+        count=count,
+        variety=0.1,
+        per_artist=1,
+    )
+    return tuple(
+        Shared(
+            tracks[row],
+            catalogue.profiles[row],
+            round(100 * float(ours[row])),
+            round(100 * float(theirs[row])),
+        )
+        for row in (int(best[at]) for at in chosen)
+    )
+
+
+def mine(catalogue: Catalogue, liked: Iterable[str]) -> NDArray[np.bool_]:
+    """Return (n,) which songs of the catalogue are among those ids."""
+    wanted = set(liked)
+    return np.array([track.id in wanted for track in catalogue.tracks], bool)
+
+
+# What a member did --------------------------------------------------------------------------------
+
+KINDS: Mapping[str, frozenset[FeedbackKind]] = {
+    "all": frozenset(FeedbackKind),
+    "liked": frozenset((FeedbackKind.LIKE,)),
+    "disliked": frozenset((FeedbackKind.DISLIKE,)),
+    "played": frozenset(
+        (FeedbackKind.PLAY, FeedbackKind.FINISH, FeedbackKind.REPEAT, FeedbackKind.PREVIEW)
+    ),
+    "skipped": frozenset((FeedbackKind.SKIP, FeedbackKind.NEXT)),
+}
+"""What a history can be narrowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which part of a history.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    text : str
+        Part of a title or artist; empty for any.
+    """
+
+    kind: str = "all"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One page of what a member did, the newest first.
+
+    Attributes
+    ----------
+    page, pages : int
+        From 0; there is at least one, which may be empty.
+    total : int
+        How many events there are on all pages.
+    """
+
+    events: tuple[tuple[Feedback, Track], ...]
+    page: int
+    pages: int
+    total: int
+
+
+def history(
+    events: Sequence[Feedback], tracks: Mapping[str, Track], filters: Filters, page: int, size: int
+) -> History:
+    """Return one page of some events; a page that is not there is the nearest one."""
+    kinds, text = KINDS.get(filters.kind, KINDS["all"]), variety.plain(filters.text)
+    chosen = [
+        (event, track)
+        for event in events
+        if event.kind in kinds
+        and (track := tracks.get(event.track)) is not None
+        and text in variety.plain(f"{track.title} {track.artist}")
+    ]
+    pages = max(1, -(-len(chosen) // size))
+    page = min(max(page, 0), pages - 1)
+    return History(tuple(chosen[page * size : (page + 1) * size]), page, pages, len(chosen))
