@@ -190,13 +190,13 @@ class Admin(commands.Cog):
 
 def _services(all_health: Sequence[ProviderHealth]) -> str:
     """Name the services that answer, those in trouble with the reason, and those that are off."""
-    groups: dict[str, list[str]] = {"🟢": [], "🟠": [], "⚪": []}
+    groups: dict[str, list[str]] = {"🟢 asked": [], "🟠 in trouble": [], "⚪ off": []}
     for health in all_health:
         if not health.on:
-            groups["⚪"].append(health.name)
+            groups["⚪ off"].append(health.name)
         elif health.breaker == "closed":
-            groups["🟢"].append(health.name)
+            groups["🟢 asked"].append(health.name)
         else:
-            groups["🟠"].append(f"{health.name} ({words.plain(health.last_error, 80)})")
-    named = [f"{sign} {', '.join(names)}" for sign, names in groups.items() if names]
+            groups["🟠 in trouble"].append(f"{health.name} ({words.plain(health.last_error, 80)})")
+    named = [f"{sign}: {', '.join(names)}" for sign, names in groups.items() if names]
     return "**Services**\n" + "\n".join(named)

@@ -117,6 +117,7 @@ class FakeDiscord:
         self.flags = 0
         self.waiters: list[tuple[Any, asyncio.Future]] = []
         self.rate = rate or {}
+        self.usual_rate = (50, 1.0)
         self.hits: dict[str, list[float]] = {}
         self.guild_channel(self.channel_id, "music")
 
@@ -281,7 +282,7 @@ class FakeDiscord:
             return await handler(req)
         resource = req.match_info.route.resource
         route = f"{req.method} {resource.canonical if resource else req.path}"
-        limit, window = self.rate.get(route, (50, 1.0))
+        limit, window = self.rate.get(route, self.usual_rate)
         now = time.monotonic()
         key = route + req.match_info.get("c", "")
         hits = self.hits[key] = [h for h in self.hits.get(key, []) if now - h < window]
@@ -1042,6 +1043,21 @@ class FakeDiscord:
     async def answered(self, i: J) -> J:
         """Wait until an interaction is answered."""
         return i if i["answered"] else await self.wait("answer", lambda other: other is i)
+
+    def forget(self) -> None:
+        """Drop what is only kept for tests to look at."""
+        for kept in (
+            self.messages,
+            self.reactions,
+            self.files,
+            self.interactions,
+            self.requests,
+            self.bodies,
+            self.hits,
+        ):
+            kept.clear()
+        for connection in self.sessions.values():
+            connection.log.clear()
 
     def command(self, name: str) -> J:
         return next(c for c in self.commands if c["name"] == name)

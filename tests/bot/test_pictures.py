@@ -1,0 +1,107 @@
+"""What members see: every kind of message, rendered by chromium and looked at for gaps.
+
+``MUSREC_PICTURES=docs/pictures python -m pytest tests/bot/test_pictures.py`` writes the pictures.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import simcord
+
+from bot.app import Bot
+from musrec.service import Service
+from tests.bot.world import CDN, World, pressable, settings_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CHROMIUM = Path("/usr/bin/chromium")
+HEARD = ("cynicmusic--waterworks.opus", "mateus-reis-kzr--citychill.ogg", "tim-beek--pink-blue.mp3")
+FOLDER = os.environ.get("MUSREC_PICTURES")
+"""Where pictures are kept; all kinds are drawn then, from a larger catalogue."""
+QUICK = ("card", "why", "setup")
+ASKED = "alexandre-almeida-m374lx--speed.ogg"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser that draws."""
+    if not CHROMIUM.is_file():
+        pytest.skip(f"there is no {CHROMIUM}: install chromium to render messages")
+    for name in ("playwright", "linkify_it", "regex"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: it is one of the dev dependencies")
+    return CHROMIUM
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service_of_music(chromium: Path, music: Path, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service that has heard real music, and nothing else."""
+    settings = settings_for(tmp_path)
+    alone = settings.catalogue.model_copy(update={"starter": False})
+    async with Service.open(settings.model_copy(update={"catalogue": alone})) as service:
+        heard = [music] if FOLDER else [music / name for name in HEARD]
+        async for step in service.add(heard):
+            assert not step.problem
+        yield service
+
+
+@pytest.fixture
+def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SimCord use Debian's chromium, where it would download one of its own."""
+    from playwright.async_api import BrowserType
+
+    launch = BrowserType.launch
+
+    async def here(self: BrowserType, **given: Any) -> Any:
+        return await launch(self, executable_path=str(chromium), args=["--no-sandbox"], **given)
+
+    monkeypatch.setattr(BrowserType, "launch", here)
+
+
+@pytest.mark.usefixtures("_launched_here")
+async def test_every_kind_of_message_can_be_looked_at(
+    service_of_music: Service, music: Path, tmp_path: Path
+) -> None:
+    folder = Path(FOLDER or tmp_path)
+    bot = Bot(service_of_music.settings, service_of_music, cdn_hosts=CDN, guild_ready_timeout=0.01)
+    async with simcord.run(bot, shard_count=1, settle_timeout=60, check_errors=False) as env:
+        env.backend.bot_user.name = "musrec"
+        guild = env.create_guild()
+        channel = guild.create_text_channel("music")
+        alice, bob = (guild.add_member(env.create_user(name)) for name in ("alice", "bob"))
+        room = World(env, service_of_music, bot, guild, channel, alice, bob)
+        owner = room.guild_owner()
+
+        card = await room.ask(clip=(ASKED, (music / ASKED).read_bytes()))
+        await bob.react(card.message, "👍")
+        shown = {"card": card}
+        for name, start in (("why", "why:"), ("thumb", "like:"), ("preview", "play:")):
+            result = await alice.click(card.message, custom_id=pressable(card, start))
+            shown[name] = result.response
+        for command in ("help", "status", "history", "privacy show", "privacy delete"):
+            result = await alice.slash(channel, command)
+            shown[command.replace(" ", "-")] = result.response
+        found = await alice.slash(channel, "search", song="city")
+        shown["search"] = found.response
+        shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))
+        shown["setup"] = (await owner.slash(channel, "setup")).response
+
+        async with env.preview(
+            channel, viewers=[alice, owner], layout="message", width=640, height=900
+        ) as preview:
+            for name in shown if FOLDER else QUICK:
+                message = shown[name]
+                capture = await preview.screenshot(
+                    folder / f"{name}.png",
+                    target=message.message,
+                    viewer=owner if name == "setup" else alice,
+                )
+                assert capture.complete, (name, capture.diagnostics)
+                assert capture.output_height > 80
