@@ -35,6 +35,10 @@ PERSONAL = ("members", "learned", "nearness")
 """Signals that need likes."""
 
 
+ASKED_DAMPING = 0.3
+"""Decided, not fitted, as the weight of `sound` is: who names a song has said what they want."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How much is known: what the weights of a blend follow.
@@ -70,15 +74,22 @@ class Blend:
     coefficients: Mapping[str, tuple[float, ...]]
     made: str = ""
 
-    def weights(self, evidence: Evidence) -> dict[str, float]:
+    def weights(self, evidence: Evidence, *, asked: bool = False) -> dict[str, float]:
         """Return signal to weight, 0 or above.
 
         Nothing liked leaves nothing to learn from: `members`, `learned` and `nearness` are then 0.
+
+        Parameters
+        ----------
+        asked : bool
+            Whether a song was asked about: what is popular then counts for less, `ASKED_DAMPING`.
         """
         out = {}
         for signal, coefficients in self.coefficients.items():
             weight = sum(a * b for a, b in zip(coefficients, evidence.features(), strict=True))
             out[signal] = 0.0 if signal in PERSONAL and not evidence.liked else max(weight, 0.0)
+            if asked and TERM_OF[signal] == "popularity":
+                out[signal] *= ASKED_DAMPING
         return out
 
     def json(self) -> str:

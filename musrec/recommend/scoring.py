@@ -27,7 +27,7 @@ SHORTLIST = 1_000
 SAMPLE = 1_000
 """Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
 
-VARIETY = 0.5
+VARIETY = 0.85
 """What full likeness to a song already picked takes off a score, as a share of the lead that the
 best candidate has over the fiftieth: variety trades among songs that are close in score."""
 
@@ -197,7 +197,7 @@ class Scoring:
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
         evidence = hybrid.Evidence(fitted.active, len(profile))
-        self.weights = hybrid.tilted(blend.weights(evidence), arm, adventurous)
+        self.weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
         self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
         self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)

@@ -1,0 +1,81 @@
+"""The whole evaluation and the fit of the blend, on a made-up town with a known taste."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from musrec.evaluate import recommend
+from musrec.recommend.hybrid import PERSONAL, Blend, Evidence, shipped
+from musrec.train import blend
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    """Four scenes; members love one, tags tell which is which, with some noise in both."""
+    folder = tmp_path_factory.mktemp("lastfm")
+    rng = np.random.default_rng(0)
+    users, artists, scenes = 40, 240, 4
+    plays, tags = [], []
+    for user in range(1, users + 1):
+        own = np.flatnonzero(np.arange(artists) % scenes == user % scenes)
+        heard = {*rng.choice(own, 16, replace=False), *rng.choice(artists, 4, replace=False)}
+        for artist in sorted(heard):
+            plays.append((user, artist + 1, int(rng.integers(1, 500))))
+            tag = artist % scenes if rng.random() < 0.8 else rng.integers(scenes)
+            tags += [(user, artist + 1, tag * 200 + int(rng.integers(200))) for _ in range(4)]
+    names = [(artist + 1, f"Artist {artist}") for artist in range(artists)]
+    for name, header, rows in (
+        ("artists", "id\tname", names),
+        ("user_artists", "userID\tartistID\tweight", plays),
+        ("user_tagged_artists", "userID\tartistID\ttagID", tags),
+    ):
+        with gzip.open(folder / f"{name}.tsv.gz", "wt") as file:
+            file.write("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reports(town):
+    return recommend.run(town, seeds=(0,), sizes=(15, 1_000), simulated=5)
+
+
+def table(report, *key):
+    return {row[: len(key) or 1]: row for row in report.rows}
+
+
+def test_every_part_reports(reports):
+    titles = [report.title for report in reports]
+    assert len(titles) == 5
+    assert all(report.markdown().count("|") > 10 for report in reports)
+
+
+def test_the_hybrid_finds_the_scene_and_chance_does_not(reports):
+    at_all = {row[1]: row[2] for row in reports[0].rows if row[0] == 40}
+    assert at_all["hybrid"] > 2 * at_all["popular"]
+    assert set(at_all) >= {"popular", "tags", "item-kNN", "user-kNN", "EASE", "hybrid"}
+    cold = {row[0]: row[1] for row in reports[1].rows}
+    assert cold["hybrid"] > cold["random"]
+
+
+def test_explanations_add_up_and_their_causes_matter(reports):
+    values = dict(reports[3].rows)
+    assert values["cards whose score is the sum of its terms"] == 1
+    assert values["cards whose rank falls without the named causes"] >= 0.95
+
+
+def test_the_same_seed_gives_the_same_blend(town):
+    first = blend.fit(town, sizes=(20,), histories=(2, 1_000))
+    assert first == blend.fit(town, sizes=(20,), histories=(2, 1_000))
+    assert Blend.read(first.json()).coefficients.keys() == first.coefficients.keys()
+    assert "40 members x 240 artists" in first.made
+
+
+def test_the_shipped_blend_follows_the_evidence():
+    newcomer, regular = Evidence(50, 0), Evidence(50, 40)
+    none, some = shipped().weights(newcomer), shipped().weights(regular)
+    assert not any(none[name] for name in PERSONAL)
+    assert any(some[name] > 0 for name in PERSONAL)
+    assert all(weight >= 0 for weight in some.values())
+    assert none["sound"] > 0
+    assert "musrec train blend" in shipped().made
