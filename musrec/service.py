@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from musrec import drops
+from musrec.audio.decode import LARGEST, WHOLE_SECONDS
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -73,9 +74,6 @@ log = logging.getLogger(__name__)
 AUDIO_SUFFIXES = frozenset(
     (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
 )
-LARGEST_FILE = 512 * 1024 * 1024
-"""Bytes; a larger file is refused before it is read."""
-
 REFIT_AFTER = 25
 """Events after which members are compared anew; until then each thumb acts on its own member."""
 
@@ -467,7 +465,7 @@ class Service:
             analysis=heard.analysis if heard else None,
             profile=heard.profile if heard else None,
             picks=picks,
-            notes=(*self.notes, *chosen.notes),
+            notes=(*self.notes, *_short(heard), *chosen.notes),
         )
 
     async def _hear_around(self, track: Track, progress: Progress | None) -> None:
@@ -1223,9 +1221,9 @@ def read_clip(path: Path) -> bytes:
     NotAudio
         It is far larger than any song.
     """
-    if path.stat().st_size > LARGEST_FILE:
+    if path.stat().st_size > LARGEST:
         raise NotAudio(
-            f"It is larger than {LARGEST_FILE // 2**20} MiB.", "Send a shorter excerpt of it."
+            f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
     return path.read_bytes()
 
@@ -1237,6 +1235,13 @@ def _present(answer: P | Missing) -> P:
     if isinstance(answer, Missing):
         raise NotFound(answer.sentence, answer.hint)
     return answer
+
+
+def _short(heard: Heard | None) -> tuple[str, ...]:
+    if heard is None or heard.analysis.seconds >= WHOLE_SECONDS:
+        return ()
+    said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for tempo and key."
+    return (f"{said} Ten seconds or more give a better answer.",)
 
 
 def _no_music(kind: SoundKind) -> str:
