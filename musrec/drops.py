@@ -406,7 +406,8 @@ async def _carry_out(service: Service, poster: Poster, issue: Issue, clock: Cloc
         return State.OPEN
     asked = {post.part for post in issue.posts} & {Part.QUESTIONS, Part.INVITATION}
     state = State.ASKED if asked else State.POSTED
-    await store.finish_issue(issue, state, drop.following(clock()))
+    if not await store.finish_issue(issue, state, drop.following(clock())):
+        return State.OPEN
     if asked:
         await _lose_patience(service, poster, drop, "Nobody answered me.")
     return state
@@ -538,6 +539,8 @@ async def _seeds(service: Service, issue: Issue, liked: Sequence[str]) -> list[H
     """Choose liked songs to look around this week: other ones every week, newer ones rather."""
     import numpy as np
 
+    if not liked:
+        return []
     rng = np.random.default_rng(list(f"{issue.drop.id} {issue.week}".encode()))
     chances = np.linspace(1, 2, len(liked))
     order = rng.choice(len(liked), len(liked), replace=False, p=chances / chances.sum())
@@ -602,8 +605,8 @@ def personal(
         found = ask(1, Seed(heard.place, heard.track, heard.profile)).picks
         _take(chosen, (Choice(Part.SOUND, pick, words, heard) for pick in found), len(chosen) + 1)
     if (left := size - brave - len(chosen)) > 0:
-        found = ask(2 * left).picks
-        _take(chosen, map(_unasked, sorted(found, key=_for_other_reasons)), size - brave)
+        found = sorted(ask(3 * left).picks, key=lambda pick: not _spoken_for(pick))
+        _take(chosen, map(_unasked, found), size - brave)
     if brave:
         # Where every genre is liked already, what is left is being tried out.
         found = ask(1, brave=True).picks
@@ -629,15 +632,16 @@ def _take(chosen: list[Choice], candidates: Iterable[Choice], until: int) -> Non
             artists |= {artist} - {""}
 
 
-def _for_other_reasons(pick: Pick) -> bool:
-    return "members" not in pick.explanation.causes
+def _spoken_for(pick: Pick) -> str:
+    """Return what members who like the same say for a song; empty where none does."""
+    return next((t.because for t in pick.terms if t.name == "members" and t.value > 0), "")
 
 
 def _unasked(pick: Pick) -> Choice:
     """Say what speaks for a song that was found from the member alone."""
-    if _for_other_reasons(pick):
-        return Choice(Part.TASTE, pick, "For your taste as a whole.")
-    return Choice(Part.MEMBERS, pick, "From members who like what you like.")
+    if because := _spoken_for(pick):
+        return Choice(Part.MEMBERS, pick, f"From members like you: {because}.")
+    return Choice(Part.TASTE, pick, "For your taste as a whole.")
 
 
 def _brave_words(pick: Pick, genres: frozenset[str], *, outside: bool) -> str:

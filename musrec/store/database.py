@@ -888,15 +888,21 @@ class Store:
         async with self._write() as connection:
             await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
 
-    async def finish_issue(self, issue: Issue, state: State, following: datetime) -> None:
-        """Mark how an issue ended, unless it is in other hands; the drop sleeps until then."""
-        await self._let_go(issue, following, state=state.value)
+    async def finish_issue(self, issue: Issue, state: State, following: datetime) -> bool:
+        """Mark how an issue ended; the drop sleeps until `following`.
+
+        Returns
+        -------
+        bool
+            False where it is in other hands by now, or gone.
+        """
+        return await self._let_go(issue, following, state=state.value)
 
     async def release_issue(self, issue: Issue, again_at: datetime) -> None:
         """Let an issue be claimed again, but not before that."""
         await self._let_go(issue, again_at, leased_until=again_at)
 
-    async def _let_go(self, issue: Issue, wake_at: datetime, **values: Any) -> None:
+    async def _let_go(self, issue: Issue, wake_at: datetime, **values: Any) -> bool:
         async with self._write() as connection:
             held = await connection.execute(
                 drop_issues.update()
@@ -907,6 +913,7 @@ class Store:
                 await connection.execute(
                     drops.update().where(drops.c.id == issue.drop.id).values(wake_at=wake_at)
                 )
+            return held.rowcount > 0
 
     async def reopen_issue(self, drop: int, now: datetime) -> bool:
         """Go on with the issue whose questions were answered; say whether one was waiting."""
