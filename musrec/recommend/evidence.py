@@ -39,12 +39,12 @@ SIGNALS: Mapping[FeedbackKind, Signal] = {
     FeedbackKind.LIKE: Signal(1.0, 730.0),
     FeedbackKind.DISLIKE: Signal(-1.0, 730.0),
     FeedbackKind.MORE: Signal(0.5, 180.0),
-    FeedbackKind.REPEAT: Signal(0.5, 180.0),
-    FeedbackKind.FINISH: Signal(0.3, 180.0),
-    FeedbackKind.PLAY: Signal(0.15, 90.0),
+    FeedbackKind.REPEAT: Signal(0.6, 180.0),
+    FeedbackKind.FINISH: Signal(0.5, 180.0),
+    FeedbackKind.PLAY: Signal(0.2, 90.0),
     FeedbackKind.PREVIEW: Signal(0.1, 30.0),
     FeedbackKind.NEXT: Signal(-0.1, 30.0),
-    FeedbackKind.SKIP: Signal(-0.3, 90.0),
+    FeedbackKind.SKIP: Signal(-0.5, 90.0),
 }
 
 IMPLICIT_LIMIT = 0.8

@@ -211,7 +211,7 @@ def signals(
         nobody = np.full((len(members), missing), np.nan, np.float32)
         members = np.hstack([members, nobody])
         learned = np.hstack([learned, model.unseen(profiles, content[-missing:])])
-    centres = likes @ content / np.maximum(likes.sum(axis=1), 1e-9)
+    centres = likes @ content / np.maximum(abs(likes).sum(axis=1), 1e-9)
     common = {"popularity": np.log1p(counts), "reputation": reputation}
     whole = standardised(members + np.nan_to_num(learned)).deviation
     return {
@@ -235,7 +235,7 @@ def _centred(part: FloatArray, deviation: FloatArray) -> Standardised:
 
 
 def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
-    """Return unit vectors (n, d) at a length that follows the square root of reputation.
+    """Return unit vectors (n, d) at a length that follows reputation, 1 for the greatest.
 
     A song many know is the safer one of two that sound alike. Where no reputation is known at all
     every length is 1; where it is known of some, the others count as the middle of those.
@@ -243,5 +243,5 @@ def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
     known = reputation > 0
     if not known.any():
         return vectors
-    length = np.sqrt(np.where(known, reputation, np.median(reputation[known])))
+    length = np.where(known, reputation, np.median(reputation[known]))
     return np.asarray(vectors * (length / length.max())[:, None], np.float32)

@@ -36,6 +36,9 @@ _CONTENDERS = 50
 DISLIKE_FORCE = 6.0
 """What the same sound as a disliked song takes off a score."""
 
+DISLIKE_PULL = 0.35
+"""How far a dislike moves the middle of a member's taste, against a like."""
+
 FACET_FORCE = 1.0
 """How much a member's own facet weights move a score, against equal weights."""
 
@@ -219,11 +222,19 @@ class Scoring:
         return {"sound": hybrid.standardised(self.similarity[None])} | hybrid.signals(
             self.fitted.model,
             self.profile,
-            _row(self.liked.rows, self.liked.weights, n),
+            self._taste(n),
             self.songs.content,
             np.pad(self.fitted.counts, (0, n - len(self.fitted.counts))),
             self.songs.reputation,
         )
+
+    def _taste(self, n: int) -> csr_matrix:
+        """Return (1, n): likes, and dislikes as far as they say what else is not liked."""
+        rows = np.concatenate([self.liked.rows, self.disliked.rows])
+        if not self.liked.rows.size:
+            return _row(rows[:0], self.liked.weights, n)
+        against = self.disliked.weights * (-DISLIKE_PULL)
+        return _row(rows, np.concatenate([self.liked.weights, against]), n)
 
     def _shortlist(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         if len(rows) <= SHORTLIST:
