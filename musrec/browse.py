@@ -92,7 +92,7 @@ def _plane(rows: FloatArray) -> tuple[FloatArray, float]:
     axes = min(2, *rows.shape)
     found = PCA(axes, svd_solver="covariance_eigh")
     centred = rows - rows.mean(axis=0)
-    if not centred.any():
+    if np.abs(centred).max() < 1e-6:  # songs that are all the same
         return np.zeros((len(rows), 2), np.float32), 1.0
     points = np.zeros((len(rows), 2), np.float32)
     points[:, :axes] = found.fit_transform(centred)

@@ -1,0 +1,268 @@
+"""Playlists: names that harm nothing, files that open everywhere, and what comes next in a list."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from musrec import playlists
+from musrec.model import FeedbackKind, NotFound, Track
+from musrec.playlists import PlaylistError
+from musrec.service import Service
+from musrec.settings import Settings
+from musrec.store import schema
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """One service with the songs that come with the package; each test has members of its own."""
+    settings = Settings.model_validate({"paths": {"data": tmp_path_factory.mktemp("store")}})
+    async with Service.open(settings) as opened:
+        yield opened
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("  Late   night ", "Late night"),
+        ("road\ntrip\t\x00 2026", "road trip 2026"),
+        ("@everyone", "@everyone"),
+        ("👩‍🎤 set", "👩‍🎤 set"),
+        ("🔥", "🔥"),
+        ("\u202egnp.exe\u202c", "gnp.exe"),
+        ("e\u0301te\u0301", "été"),
+        ("=HYPERLINK(1)", "=HYPERLINK(1)"),
+    ],
+)
+async def test_a_name_is_one_line_that_shows(typed: str, name: str) -> None:
+    assert playlists.clean_name(typed) == name
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200d", "\n\t", "\u202e", "x" * 81])
+async def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(typed: str) -> None:
+    with pytest.raises(PlaylistError) as raised:
+        playlists.clean_name(typed)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("Été à Paris!", "ete-a-paris.csv"),
+        ("../../etc/passwd", "etc-passwd.csv"),
+        ("CON", "playlist-con.csv"),
+        ("🔥🔥", "playlist.csv"),
+        ("..", "playlist.csv"),
+        ("a" * 80, "a" * 60 + ".csv"),
+    ],
+)
+async def test_a_file_name_is_safe_on_every_system(name: str, file: str) -> None:
+    assert playlists.safe_file_name(name, "csv") == file
+
+
+async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
+    made = await service.make_playlist("names", "Ｌate Night")
+    with pytest.raises(PlaylistError, match="already"):
+        await service.make_playlist("names", "late  night")
+    assert (await service.playlist("names", "LATE NIGHT")).id == made.id
+    await service.make_playlist("other", "late night")  # somebody else's is another one
+    with pytest.raises(NotFound, match="no playlist called dawn") as raised:
+        await service.playlist("names", "dawn")
+    assert "Ｌate Night" in raised.value.hint
+    with pytest.raises(NotFound, match="no playlist yet"):
+        await service.playlist("nobody", "dawn")
+
+
+# Size ---------------------------------------------------------------------------------------------
+
+
+async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) -> None:
+    for number in range(40):
+        await service.make_playlist("maker", f"list {number:03d}")
+    kept = await service.store.playlists("maker")
+    assert [playlist.name for playlist in kept] == [f"list {n:03d}" for n in range(40)]
+    for number in range(40, playlists.MOST_PLAYLISTS):
+        await service.make_playlist("maker", f"list {number:03d}")
+    with pytest.raises(PlaylistError, match="which is the most"):
+        await service.make_playlist("maker", "one more")
+    assert len(await service.store.playlists("maker")) == playlists.MOST_PLAYLISTS
+
+
+async def test_five_thousand_songs_keep_their_order_leave_and_are_continued(
+    service: Service,
+) -> None:
+    known = [track.id for track in service.catalogue.tracks[:20]]
+    ids = [*known, *(f"many{n:06d}" for n in range(4980))]
+    empty = {"artists": ["A"], "links": {}, "provenance": {}, "added_at": datetime.now(UTC)}
+    async with service.store._write() as connection:
+        await connection.execute(
+            schema.tracks.insert(), [{"id": id_, "title": id_, **empty} for id_ in ids[20:]]
+        )
+    playlist = await service.make_playlist("hoarder", "everything")
+    assert await service.add_to_playlist(playlist, [*ids, *ids[:7]]) == 5000
+    assert await service.add_to_playlist(playlist, ids[:3]) == 0
+    playlist = await service.playlist("hoarder", "everything")
+    assert playlist.songs == 5000
+    kept = [track.id for track in await service.store.playlist_songs(playlist.id)]
+    assert kept == ids
+    for how in playlists.FORMATS:
+        assert (await service.export_playlist(playlist, how)).data.count(b"\n") < 70_000
+    assert await service.store.remove_from_playlist(playlist.id, ids[2500])
+    assert not await service.store.remove_from_playlist(playlist.id, ids[2500])
+    assert (await service.playlist("hoarder", "everything")).songs == 4999
+    full = await service.store.add_to_playlist(playlist, [ids[2500]], 4999)
+    assert full == 0
+
+
+# What comes next ----------------------------------------------------------------------------------
+
+
+async def test_a_playlist_is_continued_in_its_own_vein(service: Service) -> None:
+    catalogue = service.catalogue
+    metal = [track for track in catalogue.tracks if track.genre == "metal"][:12]
+    playlist = await service.make_playlist("metalhead", "loud")
+    await service.add_to_playlist(playlist, [track.id for track in metal])
+    playlist = await service.playlist("metalhead", "loud")
+    answer = await service.continue_playlist(playlist, count=10)
+    picked = [pick.track for pick in answer.picks]
+    assert len(picked) == 10
+    assert not {track.id for track in metal} & {track.id for track in picked}
+    assert sum(track.genre in ("metal", "rock") for track in picked) >= 8
+    artists = [track.artist for track in picked]
+    assert max(artists.count(artist) for artist in artists) <= playlists.PER_ARTIST
+    for pick in answer.picks:
+        assert pick.score == pytest.approx(sum(term.value for term in pick.terms))
+        assert pick.explanation.sentence
+    again = await service.continue_playlist(playlist, count=10)
+    assert not {t.id for t in picked} & {p.track.id for p in again.picks}
+
+
+async def test_an_empty_playlist_has_nothing_to_go_on(service: Service) -> None:
+    playlist = await service.make_playlist("blank", "empty")
+    with pytest.raises(NotFound, match="heard no song of empty"):
+        await service.continue_playlist(playlist)
+
+
+async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
+    playlist = await service.make_playlist("quiet", "before")
+    await service.store.choose("quiet", paused=True)
+    with pytest.raises(PlaylistError, match="keep nothing new"):
+        await service.make_playlist("quiet", "after")
+    with pytest.raises(PlaylistError, match="keep nothing new"):
+        await service.add_to_playlist(playlist, [service.catalogue.tracks[0].id])
+    # What was there stays theirs to read and to throw away.
+    assert await service.store.playlist_songs(playlist.id) == []
+    assert await service.store.remove_playlist(playlist.id)
+
+
+async def test_songs_stay_where_feedback_is_taken_back(service: Service) -> None:
+    track = service.catalogue.tracks[3].id
+    playlist = await service.make_playlist("fickle", "kept")
+    await service.add_to_playlist(playlist, [track])
+    await service.learn("fickle", track, FeedbackKind.LIKE)
+    await service.forget("fickle", track, FeedbackKind.LIKE)
+    assert [t.id for t in await service.store.playlist_songs(playlist.id)] == [track]
+
+
+@pytest.mark.parametrize(("count", "last"), [(3, 3), (40, 40), (41, 41), (5000, 5000)])
+async def test_seeds_come_from_the_whole_list(count: int, last: int) -> None:
+    chosen = [int(t.id) for t in playlists.spread([Track(str(n), "") for n in range(1, count + 1)])]
+    assert len(chosen) == len(set(chosen)) == min(count, playlists.MOST_SEEDS)
+    assert chosen == sorted(chosen)
+    assert chosen[-1] == last
+    assert chosen[0] <= -(-count // playlists.MOST_SEEDS)
+
+
+# Files --------------------------------------------------------------------------------------------
+
+SPOTIFY = "4uLU6hMCjMI75M1A2tKUQC"
+SONGS = [
+    Track(
+        "aaaaaaaaaa",
+        '=HYPERLINK("http://evil.example","x")',
+        ("@SUM(A1)", "\t=1+1"),
+        album="-2+3",
+        year=1999,
+        isrc="GBAYE0601498",
+        duration=201.4,
+        identities={"spotify": SPOTIFY},
+        links={
+            "youtube": "https://youtu.be/x",
+            "spotify": f"https://open.spotify.com/track/{SPOTIFY}",
+        },
+    ),
+    Track(
+        "bbbbbbbbbb", "Two\nlines\r\n#EXTINF:0,forged", ("Zoë",), links={"deezer": "https://d/2"}
+    ),
+    Track("cccccccccc", "＝full width", ()),
+    Track(
+        "dddddddddd",
+        "Bad links",
+        ("A",),
+        identities={"spotify": "x\nspotify:track:0"},
+        links={"web": "javascript:alert(1)", "other": "https://a/\nhttps://b/"},
+    ),
+]
+
+
+async def test_no_cell_of_a_csv_is_a_formula() -> None:
+    made = playlists.export("songs", SONGS, "csv")
+    header, *rows = csv.reader(io.StringIO(made.data.decode("utf-8-sig"), newline=""))
+    assert header[:3] == ["title", "artists", "album"]
+    assert len(rows) == len(SONGS)
+    assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r\n＝" and cell]
+    first = dict(zip(header, rows[0], strict=True))
+    assert first["title"] == "'" + SONGS[0].title
+    assert first["year"] == "1999"
+    assert first["link"] == f"https://open.spotify.com/track/{SPOTIFY}"
+
+
+async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
+    made = playlists.export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
+    lines = made.data.decode().splitlines()
+    assert lines[0] == "#EXTM3U"
+    assert lines[2] == "#PLAYLIST:Näme #EXTM3U"
+    assert [line for line in lines if not line.startswith("#")] == [
+        f"https://open.spotify.com/track/{SPOTIFY}",
+        "https://d/2",
+        "/music/full width.mp3",
+    ]
+    assert sum(line.startswith("#EXTINF:") for line in lines) == 3
+    assert "#EXTINF:201," in made.data.decode()
+    assert [track.id for track in made.missing] == ["dddddddddd"]
+
+
+async def test_json_holds_every_link_as_it_is() -> None:
+    body = json.loads(playlists.export("songs", SONGS, "json").data)
+    assert body["name"] == "songs"
+    assert [song["title"] for song in body["songs"]] == [track.title for track in SONGS]
+    assert body["songs"][0]["links"] == dict(SONGS[0].links)
+
+
+async def test_spotify_gets_addresses_of_what_it_is_known_to_have() -> None:
+    made = playlists.export("songs", SONGS, "spotify")
+    assert made.data.decode() == f"spotify:track:{SPOTIFY}\n"
+    assert [track.id for track in made.missing] == ["bbbbbbbbbb", "cccccccccc", "dddddddddd"]
+
+
+async def test_files_of_this_machine_are_named_to_its_owner_alone(service: Service) -> None:
+    from musrec.store.database import FileStamp
+
+    track = service.catalogue.tracks[5]
+    await service.store.keep_file(FileStamp("/music/five.flac", 1, 1), track.id)
+    playlist = await service.make_playlist("owner", "local")
+    await service.add_to_playlist(playlist, [track.id])
+    assert b"/music/five.flac" in (await service.export_playlist(playlist, "m3u8", local=True)).data
+    for how in playlists.FORMATS:
+        assert b"five.flac" not in (await service.export_playlist(playlist, how)).data

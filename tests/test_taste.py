@@ -1,0 +1,495 @@
+"""Taste, blends, the map, comparisons, galleries, searching, history; and what goes is gone."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from PIL import Image
+
+from musrec import browse, taste
+from musrec.audio.descriptors import DEFINITIONS
+from musrec.model import (
+    Analysis,
+    Catalogue,
+    FeedbackKind,
+    Harmony,
+    NotFound,
+    Picture,
+    Profile,
+    Rhythm,
+    Spectrogram,
+    Track,
+)
+from musrec.privacy import AREAS
+from musrec.service import Service
+from musrec.settings import Settings
+from musrec.store import schema
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """One service with the songs that come with the package; each test has members of its own."""
+    settings = Settings.model_validate({"paths": {"data": tmp_path_factory.mktemp("store")}})
+    async with Service.open(settings) as opened:
+        yield opened
+
+
+def songs(service: Service, genre: str, count: int, start: int = 0) -> list[Track]:
+    """Songs of a genre; one of each artist first."""
+    known: set[str] = set()
+    first, rest = [], []
+    for track in service.catalogue.tracks:
+        if track.genre == genre:
+            (rest if track.artist in known else first).append(track)
+            known.add(track.artist)
+    return [*first, *rest][start : start + count]
+
+
+async def like(service: Service, member: str, tracks: Sequence[Track]) -> None:
+    for track in tracks:
+        await service.learn(member, track.id, LIKE)
+
+
+def ids(tracks: Sequence[Track]) -> set[str]:
+    return {track.id for track in tracks}
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    with Image.open(io.BytesIO(picture.png)) as image:
+        return image.size
+
+
+# Taste --------------------------------------------------------------------------------------------
+
+
+async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> None:
+    liked = songs(service, "metal", 6)
+    await like(service, "loud", liked)
+    for number, genre in enumerate(("classical", "jazz", "country")):
+        await like(service, f"other {number}", songs(service, genre, 5))
+    found, picture = await service.taste("loud", "Lou")
+    assert found.songs == 6
+    assert found.against == "the server"
+    assert found.member["intensity"] > found.server["intensity"] + 20
+    assert max(found.genres, key=lambda name: found.genres[name]) == "metal"
+    assert len(ids(found.signature)) == 3
+    assert ids(found.signature) <= ids(liked)
+    assert "Lou" in picture.alt
+    assert all(str(track) in picture.alt for track in found.signature)
+    assert size(picture) == (picture.width, picture.height)
+    # A thumb down, and a song only played once, are no part of it.
+    await service.learn("loud", liked[0].id, DISLIKE)
+    assert (await service.taste("loud", "Lou"))[0].songs == 5
+
+
+async def test_nobodys_taste_is_said_and_not_drawn(service: Service) -> None:
+    await service.learn("grump", service.catalogue.tracks[0].id, DISLIKE)
+    for member in ("nobody", "grump"):
+        with pytest.raises(NotFound, match="nothing that Ada likes") as raised:
+            await service.taste(member, "Ada")
+        assert raised.value.hint
+    await like(service, "some", songs(service, "pop", 1))
+    with pytest.raises(NotFound, match="nothing that Bob likes"):
+        await service.blend(("some", "nobody"), ("Ada", "Bob"))
+
+
+def of(places: Sequence[float], days: Sequence[int]) -> taste.Liked:
+    """Likes that differ in intensity and in how many days ago they came."""
+    return taste.Liked(
+        tracks=tuple(Track(str(n), f"Song {n}") for n in range(len(places))),
+        profiles=tuple(Profile(percentiles={"intensity": place}) for place in places),
+        vectors=np.eye(max(len(places), 2), dtype=np.float32)[: len(places)],
+        weights=np.ones(len(places), np.float32),
+        since=tuple(NOW - timedelta(days=n) for n in days),
+    )
+
+
+@pytest.mark.parametrize(
+    ("places", "days", "said"),
+    [
+        ([10, 12, 14, 80, 82, 84], [1, 2, 3, 40, 50, 60], "3 new songs this month, more calm"),
+        ([80, 82, 84, 10, 12, 14], [1, 2, 3, 40, 50, 60], "3 new songs this month, more intense"),
+        ([40, 60, 50, 45, 55, 51], [1, 2, 3, 40, 50, 60], "much like those before"),
+        ([10, 12, 80, 82, 84], [1, 2, 40, 50, 60], "2 new songs this month"),
+        ([10, 12, 14], [1, 2, 3], ""),
+        ([10, 12, 14], [41, 42, 43], ""),
+    ],
+)
+async def test_a_change_is_spoken_of_only_where_it_is_more_than_chance(
+    places: list[float], days: list[int], said: str
+) -> None:
+    sentence = taste.changed(of(places, days), NOW)
+    assert said in sentence
+    assert bool(sentence) is bool(said)
+
+
+async def test_signature_songs_stand_for_all_corners_of_a_taste() -> None:
+    corners = np.array(
+        [[1, 0, 0], [0.99, 0.1, 0], [0, 1, 0], [0.1, 0.99, 0], [0, 0, 1]], np.float32
+    )
+    liked = replace(of([1, 2, 3, 4, 5], [1] * 5), vectors=corners)
+    chosen = {track.id for track in taste.signature(liked)}
+    assert len(chosen & {"0", "1"}) == len(chosen & {"2", "3"}) == len(chosen & {"4"}) == 1
+
+
+# Blends -------------------------------------------------------------------------------------------
+
+
+async def test_two_who_like_the_same_are_more_alike_than_two_who_do_not(service: Service) -> None:
+    members = {
+        "same 1": songs(service, "metal", 5),
+        "same 2": songs(service, "metal", 5, start=3),
+        "unlike": songs(service, "classical", 5),
+    }
+    for member, tracks in members.items():
+        await like(service, member, tracks)
+    near, picture = await service.blend(("same 1", "same 2"), ("Ann", "Ben"))
+    back, _ = await service.blend(("same 2", "same 1"), ("Ben", "Ann"))
+    far, _ = await service.blend(("same 1", "unlike"), ("Ann", "Cy"))
+    assert near.alike == back.alike
+    assert near.alike > 85
+    assert far.alike < 50
+    assert ids(near.both) == ids(members["same 1"]) & ids(members["same 2"])
+    assert any("intense" in words for words in near.meet)
+    one, other = far.portrait.member, far.portrait.server
+    widest = DEFINITIONS[max(one, key=lambda name: abs(one[name] - other[name]))]
+    assert widest.low in far.part
+    assert widest.high in far.part
+    assert next(iter(near.genres)) == "metal"
+    assert "Ann and Ben" in picture.alt
+
+    known = ids(members["same 1"]) | ids(members["same 2"])
+    assert len(near.songs) == 10
+    assert not known & ids([song.track for song in near.songs])
+    assert len({song.track.artist for song in near.songs}) == 10
+    assert min(min(song.ours, song.theirs) for song in near.songs) > 60
+    # What suits the one who likes it less is what counts: lists of two worlds are compromises.
+    assert min(near.songs[0].ours, near.songs[0].theirs) > min(
+        far.songs[0].ours, far.songs[0].theirs
+    )
+
+
+async def test_somebody_is_entirely_alike_to_themselves(service: Service) -> None:
+    await like(service, "me", songs(service, "jazz", 4))
+    found, _ = await service.blend(("me", "me"), ("Me", "Me"))
+    assert found.alike == 100
+    assert len(found.both) == 4
+
+
+# The map ------------------------------------------------------------------------------------------
+
+
+async def test_groups_of_the_map_are_named_after_what_is_in_them(service: Service) -> None:
+    atlas, picture = await service.map()
+    assert len(atlas.points) == len(atlas.groups) == len(service.catalogue)
+    assert len(set(atlas.names)) == len(atlas.names) >= 6
+    hits = 0
+    for group, name in enumerate(atlas.names):
+        inside = [
+            service.catalogue.tracks[row].genre for row in np.flatnonzero(atlas.groups == group)
+        ]
+        hits += max(set(inside), key=inside.count) in name
+        assert name in picture.alt
+    assert hits >= len(atlas.names) - 1
+    again = browse.atlas(service.catalogue)
+    assert again.names == atlas.names
+    assert np.array_equal(again.points, atlas.points)
+
+
+async def test_a_members_songs_are_marked(service: Service) -> None:
+    await like(service, "marked", songs(service, "blues", 3))
+    await service.learn("marked", songs(service, "pop", 1)[0].id, FeedbackKind.PREVIEW)
+    _, picture = await service.map("marked")
+    assert "3 liked by you" in picture.alt
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+async def test_catalogues_of_next_to_nothing_are_drawn_too(service: Service, count: int) -> None:
+    from musrec import pictures
+
+    whole = service.catalogue
+    few = Catalogue(
+        whole.tracks[:count],
+        whole.profiles[:count],
+        np.repeat(whole.vectors[:1], count, axis=0),  # all the same: no direction to draw
+        {name: rows[:count] for name, rows in whole.facets.items()},
+    )
+    atlas = browse.atlas(few)
+    assert atlas.points.shape == (count, 2)
+    assert len(atlas.names) == min(count, 1)
+    none = np.zeros(count, bool)
+    assert pictures.catalogue_map(atlas.points, atlas.groups, atlas.names, none).png
+    if count:
+        found = taste.blend(("a", "b"), of([50], [1]), of([50], [1]), _narrow(few))
+        assert found.songs == ()
+
+
+def _narrow(catalogue: Catalogue) -> Catalogue:
+    """The same with vectors as short as those of `of`, and everything known."""
+    tracks = tuple(replace(track, id=str(n)) for n, track in enumerate(catalogue.tracks[:1]))
+    return Catalogue(tracks, catalogue.profiles[:1], np.eye(2, dtype=np.float32)[:1], {})
+
+
+# Comparisons --------------------------------------------------------------------------------------
+
+
+def heard(service: Service, track: Track) -> tuple[Analysis, Profile]:
+    from musrec import space
+
+    starter = space.starter()
+    row = next(n for n, one in enumerate(starter.tracks) if one.id == track.id)
+    return starter.analyses[row], space.profile(starter.analyses[row])
+
+
+async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Service) -> None:
+    one, other = songs(service, "metal", 2)
+    far = songs(service, "classical", 1)[0]
+    pair = (heard(service, one), heard(service, other))
+    near = browse.compare(service.space, service.catalogue, *pair)
+    apart = browse.compare(service.space, service.catalogue, pair[0], heard(service, far))
+    assert near.alike > apart.alike
+    assert near.match > apart.match
+    for found in (near, apart):
+        # Exact but for what every vector of the space has in common, and for float32.
+        offset = found.alike - sum(part for _, part in found.because)
+        assert abs(offset) < 0.1
+    metal = dict(near.because)
+    assert metal[max(metal, key=lambda name: metal[name])] > 0.1
+    steps = {difference.name: difference.apart for difference in apart.differences}
+    assert steps["intensity"] > 2
+    assert len({difference.name for difference in near.differences}) == len(near.differences)
+
+
+async def test_a_song_is_no_different_from_itself(service: Service) -> None:
+    song = heard(service, songs(service, "disco", 1)[0])
+    found = browse.compare(service.space, service.catalogue, song, song)
+    assert found.alike == pytest.approx(1, abs=1e-5)
+    assert {difference.apart for difference in found.differences} == {0}
+    assert all(feature.ours == feature.theirs for feature in found.features)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "steps"),
+    [
+        ("C major", "A minor", 0),
+        ("C major", "G major", 1),
+        ("F major", "G major", 2),
+        ("C major", "F# major", 6),
+        ("A minor", "E minor", 1),
+        ("D# minor", "F# major", 0),
+    ],
+)
+async def test_keys_are_as_far_apart_as_on_the_circle_of_fifths(
+    one: str, other: str, steps: int
+) -> None:
+    assert browse.key_steps(one, other) == browse.key_steps(other, one) == steps
+
+
+# Galleries, searching, history --------------------------------------------------------------------
+
+
+def spectrogram(level: int) -> Spectrogram:
+    return Spectrogram(
+        mel=np.full((128, 64), level, np.uint8),
+        chroma=np.full((12, 64), 128, np.uint8),
+        waveform=np.array([[-40], [40]], np.int8).repeat(64, axis=1),
+        seconds=10.0,
+        fmin=0.0,
+        fmax=11025.0,
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def listened(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The service, after twelve of its songs were heard: six fast in A minor, six slow in C."""
+    for number, genre in enumerate(("metal", "jazz")):
+        for place, track in enumerate(songs(service, genre, 6)):
+            analysis, _ = heard(service, track)
+            rhythm = Rhythm(90.0 + 60 * number + place, 0.9, None, 0.9, (0.5, 1.0))
+            harmony = Harmony(*(("A", "minor"), ("C", "major"))[number], 0.8, 0.0)
+            analysis = replace(
+                analysis, rhythm=rhythm, harmony=harmony, spectrogram=spectrogram(60 + 10 * place)
+            )
+            await service.store.add_heard(track, analysis, "file")
+    await service.reload()
+    return service
+
+
+async def test_a_gallery_shows_both_ends_of_what_was_heard(listened: Service) -> None:
+    rows, picture = await listened.gallery()
+    assert [len(row.songs) for row in rows] == [4, 4]
+    assert {track.genre for track, _, _ in rows[0].songs} == {"metal"}
+    assert {track.genre for track, _, _ in rows[1].songs} == {"jazz"}
+    assert "intensity" in picture.alt
+    rows, _ = await listened.gallery("jazz", "low")
+    shown = [track.id for row in rows for track, _, _ in row.songs]
+    assert len(shown) == len(set(shown)) == 6
+    place = {
+        t.id: p.percentiles["intensity"]
+        for t, p in zip(listened.catalogue.tracks, listened.catalogue.profiles, strict=True)
+    }
+    assert [place[id_] for id_ in shown] == sorted(place[id_] for id_ in shown)
+    with pytest.raises(NotFound, match="No polka song"):
+        await listened.gallery("polka")
+
+
+async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
+    catalogue = listened.catalogue
+    profiles = {t.id: p for t, p in zip(catalogue.tracks, catalogue.profiles, strict=True)}
+    fast = await listened.search(browse.Wanted(tempo=(140, 160)), 50)
+    assert len(fast) == 6
+    assert all(140 <= (profiles[t.id].tempo or 0) <= 160 for t in fast)
+    minor = await listened.search(browse.Wanted(key="a minor"), 50)
+    assert {track.genre for track in minor} == {"metal"}
+    calm = await listened.search(browse.Wanted(mood="calm", genre="jazz"), 5)
+    places = [profiles[track.id].percentiles["intensity"] for track in calm]
+    assert places == sorted(places)
+    assert max(places) <= 100 - browse.WORD_FROM
+    # As somebody stated it, or as it was heard.
+    for track in calm:
+        said = profiles[track.id]
+        assert track.genre == "jazz" or max(said.genres["jazz"], said.tags["jazz"]) >= 0.35
+    mellow = await listened.search(browse.Wanted(mood="mellow"), 5)
+    assert all(profiles[track.id].tags["Mellow"] > 0.05 for track in mellow)
+    artist = songs(listened, "country", 1)[0].artist
+    found = await listened.search(browse.Wanted(artist=artist.upper()), 50)
+    assert {track.artist for track in found} == {artist}
+    [named, *_] = await listened.search(browse.Wanted(text="boogie nigths", genre="disco"))
+    assert named.title == "Boogie Nights"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (browse.Wanted(genre="polka"), "None of the ... songs I know is polka"),
+        (browse.Wanted(mood="purple"), "no mood called 'purple'"),
+        (browse.Wanted(tempo=(20, 21)), "between 20 and 21 bpm"),
+        (browse.Wanted(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
+    ],
+)
+async def test_a_wish_that_nothing_meets_is_named(
+    listened: Service, wanted: browse.Wanted, said: str
+) -> None:
+    with pytest.raises(NotFound, match=said) as raised:
+        await listened.search(wanted)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-", "120-100", "0", "1e9", "nan", "-5", "10-20-30"])
+async def test_what_is_no_tempo_is_said(text: str) -> None:
+    with pytest.raises(NotFound, match="no tempo"):
+        browse.tempo_range(text)
+
+
+async def test_tempos_are_read_as_people_write_them() -> None:
+    assert browse.tempo_range("100 – 120") == (100, 120)
+    low, high = browse.tempo_range("120")
+    assert low < 120 < high
+
+
+async def test_history_is_paged_and_narrowed(service: Service) -> None:
+    tracks = songs(service, "reggae", 9)
+    for number, track in enumerate(tracks):
+        at = NOW - timedelta(days=number)
+        await service.learn("past", track.id, DISLIKE if number % 3 else LIKE, at=at)
+        await service.learn("past", track.id, FeedbackKind.SKIP, at=at - timedelta(hours=1))
+    first = await service.history("past", page=0, size=7)
+    assert (first.total, first.pages) == (18, 3)
+    seen = [
+        event
+        for page in range(3)
+        for event, _ in (await service.history("past", page=page, size=7)).events
+    ]
+    assert [event.at for event in seen] == sorted((event.at for event in seen), reverse=True)
+    assert len(seen) == 18
+    liked = await service.history("past", taste.Filters(kind="liked"))
+    assert [event.kind for event, _ in liked.events] == [LIKE] * 3
+    title = tracks[4].title
+    named = await service.history("past", taste.Filters(text=title.upper()))
+    assert {track.id for _, track in named.events} == {tracks[4].id}
+    beyond = await service.history("past", page=99, size=7)
+    assert beyond.page == 2
+    nothing = await service.history("nobody")
+    assert (nothing.total, nothing.pages, nothing.events) == (0, 1, ())
+
+
+# What goes is gone --------------------------------------------------------------------------------
+
+
+async def rows_naming(service: Service, member: str) -> dict[str, int]:
+    """Count, in every table of the database, the rows in which a member's id stands anywhere."""
+    found = {}
+    async with service.store._read() as connection:
+        for table in schema.metadata.sorted_tables:
+            rows = (await connection.execute(sa.select(table))).all()
+            found[table.name] = sum(any(member in str(value) for value in row) for row in rows)
+    return {name: count for name, count in found.items() if count}
+
+
+async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -> None:
+    member, other = "731846209915", "552200117788"
+    liked = songs(service, "hiphop", 5)
+    await like(service, member, liked)
+    await like(service, other, liked[:2])
+    one = await service.heard(liked[0].id)
+    answer = await service.recommend(one, member=member, online=False)
+    await service.keep_answer(answer, member)
+    playlist = await service.make_playlist(member, "Mine")
+    await service.add_to_playlist(playlist, [track.id for track in liked])
+    await service.store.choose(member, listening=True)
+    named = await rows_naming(service, member)
+    assert {"members", "feedback", "recommendations", "answers"} < named.keys()
+    assert {"playlists", "playlist_songs"} < named.keys()
+    # Whatever names the member belongs to an area, so that `/privacy` shows and exports it.
+    assert named.keys() <= {area.table for area in AREAS}
+
+    assert await service.delete_member(member)
+    assert await rows_naming(service, member) == {}
+    recommender = service._engine.recommender
+    recommender.refit()
+    assert member not in recommender._fitted.members
+    await service.reload()
+    recommender = service._engine.recommender
+    assert member not in recommender._fitted.members
+    assert other in recommender._fitted.members
+    assert not recommender._ledger.of(member)
+    with pytest.raises(NotFound):
+        await service.taste(member, "They")
+    assert await rows_naming(service, other) != {}
+
+
+async def test_a_member_takes_everything_along_as_one_file(service: Service) -> None:
+    member = "417711229900"
+    await like(service, member, songs(service, "pop", 4))
+    playlist = await service.make_playlist(member, "Zoë's 🎧 =list")
+    await service.add_to_playlist(playlist, [songs(service, "pop", 1)[0].id])
+    with zipfile.ZipFile(io.BytesIO(await service.export(member, "Zoë"))) as file:
+        assert file.testzip() is None
+        kept: dict[str, Any] = {
+            name: json.loads(file.read(name)) for name in file.namelist() if name.endswith(".json")
+        }
+        pictures = [name for name in file.namelist() if name.endswith(".png")]
+        assert {Path(name).stem.replace("-", " ") for name in kept} == {a.name for a in AREAS}
+        assert len(kept["feedback.json"]) == 4
+        assert kept["playlists.json"][0]["name"] == "Zoë's 🎧 =list"
+        assert sorted(pictures) == ["map.png", "taste.png"]
+        for name in pictures:
+            Image.open(io.BytesIO(file.read(name))).verify()
+    with zipfile.ZipFile(io.BytesIO(await service.export("nobody", "Nobody"))) as file:
+        assert not [name for name in file.namelist() if name.endswith(".png")]
