@@ -74,6 +74,9 @@ log = logging.getLogger(__name__)
 AUDIO_SUFFIXES = frozenset(
     (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
 )
+CANDIDATES = 30
+"""Songs heard on the fly for one question: a few seconds for two workers."""
+
 REFIT_AFTER = 25
 """Events after which members are compared anew; until then each thumb acts on its own member."""
 
@@ -128,6 +131,8 @@ class Service:
         # The recommender is for one thread: thumbs and answers queue for this one.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         stack.callback(self._thinking.shutdown)
+        # Candidates that somebody's question is hearing now: nobody else's need hear them too.
+        self._under_way: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
         stack.push_async_callback(self._end_background)
         self._ears: Ears | None = None
@@ -339,7 +344,7 @@ class Service:
             return self._heard(track, analysis)
         sources = await self._open_sources()
         preview = _present(await sources.preview(track, deadline=self._deadline()))
-        return await self._keep_preview(track, preview.data, preview.provider)
+        return await self._keep_preview(preview.track, preview.data, preview.provider)
 
     async def _keep_preview(self, track: Track, data: bytes, provider: str) -> Heard:
         ears = await self._open_ears()
@@ -477,15 +482,24 @@ class Service:
         deadline = self._deadline()
         sources, ears = await self._open_sources(), await self._open_ears()
         found = await sources.candidates(track, deadline=deadline)
-        heard = await hear_candidates(
-            [candidate for candidate in found if not await self._known(candidate)],
-            sources=sources,
-            hear=ears.hear,
-            deadline=deadline,
-            spawn=self._spawn,
-            on_heard=self._keep_candidate,
-            on_progress=progress,
-        )
+        fresh = [
+            candidate
+            for candidate in found
+            if candidate.id not in self._under_way and not await self._known(candidate)
+        ][:CANDIDATES]
+        self._under_way.update(candidate.id for candidate in fresh)
+        try:
+            heard = await hear_candidates(
+                fresh,
+                sources=sources,
+                hear=ears.hear,
+                deadline=deadline,
+                spawn=self._spawn,
+                on_heard=self._keep_candidate,
+                on_progress=progress,
+            )
+        finally:
+            self._under_way.difference_update(candidate.id for candidate in fresh)
         await self._grow(
             [
                 self._heard(await self.store.add_track(one.track), one.analysis)
