@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -537,7 +537,7 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: Wanted) -> list[T
             [row for row in rows if part in variety.plain(catalogue.tracks[row].artist)], np.intp
         )
     if wanted.text:
-        rows = _named(names, rows, wanted.text)
+        rows = _named(catalogue, names, rows, wanted.text)
     if not len(rows):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return [catalogue.tracks[row] for row in rows]
@@ -563,23 +563,26 @@ def _moody(catalogue: Catalogue, rows: NDArray[np.intp], mood: str) -> NDArray[n
     raise NotFound(f"I know no mood called {mood[:40]!r}.", f"Try one of: {', '.join(moods())}.")
 
 
-def _best(rows: NDArray[np.intp], scores: Sequence[float], least: float) -> NDArray[np.intp]:
+def _best(
+    rows: NDArray[np.intp], scores: Sequence[float] | FloatArray, least: float
+) -> NDArray[np.intp]:
     values = np.array(scores, np.float64)
     order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
     return rows[[at for at in order if values[at] >= least]]
 
 
-def _named(names: Sequence[str], rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
+def _named(
+    catalogue: Catalogue, names: Sequence[str], rows: NDArray[np.intp], text: str
+) -> NDArray[np.intp]:
+    """Return the rows whose title, or title and artist, are nearly that text, best first."""
     from rapidfuzz import fuzz, process, utils
 
-    found: list[Any] = process.extract(
-        utils.default_process(text),
-        {int(row): names[row] for row in rows},
-        scorer=fuzz.WRatio,
-        limit=None,
-        score_cutoff=60,
-    )
-    return np.array([row for _, _, row in found], np.intp)
+    wanted = utils.default_process(text)
+    titles = [utils.default_process(catalogue.tracks[row].title) for row in rows]
+    whole = process.cdist([wanted], [names[row] for row in rows], scorer=fuzz.WRatio)[0]
+    alone = process.cdist([wanted], titles, scorer=fuzz.ratio)[0]
+    # Of songs that hold the words alike, the one with that very title comes first.
+    return _best(rows, np.maximum(whole, alone) + alone / 1000, 60)
 
 
 def tempo_range(text: str) -> tuple[float, float]:
