@@ -88,7 +88,7 @@ class Ease:
         *,
         penalty: float = 100.0,
         per_like: float = 10.0,
-        share: float | None = None,
+        share: float = 6.0,
     ) -> Ease:
         """Solve for likes (m, n) and content vectors (n, d) of length 0 to 1.
 
@@ -98,16 +98,13 @@ class Ease:
             Ridge, above 0; larger trusts few likes less.
         per_like : float
             Added to a track's penalty for each of its likes.
-        share : float, optional
-            Weight of content against likes; by default it grows slowly with the members, as
-            what they say together does.
+        share : float
+            Weight of content against likes.
         """
         from scipy.sparse import csr_matrix
 
         likes = csr_matrix(likes, dtype=np.float32)
         m, n = likes.shape
-        if share is None:
-            share = 3.5 * max(m, 1) ** 0.13
         scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
         scale = scale.astype(np.float32)
         likes = _scaled(likes, 1 / scale)

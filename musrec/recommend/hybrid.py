@@ -235,7 +235,7 @@ def _centred(part: FloatArray, deviation: FloatArray) -> Standardised:
 
 
 def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
-    """Return unit vectors (n, d) at a length that follows reputation, 1 for the greatest.
+    """Return unit vectors (n, d) at a length that follows the square root of reputation.
 
     A song many know is the safer one of two that sound alike. Where no reputation is known at all
     every length is 1; where it is known of some, the others count as the middle of those.
@@ -243,5 +243,5 @@ def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
     known = reputation > 0
     if not known.any():
         return vectors
-    length = np.where(known, reputation, np.median(reputation[known]))
+    length = np.sqrt(np.where(known, reputation, np.median(reputation[known])))
     return np.asarray(vectors * (length / length.max())[:, None], np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,7 @@ _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _TAIL = re.compile(r"\s+[-–—|~:/]\s+(?P<tail>[^-–—|~/]*)$")
 
 MOOD_SHARE = 0.7
-"""Quantile of a tag's share in the catalogue above which a song is said to have that mood."""
+"""Share of songs that have less of a tag, or lie lower in a descriptor, than one with that mood."""
 
 STATED = 0.35
 """Probability from which a heard genre counts as the song's genre."""
@@ -175,15 +175,14 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
             ~_of_genre(catalogue, constraints.no_genres),
             f"is anything but {_either(constraints.no_genres)}",
         )
-    floors = _mood_floors(catalogue.profiles, constraints.only_moods | constraints.no_moods)
     if constraints.only_moods:
         narrow(
-            _moody(catalogue, constraints.only_moods, floors),
+            _moody(catalogue, constraints.only_moods),
             f"sounds {_either(constraints.only_moods)}",
         )
     if constraints.no_moods:
         narrow(
-            ~_moody(catalogue, constraints.no_moods, floors),
+            ~_moody(catalogue, constraints.no_moods),
             f"sounds anything but {_either(constraints.no_moods)}",
         )
     if constraints.tempo is not None:
@@ -224,17 +223,24 @@ def _has_genre(track: Track, profile: Profile, genre: str) -> bool:
     return heard.get(genre, 0.0) >= STATED or tagged.get(genre, 0.0) >= STATED
 
 
-def _mood_floors(profiles: Sequence[Profile], moods: frozenset[str]) -> dict[str, float]:
-    floors = {}
-    for mood in moods:
-        shares = [p.tags.get(mood, 0.0) for p in profiles]
-        floors[mood] = max(float(np.quantile(shares, MOOD_SHARE)), 0.05) if shares else 1.0
-    return floors
+def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
+    """Return (n,) which songs have any of these moods, by a tag or by a descriptor's word for it.
 
+    A song has the mood of a tag if it is among the `MOOD_SHARE` that have most of it, and of a
+    descriptor if it lies as far to that side in the reference population.
+    """
+    from musrec.audio.descriptors import DEFINITIONS
 
-def _moody(
-    catalogue: Catalogue, moods: frozenset[str], floors: Mapping[str, float]
-) -> NDArray[np.bool_]:
-    return np.array(
-        [any(p.tags.get(m, 0.0) >= floors[m] for m in moods) for p in catalogue.profiles], bool
-    )
+    wanted = {plain(mood) for mood in moods}
+    has = np.zeros(len(catalogue), bool)
+    tags = {tag for profile in catalogue.profiles for tag in profile.tags if plain(tag) in wanted}
+    for tag in tags:
+        shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
+        has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
+    for name, meaning in DEFINITIONS.items():
+        middle = np.array([profile.percentiles.get(name, np.nan) for profile in catalogue.profiles])
+        if plain(meaning.high) in wanted:
+            has |= middle >= 100 * MOOD_SHARE
+        if plain(meaning.low) in wanted:
+            has |= middle <= 100 * (1 - MOOD_SHARE)
+    return has

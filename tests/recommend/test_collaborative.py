@@ -100,3 +100,13 @@ def test_a_forgotten_member_adds_nothing_any_more(kind):
 def test_ease_without_anybody_scores_zero():
     model = Ease.fit(csr_matrix((0, 5), dtype=np.float32), np.zeros((5, 0), np.float32))
     assert not model.scores(csr_matrix(np.ones((1, 5), np.float32))).any()
+
+
+def test_a_track_newer_than_the_fit_is_scored_by_its_sound():
+    rng = np.random.default_rng(4)
+    centres = np.eye(2, 6, dtype=np.float32)
+    content = np.repeat(centres, 10, axis=0) + 0.1 * rng.normal(size=(20, 6)).astype(np.float32)
+    likes = csr_matrix((rng.random((12, 20)) < np.repeat([0.5, 0.1], 10)).astype(np.float32))
+    newcomer = csr_matrix(np.eye(1, 20, 3, dtype=np.float32))
+    alike, unlike = Ease.fit(likes, content).unseen(newcomer, centres)[0]
+    assert alike > unlike

@@ -76,8 +76,8 @@ def test_artists_and_recordings_are_capped():
 
 def catalogue():
     profiles = (
-        Profile({"mellow": 0.8}, {}, {"jazz": 0.9}, 90.0, "A minor"),
-        Profile({"mellow": 0.1}, {}, {"rock": 0.7}, 140.0, "C major"),
+        Profile({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A minor"),
+        Profile({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C major"),
         Profile({}, {}, {}, None, None),
     )
     tracks = (Track("a", "A"), Track("b", "B"), Track("c", "C", genre="Progressive Rock"))
@@ -92,6 +92,8 @@ def catalogue():
         (Constraints(no_genres=frozenset({"rock"})), "a"),
         (Constraints(only_moods=frozenset({"mellow"})), "a"),
         (Constraints(no_moods=frozenset({"mellow"})), "bc"),
+        (Constraints(only_moods=frozenset({"happy"})), "b"),
+        (Constraints(only_moods=frozenset({"sad", "happy"})), "ab"),
         (Constraints(tempo=(80, 100)), "a"),
         (Constraints(keys=frozenset({"c major"})), "b"),
         (Constraints(keys=frozenset({"a", "c"})), "ab"),
