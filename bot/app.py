@@ -209,9 +209,8 @@ class Bot(commands.AutoShardedBot):
         # `member.roles` leaves out roles that are not cached; the ids come with every event.
         # Who manages the server is never locked out.
         held = {str(id_) for id_ in member._roles}
-        resolved = member.resolved_permissions
-        manages = resolved is not None and resolved.manage_guild
-        if wishes.roles and not manages and not wishes.roles & held:
+        may = member.resolved_permissions or member.guild_permissions
+        if wishes.roles and not may.manage_guild and not wishes.roles & held:
             raise Refused(
                 "This server keeps me to certain roles.", "Ask those who manage it for one."
             )

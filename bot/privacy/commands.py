@@ -70,8 +70,9 @@ class Privacy(commands.GroupCog, group_name="privacy"):
             view=layouts.page(
                 layouts.text("### What I keep about you\n" + "\n".join(lines)),
                 layouts.text(
-                    "I keep no audio, no messages and no addresses of files. `/privacy export` "
-                    "gives you all of it, `/privacy delete` deletes it, `/privacy pause` stops it."
+                    "I keep no audio, no messages and no addresses of files. Of a clip I keep what "
+                    "it sounds like and its file name, not who sent it.\n`/privacy export` gives "
+                    "you all of this, `/privacy delete` deletes it, `/privacy pause` stops it."
                 ),
             )
         )

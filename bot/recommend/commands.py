@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.cards import layouts, words
 from bot.recommend import answering, clips
 from bot.recommend.answering import Question, Wish
-from musrec.model import Choices, NotFound, Track
+from musrec.model import Choices, FeedbackKind, NotFound, Track
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -86,6 +86,7 @@ class Recommend(commands.Cog):
                     "Try `/recommend` with a title.",
                 )
             question = Question(interaction.user.id, track=card.track)
+            await self._bot.service.learn(str(interaction.user.id), card.track, FeedbackKind.MORE)
         else:
             question = Question(interaction.user.id, clip=clip, text=link)
         slate = answering.slate_of(interaction, private=False)

@@ -222,6 +222,8 @@ async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
     assert track is not None
     result = await world.bob.context_menu(world.channel, "Find similar", card.message)
     assert f"sounds like [**{track.title.split()[0]}" in said(result.response)
+    events = await world.service.store.feedback(str(world.bob.id))
+    assert [(event.track, event.kind.value) for event in events] == [(track.id, "more")]
 
 
 async def test_find_similar_on_talk_says_what_it_needs(world: World) -> None:

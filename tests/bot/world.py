@@ -13,16 +13,16 @@ from bot.app import Bot
 from musrec.service import Service
 from musrec.settings import Settings
 
+PROVIDERS = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
 CDN = frozenset(("cdn.simcord.invalid",))
 
 
 def settings_for(folder: Path, **discord_settings: Any) -> Settings:
     """Settings without any network."""
-    providers = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
     unlimited = {"member_cooldown_seconds": 0, "guild_commands_per_minute": 10_000}
     return Settings(
         paths={"data": folder},
-        sources=dict.fromkeys(providers, False),
+        sources=dict.fromkeys(PROVIDERS, False),
         workers={"count": 1},
         discord={"shard_count": 1, **unlimited, **discord_settings},
     )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -12,13 +17,14 @@ import pytest
 from bot.serve import WrongToken, check
 from musrec.model import FeedbackKind
 from musrec.store.database import Card
-from tests.bot.world import featured_in, settings_for, text_of
+from tests.bot.world import PROVIDERS, featured_in, settings_for, text_of
 from tests.wire.conftest import Wire
 from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PRIVILEGED, FakeDiscord
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SONG = "Boogie Nights"
+ROOT = Path(__file__).resolve().parents[2]
 LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 Tunes = list[tuple[str, str, bytes]]
 J = dict[str, Any]
@@ -388,3 +394,46 @@ async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> No
     ]
     none = await check(settings_for(tmp_path))
     assert [finding.what for finding in none if not finding.good] == ["There is no bot token."]
+
+
+STARTER = """
+import sys
+import discord, yarl
+from discord.gateway import DiscordWebSocket
+address = sys.argv.pop()
+discord.http.Route.BASE = f"http://{address}/api/v10"
+DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{address}/gateway")
+from bot.__main__ import main
+sys.exit(main())
+"""
+
+
+async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
+    wire: Wire, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[paths]\ndata = "{tmp_path}"\n[log]\njson_lines = true\n[discord]\nshard_count = 1\n'
+        "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS)
+    )
+    environment = {**os.environ, "MUSREC_DISCORD__TOKEN": FakeDiscord.TOKEN}
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STARTER, "--config", str(config), f"127.0.0.1:{wire.fake.port}"),
+        cwd=ROOT,
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert program.stderr is not None
+    lines: list[str] = []
+    async with asyncio.timeout(90):
+        while not any('"event": "ready"' in line for line in lines):
+            line = await program.stderr.readline()
+            assert line, lines
+            lines.append(line.decode())
+        program.send_signal(signal.SIGTERM)
+        lines += (await program.stderr.read()).decode().splitlines()
+        assert await program.wait() == 0
+    ready = next(json.loads(line) for line in lines if '"event": "ready"' in line)
+    assert ready["invite"].startswith("https://discord.com/oauth2/authorize?client_id=")
+    assert not [line for line in lines if FakeDiscord.TOKEN in line]
+    assert not [line for line in lines if '"level": "ERROR"' in line]
