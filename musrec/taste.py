@@ -374,6 +374,8 @@ def blend(
     what they dislike: J. Masthoff, "Group modeling: selecting a sequence of television items to
     suit a group of viewers", UMUAI 14 (2004).
     """
+    from musrec.pictures import Taste
+
     rows = unit(catalogue.vectors)
     suits_us, suits_them = suits(ours, rows), suits(theirs, rows)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
@@ -381,16 +383,17 @@ def blend(
     means_of_both = (means(ours.profiles, ours.weights), means(theirs.profiles, theirs.weights))
     meet, part = _leanings(*means_of_both)
     common = _common_genres(ours, theirs)
-    from musrec.pictures import Taste
-
+    alike = round(100 * (one + other) / 2)
+    both = tuple(track for track in ours.tracks if track.id in shared)
+    songs = _for_both(catalogue, rows, suits_us, suits_them, known | shared, count)
     return Blend(
         names=names,
-        alike=round(100 * (one + other) / 2),
+        alike=alike,
         meet=meet,
         part=part,
         genres=common,
-        both=tuple(track for track in ours.tracks if track.id in shared),
-        songs=_for_both(catalogue, rows, suits_us, suits_them, known | shared, count),
+        both=both,
+        songs=songs,
         portrait=Taste(
             name=names[0],
             against=names[1],
@@ -399,7 +402,9 @@ def blend(
             member=means_of_both[0],
             server=means_of_both[1],
             genres=common,
-            signature=tuple(track for track in ours.tracks if track.id in shared)[:SIGNATURE],
+            signature=(both or tuple(song.track for song in songs))[:SIGNATURE],
+            changed=f"{alike} of 100 alike",
+            headings=("genres in common", "both like" if both else "for both"),
         ),
     )
 

@@ -47,6 +47,8 @@ class Taste:
         What `server` is the mean of, for people.
     title : str
         By default the taste of `name`.
+    headings : pair of str
+        What stands over the genres and over the songs.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Taste:
     changed: str = ""
     against: str = "the server"
     title: str = ""
+    headings: tuple[str, str] = ("genres", "signature songs")
 
 
 def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
@@ -72,15 +75,15 @@ def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
     canvas.text((MARGIN, 104), subtitle, 24, colour=colours.muted, width=WIDTH - 2 * MARGIN)
 
     axes, names = _axes(portrait), (portrait.name, portrait.against)
-    _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait.genres)
+    _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait)
     below = Box(620, 480, WIDTH - MARGIN, 744)
     # Where years are not known the signature songs take their place, and the radar grows.
     if portrait.decades:
         _decades(canvas, below, portrait.decades)
         _radar(canvas, axes, names, (304, 372), 165)
-        _signature(canvas, Box(MARGIN, 632, 580, 780), portrait.signature)
+        _signature(canvas, Box(MARGIN, 632, 580, 780), portrait)
     else:
-        _signature(canvas, Box(620, 540, WIDTH - MARGIN, 744), portrait.signature)
+        _signature(canvas, Box(620, 540, WIDTH - MARGIN, 744), portrait)
         _radar(canvas, axes, names, (304, 430), 190)
 
     said = [f"{draw.shorten(title, 100)}, {heard}."]
@@ -90,12 +93,20 @@ def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
         said.append(f"On scales of 0 to 100, in brackets {against}: {points}.")
     if portrait.genres:
         top = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
-        said.append("Genres: " + ", ".join(f"{name} {share:.0%}" for name, share in top) + ".")
+        said.append(
+            f"{portrait.headings[0].capitalize()}: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in top)
+            + "."
+        )
     if portrait.decades:
         counts = sorted(portrait.decades.items())
         said.append("Decades: " + ", ".join(f"{year}s {count}" for year, count in counts) + ".")
     if portrait.signature:
-        said.append("Signature songs: " + "; ".join(str(t) for t in portrait.signature[:3]) + ".")
+        said.append(
+            f"{portrait.headings[1].capitalize()}: "
+            + "; ".join(str(t) for t in portrait.signature[:3])
+            + "."
+        )
     return canvas.finish(" ".join([*said, portrait.changed]).strip())
 
 
@@ -220,10 +231,10 @@ def _radar(
         left += 70 + canvas.text((left + 40, bottom), word, 22, colour=look.muted, width=140)
 
 
-def _genres(canvas: Canvas, area: Box, genres: Mapping[str, float]) -> None:
+def _genres(canvas: Canvas, area: Box, portrait: Taste) -> None:
     look = canvas.look
-    canvas.text((area.left, area.top + 18), "genres", 24, weight="bold")
-    rows = sorted(genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
+    canvas.text((area.left, area.top + 18), portrait.headings[0], 24, weight="bold")
+    rows = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
     if not rows:
         canvas.text((area.left, area.top + 56), "not known yet", 22, colour=look.muted)
         return
@@ -256,12 +267,12 @@ def _decades(canvas: Canvas, area: Box, decades: Mapping[int, int]) -> None:
         canvas.text((middle, area.bottom - 4), f"{year % 100:02d}s", 20, anchor="middle")
 
 
-def _signature(canvas: Canvas, area: Box, signature: Sequence[Track]) -> None:
-    if not signature:
+def _signature(canvas: Canvas, area: Box, portrait: Taste) -> None:
+    if not portrait.signature:
         return
     look = canvas.look
-    canvas.text((area.left, area.top + 18), "signature songs", 24, weight="bold")
-    for position, track in enumerate(signature[:3]):
+    canvas.text((area.left, area.top + 18), portrait.headings[1], 24, weight="bold")
+    for position, track in enumerate(portrait.signature[:3]):
         y = area.top + 54 + 34 * position
         taken = canvas.text((area.left, y), track.title, 22, width=area.width * 0.62)
         canvas.text(
