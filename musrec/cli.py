@@ -123,8 +123,9 @@ def _settings() -> Settings:
     from musrec.settings import load
 
     settings = load(_Options.config)
-    logging.basicConfig(level=settings.log.level, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Answers say what went wrong; the log is for those who look for the cause.
+    level = logging.DEBUG if settings.log.level == "DEBUG" else logging.CRITICAL
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     return settings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from yarl import URL
 from musrec.sources import shapes
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
 from musrec.sources.links import HOP_HOSTS
+
+_log = logging.getLogger(__name__)
 
 JSON_BYTES = 2_000_000
 AUDIO_BYTES = 8_000_000
@@ -141,8 +144,11 @@ async def fetch(
                     continue
                 body = await _read(response, max_bytes, who)
                 return Reply(response.status, response.headers, body, str(response.url))
+        except aiohttp.ClientConnectorError:
+            raise Refused(f"{who} cannot be reached") from None
         except (aiohttp.ClientError, OSError, ValueError) as broken:
-            raise Refused(f"{who} broke off ({type(broken).__name__})") from None
+            _log.info("%s broke off (%s)", who, type(broken).__name__)
+            raise Refused(f"{who} broke off in the middle of its answer") from None
     raise Refused(f"{who} redirects in circles")
 
 

@@ -137,8 +137,10 @@ class Spotify(Provider):
             raise Refused("Spotify gives no token") from None
         except SpotifyException as error:
             raise _outcome(error.http_status, dict(error.headers or {}), ability) from None
-        except requests.RequestException as broken:
-            raise Refused(f"Spotify broke off ({type(broken).__name__})") from None
+        except requests.ConnectionError:
+            raise Refused("Spotify cannot be reached") from None
+        except requests.RequestException:
+            raise Refused("Spotify broke off in the middle of its answer") from None
         except (TypeError, AttributeError, KeyError, ValueError, RecursionError):
             raise Refused("Spotify answered with something unexpected") from None
         if answer is None:
