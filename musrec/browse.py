@@ -32,9 +32,6 @@ SAMPLE = 20_000
 STANDS_OUT = 0.35
 """Mean probability from which a genre names a group alone."""
 
-WORD_FROM = 65.0
-"""Percentile from which a song is called by the word of a descriptor, from either end."""
-
 
 # The map ------------------------------------------------------------------------------------------
 
@@ -517,10 +514,16 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: Wanted) -> list[T
     NotFound
         No song is; the message says which wish none meets.
     """
+    mood = wanted.mood.casefold()
+    if mood and mood not in moods():
+        raise NotFound(
+            f"I know no mood called {mood[:40]!r}.", f"Try one of: {', '.join(moods())}."
+        )
     keep, reasons = variety.allowed(
         catalogue,
         Constraints(
-            only_genres=frozenset((wanted.genre,) if wanted.genre else ()),
+            only_genres=frozenset((wanted.genre.casefold(),) if wanted.genre else ()),
+            only_moods=frozenset((mood,) if mood else ()),
             keys=frozenset((wanted.key,) if wanted.key else ()),
             tempo=wanted.tempo,
         ),
@@ -529,8 +532,6 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: Wanted) -> list[T
         sentence = "; ".join(reasons)
         raise NotFound(f"{sentence[0].upper()}{sentence[1:]}.", "Ask for less.")
     rows = np.flatnonzero(keep)
-    if wanted.mood:
-        rows = _moody(catalogue, rows, wanted.mood)
     if wanted.artist:
         part = variety.plain(wanted.artist)
         rows = np.array(
@@ -538,36 +539,28 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: Wanted) -> list[T
         )
     if wanted.text:
         rows = _named(catalogue, names, rows, wanted.text)
+    elif mood:
+        rows = _best(rows, [_strength(catalogue.profiles[row], mood) for row in rows], 0)
     if not len(rows):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return [catalogue.tracks[row] for row in rows]
 
 
-def _moody(catalogue: Catalogue, rows: NDArray[np.intp], mood: str) -> NDArray[np.intp]:
-    """Return the rows that a word fits, best first."""
-    wanted = mood.casefold()
+def _strength(profile: Profile, mood: str) -> float:
+    """Return how much a song has of a mood, 0 to 100."""
+    found = [100 * share for tag, share in profile.tags.items() if tag.casefold() == mood]
     for name, definition in DEFINITIONS.items():
-        if wanted in (definition.low, definition.high):
-            sign = 1 if wanted == definition.high else -1
-            scores = [
-                50 + sign * (catalogue.profiles[row].percentiles.get(name, math.nan) - 50)
-                for row in rows
-            ]
-            return _best(rows, scores, WORD_FROM)
-    for tag, kind in TAG_KINDS.items():
-        if kind == "mood" and wanted == tag.casefold():
-            everywhere = [profile.tags.get(tag, 0.0) for profile in catalogue.profiles]
-            floor = float(np.quantile(everywhere, variety.MOOD_SHARE)) if everywhere else 1.0
-            shares = [catalogue.profiles[row].tags.get(tag, 0.0) for row in rows]
-            return _best(rows, shares, max(floor, 0.05))
-    raise NotFound(f"I know no mood called {mood[:40]!r}.", f"Try one of: {', '.join(moods())}.")
+        if name in profile.percentiles and mood in (definition.low, definition.high):
+            place = profile.percentiles[name]
+            found.append(place if mood == definition.high else 100 - place)
+    return max(found, default=0.0)
 
 
 def _best(
     rows: NDArray[np.intp], scores: Sequence[float] | FloatArray, least: float
 ) -> NDArray[np.intp]:
     values = np.array(scores, np.float64)
-    order = np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+    order = np.argsort(-values, kind="stable")
     return rows[[at for at in order if values[at] >= least]]
 
 
