@@ -486,13 +486,13 @@ def qualities(stage: _Stage, protocol: str) -> Report:
         ("measure", "value"),
         tuple(rows),
         (
-            "Disliked: of ten picks, the wrong one with most near-duplicates (cosine >= .9).",
+            "Disliked: of ten picks, the wrong one with most near-duplicates (cosine >= .7).",
             "Diversity: 1 - mean cosine.",
         ),
     )
 
 
-NEAR = 0.9
+NEAR = 0.7
 
 
 def _dislike(stage: _Stage, name: str, wanted: set[str], found: dict[str, list[float]]) -> None:

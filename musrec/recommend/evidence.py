@@ -47,6 +47,11 @@ SIGNALS: Mapping[FeedbackKind, Signal] = {
     FeedbackKind.SKIP: Signal(-0.5, 90.0),
 }
 
+"""Weights of play, finish and skip are the best of a few tried in the feedback rounds of
+`musrec.evaluate.recommend`, on guests of other seeds than it reports; those of preview, next, more
+and repeat follow them by judgement, and so do all half-lives: no data at hand has either.
+"""
+
 IMPLICIT_LIMIT = 0.8
 """No amount of listening or skipping says as much as one thumb."""
 

@@ -256,9 +256,11 @@ class Recommender:
             return "balanced"
         member = request.member or ""
         names = "".join(seed.track.id for seed in request.seeds if seed.track)
-        key = f"{member} {request.now:%G-%V-%u} {names} {len(self._ledger.of(member))}"
+        outcomes = self._outcomes.get(member, {})
+        thumbs = sum(map(sum, outcomes.values()))
+        key = f"{member} {request.now:%G-%V-%u} {names} {thumbs}"
         rng = np.random.default_rng(list(key.encode()))
-        return hybrid.sample_arm(rng, self._outcomes.get(member, {}))
+        return hybrid.sample_arm(rng, outcomes)
 
     def _rows(self, songs: Songs, tracks: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return rows for the track numbers of a ledger, -1 for those not in the catalogue."""

@@ -176,7 +176,7 @@ def test_the_like_named_by_a_counterfactual_really_held_the_song_up(small_town):
             recommender.forget(name, f"t{like:03}", FeedbackKind.LIKE)
             checked += 1
             true += place(recommender.recommend(wide), pick) > before
-    assert checked >= 10
+    assert checked >= 8
     assert true / checked >= 0.95
 
 
