@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
-DISLIKE_REACH = 0.998
+DISLIKE_REACH = 0.995
 """Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
 
 FACET_PATIENCE = 8.0
