@@ -14,6 +14,8 @@ from discord.ext import commands, tasks
 
 from bot import errors
 from bot.admin import commands as admin
+from bot.drops import posting as drops
+from bot.drops.commands import Drops, Mixtape
 from bot.feedback import thumbs
 from bot.feedback.listening import Presence
 from bot.privacy import commands as privacy
@@ -160,12 +162,18 @@ class Bot(commands.AutoShardedBot):
             thumbs.Reactions(self),
             self._presence,
             Taste(self),
+            Drops(self),
+            Mixtape(self),
             privacy.Privacy(self),
             admin.Admin(self),
         ):
             await self.add_cog(cog)
         self.add_dynamic_items(
-            *answering.PRESSES, *thumbs.PRESSES, *privacy.PRESSES, *admin.PRESSES
+            *answering.PRESSES,
+            *thumbs.PRESSES,
+            *drops.PRESSES,
+            *privacy.PRESSES,
+            *admin.PRESSES,
         )
         await self.tree.sync()
         self._sweep.start()

@@ -375,6 +375,13 @@ async def drop_now(service: Service, poster: Poster, drop: Drop, clock: Clock) -
     return await _carry_out(service, poster, issue, clock) if issue else None
 
 
+async def answered(service: Service, poster: Poster, drop: Drop, clock: Clock) -> State | None:
+    """Go on after the questions: this week's issue is made from the answers now."""
+    now = clock()
+    await service.store.reopen_issue(drop.id, drop.schedule.week_of(now), now)
+    return await drop_now(service, poster, drop, clock)
+
+
 async def _claim(service: Service, drop: Drop, week: str, now: datetime) -> Issue | None:
     token = secrets.token_hex(8)
     return await service.store.claim_drop(
@@ -605,8 +612,8 @@ def personal(
         found = ask(1, Seed(heard.place, heard.track, heard.profile)).picks
         _take(chosen, (Choice(Part.SOUND, pick, words, heard) for pick in found), len(chosen) + 1)
     if (left := size - brave - len(chosen)) > 0:
-        found = sorted(ask(3 * left).picks, key=lambda pick: not _spoken_for(pick))
-        _take(chosen, map(_unasked, found), size - brave)
+        supported_first = sorted(ask(3 * left).picks, key=lambda pick: not _spoken_for(pick))
+        _take(chosen, map(_unasked, supported_first), size - brave)
     if brave:
         # Where every genre is liked already, what is left is being tried out.
         found = ask(1, brave=True).picks

@@ -1118,6 +1118,12 @@ class Service:
         """Post this week's drop without waiting for its hour; None where it has come already."""
         return await drops.drop_now(self, poster, drop, clock or _now)
 
+    async def drop_answered(
+        self, drop: Drop, poster: Poster, clock: Clock | None = None
+    ) -> State | None:
+        """Post this week's drop now that its questions are answered."""
+        return await drops.answered(self, poster, drop, clock or _now)
+
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Take liking some artists as liking their songs; return those that are liked now."""
         tracks = drops.songs_of(self.catalogue, artists)

@@ -424,8 +424,9 @@ async def test_without_history_it_starts_with_questions_and_goes_on_once_they_ar
     assert {track.artists[0] for track in liked} == set(chosen)
     assert not await service.like_artists("ann", ["nobody of that name"])
 
-    assert await service.store.reopen_issue(drop.id, clock.now)
-    assert not await service.store.reopen_issue(drop.id, clock.now)
+    clock.forward(minutes=1)
+    assert await service.drop_answered(drop, channel, clock) is State.POSTED
+    assert await service.drop_answered(drop, channel, clock) is None
     await service.tick_drops(channel, clock.forward(minutes=1))
     later = channel.lines[1:]
     assert [line["position"] for line in later] == [0, 1, 2, 3]

@@ -71,10 +71,16 @@ def card(
     notes: Sequence[str],
     buttons: Sequence[Control],
     others: Control | None,
+    intro: str = "",
 ) -> ui.LayoutView:
-    """Feature one pick: who it is, what it sounds like, why, and what can be done with it."""
+    """Feature one pick: who it is, what it sounds like, why, and what can be done with it.
+
+    `intro` is markdown that says how it came here, in place of what it sounds like.
+    """
     blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
-    if query is not None:
+    if intro:
+        blocks.append(text("\n".join(f"-# {line}" for line in intro.splitlines())))
+    elif query is not None:
         blocks.append(text(f"-# sounds like {words.song(query)}"))
     if picture is not None:
         image = discord.MediaGalleryItem(f"attachment://{CARD_PICTURE}", description=picture.alt)

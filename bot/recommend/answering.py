@@ -271,8 +271,10 @@ def _which(choices: Choices, question: Question) -> ui.LayoutView:
     return layouts.notice(f"**{words.plain(choices.why, 300)}** Which one?", select)
 
 
-async def feature(bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick) -> None:
-    """Show one pick of an answer as a card of its own."""
+async def feature(
+    bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick, *, intro: str = ""
+) -> None:
+    """Show one pick of an answer as a card of its own; `intro` says how it came here."""
     picture = await _draw(bot, answer, pick)
     files = [_file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
@@ -290,9 +292,10 @@ async def feature(bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick)
                 Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
                 Preview.button(pick.track.id),
                 Why.button(kept, pick.track.id),
-                Next.button(kept, pick.track.id, last=last),
+                *([Next.button(kept, pick.track.id, last=last)] if others else []),
             ],
             others=Feature.offer(kept, others, bot) if others else None,
+            intro=intro,
         )
 
     try:

@@ -915,26 +915,23 @@ class Store:
                 )
             return held.rowcount > 0
 
-    async def reopen_issue(self, drop: int, now: datetime) -> bool:
-        """Go on with the issue whose questions were answered; say whether one was waiting."""
+    async def reopen_issue(self, drop: int, week: str, now: datetime) -> bool:
+        """Take back that a week's issue ended with questions; say whether it had."""
+        asked = sa.and_(
+            drop_issues.c.drop_id == drop,
+            drop_issues.c.week == week,
+            drop_issues.c.state == State.ASKED.value,
+        )
         async with self._write() as connection:
-            newest = (
-                await connection.execute(
-                    sa.select(drop_issues)
-                    .where(drop_issues.c.drop_id == drop)
-                    .order_by(drop_issues.c.week.desc())
-                    .limit(1)
-                )
-            ).first()
-            if newest is None or newest.state != State.ASKED.value:
+            id_ = await connection.scalar(sa.select(drop_issues.c.id).where(asked))
+            if id_ is None:
                 return False
-            await connection.execute(drop_posts.delete().where(drop_posts.c.issue_id == newest.id))
+            await connection.execute(drop_posts.delete().where(drop_posts.c.issue_id == id_))
             await connection.execute(
                 drop_issues.update()
-                .where(drop_issues.c.id == newest.id)
+                .where(drop_issues.c.id == id_)
                 .values(state=State.OPEN.value, leased_until=now, attempts=0)
             )
-            await connection.execute(drops.update().where(drops.c.id == drop).values(wake_at=now))
             return True
 
     async def pause_drop(self, id_: int, why: str) -> None:

@@ -1,0 +1,291 @@
+"""`/drops` and `/mixtape`, and the clock that ticks them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import discord
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from discord import app_commands
+from discord.ext import commands
+
+from bot.cards import layouts
+from bot.drops.posting import Messages, panel, progress
+from bot.turns import Refused
+from musrec import drops
+from musrec.drops import SIZES, WEEKDAYS, Drop, Schedule
+from musrec.model import NotFound
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+log = logging.getLogger(__name__)
+
+Context = discord.Interaction["Bot"]
+Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+Hour = app_commands.Range[int, 0, 23]
+Size = app_commands.Range[int, SIZES.start, SIZES.stop - 1]
+
+FRIDAY_EVENING = Schedule(WEEKDAYS.index("Friday"), 18, "UTC")
+TICK_SECONDS = 120
+EXPLORE_SECONDS = 3600
+
+_WHEN = {
+    "day": "The day of the week",
+    "hour": "The hour of that day, 0 to 23",
+    "zone": "Your time zone: type your city",
+    "size": "How many songs",
+}
+
+
+def _schedule(kept: Schedule, day: Day | None, hour: int | None, zone: str | None) -> Schedule:
+    return Schedule(
+        kept.weekday if day is None else WEEKDAYS.index(day),
+        kept.hour if hour is None else hour,
+        kept.zone if zone is None else drops.zone_named(zone),
+    )
+
+
+_managers = app_commands.checks.has_permissions(manage_guild=True)
+
+
+async def zones(_: Context, typed: str) -> list[app_commands.Choice[str]]:
+    """Complete a time zone."""
+    found = await asyncio.to_thread(drops.suggest_zones, typed)
+    return [app_commands.Choice(name=name.replace("_", " "), value=name) for name in found]
+
+
+class Drops(commands.GroupCog, group_name="drops"):
+    """Your weekly drop."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._ticking = AsyncIOScheduler(timezone=UTC)
+
+    async def cog_load(self) -> None:
+        """Start the clock. It remembers nothing: what is due stands in the database."""
+        for job, seconds in (
+            (self.tick, TICK_SECONDS),
+            (self._bot.service.explore, EXPLORE_SECONDS),
+        ):
+            self._ticking.add_job(
+                self._in_quiet,
+                "interval",
+                args=(job,),
+                seconds=seconds,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        self._ticking.start()
+
+    async def cog_unload(self) -> None:
+        """Stop the clock; a drop at work is finished or handed back by the bot."""
+        self._ticking.shutdown(wait=False)
+
+    async def _in_quiet(self, job: Any) -> None:
+        """Do what nobody waits for, unless there is no Discord to do it in."""
+        bot = self._bot
+        if bot.stopping or not bot.is_ready():
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        bot.at_work.add(task)
+        try:
+            work: Coroutine[Any, Any, int] = job()
+            await work
+        except Exception:
+            log.exception("failed in the background")
+        finally:
+            bot.at_work.discard(task)
+
+    async def tick(self) -> int:
+        """Post what is due."""
+        return await self._bot.service.tick_drops(Messages(self._bot))
+
+    @app_commands.command()
+    @app_commands.describe(
+        **_WHEN, place="Where it comes", adventurous="0: close to what you like, 10: the bravest"
+    )
+    @app_commands.autocomplete(zone=zones)
+    async def on(
+        self,
+        interaction: Context,
+        day: Day | None = None,
+        hour: Hour | None = None,
+        zone: app_commands.Range[str, 1, 60] | None = None,
+        place: Literal["direct messages", "this channel"] | None = None,
+        size: Size | None = None,
+        adventurous: app_commands.Range[int, 0, 10] | None = None,
+    ) -> None:
+        """Some songs for you every week, or change when and where they come."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        drop = await self._kept(interaction)
+        if place is not None:
+            drop = replace(drop, channel=None if place == "direct messages" else _here(interaction))
+        drop = replace(
+            drop,
+            schedule=_schedule(drop.schedule, day, hour, zone),
+            home=_home(interaction) or drop.home,
+            size=size or drop.size,
+            adventurous=drop.adventurous if adventurous is None else adventurous / 10,
+            since=datetime.now(UTC),
+            active=True,
+            trouble="",
+        )
+        drop = await self._bot.service.store.keep_drop(drop)
+        await interaction.edit_original_response(view=panel(drop))
+
+    @app_commands.command()
+    async def off(self, interaction: Context) -> None:
+        """No more weekly songs."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        store = self._bot.service.store
+        drop = await store.drop_of(str(interaction.user.id))
+        if drop is not None:
+            await store.keep_drop(replace(drop, active=False, trouble=""))
+        await interaction.edit_original_response(
+            view=layouts.notice("Your weekly drop is off.", hint="`/drops on` brings it back.")
+        )
+
+    @app_commands.command()
+    async def now(self, interaction: Context) -> None:
+        """Get the songs of this week at once."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        drop = await self._kept(interaction)
+        if not drop.id:
+            here = _here(interaction) if drop.home else None
+            drop = replace(drop, channel=here, active=False)
+            drop = await self._bot.service.store.keep_drop(drop)
+        state = await self._bot.service.drop_now(drop, Messages(self._bot))
+        await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
+
+    @app_commands.command()
+    async def settings(self, interaction: Context) -> None:
+        """When and where your songs come."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        drop = await self._bot.service.store.drop_of(str(interaction.user.id))
+        if drop is None:
+            raise NotFound("You have no weekly drop.", "`/drops on` starts one.")
+        await interaction.edit_original_response(view=panel(drop))
+
+    async def _kept(self, interaction: Context) -> Drop:
+        """Return how the member wants it; what nobody chose yet is chosen for them."""
+        member = str(interaction.user.id)
+        if await self._bot.service.paused(member):
+            raise Refused(
+                "You paused learning, so nothing can be made for you.",
+                "`/privacy pause` switches it on again.",
+            )
+        kept = await self._bot.service.store.drop_of(member)
+        return kept or Drop(
+            member,
+            None,
+            FRIDAY_EVENING,
+            datetime.now(UTC),
+            home=_home(interaction),
+            adventurous=self._bot.settings.recommend.adventurous,
+        )
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_guild=True)
+class Mixtape(commands.GroupCog, group_name="mixtape"):
+    """A weekly mixtape for this server."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @app_commands.command()
+    @_managers
+    @app_commands.describe(**_WHEN, channel="Where it is posted; this one unless you say another")
+    @app_commands.autocomplete(zone=zones)
+    async def on(
+        self,
+        interaction: Context,
+        channel: discord.TextChannel | None = None,
+        day: Day | None = None,
+        hour: Hour | None = None,
+        zone: app_commands.Range[str, 1, 60] | None = None,
+        size: Size | None = None,
+    ) -> None:
+        """A mixtape every week, made from what the members who join like."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._bot.service.store.mixtape_of(str(interaction.guild_id))
+        where = str(channel.id) if channel else kept.channel if kept else None
+        drop = Drop(
+            None,
+            str(interaction.guild_id),
+            _schedule(kept.schedule if kept else FRIDAY_EVENING, day, hour, zone),
+            datetime.now(UTC),
+            channel=where or _here(interaction),
+            home=_home(interaction),
+            size=size or (kept.size if kept else 5),
+        )
+        drop = await self._bot.service.store.keep_drop(drop)
+        await interaction.edit_original_response(view=panel(drop))
+
+    @app_commands.command()
+    @_managers
+    async def off(self, interaction: Context) -> None:
+        """No more mixtapes."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        drop = await self._kept(interaction)
+        await self._bot.service.store.keep_drop(replace(drop, active=False, trouble=""))
+        await interaction.edit_original_response(
+            view=layouts.notice("The mixtape is off.", hint="`/mixtape on` brings it back.")
+        )
+
+    @app_commands.command()
+    @_managers
+    async def now(self, interaction: Context) -> None:
+        """Get the mixtape of this week at once."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        drop = await self._kept(interaction)
+        state = await self._bot.service.drop_now(drop, Messages(self._bot))
+        await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
+
+    @app_commands.command()
+    @_managers
+    async def settings(self, interaction: Context) -> None:
+        """When and where the mixtape comes."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        await interaction.edit_original_response(view=panel(await self._kept(interaction)))
+
+    async def _kept(self, interaction: Context) -> Drop:
+        drop = await self._bot.service.store.mixtape_of(str(interaction.guild_id))
+        if drop is None:
+            raise NotFound("This server has no mixtape.", "`/mixtape on` starts one.")
+        return drop
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: Any) -> None:
+        """Forget the mixtape of a server that sent the bot away."""
+        await self._bot.service.store.remove_mixtape(str(guild.id))
+
+
+def _home(interaction: Context) -> str | None:
+    """Return the channel in which trouble may be told: none outside the bot's own servers."""
+    there = interaction.guild_id and interaction.client.get_guild(interaction.guild_id)
+    return str(interaction.channel_id) if there else None
+
+
+def _here(interaction: Context) -> str:
+    """Return this channel, where the bot and the member may both post in it.
+
+    Raises
+    ------
+    Refused
+        One of them may not.
+    """
+    home = _home(interaction)
+    if home is None:
+        raise Refused("I am not at home in this channel.", "Choose direct messages.")
+    if not interaction.permissions.send_messages or not interaction.app_permissions.send_messages:
+        raise Refused("Not both of us may post in this channel.", "Choose another, or messages.")
+    return home

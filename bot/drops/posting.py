@@ -1,0 +1,361 @@
+"""Drops as messages: posted, found again after a crash, and the buttons and questions in them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from bot.cards import layouts, words
+from bot.press import Press
+from bot.recommend.answering import Slate, feature
+from bot.turns import Refused
+from musrec.drops import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable, artists_to_ask
+from musrec.model import Answer, Catalogue, FeedbackKind, NotFound
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+log = logging.getLogger(__name__)
+
+Context = discord.Interaction["Bot"]
+
+AGAIN = "I was interrupted here, so you may see this twice."
+_LOOKED_BACK = 50
+"""Messages of a channel that are searched for one that may have been posted."""
+
+
+class Messages:
+    """Where drops go: a `musrec.drops.Poster`."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    async def post(self, issue: Issue, post: Post, answer: Answer | None, *, again: bool) -> str:
+        """Post a message. Discord itself refuses its number twice within minutes."""
+        with _undeliverable():
+            place = await self._place(issue.drop)
+            if post.position == 0:
+                await self._still_there(issue.drop, place)
+            posted: list[discord.Message] = []
+
+            async def put(
+                view: ui.LayoutView, files: Sequence[discord.File] = ()
+            ) -> discord.Message:
+                number = f"drop-{issue.id}-{post.position}"
+                message = await place.send(view=view, files=files, nonce=number)
+                posted.append(message)
+                return message
+
+            said = f"{post.words}\n{AGAIN}" if again else post.words
+            if answer is None or post.answer is None:
+                await put(_view(self._bot, issue, replace(post, words=said)))
+            else:
+                slate = Slate(put, private=False, reactions=True)
+                intro = f"{words.plain(said, 500)}{_for(post)}"
+                pick = answer.picks[0]
+                await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
+            return str(posted[-1].id)
+
+    async def find(self, issue: Issue, post: Post) -> str | None:
+        """Look for a message by the names of its buttons, which no other message has."""
+        assert post.began is not None
+        mine = f"why:{post.answer}:" if post.answer else _mark(issue)
+        with _undeliverable():
+            place = await self._place(issue.drop)
+            try:
+                # Clocks differ: a minute more is looked through.
+                since = post.began - timedelta(minutes=1)
+                async for message in place.history(after=since, limit=_LOOKED_BACK):
+                    if any(mine in name for name in custom_ids(message)):
+                        return str(message.id)
+            except discord.Forbidden:
+                return None
+        return ""
+
+    async def tell(self, drop: Drop, words_: str) -> bool:
+        """Say it where it was set up, else to the member directly."""
+        homes = dict.fromkeys(home for home in (drop.home, drop.channel) if home)
+        places: list[str | None] = [*homes, *([None] if drop.member and drop.channel else [])]
+        whom = f"<@{drop.member}> " if drop.member else ""
+        for channel in places:
+            with contextlib.suppress(discord.HTTPException):
+                place = await self._place(replace(drop, channel=channel))
+                view = layouts.trouble(f"{whom}{words.plain(words_, 1000)}")
+                await place.send(view=view)
+                return True
+        return False
+
+    async def _place(self, drop: Drop) -> discord.abc.Messageable:
+        if drop.channel is None:
+            member = int(drop.member or 0)
+            return self._bot.get_user(member) or await self._bot.fetch_user(member)
+        known = self._bot.get_channel(int(drop.channel))
+        place = known or await self._bot.fetch_channel(int(drop.channel))
+        if not isinstance(place, discord.abc.Messageable):
+            raise Undeliverable("I cannot post in that channel.", "Choose a text channel.")
+        return place
+
+    async def _still_there(self, drop: Drop, place: discord.abc.Messageable) -> None:
+        """Make sure that a member whose drop is posted in a server is still in it."""
+        guild = getattr(place, "guild", None)
+        if drop.member is None or not isinstance(guild, discord.Guild):
+            return
+        try:
+            await guild.fetch_member(int(drop.member))
+        except discord.NotFound as error:
+            raise Undeliverable("You left the server that it was posted in.") from error
+
+
+@contextlib.contextmanager
+def _undeliverable() -> Iterator[None]:
+    """Tell what will never work from what may work in a minute."""
+    try:
+        yield
+    except discord.Forbidden as error:
+        if error.code in _CLOSED:
+            raise Undeliverable(
+                "I cannot send you direct messages.",
+                "Open them in this server's privacy settings, or choose a channel.",
+            ) from error
+        raise Undeliverable(
+            "I may not post in that channel any more.",
+            "I need to see it, send messages and attach files there.",
+        ) from error
+    except discord.NotFound as error:
+        raise Undeliverable("The channel that it was posted in is gone.") from error
+
+
+# Direct messages closed, and no server in common.
+_CLOSED = (50007, 50278)
+
+
+def custom_ids(message: discord.Message) -> Iterator[str]:
+    """Return the names of every button and select of a message."""
+    waiting: list[Any] = list(message.components)
+    while waiting:
+        part = waiting.pop()
+        waiting += getattr(part, "children", ())
+        if name := getattr(part, "custom_id", None):
+            yield name
+
+
+def _for(post: Post) -> str:
+    """Name the members a song of a mixtape is for; the names do not ping them."""
+    whom = [f"<@{member}>" for member in post.listeners[:10]]
+    more = len(post.listeners) - len(whom)
+    return f" For {', '.join(whom)}{f' and {more} more' if more else ''}." if whom else ""
+
+
+def _mark(issue: Issue) -> str:
+    """Return what stands in the name of a button of every message of an issue without a song."""
+    return f"{issue.drop.id}:{issue.id}"
+
+
+def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
+    lines = "\n".join(words.plain(line, 600) for line in post.words.splitlines())
+    if post.part is Part.QUESTIONS:
+        return questions(bot.service.catalogue, _mark(issue), lines)
+    if post.part is Part.INVITATION:
+        return _invitation(issue, f"### A mixtape for you all\n{lines}")
+    if issue.drop.member is None:
+        return _invitation(issue, f"### This week's mixtape\n{lines}\n{_for(post).strip()}")
+    whose = f"<@{issue.drop.member}>, your" if issue.drop.channel else "Your"
+    return layouts.notice(f"### {whose} weekly drop\n{lines}", Change.button(issue))
+
+
+def _invitation(issue: Issue, lines: str) -> ui.LayoutView:
+    return layouts.notice(
+        lines, Join.button(issue), hint="Press it again to take your likes out of it."
+    )
+
+
+class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
+    """Tells whose drop it is how to change it."""
+
+    @classmethod
+    def button(cls, issue: Issue) -> Change:
+        """Return the button under the opening of a drop."""
+        return cls(ui.Button(label="When and where", custom_id=f"drop:{_mark(issue)}"))
+
+    async def press(self, interaction: Context) -> None:
+        """Show the settings to their owner alone."""
+        drop = await _own(interaction, self.about["drop"])
+        await interaction.response.send_message(view=panel(drop), ephemeral=True)
+
+
+class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
+    """Takes part in a server's mixtape, or no longer."""
+
+    @classmethod
+    def button(cls, issue: Issue) -> Join:
+        """Return the button under a mixtape's words."""
+        return cls(ui.Button(label="Count me in", emoji="🙋", custom_id=f"mix:{_mark(issue)}"))
+
+    async def press(self, interaction: Context) -> None:
+        """Change whether the member's likes may be used."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        store, member = interaction.client.service.store, str(interaction.user.id)
+        drop = await store.kept_drop(int(self.about["drop"]))
+        if drop is None:
+            raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
+        if await interaction.client.service.paused(member):
+            raise Refused(
+                "You paused learning, so nothing of you is used.",
+                "`/privacy pause` switches it on again.",
+            )
+        there = member not in await store.mixtape_members(drop.id)
+        await store.join_mixtape(drop.id, member, there=there)
+        said = (
+            "🙋 The next mixtape is made from your likes too; your name stands under songs for you."
+            if there
+            else "Your likes are left out from now on."
+        )
+        await interaction.edit_original_response(view=layouts.notice(said))
+
+
+# The three questions ------------------------------------------------------------------------------
+
+
+def questions(
+    catalogue: Catalogue, mark: str, lines: str, numbers: Collection[int] = range(QUESTIONS)
+) -> ui.LayoutView:
+    """Show the questions that are still open."""
+    blocks: list[layouts.Control] = [layouts.text(f"### What do you like?\n{lines}")]
+    blocks += [
+        layouts.row(Artists.offer(mark, number, artists))
+        for number, artists in enumerate(artists_to_ask(catalogue))
+        if number in numbers
+    ]
+    blocks.append(layouts.row(Enough.button(mark)))
+    return layouts.page(*blocks)
+
+
+class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"):
+    """One question: whom of these a member likes."""
+
+    @classmethod
+    def offer(cls, mark: str, number: int, artists: Sequence[tuple[str, str]]) -> Artists:
+        """Return the select of one question."""
+        options = {
+            artist[:100]: discord.SelectOption(
+                label=words.bare(artist, 100), value=artist[:100], description=genre[:100] or None
+            )
+            for artist, genre in artists
+        }
+        return cls(
+            ui.Select(
+                custom_id=f"ask:{number}:{mark}",
+                placeholder=f"{number + 1} of {QUESTIONS}: whom of these do you like?",
+                max_values=len(options),
+                options=list(options.values()),
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Take their songs as liked, and go on with the questions that are left."""
+        drop = await _own(interaction, self.about["drop"])
+        await interaction.response.defer()
+        service, chosen = interaction.client.service, {str(value) for value in self.values}
+        names = {track.artists[0] for track in service.catalogue.tracks if track.artists}
+        artists = sorted(name for name in names if name[:100] in chosen)
+        liked = await service.like_artists(str(interaction.user.id), artists)
+        assert interaction.message is not None
+        left = {
+            int(name[4])
+            for name in custom_ids(interaction.message)
+            if name.startswith("ask:") and name[4] != self.about["number"]
+        }
+        if not left:
+            await _go_on(interaction, drop)
+            return
+        songs = f"{len(liked)} song{'' if len(liked) == 1 else 's'}"
+        lines = f"{songs} by {words.plain(', '.join(artists), 300)} noted. And of these?"
+        mark = f"{drop.id}:{self.about['issue']}"
+        view = questions(service.catalogue, mark, lines, left)
+        await interaction.edit_original_response(view=view)
+
+
+class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
+    """Goes on although not every question was answered."""
+
+    @classmethod
+    def button(cls, mark: str) -> Enough:
+        """Return the button under the questions."""
+        return cls(ui.Button(label="That is enough", custom_id=f"asked:{mark}"))
+
+    async def press(self, interaction: Context) -> None:
+        """Make the drop from what was answered."""
+        drop = await _own(interaction, self.about["drop"])
+        events = await interaction.client.service.store.feedback(str(interaction.user.id))
+        if not any(event.kind is FeedbackKind.LIKE for event in events):
+            raise NotFound("I know nothing that you like yet.", "Pick at least one artist.")
+        await interaction.response.defer()
+        await _go_on(interaction, drop)
+
+
+PRESSES = (Change, Join, Artists, Enough)
+
+
+async def _own(interaction: Context, id_: str) -> Drop:
+    drop = await interaction.client.service.store.kept_drop(int(id_))
+    if drop is None:
+        raise NotFound("That drop is no longer kept.", "`/drops on` starts one.")
+    if drop.member != str(interaction.user.id):
+        raise Refused("That is somebody else's drop.", "`/drops on` starts your own.")
+    return drop
+
+
+async def _go_on(interaction: Context, drop: Drop) -> None:
+    thanks = layouts.notice("Thank you, noted. Your drop is on its way.")
+    await interaction.edit_original_response(view=thanks)
+    bot = interaction.client
+    state = await bot.service.drop_answered(drop, Messages(bot))
+    if state is not State.POSTED:
+        view = layouts.notice(f"Thank you, noted. {progress(drop, state)}")
+        await interaction.edit_original_response(view=view)
+
+
+# How a drop is set --------------------------------------------------------------------------------
+
+
+def progress(drop: Drop, state: State | None) -> str:
+    """Say in a sentence what became of a drop that was wanted now."""
+    place = f"<#{drop.channel}>" if drop.channel else "our direct messages"
+    return {
+        State.POSTED: f"It is in {place}.",
+        State.ASKED: f"I have some questions first, in {place}.",
+        State.OPEN: "Something went wrong on the way; I try again in some minutes.",
+        State.FAILED: f"I could not post it in {place}; `/drops settings` says why.",
+        None: f"This week's has come already; the next comes {_moment(drop)}.",
+    }[state]
+
+
+def panel(drop: Drop) -> ui.LayoutView:
+    """Show how a drop or mixtape is set."""
+    what = "Your weekly drop" if drop.member else "This server's mixtape"
+    command = "/drops" if drop.member else "/mixtape"
+    lines = [
+        f"📅 {drop.schedule}",
+        f"📮 {f'<#{drop.channel}>' if drop.channel else 'direct messages'}",
+        f"🎵 {drop.size} song{'' if drop.size == 1 else 's'}",
+    ]
+    if drop.member:
+        lines.append(f"🧭 {drop.adventurous * 10:.0f} of 10 adventurous")
+    if drop.active:
+        lines.append(f"⏭️ next: {_moment(drop)}")
+        hint = f"`{command} on` changes it, `{command} off` ends it; `{command} now` need not wait."
+    else:
+        lines.append(f"⏸️ off{f': {words.plain(drop.trouble, 500)}' if drop.trouble else ''}")
+        hint = f"`{command} on` switches it on."
+    return layouts.notice(f"### {what}\n" + "\n".join(lines), hint=hint)
+
+
+def _moment(drop: Drop) -> str:
+    return f"<t:{int(drop.following(datetime.now(UTC)).timestamp())}:F>"
