@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from musrec import drops
 from musrec.audio.decode import LARGEST, WHOLE_SECONDS
 from musrec.model import (
-    ANALYSER_VERSION,
     Analysis,
     Answer,
     Catalogue,
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
     from musrec.playlists import Export, Format
     from musrec.recommend import Recommender
-    from musrec.sources import Deadline, Found, Missing, Preview, ProviderHealth, Sources
+    from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, ProviderHealth, Sources
     from musrec.sources.chain import Tool
     from musrec.space import Index, Space
     from musrec.taste import Blend, Filters, History, Liked
@@ -123,10 +122,17 @@ class Added:
 class Service:
     """The engine, opened. Use `Service.open` as an async context manager."""
 
-    def __init__(self, settings: Settings, store: Store, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        stack: AsyncExitStack,
+        endpoints: Endpoints | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self._stack = stack
+        self._endpoints = endpoints
         self._engine: _Engine
         # The recommender is for one thread: thumbs and answers queue for this one.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
@@ -143,8 +149,16 @@ class Service:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Service]:
+    async def open(
+        cls, settings: Settings, *, endpoints: Endpoints | None = None
+    ) -> AsyncIterator[Service]:
         """Open the store, bring it up to date, and load what can be recommended.
+
+        Parameters
+        ----------
+        settings : Settings
+        endpoints : Endpoints, optional
+            Where the services on the network are; for tests.
 
         Raises
         ------
@@ -154,7 +168,7 @@ class Service:
         async with AsyncExitStack() as stack:
             store = await Store.open(settings.store_url)
             stack.push_async_callback(store.close)
-            service = cls(settings, store, stack)
+            service = cls(settings, store, stack, endpoints)
             await service.reload()
             yield service
 
@@ -288,7 +302,9 @@ class Service:
 
         async with self._opening:
             if self._sources is None:
-                sources = Sources(self.settings.sources, cache=self.store)
+                sources = Sources(
+                    self.settings.sources, cache=self.store, endpoints=self._endpoints
+                )
                 self._sources = await self._stack.enter_async_context(sources)
             return self._sources
 
@@ -317,7 +333,7 @@ class Service:
             Nothing in it can be heard.
         """
         digest = hashlib.sha256(data).hexdigest()
-        if (known := await self.store.heard(digest, ANALYSER_VERSION)) and self._complete(known[1]):
+        if (known := await self.store.heard(digest)) and self._complete(known[1]):
             track, analysis = known
             if file is not None or origin == "file":
                 track = await self.store.add_heard(track, analysis, origin, file)
@@ -393,7 +409,7 @@ class Service:
     async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
         try:
             file = await asyncio.to_thread(FileStamp.of, path)
-            if await self.store.file_known(file, ANALYSER_VERSION):
+            if await self.store.file_known(file):
                 return Added(path, known=True), None
             data = await asyncio.to_thread(read_clip, path)
             heard = await self.hear_clip(data, path.name, origin="file", file=file)

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from musrec.drops import Drop, Issue, Part, Post, Schedule, State
 from musrec.model import (
+    ANALYSER_VERSION,
     Analysis,
     Feedback,
     FeedbackKind,
@@ -54,6 +55,9 @@ from musrec.store.schema import (
 
 _EXPLICIT = ("like", "dislike")
 _LIGHT = [column for column in analyses.c if column.name != "detail"]
+# What an older analyser heard means something else: it is as good as not there, until the song is
+# heard again and the row replaced.
+_CURRENT = analyses.c.version == ANALYSER_VERSION
 _IN_CHUNK = 500  # SQLite allows 32,766 parameters a statement; this keeps well below
 
 
@@ -301,44 +305,40 @@ class Store:
         return track
 
     async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
-        """Keep the shipped songs in one transaction; those already there are left alone."""
+        """Keep the shipped songs in one transaction; what was really heard of them stays."""
         now = datetime.now(UTC)
         async with self._write() as connection:
             for track, analysis in songs:
+                kept = await self._add_track(connection, track)
                 row = {
-                    "track_id": track.id,
+                    "track_id": kept.id,
                     "origin": "starter",
                     "heard_at": now,
                     **codec.pack(analysis),
                 }
-                for table, values in (
-                    (tracks, {"added_at": now, **_track_row(track)}),
-                    *(
-                        (identities, {"scheme": s, "value": v, "track_id": track.id})
-                        for s, v in track.identities.items()
-                    ),
-                    (analyses, row),
-                ):
-                    await connection.execute(
-                        self._insert(table).values(values).on_conflict_do_nothing()
+                insert = self._insert(analyses).values(row)
+                await connection.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["track_id"],
+                        set_=row,
+                        where=(analyses.c.origin == "starter") | ~_CURRENT,
                     )
+                )
 
     async def analysis(self, track_id: str) -> Analysis | None:
         """Return everything heard in a track, pictures included."""
         async with self._read() as connection:
             result = await connection.execute(
-                sa.select(analyses).where(analyses.c.track_id == track_id)
+                sa.select(analyses).where(analyses.c.track_id == track_id, _CURRENT)
             )
             row = result.first()
             return codec.unpack(row) if row else None
 
-    async def heard(self, digest: str, version: int) -> tuple[Track, Analysis] | None:
-        """Return the track and analysis of these very bytes, heard by that analyser version."""
+    async def heard(self, digest: str) -> tuple[Track, Analysis] | None:
+        """Return the track and analysis of these very bytes."""
         async with self._read() as connection:
             result = await connection.execute(
-                sa.select(analyses)
-                .where(analyses.c.digest == digest, analyses.c.version == version)
-                .limit(1)
+                sa.select(analyses).where(analyses.c.digest == digest, _CURRENT).limit(1)
             )
             row = result.first()
             if row is None:
@@ -354,7 +354,7 @@ class Store:
         but_not : sequence of str
             Origins to leave out.
         """
-        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not))
+        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _CURRENT)
         async with self._read() as connection:
             rows = (await connection.execute(query.order_by(analyses.c.track_id))).all()
             known = await _tracks(connection, None)
@@ -362,8 +362,8 @@ class Store:
 
     # Files -----------------------------------------------------------------------------------
 
-    async def file_known(self, file: FileStamp, version: int) -> bool:
-        """Whether this file, unchanged, was heard by that analyser version."""
+    async def file_known(self, file: FileStamp) -> bool:
+        """Whether this file was heard and has not changed since."""
         async with self._read() as connection:
             result = await connection.execute(
                 sa.select(sa.literal(1))
@@ -372,7 +372,7 @@ class Store:
                     files.c.path == file.path,
                     files.c.size == file.size,
                     files.c.modified_ns == file.modified_ns,
-                    analyses.c.version == version,
+                    _CURRENT,
                 )
             )
             return result.first() is not None
@@ -1065,6 +1065,11 @@ class Store:
     async def playlist(self, member: str, key: str) -> Playlist | None:
         """Return a member's playlist whose name is compared as `key`."""
         found = await self._playlists(playlists.c.member_id == member, playlists.c.key == key)
+        return found[0] if found else None
+
+    async def kept_playlist(self, id_: int) -> Playlist | None:
+        """Return the playlist with that id, whosever it is."""
+        found = await self._playlists(playlists.c.id == id_)
         return found[0] if found else None
 
     async def _playlists(self, *where: sa.ColumnElement[bool]) -> list[Playlist]:

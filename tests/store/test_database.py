@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from musrec.model import (
+    ANALYSER_VERSION,
     Analysis,
     Feedback,
     FeedbackKind,
@@ -60,7 +61,7 @@ def heard(seed: int = 0) -> Analysis:
         fmax=11025.0,
     )
     return Analysis(
-        version=1,
+        version=ANALYSER_VERSION,
         digest=f"{seed:064x}",
         seconds=29.98,
         kind=SoundKind.MUSIC,
@@ -97,8 +98,7 @@ async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
     assert listed == track
     assert light.spectrogram is None
     np.testing.assert_array_equal(light.tag_mean, analysis.tag_mean)
-    assert await store.heard(analysis.digest, 1) is not None
-    assert await store.heard(analysis.digest, 2) is None
+    assert await store.heard(analysis.digest) is not None
 
 
 async def test_two_that_share_an_identity_are_one_recording(store: Store) -> None:
@@ -171,10 +171,33 @@ async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) ->
     file = tmp_path / "a.mp3"
     file.write_bytes(b"one")
     await store.add_heard(song(1), heard(), "file", FileStamp.of(file))
-    assert await store.file_known(FileStamp.of(file), 1)
-    assert not await store.file_known(FileStamp.of(file), 2)
+    assert await store.file_known(FileStamp.of(file))
     file.write_bytes(b"another")
-    assert not await store.file_known(FileStamp.of(file), 1)
+    assert not await store.file_known(FileStamp.of(file))
+
+
+async def test_what_an_older_analyser_heard_is_as_good_as_not_there(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.mp3"
+    file.write_bytes(b"one")
+    old = replace(heard(), version=ANALYSER_VERSION - 1)
+    track = await store.add_heard(song(1), old, "file", FileStamp.of(file))
+    assert await store.track(track.id) == track
+    assert await store.songs() == []
+    assert await store.analysis(track.id) is None
+    assert await store.heard(old.digest) is None
+    assert not await store.file_known(FileStamp.of(file))
+    await store.add_starter([(track, heard())])
+    assert len(await store.songs()) == 1
+
+
+async def test_a_starter_never_replaces_what_was_really_heard(store: Store) -> None:
+    await store.add_heard(song(1), heard(1), "file")
+    await store.add_starter([(song(1), heard(2)), (song(2), heard(3))])
+    await store.add_starter([(song(2), heard(4))])
+    kept = {track.title: analysis.digest for track, analysis in await store.songs()}
+    assert kept == {"Song 1": heard(1).digest, "Song 2": heard(4).digest}
 
 
 async def test_remembered_answers_expire(store: Store) -> None:
