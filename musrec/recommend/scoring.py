@@ -364,7 +364,7 @@ class Scoring:
             less = np.mean(near < near[row])
         else:
             less = 0.0
-        return round(100 * float(less))
+        return int(100 * float(less))  # rounded down: nothing is closer than all there is
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
         """Return the one or two terms to speak of: the largest ones the rank hangs on."""
