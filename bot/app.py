@@ -18,12 +18,14 @@ from bot.drops import posting as drops
 from bot.drops.commands import Drops, Mixtape
 from bot.feedback import thumbs
 from bot.feedback.listening import Presence
+from bot.playlists import commands as playlists
 from bot.privacy import commands as privacy
 from bot.recommend import answering
 from bot.recommend.chat import Chat
 from bot.recommend.clips import CDN_HOSTS
 from bot.recommend.commands import Recommend
-from bot.taste.commands import Taste
+from bot.taste import commands as taste
+from bot.taste.catalogue import Browse
 from bot.turns import Refused, Turns
 from musrec.model import Busy
 
@@ -51,7 +53,7 @@ CARDS_KEPT = timedelta(days=90)
 
 # Whoever wants to know what is kept of them, or how to ask, is never turned away.
 _FOR_EVERYBODY = ("privacy", "listening", "help", "setup")
-_COSTLY = ("recommend", "Find similar", "search")
+_COSTLY = ("recommend", "Find similar", "search", "compare")
 
 
 def intents(settings: Settings, *, privileged: bool = True) -> discord.Intents:
@@ -161,7 +163,9 @@ class Bot(commands.AutoShardedBot):
             Chat(self),
             thumbs.Reactions(self),
             self._presence,
-            Taste(self),
+            taste.Taste(self),
+            Browse(self),
+            playlists.Playlists(self),
             Drops(self),
             Mixtape(self),
             privacy.Privacy(self),
@@ -172,6 +176,8 @@ class Bot(commands.AutoShardedBot):
             *answering.PRESSES,
             *thumbs.PRESSES,
             *drops.PRESSES,
+            *taste.PRESSES,
+            *playlists.PRESSES,
             *privacy.PRESSES,
             *admin.PRESSES,
         )

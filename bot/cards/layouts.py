@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,17 @@ def row(*controls: Control) -> ui.ActionRow[Any]:
 def line() -> ui.Separator[Any]:
     """Return a thin line between blocks."""
     return ui.Separator()
+
+
+def image(picture: Picture, name: str) -> ui.MediaGallery[Any]:
+    """Return the place of a picture that is attached under a name, with its words."""
+    item = discord.MediaGalleryItem(f"attachment://{name}", description=picture.alt)
+    return ui.MediaGallery(item)
+
+
+def file(picture: Picture, name: str) -> discord.File:
+    """Return a picture as it is attached."""
+    return discord.File(io.BytesIO(picture.png), name, description=picture.alt)
 
 
 def notice(content: str, *controls: Control, hint: str = "") -> ui.LayoutView:

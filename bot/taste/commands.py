@@ -1,21 +1,27 @@
-"""`/history`: a member's thumbs and listening, the newest first."""
+"""`/taste`, `/blend`, `/map` and `/history`: what members like, shown to whom they want."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import discord
-from discord import app_commands
+from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.cards import layouts, words
-from musrec.model import FeedbackKind
+from bot.press import Press
+from bot.turns import Refused
+from musrec.model import FeedbackKind, Picture
+from musrec.taste import KINDS, Blend, Filters, History
 
 if TYPE_CHECKING:
     from bot.app import Bot
 
 Context = discord.Interaction["Bot"]
-SHOWN = 15
+Kind = Literal["all", "liked", "disliked", "played", "skipped"]
+
+PICTURE = "taste.png"
+ON_A_PAGE = 12
 
 SIGNS = {
     FeedbackKind.LIKE: "👍",
@@ -31,35 +37,288 @@ SIGNS = {
 
 
 class Taste(commands.Cog):
-    """What a member did."""
+    """What members like."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
     @app_commands.command()
-    async def history(self, interaction: Context) -> None:
-        """What you liked, disliked and listened to lately."""
-        await interaction.response.defer(thinking=True, ephemeral=True)
-        store = self._bot.service.store
-        events = (await store.feedback(str(interaction.user.id)))[::-1]
-        if not events:
-            await interaction.edit_original_response(
-                view=layouts.notice(
-                    "Nothing yet.", hint="Ask with `/recommend`, then press 👍 or 👎 under a card."
-                )
-            )
+    @app_commands.describe(member="Whose; they are asked first. Leave it out for your own")
+    async def taste(self, interaction: Context, member: discord.User | None = None) -> None:
+        """A picture of what you like, against the server."""
+        if member is not None and member.id != interaction.user.id:
+            await _ask(interaction, "taste", member)
             return
-        shown = events[:SHOWN]
-        tracks = await store.tracks({event.track for event in shown})
-        style = "reader"
-        if interaction.guild_id is not None:
-            style = (await store.guild(str(interaction.guild_id))).dates
-        lines = [
-            f"{SIGNS[event.kind]} {words.song(tracks[event.track])} · {words.date(event.at, style)}"
-            for event in shown
-        ]
-        more = len(events) - len(shown)
-        blocks: list[layouts.Control] = [layouts.text("### Lately\n" + "\n".join(lines))]
-        if more:
-            blocks.append(layouts.text(f"-# and {more:,} earlier; `/privacy export` has them all"))
-        await interaction.edit_original_response(view=layouts.page(*blocks))
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        view, file = await _taste(self._bot, interaction.user, Share.button("taste"))
+        await interaction.edit_original_response(view=view, attachments=[file])
+
+    @app_commands.command()
+    @app_commands.describe(member="With whom; they are asked first")
+    async def blend(self, interaction: Context, member: discord.User) -> None:
+        """How alike two tastes are, where they meet, and a list for both."""
+        if member.id == interaction.user.id:
+            raise Refused("You are entirely alike to yourself.", "Choose somebody else.")
+        await _ask(interaction, "blend", member)
+
+    @app_commands.command()
+    async def map(self, interaction: Context) -> None:
+        """All songs I know in one picture, alike ones side by side, yours marked."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        view, file = await _map(self._bot, interaction.user, Share.button("map"))
+        await interaction.edit_original_response(view=view, attachments=[file])
+
+    @app_commands.command()
+    @app_commands.describe(kind="Only this", song="Part of a title or an artist")
+    async def history(
+        self,
+        interaction: Context,
+        kind: Kind = "all",
+        song: app_commands.Range[str, 1, 40] = "",
+    ) -> None:
+        """What you liked, disliked and listened to, the newest first."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        view = await _history(interaction, Filters(kind, song), 0)
+        await interaction.edit_original_response(view=view)
+
+
+# One's own ----------------------------------------------------------------------------------------
+
+
+async def _taste(
+    bot: Bot, member: discord.abc.User, *controls: layouts.Control
+) -> tuple[ui.LayoutView, discord.File]:
+    portrait, picture = await bot.service.taste(str(member.id), _name(member))
+    changed = f"\n-# {portrait.changed}" if portrait.changed else ""
+    heading = layouts.text(f"### What {words.plain(_name(member))} likes{changed}")
+    return _page(heading, picture, *controls)
+
+
+async def _map(
+    bot: Bot, member: discord.abc.User, *controls: layouts.Control
+) -> tuple[ui.LayoutView, discord.File]:
+    atlas, picture = await bot.service.map(str(member.id))
+    note = layouts.text(
+        f"-# Two directions cannot show all of it: these show {atlas.share:.0%} of how songs "
+        "differ. Colours are groups in all directions, named after what is heard in them."
+    )
+    return _page(note, picture, *controls)
+
+
+def _page(
+    words_: layouts.Control, picture: Picture, *controls: layouts.Control
+) -> tuple[ui.LayoutView, discord.File]:
+    blocks = [words_, layouts.image(picture, PICTURE)]
+    if controls:
+        blocks.append(layouts.row(*controls))
+    return layouts.page(*blocks), layouts.file(picture, PICTURE)
+
+
+def _name(member: discord.abc.User) -> str:
+    return words.bare(member.display_name, 40) or "somebody"
+
+
+class Share(Press, template=r"share:(?P<what>taste|map)"):
+    """Shows what only its member saw to everybody in the channel."""
+
+    @classmethod
+    def button(cls, what: str) -> Share:
+        """Return the button under a private picture."""
+        return cls(ui.Button(label="Show everybody here", custom_id=f"share:{what}"))
+
+    async def press(self, interaction: Context) -> None:
+        """Draw it anew for the channel; the message it is pressed on is its member's alone."""
+        await interaction.response.defer(thinking=True)
+        draw = _taste if self.about["what"] == "taste" else _map
+        view, file = await draw(interaction.client, interaction.user)
+        await interaction.edit_original_response(view=view, attachments=[file])
+
+
+# Somebody else's, with their consent --------------------------------------------------------------
+
+_WHAT = {
+    "taste": "would like to see what you like",
+    "blend": "would like to see how your tastes go together",
+}
+
+
+async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None:
+    """Ask a member in the channel; nothing of theirs is read before they agree."""
+    if other.bot:
+        raise Refused("Bots like nothing.", "Choose somebody of flesh and blood.")
+    if interaction.guild_id is not None and not isinstance(other, discord.Member):
+        raise Refused(
+            f"{words.plain(_name(other))} is not here any more, so nobody can agree for them."
+        )
+    asker = interaction.user.id
+    view = layouts.notice(
+        f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everybody here "
+        "will see it.",
+        Agree.button(what, asker, other.id),
+        Decline.button(asker, other.id),
+        hint="Only you can answer that. Nothing is shown until you do.",
+    )
+    mentions = discord.AllowedMentions(users=[discord.Object(other.id)])
+    await interaction.response.send_message(view=view, allowed_mentions=mentions)
+
+
+class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<other>\d+)"):
+    """Agrees to be looked at."""
+
+    @classmethod
+    def button(cls, what: str, asker: int, other: int) -> Agree:
+        """Return the button under the question."""
+        return cls(
+            ui.Button(
+                label="Show it",
+                style=discord.ButtonStyle.success,
+                custom_id=f"agree:{what}:{asker}:{other}",
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Show it in place of the question."""
+        if interaction.user.id != int(self.about["other"]):
+            raise Refused("Only the member who was asked can agree to that.")
+        await interaction.response.defer()
+        bot = interaction.client
+        if self.about["what"] == "taste":
+            view, file = await _taste(bot, interaction.user)
+        else:
+            asker = await _who_asked(interaction, int(self.about["asker"]))
+            view, file = await _blend(bot, asker, interaction.user)
+        await interaction.edit_original_response(view=view, attachments=[file])
+
+
+class Decline(Press, template=r"decline:(?P<asker>\d+):(?P<other>\d+)"):
+    """Keeps it private, or takes the question back."""
+
+    @classmethod
+    def button(cls, asker: int, other: int) -> Decline:
+        """Return the button beside `Agree`."""
+        return cls(ui.Button(label="No", custom_id=f"decline:{asker}:{other}"))
+
+    async def press(self, interaction: Context) -> None:
+        """Say so in place of the question, without a reproach."""
+        asker, other = int(self.about["asker"]), int(self.about["other"])
+        if interaction.user.id not in (asker, other):
+            raise Refused("That question is somebody else's.")
+        said = "The question was taken back." if interaction.user.id == asker else "Kept private."
+        await interaction.response.edit_message(view=layouts.notice(f"🔒 {said}"))
+
+
+async def _who_asked(interaction: Context, asker: int) -> discord.abc.User:
+    message = interaction.message
+    asked = message.interaction_metadata if message else None
+    if asked is not None and asked.user.id == asker:
+        return asked.user
+    return await interaction.client.fetch_user(asker)
+
+
+async def _blend(
+    bot: Bot, one: discord.abc.User, other: discord.abc.User
+) -> tuple[ui.LayoutView, discord.File]:
+    members, names = (str(one.id), str(other.id)), (_name(one), _name(other))
+    found, picture = await bot.service.blend(members, names)
+    heading = layouts.text(
+        f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.alike} of 100 alike\n"
+        "-# 50 is what two tastes with nothing in common would give."
+    )
+    view = layouts.page(
+        heading, layouts.image(picture, PICTURE), *_meeting(found), layouts.text(_list(found))
+    )
+    return view, layouts.file(picture, PICTURE)
+
+
+def _meeting(found: Blend) -> list[layouts.Control]:
+    lines = []
+    genres = [name for name, share in found.genres.items() if share >= 0.1]
+    meet = [*found.meet[:3], *genres[:3]]
+    if meet:
+        lines.append(f"**Where you meet** {words.plain(', '.join(meet), 300)}")
+    if found.part:
+        lines.append(f"**Where you part** {words.plain(found.part, 200)}")
+    if found.both:
+        songs = ", ".join(words.title(track) for track in found.both[:3])
+        more = f" and {len(found.both) - 3} more" if len(found.both) > 3 else ""
+        lines.append(f"**You both like** {songs}{more}")
+    return [layouts.text("\n".join(lines))] if lines else []
+
+
+def _list(found: Blend) -> str:
+    if not found.songs:
+        return "-# I know no song that would be new to both of you."
+    songs = [
+        f"{place}. {words.song(song.track)} · {song.ours}% and {song.theirs}%"
+        for place, song in enumerate(found.songs, start=1)
+    ]
+    return (
+        "**For both of you**\n"
+        + "\n".join(songs)
+        + ("\n-# In per cent: how many songs would suit each of you less.")
+    )
+
+
+# History ------------------------------------------------------------------------------------------
+
+
+class Turn(Press, template=r"history:(?P<kind>[a-z]+):(?P<page>\d+):(?P<text>(?s:.){0,40})"):
+    """Turns a page of a history."""
+
+    @classmethod
+    def button(cls, label: str, page: int, filters: Filters, pages: int) -> Turn:
+        """Return the button to a page; one that is not there cannot be pressed."""
+        return cls(
+            ui.Button(
+                label=label,
+                custom_id=f"history:{filters.kind}:{max(page, 0)}:{filters.text}",
+                disabled=not 0 <= page < pages,
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Show the page in place of this one; the message is its member's alone."""
+        await interaction.response.defer()
+        kind = self.about["kind"] if self.about["kind"] in KINDS else "all"
+        filters = Filters(kind, self.about["text"])
+        view = await _history(interaction, filters, int(self.about["page"]))
+        await interaction.edit_original_response(view=view)
+
+
+async def _history(interaction: Context, filters: Filters, page: int) -> ui.LayoutView:
+    service = interaction.client.service
+    member = str(interaction.user.id)
+    found = await service.history(member, filters, page=page, size=ON_A_PAGE)
+    if not found.total:
+        if filters == Filters():
+            hint = "Ask with `/recommend`, then press 👍 or 👎 under a card."
+            return layouts.notice("Nothing yet.", hint=hint)
+        return layouts.notice("Nothing of that.", hint="`/history` alone shows all of it.")
+    style = "reader"
+    if interaction.guild_id is not None:
+        style = (await service.store.guild(str(interaction.guild_id))).dates
+    return layouts.page(*_history_blocks(found, filters, style))
+
+
+def _history_blocks(found: History, filters: Filters, style: str) -> list[Any]:
+    what = "Lately" if filters.kind == "all" else f"Lately {filters.kind}"
+    named = f" · {words.plain(filters.text, 40)}" if filters.text else ""
+    lines = [
+        f"{SIGNS[event.kind]} {words.song(track)} · {words.date(event.at, style)}"
+        for event, track in found.events
+    ]
+    blocks: list[Any] = [layouts.text(f"### {what}{named}\n" + "\n".join(lines))]
+    blocks.append(
+        layouts.text(f"-# page {found.page + 1} of {found.pages:,}, {found.total:,} in all")
+    )
+    if found.pages > 1:
+        blocks.append(
+            layouts.row(
+                Turn.button("Newer", found.page - 1, filters, found.pages),
+                Turn.button("Older", found.page + 1, filters, found.pages),
+            )
+        )
+    return blocks
+
+
+PRESSES = (Share, Agree, Decline, Turn)

@@ -1,0 +1,42 @@
+"""What is offered while a member types."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.cards import words
+
+Context = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
+
+MOST = 25
+"""Choices that Discord shows."""
+
+
+async def songs(interaction: Context, typed: str) -> Choices:
+    """Offer songs of the catalogue."""
+    if not typed.strip() or typed.startswith("http"):
+        return []
+    found = await asyncio.to_thread(interaction.client.service.suggest, typed, MOST)
+    return [
+        app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
+    ]
+
+
+async def genres(interaction: Context, typed: str) -> Choices:
+    """Offer genres that songs of the catalogue state."""
+    return names(interaction.client.service.genres(), typed, longest=40)
+
+
+def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:
+    """Offer those of some names that hold what was typed."""
+    wanted = typed.strip().casefold()
+    fitting = [name for name in known if wanted in name.casefold()]
+    return [
+        app_commands.Choice(name=name[:longest], value=name[:longest]) for name in fitting[:MOST]
+    ]

@@ -1,0 +1,1 @@
+"""Members' own lists of songs: `/playlist`."""

@@ -1,0 +1,347 @@
+"""`/playlist`: made, filled, shown, shared, taken along, continued."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot import completions
+from bot.cards import layouts, words
+from bot.press import Press
+from bot.recommend import answering
+from bot.turns import Refused
+from musrec.model import Choices, NotFound, Pick, Track
+from musrec.playlists import FORMATS, LONGEST_NAME, Format
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+    from musrec.store.database import Playlist
+
+Context = discord.Interaction["Bot"]
+Name = app_commands.Range[str, 1, LONGEST_NAME]
+
+ON_A_PAGE = 15
+MOST_MISSING = 5
+"""Songs that are named where an export could not hold them."""
+
+
+async def _names(interaction: Context, typed: str) -> completions.Choices:
+    own = await interaction.client.service.store.playlists(str(interaction.user.id))
+    return completions.names((playlist.name for playlist in own), typed)
+
+
+async def _own_songs(interaction: Context, typed: str) -> completions.Choices:
+    """Offer songs of the playlist that is already named in the command."""
+    service, name = interaction.client.service, interaction.namespace.playlist
+    if not name:
+        return []
+    try:
+        playlist = await service.playlist(str(interaction.user.id), name)
+    except NotFound:
+        return []
+    wanted = typed.strip().casefold()
+    tracks = await service.store.playlist_songs(playlist.id)
+    fitting = [track for track in tracks if wanted in str(track).casefold()]
+    return [
+        app_commands.Choice(name=words.bare(str(track), 100), value=track.id)
+        for track in fitting[: completions.MOST]
+    ]
+
+
+class Playlists(commands.GroupCog, group_name="playlist"):
+    """Your own lists of songs."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    async def _playlist(self, interaction: Context, name: str) -> Playlist:
+        return await self._bot.service.playlist(str(interaction.user.id), name)
+
+    @app_commands.command()
+    @app_commands.describe(name="What it is called")
+    async def create(self, interaction: Context, name: Name) -> None:
+        """Make a playlist."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        made = await self._bot.service.make_playlist(str(interaction.user.id), name)
+        await interaction.edit_original_response(
+            view=layouts.notice(
+                f"📃 **{words.plain(made.name)}** is there.",
+                hint="`/playlist add` puts songs in it, `/playlist continue` finds more like them.",
+            )
+        )
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one", song="A title or a link")
+    @app_commands.autocomplete(playlist=_names, song=completions.songs)
+    async def add(
+        self, interaction: Context, playlist: Name, song: app_commands.Range[str, 1, 400]
+    ) -> None:
+        """Put a song in a playlist."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._playlist(interaction, playlist)
+        store = self._bot.service.store
+        found = await self._bot.service.find(song)
+        if isinstance(found, Choices):
+            tracks = [await store.add_track(track) for track in found.tracks]
+            view = layouts.notice(
+                f"**{words.plain(found.why, 300)}** Which one?", Into.offer(kept, tracks, most=1)
+            )
+        else:
+            view = await _added(interaction, kept, [found])
+        await interaction.edit_original_response(view=view)
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one", song="A song in it")
+    @app_commands.autocomplete(playlist=_names, song=_own_songs)
+    async def remove(
+        self, interaction: Context, playlist: Name, song: app_commands.Range[str, 1, 400]
+    ) -> None:
+        """Take a song out of a playlist."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._playlist(interaction, playlist)
+        tracks = await self._bot.service.store.playlist_songs(kept.id)
+        wanted = song.strip().casefold()
+        track = next((t for t in tracks if t.id == song or t.title.casefold() == wanted), None)
+        if track is None:
+            raise NotFound(
+                f"{words.plain(song, 80)} is not in {words.plain(kept.name)}.",
+                "Choose one of those offered while you type.",
+            )
+        await self._bot.service.store.remove_from_playlist(kept.id, track.id)
+        await interaction.edit_original_response(
+            view=layouts.notice(
+                f"🗑️ {words.title(track)} is out of **{words.plain(kept.name)}**; "
+                f"{_songs(kept.songs - 1)} left."
+            )
+        )
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one")
+    @app_commands.autocomplete(playlist=_names)
+    async def delete(self, interaction: Context, playlist: Name) -> None:
+        """Delete a playlist with all that is in it."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._playlist(interaction, playlist)
+        await self._bot.service.store.remove_playlist(kept.id)
+        await interaction.edit_original_response(
+            view=layouts.notice(f"🗑️ **{words.plain(kept.name)}** is deleted.")
+        )
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one; leave it out for all of them")
+    @app_commands.autocomplete(playlist=_names)
+    async def show(self, interaction: Context, playlist: Name | None = None) -> None:
+        """What is in a playlist, or which you have."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        if playlist is None:
+            own = await self._bot.service.store.playlists(str(interaction.user.id))
+            view = _all(own)
+        else:
+            kept = await self._playlist(interaction, playlist)
+            view = await _page(self._bot, kept, 0, shared=False)
+        await interaction.edit_original_response(view=view)
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one")
+    @app_commands.autocomplete(playlist=_names)
+    async def share(self, interaction: Context, playlist: Name) -> None:
+        """Show a playlist to everybody in this channel."""
+        # Looked up first, so that a name that is wrong is told to the asker alone.
+        kept = await self._playlist(interaction, playlist)
+        await interaction.response.defer(thinking=True)
+        view = await _page(self._bot, kept, 0, shared=True)
+        await interaction.edit_original_response(view=view)
+
+    @app_commands.command()
+    @app_commands.describe(playlist="Which one", form="As what")
+    @app_commands.rename(form="format")
+    @app_commands.choices(
+        form=[app_commands.Choice(name=said, value=name) for name, said in FORMATS.items()]
+    )
+    @app_commands.autocomplete(playlist=_names)
+    async def export(
+        self, interaction: Context, playlist: Name, form: app_commands.Choice[str]
+    ) -> None:
+        """A playlist as a file to take along."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._playlist(interaction, playlist)
+        how = cast("Format", form.value)
+        made = await self._bot.service.export_playlist(kept, how)
+        blocks: list[layouts.Control] = [
+            layouts.text(f"📃 **{words.plain(kept.name)}**, {_songs(kept.songs)}")
+        ]
+        if made.missing:
+            blocks.append(layouts.text(_missing(made.missing)))
+        if how == "spotify":
+            blocks.append(layouts.text(_SPOTIFY))
+        files = []
+        if made.data:
+            blocks.append(ui.File(f"attachment://{made.file}"))
+            files = [discord.File(io.BytesIO(made.data), made.file)]
+        await interaction.edit_original_response(view=layouts.page(*blocks), attachments=files)
+
+    @app_commands.command(name="continue")
+    @app_commands.describe(playlist="Which one", count="How many songs")
+    @app_commands.autocomplete(playlist=_names)
+    async def go_on(
+        self, interaction: Context, playlist: Name, count: app_commands.Range[int, 1, 20] = 10
+    ) -> None:
+        """Songs that go on where a playlist ends."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await self._playlist(interaction, playlist)
+        answer = await self._bot.service.continue_playlist(kept, count=count)
+        if not answer.picks:
+            raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
+        id_ = await self._bot.service.keep_answer(answer, str(interaction.user.id))
+        blocks: list[layouts.Control] = [
+            layouts.text(f"### To go on with {words.plain(kept.name)}\n{_picked(answer.picks)}"),
+            layouts.row(Into.offer(kept, [pick.track for pick in answer.picks])),
+            layouts.row(answering.Feature.offer(id_, answer.picks, self._bot)),
+        ]
+        if answer.notes:
+            blocks.append(
+                layouts.text("\n".join(f"-# {words.plain(n, 300)}" for n in answer.notes))
+            )
+        await interaction.edit_original_response(view=layouts.page(*blocks))
+
+
+_SPOTIFY = (
+    "-# Spotify lets only its signed-in owner write a playlist. So: open the file, copy all of it, "
+    "and paste it into a playlist of Spotify's desktop app."
+)
+
+
+def _songs(count: int) -> str:
+    return "1 song" if count == 1 else f"{count:,} songs"
+
+
+def _missing(missing: Sequence[Track]) -> str:
+    named = ", ".join(words.plain(str(track), 80) for track in missing[:MOST_MISSING])
+    more = f" and {len(missing) - MOST_MISSING:,} more" if len(missing) > MOST_MISSING else ""
+    return f"-# I know no address for {_songs(len(missing))}: {named}{more}."
+
+
+def _picked(picks: Sequence[Pick]) -> str:
+    return "\n".join(
+        f"{place}. {words.song(pick.track)}\n-# {words.plain(pick.explanation.sentence, 160)}"
+        for place, pick in enumerate(picks, start=1)
+    )
+
+
+def _all(own: Sequence[Playlist]) -> ui.LayoutView:
+    if not own:
+        return layouts.notice("You have no playlist yet.", hint="`/playlist create` makes one.")
+    lines = [f"📃 **{words.plain(one.name, 60)}** · {_songs(one.songs)}" for one in own]
+    # A message holds 4,000 characters.
+    text = layouts.text(f"### Your {len(own):,} playlists\n" + "\n".join(lines[:40]))
+    more = len(lines) - 40
+    return layouts.page(text, *([layouts.text(f"-# and {more:,} more")] if more > 0 else []))
+
+
+async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.LayoutView:
+    tracks = await bot.service.store.playlist_songs(playlist.id)
+    pages = max(1, -(-len(tracks) // ON_A_PAGE))
+    page = min(max(page, 0), pages - 1)
+    start = page * ON_A_PAGE
+    lines = [
+        f"{place}. {words.song(track)}"
+        for place, track in enumerate(tracks[start : start + ON_A_PAGE], start=start + 1)
+    ]
+    blocks: list[Any] = [
+        layouts.text(
+            f"### 📃 {words.plain(playlist.name)}\n" + ("\n".join(lines) or "Nothing in it yet.")
+        )
+    ]
+    if pages > 1:
+        blocks += [
+            layouts.text(f"-# page {page + 1:,} of {pages:,}, {_songs(len(tracks))} in all"),
+            layouts.row(
+                *(
+                    Leaf.button(label, playlist.id, to, shared=shared, pages=pages)
+                    for label, to in (("Back", page - 1), ("On", page + 1))
+                )
+            ),
+        ]
+    return layouts.page(*blocks)
+
+
+class Leaf(Press, template=r"leaf:(?P<whose>own|shared):(?P<playlist>\d+):(?P<page>\d+)"):
+    """Turns a page of a playlist: of a shared one whoever likes, of another its member."""
+
+    @classmethod
+    def button(cls, label: str, playlist: int, page: int, *, shared: bool, pages: int) -> Leaf:
+        """Return the button to a page; one that is not there cannot be pressed."""
+        whose = "shared" if shared else "own"
+        return cls(
+            ui.Button(
+                label=label,
+                custom_id=f"leaf:{whose}:{playlist}:{max(page, 0)}",
+                disabled=not 0 <= page < pages,
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Show the page in place of this one."""
+        await interaction.response.defer()
+        shared = self.about["whose"] == "shared"
+        playlist = await _kept(interaction, self.about["playlist"], shared=shared)
+        view = await _page(interaction.client, playlist, int(self.about["page"]), shared=shared)
+        await interaction.edit_original_response(view=view)
+
+
+class Into(Press, template=r"into:(?P<playlist>\d+)"):
+    """Puts chosen songs into a playlist."""
+
+    @classmethod
+    def offer(cls, playlist: Playlist, tracks: Sequence[Track], most: int | None = None) -> Into:
+        """Return the select over songs."""
+        options = [layouts.option(track) for track in tracks[:25]]
+        return cls(
+            ui.Select(
+                custom_id=f"into:{playlist.id}",
+                placeholder=words.bare(f"Put into {playlist.name}", 100),
+                options=options,
+                max_values=most or len(options),
+            )
+        )
+
+    async def press(self, interaction: Context) -> None:
+        """Put them in, and say so."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        playlist = await _kept(interaction, self.about["playlist"], shared=False)
+        found = await interaction.client.service.store.tracks(map(str, self.values))
+        view = await _added(interaction, playlist, list(found.values()))
+        await interaction.edit_original_response(view=view)
+
+
+async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
+    playlist = await interaction.client.service.store.kept_playlist(int(id_))
+    if playlist is None:
+        raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
+    if not shared and playlist.member != str(interaction.user.id):
+        raise Refused("That playlist is somebody else's.")
+    return playlist
+
+
+async def _added(
+    interaction: Context, playlist: Playlist, tracks: Sequence[Track]
+) -> ui.LayoutView:
+    added = await interaction.client.service.add_to_playlist(
+        playlist, [track.id for track in tracks]
+    )
+    what = words.title(tracks[0]) if len(tracks) == 1 else _songs(added)
+    name = f"**{words.plain(playlist.name)}**"
+    if not added:
+        return layouts.notice(
+            f"📃 {name} had {what if len(tracks) == 1 else 'all of them'} already."
+        )
+    now = _songs(playlist.songs + added)
+    return layouts.notice(f"📃 {what} put into {name}; it holds {now} now.")
+
+
+PRESSES = (Leaf, Into)

@@ -1,0 +1,126 @@
+"""`/compare` and `/gallery`: songs against songs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Literal
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot import completions
+from bot.cards import layouts, words
+from bot.recommend import answering
+from bot.recommend.answering import Question
+from musrec.model import Choices, NotFound, Track
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+    from musrec.browse import Comparison
+
+Context = discord.Interaction["Bot"]
+
+PICTURE, FEATURES = "songs.png", "features.csv"
+NAMED = 3
+"""Features that are named in words."""
+
+
+class Browse(commands.Cog):
+    """Songs against songs."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @app_commands.command()
+    @app_commands.describe(
+        a="A title or a link", b="Another one", private="Only you see the answer"
+    )
+    @app_commands.autocomplete(a=completions.songs, b=completions.songs)
+    async def compare(
+        self,
+        interaction: Context,
+        a: app_commands.Range[str, 1, 400],
+        b: app_commands.Range[str, 1, 400],
+        private: bool = False,
+    ) -> None:
+        """Two songs side by side: what is heard in each, and what makes them alike."""
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        ours, theirs = [
+            await self._bot.service.hear_track(await self._one(text)) for text in (a, b)
+        ]
+        found, picture = await self._bot.service.compare(ours, theirs)
+        view = layouts.page(
+            layouts.text(f"### {words.song(ours.track)}\n### {words.song(theirs.track)}"),
+            layouts.image(picture, PICTURE),
+            layouts.text(_alike(found, ours.track, theirs.track)),
+            layouts.text("-# Every feature of both:"),
+            ui.File(f"attachment://{FEATURES}"),
+        )
+        table = discord.File(io.BytesIO(_table(found, ours.track, theirs.track)), FEATURES)
+        files = [layouts.file(picture, PICTURE), table]
+        await interaction.edit_original_response(view=view, attachments=files)
+
+    async def _one(self, text: str) -> Track:
+        found = await self._bot.service.find(text)
+        if isinstance(found, Choices):
+            raise NotFound(
+                f"Several songs are called {words.plain(text, 80)}.",
+                "Choose one of those offered while you type, or send a link.",
+            )
+        return found
+
+    @app_commands.command()
+    @app_commands.describe(
+        genre="Only this genre",
+        intensity="Only the most, or the least intense",
+        private="Only you see the answer",
+    )
+    @app_commands.autocomplete(genre=completions.genres)
+    async def gallery(
+        self,
+        interaction: Context,
+        genre: app_commands.Range[str, 1, 40] = "",
+        intensity: Literal["high", "low"] | None = None,
+        private: bool = False,
+    ) -> None:
+        """Spectrograms of the most and the least intense songs heard here."""
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        wanted = genre.strip().lower()
+        rows, picture = await self._bot.service.gallery(wanted, intensity or "")
+        tracks = {track.id: track for row in rows for track, _, _ in row.songs}
+        view = layouts.page(
+            layouts.image(picture, PICTURE),
+            layouts.text("-# Choose one for songs like it."),
+            layouts.row(
+                answering.Choose.offer(list(tracks.values()), Question(interaction.user.id))
+            ),
+        )
+        await interaction.edit_original_response(
+            view=view, attachments=[layouts.file(picture, PICTURE)]
+        )
+
+
+def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
+    """Say how alike two songs are and through which features, for and against."""
+    pair = f"{words.title(theirs)} sounds more like {words.title(ours)}"
+    lines = [f"🎯 {pair} than **{found.match}%** of the songs I know."]
+    apart = [pair for pair in found.because[::-1] if pair[1] < 0]
+    for label, parts in (("Alike in", [p for p in found.because if p[1] > 0]), ("Apart in", apart)):
+        if parts:
+            said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
+            lines.append(f"**{label}** {said}")
+    lines.append(f"-# These add up to a likeness of {found.alike:.2f}; 1 is the same sound.")
+    return "\n".join(lines)
+
+
+def _table(found: Comparison, ours: Track, theirs: Track) -> bytes:
+    """Return every feature of two songs as CSV."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(("feature", f"a ({ours.id})", f"b ({theirs.id})", "deviations apart"))
+    for one in found.features:
+        values = (one.ours, one.theirs, one.apart)
+        writer.writerow((one.name, *("" if v is None else f"{v:.6g}" for v in values)))
+    return stream.getvalue().encode()
