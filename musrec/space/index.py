@@ -10,17 +10,28 @@ the likenesses of song x to all songs taken as normal with mean m(x) and deviati
 Here every likeness is an inner product of `x` with a stored row, so that m and s over the whole
 catalogue follow from the mean and the second moment of its rows: no song is compared with all
 others to know them, queries from outside need nothing more, and new rows only add to two sums.
+
+Of some songs more is known than the vector: a detail (`Place.detail`). Between two of these the
+likeness is the mean of both cosines, a detail counting twice as the two views it is made of. Such
+likenesses have another mean and another spread than those of vectors alone, so that neither kind
+could be ranked among the other. They are brought to the same scale by linear equating (M. Kolen,
+R. Brennan, "Test Equating, Scaling, and Linking", 2004): for each song, its likenesses to the rows
+with a detail are given the mean and the deviation that the likenesses of its vector to the same
+rows have. What is known of a song changes who its neighbours are, but not how many it has.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
@@ -38,6 +49,9 @@ _STILL = 1.01
 
 _BLOCK = 65_536  # rows in double precision at a time
 
+_DETAIL = 2 / 3
+"""Share of the detail in the likeness of two songs that have one: each view counts the same."""
+
 
 class Index:
     """Vectors of a catalogue; rows are never changed, `extended` makes a new index.
@@ -49,6 +63,8 @@ class Index:
     distance : str
         ``"cosine"``, ``"correlation"`` (cosine after each vector's own mean is taken away) or
         ``"euclidean"`` (squared).
+    details : FloatArray, shape (n, e), optional
+        Of length 1, for the distance ``"cosine"``; NaN in rows where it is not known.
     corrected : bool
         Whether hubs are corrected by mutual proximity.
     file : Path, optional
@@ -61,55 +77,73 @@ class Index:
         vectors: FloatArray,
         distance: Distance = "cosine",
         *,
+        details: FloatArray | None = None,
         corrected: bool = True,
         file: Path | None = None,
     ) -> None:
         vectors = np.asarray(vectors, dtype=np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise ValueError("finite vectors of shape (n, d) are needed")
+        if details is None:
+            details = np.full((len(vectors), 0), np.nan, dtype=np.float32)
+        elif len(details) != len(vectors) or distance != "cosine":
+            raise ValueError("one detail for each row is needed, and the distance cosine")
         self.distance: Distance = distance
         self._wanted = corrected
         self._vectors = vectors
         self._keys = _keys(vectors, distance)
-        self._sum = self._keys.sum(axis=0, dtype=np.float64)
-        self._outer = _outer(self._keys)
+        self._details, self._detailed = _known(np.asarray(details, dtype=np.float32))
+        self._all = _Sums.of(self._keys)
+        self._some = self._sums_of_detailed()
         self._finish(file)
+
+    def _sums_of_detailed(self) -> _Sums:
+        rows = np.flatnonzero(self._detailed)
+        total = _Sums.of(np.empty((0, self._keys.shape[1] + self._details.shape[1]), np.float32))
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            total += _Sums.of(np.concatenate([self._keys[block], self._details[block]], axis=1))
+        return total
 
     def _finish(self, file: Path | None, before: Index | None = None) -> None:
         self.corrected = self._wanted and len(self) >= _ENOUGH_ROWS
-        self._settled = len(self)
-        self._mean: FloatArray = np.empty(0, dtype=np.float32)
-        self._deviation: FloatArray = self._mean
+        self._settled = len(self), self._some.count
+        self._scales = _Scales.none()
         self._approximate: Any = None
-        if self.corrected and before is not None and len(self) <= _STILL * before._settled:
+        if self.corrected and before is not None and self._has_hardly_grown(before):
             self._settled = before._settled
-            fresh = _queries(self._vectors[len(before) :], self.distance)
-            mean, deviation = self._moments(fresh)
-            self._mean = np.concatenate([before._mean, mean])
-            self._deviation = np.concatenate([before._deviation, deviation])
+            self._scales = _Scales.joined([before._scales, self._scales_of(len(before))])
         elif self.corrected:
-            self._mean, self._deviation = self._moments(_queries(self._vectors, self.distance))
+            self._scales = self._scales_of(0)
         if len(self) > EXACT_ROWS and importlib.util.find_spec("faiss"):
             self._approximate = _faiss(_directions(self._vectors, self.distance), file)
+
+    def _has_hardly_grown(self, before: Index) -> bool:
+        counts = zip((len(self), self._some.count), before._settled, strict=True)
+        return all(count <= _STILL * settled for count, settled in counts)
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def similarities(self, vector: FloatArray) -> FloatArray:
-        """How alike a vector and every row are, 0 (not at all) to 1 (the same).
+    def similarities(self, vector: FloatArray, detail: FloatArray | None = None) -> FloatArray:
+        """How alike a song and every row are, 0 (not at all) to 1 (the same).
 
         Parameters
         ----------
         vector : FloatArray, shape (d,)
+        detail : FloatArray, shape (e,), optional
+            Of length 1; NaN where it is not known.
 
         Returns
         -------
         FloatArray, shape (n,)
         """
-        similarities: FloatArray = np.float32(1) - self._unlike(vector, None)
+        similarities: FloatArray = np.float32(1) - self._unlike(vector, detail, None)
         return similarities
 
-    def nearest(self, vector: FloatArray, k: int) -> tuple[NDArray[np.intp], FloatArray]:
+    def nearest(
+        self, vector: FloatArray, k: int, detail: FloatArray | None = None
+    ) -> tuple[NDArray[np.intp], FloatArray]:
         """The k most similar rows, most similar first, and their similarities.
 
         Returns
@@ -118,60 +152,112 @@ class Index:
         similarities : FloatArray, of the same shape
         """
         rows = self._candidates(vector, k) if self._approximate is not None else None
-        unlike = self._unlike(vector, rows)
+        unlike = self._unlike(vector, detail, rows)
         k = min(k, len(unlike))
         best = np.argpartition(unlike, k - 1)[:k] if k else np.empty(0, dtype=np.intp)
         best = best[np.argsort(unlike[best], kind="stable")]
         return (best if rows is None else rows[best]), 1 - unlike[best]
 
-    def extended(self, vectors: FloatArray, *, file: Path | None = None) -> Index:
+    def extended(
+        self,
+        vectors: FloatArray,
+        *,
+        details: FloatArray | None = None,
+        file: Path | None = None,
+    ) -> Index:
         """Return an index with more rows after those there are.
 
         As if built from all of them, but cheaper: what old rows know of the whole catalogue is
         brought up to date each time that it has grown by a hundredth.
         """
-        more = Index(vectors, self.distance, corrected=False)
+        if details is None and self._details.shape[1]:
+            details = np.full((len(vectors), self._details.shape[1]), np.nan, dtype=np.float32)
+        more = Index(vectors, self.distance, details=details, corrected=False)
         if more._vectors.shape[1] != self._vectors.shape[1]:
             raise ValueError(f"vectors of {self._vectors.shape[1]} dimensions are needed")
+        if more._details.shape[1] != self._details.shape[1]:
+            raise ValueError(f"details of {self._details.shape[1]} dimensions are needed")
         grown = Index.__new__(Index)
         grown.distance, grown._wanted = self.distance, self._wanted
         grown._vectors = np.concatenate([self._vectors, more._vectors])
         grown._keys = np.concatenate([self._keys, more._keys])
-        grown._sum = self._sum + more._sum
-        grown._outer = self._outer + more._outer
+        grown._details = np.concatenate([self._details, more._details])
+        grown._detailed = np.concatenate([self._detailed, more._detailed])
+        grown._all = self._all + more._all
+        grown._some = self._some + more._some
         grown._finish(file, self)
         return grown
 
-    def _unlike(self, vector: FloatArray, rows: NDArray[np.intp] | None) -> FloatArray:
+    def _unlike(
+        self, vector: FloatArray, detail: FloatArray | None, rows: NDArray[np.intp] | None
+    ) -> FloatArray:
         """One minus similarity, exact near 0 where similarities would all round to 1."""
-        vector = np.asarray(vector, dtype=np.float32)
-        if vector.shape != self._vectors.shape[1:] or not np.isfinite(vector).all():
-            raise ValueError(f"a finite vector of {self._vectors.shape[1]} dimensions is needed")
-        query = _queries(vector[None], self.distance)
-        likeness = (self._keys if rows is None else self._keys[rows]) @ query[0]
+        query = _queries(self._checked(vector)[None], self.distance)
+        known = self._detail(detail)
+        keys, own = (
+            (self._keys, self._scales) if rows is None else (self._keys[rows], self._scales[rows])
+        )
+        likeness = keys @ query[0]
+        to_query = to_row = likeness
+        if self.corrected:
+            own_query = self._scale(query, known)
+            to_query = (likeness - own_query.mean) / own_query.deviation
+            to_row = (likeness - own.mean) / own.deviation
+        if known is not None and self._some.count:
+            detailed = self._detailed if rows is None else self._detailed[rows]
+            details = self._details if rows is None else self._details[rows]
+            whole = (1 - _DETAIL) * likeness + _DETAIL * (details @ known[0])
+            if self.corrected:
+                equated = own_query.slope * whole + own_query.intercept
+                to_row = np.where(detailed, own.slope * whole + own.intercept, to_row)
+            else:
+                equated = whole
+            to_query = np.where(detailed, equated, to_query)
         if not self.corrected:
-            return _plainly_unlike(likeness, self.distance)
-        mean, deviation = self._moments(query)
-        own_mean, own_deviation = self._mean, self._deviation
-        if rows is not None:
-            own_mean, own_deviation = own_mean[rows], own_deviation[rows]
-        to_query = _upper_tail((likeness - mean) / deviation)
-        to_row = _upper_tail((likeness - own_mean) / own_deviation)
+            return _plainly_unlike(to_query, self.distance)
+        to_query, to_row = _upper_tail(to_query), _upper_tail(to_row)
         unlike: FloatArray = to_query + to_row - to_query * to_row
         return unlike
 
-    def _moments(self, queries: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and deviation of each query's likeness to all rows."""
-        centre, second = self._sum / len(self), self._outer / len(self)
-        mean = np.empty(len(queries), dtype=np.float32)
-        deviation = np.empty_like(mean)
-        for start in range(0, len(queries), _BLOCK):
-            block = queries[start : start + _BLOCK].astype(np.float64)
-            means = block @ centre
-            squares = np.einsum("ij,ij->i", block @ second, block)
-            mean[start : start + _BLOCK] = means
-            deviation[start : start + _BLOCK] = np.sqrt(np.maximum(squares - means**2, 1e-8))
-        return mean, deviation
+    def _checked(self, vector: FloatArray) -> FloatArray:
+        vector = np.asarray(vector, dtype=np.float32)
+        if vector.shape != self._vectors.shape[1:] or not np.isfinite(vector).all():
+            raise ValueError(f"a finite vector of {self._vectors.shape[1]} dimensions is needed")
+        return vector
+
+    def _detail(self, detail: FloatArray | None) -> FloatArray | None:
+        """Return a query's detail (1, e), or None where it is not known."""
+        if detail is None or not self._details.shape[1]:
+            return None
+        detail = np.asarray(detail, dtype=np.float32)
+        if detail.shape != self._details.shape[1:]:
+            raise ValueError(f"a detail of {self._details.shape[1]} dimensions is needed")
+        values, known = _known(detail[None])
+        return values if known[0] else None
+
+    def _scales_of(self, first: int) -> _Scales:
+        """Scales of the rows from `first`, a block at a time."""
+        parts = [_Scales.none()]
+        for start in range(first, len(self), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            queries = _queries(self._vectors[block], self.distance)
+            parts.append(self._scale(queries, self._details[block]))
+        return _Scales.joined(parts)
+
+    def _scale(self, queries: FloatArray, details: FloatArray | None) -> _Scales:
+        """How the likenesses of queries (q, d) to all rows spread, and those of their details."""
+        mean, deviation = self._all.moments(queries)
+        if details is None or not self._some.count:
+            return _Scales(mean, deviation, np.zeros_like(mean), np.zeros_like(mean))
+        alone = np.concatenate([queries, np.zeros_like(details)], axis=1)
+        whole = np.concatenate([(1 - _DETAIL) * queries, _DETAIL * details], axis=1)
+        vector_mean, vector_deviation = self._some.moments(alone)
+        whole_mean, whole_deviation = self._some.moments(whole)
+        # z = (vector_mean + vector_deviation * (l - whole_mean) / whole_deviation - mean)
+        #     / deviation
+        slope = vector_deviation / (whole_deviation * deviation)
+        intercept = (vector_mean - mean) / deviation - slope * whole_mean
+        return _Scales(mean, deviation, slope, intercept.astype(np.float32))
 
     def _candidates(self, vector: FloatArray, k: int) -> NDArray[np.intp]:
         """Rows that are nearest before correction, enough that the corrected k are among them."""
@@ -179,6 +265,77 @@ class Index:
         _, rows = self._approximate.search(query, min(20 * k + 300, len(self)))
         found: NDArray[np.intp] = rows[0][rows[0] >= 0]
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """Of rows, and of their outer products: all that is needed for mean and spread of likeness."""
+
+    count: int
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+
+    @staticmethod
+    def of(keys: FloatArray) -> _Sums:
+        """Add up rows (n, d), a block at a time, in double precision."""
+        second = np.zeros((keys.shape[1], keys.shape[1]))
+        for start in range(0, len(keys), _BLOCK):
+            block = keys[start : start + _BLOCK].astype(np.float64)
+            second += block.T @ block
+        return _Sums(len(keys), keys.sum(axis=0, dtype=np.float64), second)
+
+    def __add__(self, more: _Sums) -> _Sums:
+        return _Sums(self.count + more.count, self.first + more.first, self.second + more.second)
+
+    def moments(self, queries: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation (q,) of the likeness of each query (q, d) to all rows."""
+        wide = queries.astype(np.float64)
+        mean = wide @ (self.first / self.count)
+        squares = np.einsum("ij,ij->i", wide @ (self.second / self.count), wide)
+        deviation = np.sqrt(np.maximum(squares - mean**2, 1e-8))
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scales:
+    """Of songs, each (n,): how a likeness l of each becomes a standard score.
+
+    ``(l - mean) / deviation`` for vectors alone, ``slope * l + intercept`` for details as well.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+    slope: FloatArray
+    intercept: FloatArray
+
+    @staticmethod
+    def none() -> _Scales:
+        """Scales of no songs."""
+        nothing = np.empty(0, dtype=np.float32)
+        return _Scales(nothing, nothing, nothing, nothing)
+
+    @staticmethod
+    def joined(parts: Sequence[_Scales]) -> _Scales:
+        """Scales of songs one after the other."""
+        return _Scales(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(_Scales)
+            )
+        )
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> _Scales:
+        if not len(self.mean):
+            return self
+        return _Scales(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def _known(details: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return details with zeros where they are not known, and where they are."""
+    known = np.asarray(np.isfinite(details).all(axis=1), dtype=np.bool_)
+    if not details.shape[1]:
+        known = np.zeros(len(details), dtype=np.bool_)
+    return np.where(known[:, None], details, np.float32(0)), known
 
 
 def _directions(vectors: FloatArray, distance: Distance) -> FloatArray:
@@ -208,15 +365,6 @@ def _queries(vectors: FloatArray, distance: Distance) -> FloatArray:
     square = np.square(vectors).sum(axis=1, keepdims=True)
     # -|x - y|^2 = 2 x.y - |y|^2 - |x|^2
     return np.concatenate([2 * vectors, -np.ones_like(square), -square], axis=1)
-
-
-def _outer(keys: FloatArray) -> NDArray[np.float64]:
-    """Sum of the outer products of all rows, a block at a time, in double precision."""
-    total = np.zeros((keys.shape[1], keys.shape[1]))
-    for start in range(0, len(keys), _BLOCK):
-        block = keys[start : start + _BLOCK].astype(np.float64)
-        total += block.T @ block
-    return total
 
 
 def _upper_tail(z: FloatArray) -> FloatArray:

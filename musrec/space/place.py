@@ -4,6 +4,9 @@ The vector has two parts side by side. The first tells genres apart (shrinkage l
 cosine); the second keeps what else sounds alike, such as two songs of one artist (principal
 components, half whitened). How much the second counts was chosen by cross-validation; the model
 cards beside the shipped numbers say how, on what and with which result.
+
+Songs that were heard here, rather than known from a table, have a detail as well: the tagger's
+embedding and more of the statistics, which tell songs of one genre, artist or recording apart.
 """
 
 from __future__ import annotations
@@ -48,9 +51,45 @@ The training population has no rhythm and no harmony, so those two are scaled by
 typical values of 30 s previews lie in -2 to 2.
 """
 
+N_EMBEDDING = 200
+"""Units of the tagger's layer before its tags."""
+
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
 _ONSET = [STATISTIC_NAMES.index(f"onset_strength_{moment}") for moment in ("mean", "std")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detail:
+    """What makes the detail of a song: two linear maps, learned without any label.
+
+    Attributes
+    ----------
+    embedding : array, shape (200, a)
+        Of the tagger's embedding: its main directions, half whitened.
+    statistics : array, shape (len(inputs.STATISTICS), b)
+        Of the standardised statistics: principal components, half whitened.
+    offset : array, shape (b,)
+    """
+
+    embedding: DoubleArray
+    statistics: DoubleArray
+    offset: DoubleArray
+
+    def project(self, embeddings: FloatArray, z: DoubleArray) -> FloatArray:
+        """Return details (n, a + b) of embeddings (n, 200) and standardised statistics.
+
+        Both parts have the same length, the whole has length 1; NaN where the embedding is.
+        """
+        parts = (embeddings.astype(np.float64) @ self.embedding, z @ self.statistics + self.offset)
+        whole = np.concatenate([_unit(part) for part in parts], axis=1) / math.sqrt(len(parts))
+        return whole.astype(np.float32)
+
+
+def _unit(x: DoubleArray) -> DoubleArray:
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    scaled: DoubleArray = x / np.maximum(length, np.finfo(np.float32).tiny)
+    return scaled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +106,8 @@ class Space:
     offset : array, shape (d,)
     made : mapping
         How, from what and when.
+    detail : Detail or None
+        None in the space without the tagger.
     """
 
     name: inputs.Name
@@ -75,6 +116,7 @@ class Space:
     projection: DoubleArray
     offset: DoubleArray
     made: Mapping[str, Any]
+    detail: Detail | None = None
 
     @staticmethod
     @cache
@@ -90,7 +132,12 @@ class Space:
         if made["columns"] != list(inputs.names(name)):
             raise ModelMissing(f"The {name} space was made from other statistics.", REINSTALL)
         parts = {key: arrays[key] for key in ("mean", "scale", "projection", "offset")}
-        return Space(name=name, made=made, **parts)
+        detail = None
+        if "detail_embedding" in arrays:
+            detail = Detail(
+                *(arrays[f"detail_{field}"] for field in ("embedding", "statistics", "offset"))
+            )
+        return Space(name=name, made=made, detail=detail, **parts)
 
     @property
     def dimensions(self) -> int:
@@ -107,7 +154,11 @@ class Space:
         """
         tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
         vector = self.place_all(analysis.statistics[None], tag_mean)[0]
-        return Place(vector, self._facets(analysis))
+        embedding = analysis.embedding
+        if embedding is None:
+            embedding = np.full(N_EMBEDDING, np.nan, dtype=np.float32)
+        details = self.detail_all(analysis.statistics[None], embedding[None])
+        return Place(vector, self._facets(analysis), None if details is None else details[0])
 
     def place_all(self, statistics: FloatArray, tag_mean: FloatArray | None = None) -> FloatArray:
         """Vectors of many songs.
@@ -125,6 +176,24 @@ class Space:
         """
         return self.project(inputs.matrix(self.name, statistics, tag_mean))
 
+    def detail_all(self, statistics: FloatArray, embeddings: FloatArray) -> FloatArray | None:
+        """Details of many songs, None in a space that has none.
+
+        Parameters
+        ----------
+        statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
+        embeddings : FloatArray, shape (n, 200)
+            NaN where not known.
+
+        Returns
+        -------
+        FloatArray, shape (n, e)
+            Of length 1; NaN where the embedding is not known.
+        """
+        if self.detail is None:
+            return None
+        return self.detail.project(embeddings, self._timbre(statistics))
+
     def project(self, x: DoubleArray) -> FloatArray:
         """Vectors (n, dimensions) of rows of `inputs.matrix`."""
         z = inputs.standardised(x, self.mean, self.scale)
@@ -134,14 +203,21 @@ class Space:
     def empty_place(self) -> Place:
         """Return a place of which nothing is known: zeros and NaN of the right lengths."""
         unknown = {name: _unknown(name) for name in FACETS}
-        return Place(np.zeros(self.dimensions, dtype=np.float32), unknown)
+        nothing = np.full((1, len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
+        details = self.detail_all(nothing, np.full((1, N_EMBEDDING), np.nan, dtype=np.float32))
+        vector = np.zeros(self.dimensions, dtype=np.float32)
+        return Place(vector, unknown, None if details is None else details[0])
+
+    def _timbre(self, statistics: FloatArray) -> DoubleArray:
+        x = inputs.matrix("statistics", statistics)
+        n = x.shape[1]  # the statistics are the last columns of both spaces
+        return inputs.standardised(x, self.mean[-n:], self.scale[-n:])
 
     def _facets(self, analysis: Analysis) -> dict[str, FloatArray]:
-        x = inputs.matrix("statistics", analysis.statistics[None])[0]
-        n = len(x)  # the statistics are the last columns of both spaces
-        timbre = inputs.standardised(x, self.mean[-n:], self.scale[-n:]).astype(np.float32)
+        known = np.isfinite(analysis.statistics[inputs.COLUMNS]).any()
+        timbre = self._timbre(analysis.statistics[None])[0].astype(np.float32)
         return {
-            "timbre": timbre if np.isfinite(x).any() else _unknown("timbre"),
+            "timbre": timbre if known else _unknown("timbre"),
             "rhythm": _rhythm(analysis.rhythm, analysis.statistics),
             "harmony": _harmony(analysis.harmony, analysis.statistics),
             "tags": self._tags(analysis.tag_mean),
