@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import TYPE_CHECKING
 
 import discord
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from bot.app import Bot
 
 Context = discord.Interaction["Bot"]
-EXPORT = "my-music.json"
+EXPORT = "my-music.zip"
 
 
 class Erase(Press, template=r"erase:(?P<member>\d+)"):
@@ -81,10 +80,11 @@ class Privacy(commands.GroupCog, group_name="privacy"):
     async def export(self, interaction: Context) -> None:
         """Everything I keep about you, as one file."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        kept = await self._bot.service.about(str(interaction.user.id))
-        body = json.dumps(kept, ensure_ascii=False, indent=1, default=str).encode()
+        who = interaction.user
+        body = await self._bot.service.export(str(who.id), who.display_name)
         view = layouts.page(
-            layouts.text("Everything I keep about you:"), ui.File(f"attachment://{EXPORT}")
+            layouts.text("Everything I keep about you, as data and as pictures:"),
+            ui.File(f"attachment://{EXPORT}"),
         )
         file = discord.File(io.BytesIO(body), EXPORT)
         await interaction.edit_original_response(view=view, attachments=[file])

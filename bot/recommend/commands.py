@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.cards import layouts, words
 from bot.recommend import answering, clips
 from bot.recommend.answering import Question, Wish
+from musrec.browse import Wanted, moods
 from musrec.model import Choices, FeedbackKind, NotFound, Track
 
 if TYPE_CHECKING:
@@ -68,11 +69,12 @@ class Recommend(commands.Cog):
             app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
         ]
 
-    @recommend.autocomplete("genre")
     async def _genres(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
         wanted = typed.strip().lower()
         names = [name for name in self._bot.service.genres() if wanted in name]
         return [app_commands.Choice(name=name[:100], value=name[:40]) for name in names[:25]]
+
+    recommend.autocomplete("genre")(_genres)
 
     async def find_similar(self, interaction: Context, message: discord.Message) -> None:
         """Answer the message menu on any message with a clip or a link."""
@@ -93,18 +95,56 @@ class Recommend(commands.Cog):
         await answering.answer(self._bot, slate, question)
 
     @app_commands.command()
-    @app_commands.describe(song="A title, an artist or a link")
-    async def search(self, interaction: Context, song: app_commands.Range[str, 1, 400]) -> None:
-        """Find a song, and hear what it is like."""
+    @app_commands.describe(
+        song="A title or a link",
+        artist="Part of an artist's name",
+        genre="Only this genre",
+        mood="How it sounds, such as calm or happy",
+        key="Such as A minor, or A for both",
+        slowest="Beats per minute, at least",
+        fastest="Beats per minute, at most",
+    )
+    async def search(
+        self,
+        interaction: Context,
+        song: app_commands.Range[str, 1, 400] = "",
+        artist: app_commands.Range[str, 1, 100] = "",
+        genre: app_commands.Range[str, 1, 40] = "",
+        mood: app_commands.Range[str, 1, 40] = "",
+        key: app_commands.Range[str, 1, 20] = "",
+        slowest: app_commands.Range[int, 30, 300] | None = None,
+        fastest: app_commands.Range[int, 30, 300] | None = None,
+    ) -> None:
+        """Find songs by what they are called and how they sound."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        tracks = await asyncio.to_thread(self._bot.service.suggest, song, SHOWN)
-        if not tracks:
-            found = await self._bot.service.find(song)
-            tracks = [
-                await self._bot.service.store.add_track(track)
-                for track in (found.tracks if isinstance(found, Choices) else (found,))
-            ]
+        tempo = (slowest or 30.0, fastest or 300.0) if slowest or fastest else None
+        wanted = Wanted(song, artist, genre, mood, key, tempo)
+        named_alone = wanted == Wanted(song)
+        try:
+            if named_alone and song.startswith("http"):
+                tracks = await self._elsewhere(song)
+            else:
+                tracks = await self._bot.service.search(wanted, SHOWN)
+        except NotFound:
+            if not named_alone or song.startswith("http"):
+                raise
+            tracks = await self._elsewhere(song)
         await interaction.edit_original_response(view=self._found(tracks, interaction.user.id))
+
+    async def _elsewhere(self, song: str) -> list[Track]:
+        """Ask the services for a song that is not in the catalogue, or named by a link."""
+        service = self._bot.service
+        found = await service.find(song)
+        tracks = found.tracks if isinstance(found, Choices) else (found,)
+        return [await service.store.add_track(track) for track in tracks]
+
+    search.autocomplete("genre")(_genres)
+
+    @search.autocomplete("mood")
+    async def _moods(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
+        wanted = typed.strip().lower()
+        names = [name for name in moods() if wanted in name]
+        return [app_commands.Choice(name=name, value=name) for name in names[:25]]
 
     def _found(self, tracks: list[Track], member: int) -> discord.ui.LayoutView:
         lines = "\n".join(

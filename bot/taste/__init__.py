@@ -1,1 +1,1 @@
-"""What is known of a member's taste: `/history`."""
+"""What is known of a member's taste, the catalogue around it, and playlists."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
 import sqlalchemy as sa
@@ -31,6 +33,15 @@ async def test_history_shows_the_newest_first_in_the_servers_dates(world: World)
     assert "<t:" not in said(shown.response)
 
 
+async def test_search_knows_genre_mood_and_tempo(world: World) -> None:
+    found = await world.alice.slash(world.channel, "search", genre="jazz", mood="calm")
+    assert len(options(found.response)) == 10
+    offered = await world.alice.autocomplete(world.channel, "search", "mood", "calm")
+    assert [choice["value"] for choice in offered] == ["calm"]
+    none = await world.alice.slash(world.channel, "search", mood="no such mood")
+    assert "I know no mood" in said(none.response)
+
+
 async def test_search_finds_a_song_and_goes_on_to_songs_like_it(world: World) -> None:
     found = await world.alice.slash(world.channel, "search", song="boogie nights")
     assert found.ephemeral
@@ -53,10 +64,12 @@ async def test_everything_kept_is_shown_exported_and_deleted(world: World) -> No
 
     export = await world.alice.slash(world.channel, "privacy export")
     (file,) = export.response.attachments
-    kept = json.loads(await file.read())
-    assert kept.keys() == {area.name for area in AREAS}
-    assert all(kept.values())
-    assert kept["feedback"][0]["track_id"] == featured(card)
+    with zipfile.ZipFile(io.BytesIO(await file.read())) as archive:
+        names = set(archive.namelist())
+        kept = json.loads(archive.read("feedback.json"))
+    assert {f"{area.name.replace(' ', '-')}.json" for area in AREAS} <= names
+    assert {"taste.png", "map.png", "README.txt"} <= names
+    assert [row["track_id"] for row in kept] == [featured(card)]
 
     asked = await world.alice.slash(world.channel, "privacy delete")
     await world.alice.click(asked.response.message, custom_id=pressable(asked.response, "erase:"))
