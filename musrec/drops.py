@@ -16,7 +16,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
@@ -470,7 +470,7 @@ class Choice:
     Attributes
     ----------
     query : Heard or None
-        The song that it was found around.
+        The song that it was found around, or that its card shows beside it.
     words : str
         What part it plays, in a sentence.
     listeners : tuple of str
@@ -520,18 +520,23 @@ async def _personal(
     names = await store.tracks(liked)
     seeds = await _seeds(service, issue, liked[-_LIKES_LOOKED_AT:])
     genres = {track.genre.lower() for track in names.values() if track.genre}
-    choices = await service.choose(
-        lambda recommender, _: personal(
-            recommender,
-            member,
-            seeds,
-            genres=frozenset(genres),
-            size=drop.size,
-            adventurous=drop.adventurous,
-            recent=frozenset(recent),
-            now=now,
+    choices, near = await service.choose(
+        lambda recommender, catalogue: _with_likes(
+            catalogue,
+            personal(
+                recommender,
+                member,
+                seeds,
+                genres=frozenset(genres),
+                size=drop.size,
+                adventurous=drop.adventurous,
+                recent=frozenset(recent),
+                now=now,
+            ),
+            liked,
         )
     )
+    choices = await _beside(service, choices, near)
     last = await store.previous_issue(issue)
     shown = await store.tracks({event.track for event in events})
     lines = [_thumbs(events, shown, last, now)]
@@ -556,6 +561,29 @@ async def _seeds(service: Service, issue: Issue, liked: Sequence[str]) -> list[H
         if len(seeds) < issue.drop.size and (heard := await service.heard(liked[at])):
             seeds.append(heard)
     return seeds
+
+
+def _with_likes(
+    catalogue: Catalogue, choices: list[Choice], liked: Sequence[str]
+) -> tuple[list[Choice], list[str]]:
+    """Return the choices, and for each the liked song that sounds most like it; "" for none."""
+    from musrec.recommend.taste import unit
+
+    row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
+    own = [id_ for id_ in dict.fromkeys(liked) if id_ in row_of]
+    if not own or not choices:
+        return choices, [""] * len(choices)
+    likes = unit(catalogue.vectors[[row_of[id_] for id_ in own]])
+    found = unit(catalogue.vectors[[row_of[choice.pick.track.id] for choice in choices]])
+    return choices, [own[near] for near in (found @ likes.T).argmax(axis=1)]
+
+
+async def _beside(service: Service, choices: list[Choice], near: list[str]) -> list[Choice]:
+    """Put a liked song beside those that were not found around one, for their cards."""
+    return [
+        choice if choice.query else replace(choice, query=await service.heard(like))
+        for choice, like in zip(choices, near, strict=True)
+    ]
 
 
 def personal(
@@ -653,7 +681,7 @@ def _unasked(pick: Pick) -> Choice:
 
 def _brave_words(pick: Pick, genres: frozenset[str], *, outside: bool) -> str:
     if not outside or not genres:
-        return "The brave one: a try."
+        return "The brave one: a song to try."
     genre = (pick.track.genre or "").lower()
     what = f"It is {genre}, and you" if genre else "You"
     return f"The brave one. {what} have liked {_listed(sorted(genres)[:3], 'and')} so far."
@@ -694,9 +722,13 @@ async def _mixtape(service: Service, issue: Issue, now: datetime) -> tuple[Post,
         )
         return Post(0, Part.INVITATION, words), []
     recent = frozenset(await store.dropped(drop.id, now - SEASON))
-    choices = await service.choose(
-        lambda _, catalogue: mixtape(catalogue, opinions, size=drop.size, recent=recent)
+    liked = [e.track for events in opinions.values() for e in events if e.kind is FeedbackKind.LIKE]
+    choices, near = await service.choose(
+        lambda _, catalogue: _with_likes(
+            catalogue, mixtape(catalogue, opinions, size=drop.size, recent=recent), liked
+        )
     )
+    choices = await _beside(service, choices, near)
     tracks = await store.tracks({e.track for events in opinions.values() for e in events})
     lines = [*_common_ground(opinions, tracks)]
     if not choices:

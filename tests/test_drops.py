@@ -348,19 +348,21 @@ async def test_a_drop_is_made_of_sound_members_and_one_brave_song(
     assert opening["words"] == "No thumbs since last week."
 
 
-async def test_the_card_of_a_found_song_shows_what_it_was_found_around(
+async def test_every_card_shows_a_liked_song_beside_the_new_one(
     service: Service, channel: Channel
 ) -> None:
-    await likes(service, "ann", 3)
-    drop = await subscribe(service, size=2)
+    await likes(service, "ann", 3, 4, 5)
+    drop = await subscribe(service, size=4)
     await service.tick_drops(channel, Clock().forward(days=3))
     issue = await service.store.issue(drop, "2026-W47")
     assert issue is not None
-    around = await service.kept_answer(str(issue.posts[1].answer))
-    assert around.query == service.catalogue.tracks[3]
-    assert around.picks[0].explanation.causes[0] == "sound"
-    brave = await service.kept_answer(str(issue.posts[2].answer))
-    assert brave.query is None
+    answers = [await service.kept_answer(str(post.answer)) for post in issue.posts[1:]]
+    assert len(answers) == 4
+    for answer in answers:
+        assert answer.query in service.catalogue.tracks[3:6]
+    assert answers[0].query is not None
+    assert f"“{answers[0].query.title}”" in issue.posts[1].words
+    assert answers[0].picks[0].explanation.causes[0] == "sound"
 
 
 async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channel) -> None:
