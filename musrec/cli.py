@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -266,18 +267,22 @@ def recommend(
 
 
 async def _draw(service: Service, answer: Answer, card: Path) -> Path:
-    picture = await service.card(answer, answer.picks[0])
+    return await _save((await service.card(answer, answer.picks[0])).png, card)
+
+
+async def _save(data: bytes, path: Path) -> Path:
     # Written whole or not at all: a full disk leaves no half of a picture behind.
-    new = card.with_name(f".{card.name}.new")
+    new = path.with_name(f".{path.name}.new")
     try:
-        await asyncio.to_thread(new.write_bytes, picture.png)
-        await asyncio.to_thread(new.replace, card)
+        await asyncio.to_thread(new.write_bytes, data)
+        await asyncio.to_thread(new.replace, path)
     except OSError as error:
-        await asyncio.to_thread(new.unlink, missing_ok=True)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(new.unlink, missing_ok=True)
         raise MusrecError(
-            f"The card cannot be written to {card}: {error.strerror}.", "Choose another --card."
+            f"{path} cannot be written: {error.strerror}.", "Choose another place for it."
         ) from None
-    return card
+    return path
 
 
 def _print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
@@ -407,21 +412,29 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
 
 @app.command()
 def search(
-    text: str,
+    text: Annotated[str, typer.Argument(help="Title, artist or both; may be left out.")] = "",
+    artist: Annotated[str, typer.Option(help="Part of an artist's name.")] = "",
+    genre: Annotated[str, typer.Option(help="As stated or heard.")] = "",
+    mood: Annotated[str, typer.Option(help="Such as calm or happy.")] = "",
+    key: Annotated[str, typer.Option(help="Such as 'A minor', or A for both.")] = "",
+    tempo: Annotated[str, typer.Option(metavar="BPM", help="120, or 100-120.")] = "",
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, max=100)] = 10,
     as_json: Json = False,
 ) -> None:
-    """Find songs of the catalogue by title and artist."""
+    """Find songs of the catalogue by what they are called and how they sound."""
+    if not (text or artist or genre or mood or key or tempo):
+        raise NotFound("What shall be looked for?", "Give a title, or how it should sound.")
 
     async def job(service: Service) -> None:
-        found = await asyncio.to_thread(service.suggest, text, limit)
+        from musrec.browse import Wanted, tempo_range
+
+        wanted = Wanted(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
+        found = await service.search(wanted, limit)
         if as_json:
             _print_json(tracks=[_track_json(track) for track in found])
-        elif not found:
-            raise NotFound(f"No song is called anything like {text!r}.", "Try fewer words.")
-        else:
-            for track in found:
-                out.print(f"[dim]{track.id}[/]  {escape(str(track))}", highlight=False)
+            return
+        for track in found:
+            out.print(f"[dim]{track.id}[/]  {escape(str(track))}", highlight=False)
 
     _with_service(job)
 
@@ -760,3 +773,7 @@ def _heard_json(heard: Heard) -> dict[str, Any]:
         # NaN is no JSON: what is not known is null.
         "statistics": {name: None if isnan(value) else value for name, value in statistics},
     }
+
+
+# What members like, and looking around, stand in a module of their own.
+from musrec import cli_taste  # noqa: E402, F401 - adds its commands to `app`

@@ -381,7 +381,7 @@ def blend(
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
     one, other = _suited(theirs, ours, catalogue, rows), _suited(ours, theirs, catalogue, rows)
     means_of_both = (means(ours.profiles, ours.weights), means(theirs.profiles, theirs.weights))
-    meet, part = _leanings(*means_of_both)
+    meet, part = _leanings(names, *means_of_both)
     common = _common_genres(ours, theirs)
     alike = round(100 * (one + other) / 2)
     both = tuple(track for track in ours.tracks if track.id in shared)
@@ -448,15 +448,12 @@ def _places(values: FloatArray, among: FloatArray) -> FloatArray:
 
 
 def _leanings(
-    ours: Mapping[str, float], theirs: Mapping[str, float]
+    names: tuple[str, str], ours: Mapping[str, float], theirs: Mapping[str, float]
 ) -> tuple[tuple[str, ...], str]:
     """Return what both lean to, strongest first, and where they are farthest apart."""
     from musrec.audio.descriptors import DEFINITIONS
 
     both = [name for name in DEFINITIONS if name in ours and name in theirs]
-
-    def said(name: str, first: str, second: str) -> str:
-        return f"{first} ({ours[name]:.0f}) and {second} ({theirs[name]:.0f})"
 
     meeting = [
         (min(abs(ours[name] - 50), abs(theirs[name] - 50)), name)
@@ -471,9 +468,12 @@ def _leanings(
     apart = max(both, key=lambda name: abs(ours[name] - theirs[name]), default=None)
     if apart is None or abs(ours[apart] - theirs[apart]) < 2 * MARKED:
         return meet, ""
-    high, low = DEFINITIONS[apart].high, DEFINITIONS[apart].low
-    words = (high, low) if ours[apart] > theirs[apart] else (low, high)
-    return meet, said(apart, f"more {words[0]}", f"more {words[1]}")
+    words = (word(apart, 100), word(apart, 0))
+    first, second = words if ours[apart] > theirs[apart] else words[::-1]
+    return meet, (
+        f"{names[0]} likes it more {first} ({ours[apart]:.0f}), "
+        f"{names[1]} more {second} ({theirs[apart]:.0f})"
+    )
 
 
 def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
