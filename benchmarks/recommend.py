@@ -56,7 +56,9 @@ def events(members: int, tracks: int, count: int) -> list[Feedback]:
 def learning(members: int, tracks: int, count: int) -> list[tuple[str, float, str, float]]:
     songs = catalogue(tracks, 32)
     start = time.perf_counter()
-    recommender = Recommender(songs, events(members, tracks, count), lambda v: songs.vectors @ v)
+    recommender = Recommender(
+        songs, events(members, tracks, count), lambda place: songs.vectors @ place.vector
+    )
     loading = 1e3 * (time.perf_counter() - start)
     likes = recommender._fitted.model.likes
     row = likes[0]
@@ -78,7 +80,7 @@ def learning(members: int, tracks: int, count: int) -> list[tuple[str, float, st
 def answering(n: int, d: int) -> list[tuple[str, float, str, float]]:
     songs = catalogue(n, d)
     vectors, query = songs.vectors, songs.vectors[5]
-    recommender = Recommender(songs, events(500, n, 20_000), lambda v: vectors @ v)
+    recommender = Recommender(songs, events(500, n, 20_000), lambda place: vectors @ place.vector)
     request = Request("m1", (Seed(Place(query, {}), songs.tracks[5], Profile()),), now=NOW)
     once = median(lambda: vectors @ query)
     return [

@@ -1172,8 +1172,8 @@ def _build(songs: Sequence[tuple[Track, Analysis]], feedback: Sequence[Feedback]
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
-    index = spaces.Index(catalogue.vectors)
-    recommender = Recommender(catalogue, feedback, index.similarities)
+    index = spaces.Index(catalogue.vectors, details=catalogue.details)
+    recommender = Recommender(catalogue, feedback, index.alike)
     return _Engine(space, catalogue, index, recommender, _names(catalogue.tracks))
 
 
@@ -1196,6 +1196,9 @@ def _catalogue(songs: Sequence[Heard], space: Space) -> Catalogue:
             name: np.stack([values, *(song.place.facets[name] for song in songs)])[1:]
             for name, values in shape.facets.items()
         },
+        details=None
+        if shape.detail is None
+        else np.stack([shape.detail, *(d for s in songs if (d := s.place.detail) is not None)])[1:],
     )
 
 
@@ -1211,9 +1214,12 @@ def _grown(engine: _Engine, fresh: Sequence[Heard]) -> _Engine:
             name: np.concatenate([values, more.facets[name]])
             for name, values in engine.catalogue.facets.items()
         },
+        None
+        if engine.catalogue.details is None or more.details is None
+        else np.concatenate([engine.catalogue.details, more.details]),
     )
-    index = engine.index.extended(more.vectors)
-    engine.recommender.extend(more, index.similarities)
+    index = engine.index.extended(more.vectors, details=more.details)
+    engine.recommender.extend(more, index.alike)
     names = (*engine.names, *_names(more.tracks))
     return _Engine(engine.space, catalogue, index, engine.recommender, names)
 

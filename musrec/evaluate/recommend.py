@@ -313,7 +313,7 @@ class _Stage:
         self.recommender = Recommender(
             self.catalogue,
             _likes(town.listening.plays[hosts], "host"),
-            lambda vector: town.vectors @ vector,
+            lambda place: town.vectors @ place.vector,
             blend=blend,
         )
 

@@ -93,8 +93,8 @@ class Recommender:
     catalogue : Catalogue
     feedback : sequence of Feedback
     similarities : callable
-        From a vector (d,) to its similarity with every row of the catalogue, (n,), larger is
-        more alike: `musrec.space.Index.similarities`.
+        From a `Place` to its similarity with every row of the catalogue, (n,), larger is more
+        alike: `musrec.space.Index.alike`.
     blend : hybrid.Blend, optional
         By default the one that came with the package.
     """
@@ -363,4 +363,5 @@ def _joined(
             name: rows(old.facets.get(name, values[:0]), values)
             for name, values in new.facets.items()
         },
+        None if new.details is None or old.details is None else rows(old.details, new.details),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
-Similarities = Callable[["FloatArray"], "FloatArray"]
+Similarities = Callable[["Place"], "FloatArray"]
 
 SHORTLIST = 1_000
 """Candidates that are scored in every detail; a rough score picks them from larger catalogues."""
@@ -220,7 +220,7 @@ class Scoring:
         n = len(self.songs)
         self.similarity = np.full(n, np.nan, np.float32)
         if self.seeds:
-            each = [self.songs.similarities(seed.place.vector) for seed in self.seeds]
+            each = [self.songs.similarities(seed.place) for seed in self.seeds]
             known = np.mean(each, axis=0)[:n]
             self.similarity[: len(known)] = known
         return {"sound": hybrid.standardised(self.similarity[None])} | hybrid.signals(

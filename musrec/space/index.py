@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from musrec.model import FloatArray
+    from musrec.model import FloatArray, Place
 
 Distance = Literal["cosine", "correlation", "euclidean"]
 
@@ -140,6 +140,10 @@ class Index:
         """
         similarities: FloatArray = np.float32(1) - self._unlike(vector, detail, None)
         return similarities
+
+    def alike(self, place: Place) -> FloatArray:
+        """Return `similarities` of a song's place."""
+        return self.similarities(place.vector, place.detail)
 
     def nearest(
         self, vector: FloatArray, k: int, detail: FloatArray | None = None

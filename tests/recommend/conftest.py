@@ -22,8 +22,8 @@ class Town:
     feedback: tuple[Feedback, ...]
     kinds: np.ndarray
 
-    def similarities(self, vector: np.ndarray) -> np.ndarray:
-        return (unit(self.catalogue.vectors) @ unit(vector[None])[0] + 1) / 2
+    def similarities(self, place: Place) -> np.ndarray:
+        return (unit(self.catalogue.vectors) @ unit(place.vector[None])[0] + 1) / 2
 
     def recommender(self, feedback: tuple[Feedback, ...] | None = None) -> Recommender:
         events = self.feedback if feedback is None else feedback
