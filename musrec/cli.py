@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -405,6 +406,80 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
         "musrec show SONG                everything heard in it",
     ):
         out.print(f"  {line}", highlight=False)
+
+
+# Weekly drops -------------------------------------------------------------------------------------
+
+
+@app.command()
+def drop(
+    member: Name,
+    artist: Annotated[
+        list[str] | None, typer.Option(help="Somebody you like, to start from; repeatable.")
+    ] = None,
+    size: Annotated[int | None, typer.Option("-n", "--size", min=1, max=10)] = None,
+    adventurous: Annotated[
+        float | None, typer.Option(min=0, max=1, help="0: the closest; 1: the bravest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Get this week's drop: songs from sound, from members like you, and a brave one."""
+    _with_service(
+        lambda service: _drop(service, member, artist or [], size, adventurous, as_json=as_json)
+    )
+
+
+async def _drop(
+    service: Service,
+    member: str,
+    artists: list[str],
+    size: int | None,
+    adventurous: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    from musrec import drops
+
+    wanted = {"size": size, "adventurous": adventurous}
+    kept = await service.own_drop(member, **{k: v for k, v in wanted.items() if v is not None})
+    if artists and not await service.like_artists(member, artists):
+        raise NotFound(
+            f"No song of {' or '.join(artists)} is in the catalogue.", "`musrec search` lists them."
+        )
+    state = await service.drop_answered(kept, drops.Unposted())
+    if state is drops.State.ASKED:
+        names = [
+            name for question in drops.artists_to_ask(service.catalogue) for name, _ in question
+        ]
+        raise NotFound(
+            "There is nothing yet that you like.",
+            f"Name somebody, such as --artist '{names[0]}'. Others: {', '.join(names[1:12])}.",
+        )
+    issue = await service.store.issue(kept, kept.schedule.week_of(datetime.now(UTC)))
+    posts = issue.posts if issue else ()
+    shown = [(post, await service.kept_answer(post.answer)) for post in posts if post.answer]
+    if as_json:
+        picks = [
+            {**_pick_json(pick), "part": post.part, "words": post.words}
+            for post, answer in shown
+            for pick in answer.picks
+        ]
+        opening = [post.words for post in posts if not post.answer]
+        _print_json(week=issue and issue.week, opening=opening, picks=picks, again=state is None)
+        return
+    if state is None:
+        out.print("This week's drop again; the next one comes with the next week.", style="dim")
+    for post in posts:
+        if not post.answer:
+            out.print(escape(post.words), highlight=False)
+    for place, (post, answer) in enumerate(shown, start=1):
+        for pick in answer.picks:
+            out.print(
+                f"\n[bold cyan]{place}[/]  [bold]{escape(pick.track.title)}[/] — "
+                f"{escape(pick.track.artist)}  [dim]{pick.track.id}[/]\n"
+                f"   [green]{escape(post.words)}[/] {escape(pick.explanation.sentence)}",
+                highlight=False,
+            )
 
 
 # Looking ------------------------------------------------------------------------------------------

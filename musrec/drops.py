@@ -159,6 +159,10 @@ def _week(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
+FRIDAY_EVENING = Schedule(WEEKDAYS.index("Friday"), 18, "UTC")
+"""When a drop comes where nobody said when."""
+
+
 # What is kept ------------------------------------------------------------------------------------
 
 
@@ -325,6 +329,22 @@ class Poster(Protocol):
 
     async def tell(self, drop: Drop, words: str) -> bool:
         """Tell whose drop it is about trouble; say whether they could be told."""
+
+
+class Unposted:
+    """A `Poster` for where there are no messages: the issue is read from the store instead."""
+
+    async def post(self, issue: Issue, post: Post, answer: Answer | None, *, again: bool) -> str:  # noqa: ARG002
+        """Post nothing."""
+        return f"{issue.id}.{post.position}"
+
+    async def find(self, issue: Issue, post: Post) -> str | None:  # noqa: ARG002
+        """Find nothing: nothing was posted."""
+        return ""
+
+    async def tell(self, drop: Drop, words: str) -> bool:  # noqa: ARG002
+        """Tell nobody."""
+        return False
 
 
 # Posting, exactly once ---------------------------------------------------------------------------

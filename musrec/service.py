@@ -20,7 +20,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -1139,6 +1139,15 @@ class Service:
     ) -> State | None:
         """Post this week's drop now that its questions are answered."""
         return await drops.answered(self, poster, drop, clock or _now)
+
+    async def own_drop(self, member: str, **wishes: Any) -> Drop:
+        """Return a member's drop with some wishes changed; one that is not kept yet stays off."""
+        kept = await self.store.drop_of(member)
+        if kept is None:
+            since, schedule = _now(), drops.FRIDAY_EVENING
+            kept = drops.Drop(member, None, schedule, since, active=False)
+            return await self.store.keep_drop(replace(kept, **wishes))
+        return await self.store.keep_drop(replace(kept, **wishes)) if wishes else kept
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Take liking some artists as liking their songs; return those that are liked now."""

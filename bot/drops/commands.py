@@ -18,7 +18,7 @@ from bot.cards import layouts
 from bot.drops.posting import Messages, panel, progress
 from bot.turns import Refused
 from musrec import drops
-from musrec.drops import SIZES, WEEKDAYS, Drop, Schedule
+from musrec.drops import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
 from musrec.model import NotFound
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
 Hour = app_commands.Range[int, 0, 23]
 Size = app_commands.Range[int, SIZES.start, SIZES.stop - 1]
 
-FRIDAY_EVENING = Schedule(WEEKDAYS.index("Friday"), 18, "UTC")
 TICK_SECONDS = 120
 EXPLORE_SECONDS = 3600
 
