@@ -12,8 +12,10 @@ TEXT = """\
 message, or by mentioning me. On any message: *Apps → Find similar*.
 **Teach me** — 👍 and 👎 under a card, as buttons or reactions. Your next answer knows.
 **Look closer** — *Why?* shows what counted, *Preview* plays it, *Next* goes on.
-**Yours** — `/history`, `/listening`, `/privacy`. I keep no audio.
--# `/search` finds songs · `/status` says how I am · `/setup` is for those who manage the server"""
+**Yours** — `/taste`, `/blend`, `/playlist`, `/history`, `/drops` every week. With your consent \
+`/listening`. `/privacy` shows and deletes what I keep; I keep no audio.
+-# `/search` `/map` `/compare` `/gallery` show the songs I know · `/status` says how I am · \
+`/setup` is for those who manage the server"""
 
 
 def welcome() -> ui.LayoutView:

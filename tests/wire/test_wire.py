@@ -314,6 +314,18 @@ async def test_without_the_content_intent_only_who_speaks_to_it_is_answered(
     assert len(replies) == 1
 
 
+async def test_a_voice_message_in_private_is_heard(wire: Wire, tunes: Tunes) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    room = wire.fake.dm(alice)
+    reply = asyncio.create_task(
+        wire.fake.wait("MESSAGE_UPDATE", lambda m: m["channel_id"] == room["id"] and is_final(m))
+    )
+    voice = ("voice-message.ogg", "audio/ogg", tunes[0][2])
+    await wire.fake.say(alice, "", [voice], channel=room["id"], flags=1 << 13)
+    assert "sounds like **Composed waltz in C**" in text_of((await reply)["components"])
+
+
 # Listening -----------------------------------------------------------------------------------
 
 
