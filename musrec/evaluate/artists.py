@@ -1,8 +1,9 @@
 """``musrec evaluate artists``: whether an artist's other songs are found in real music.
 
 Every file is heard as the product hears it, placed, and used as a query: how high does the first
-other song by the same artist rank? Beside it pure chance, and what the mean MFCCs of the same
-files give by cosine.
+other song by the same artist rank? Once among these files alone, once among the starter catalogue
+as well. Beside it pure chance, what the mean MFCCs of the same files give by cosine, and the parts
+of the product's similarity on their own.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from musrec.audio.features import STATISTIC_NAMES
 from musrec.evaluate import metrics
 from musrec.evaluate.genre import interval
 from musrec.evaluate.report import Cell, Report
-from musrec.model import MusrecError, NotFound
-from musrec.space import Space, starter
-from musrec.train.space import dissimilarities, own_artist
+from musrec.model import MusrecError, NotFound, Place
+from musrec.space import Index, Space, starter
+from musrec.train.space import own_artist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +29,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.audio.workers import Ears
-    from musrec.model import Analysis, FloatArray
+    from musrec.model import Analysis
     from musrec.settings import Settings
     from musrec.space.inputs import DoubleArray
 
 _MFCC = [STATISTIC_NAMES.index(f"mfcc_{i}_mean") for i in range(1, 13)]
+
+
+MFCC = "MFCC means"
+STATISTICS = "space `statistics`"
+PRODUCT = "product"
+SYSTEMS = (MFCC, STATISTICS, "space `full`", PRODUCT)
+
+NEAR_CHANCE = 1.5
+"""Times chance below which an artist's songs are named one by one."""
 
 
 async def run(music: Path, settings: Settings) -> Report:
@@ -56,16 +66,15 @@ async def run(music: Path, settings: Settings) -> Report:
     async with Ears(settings.workers) as ears:
         answers = await asyncio.gather(*(_hear(ears, music / file) for file, _ in listed))
     heard = [
-        (artist, answer)
-        for (_, artist), answer in zip(listed, answers, strict=True)
+        (*named, answer)
+        for named, answer in zip(listed, answers, strict=True)
         if not isinstance(answer, str)
     ]
     unheard = [answer for answer in answers if isinstance(answer, str)]
     if not heard:
         raise NotFound(f"None of the {len(listed)} files of {music} can be heard.", *unheard[:1])
-    return _report(
-        music, [analysis for _, analysis in heard], np.array([who for who, _ in heard]), unheard
-    )
+    files, who, analyses = zip(*heard, strict=True)
+    return _report(music, files, np.array(who), analyses, unheard)
 
 
 def _listed(music: Path) -> list[tuple[str, str]]:
@@ -95,79 +104,90 @@ async def _hear(ears: Ears, path: Path) -> Analysis | str:
 
 
 def _report(
-    music: Path, analyses: Sequence[Analysis], artists: NDArray[np.str_], unheard: list[str]
+    music: Path,
+    files: Sequence[str],
+    artists: NDArray[np.str_],
+    analyses: Sequence[Analysis],
+    unheard: list[str],
 ) -> Report:
-    several = {who for who in artists.tolist() if who and (artists == who).sum() > 1}
+    several = sorted({who for who in artists.tolist() if who and (artists == who).sum() > 1})
     if not several:
         raise NotFound(f"No artist of {music} has two songs that can be heard.")
-    everyone = np.concatenate([artists, np.full(len(starter()), "?")])
-    systems = {
-        f"{name}{' + starter' if crowded else ''}": (
-            _ranks(analyses, name, everyone if crowded else artists, len(artists)),
-            crowded,
-        )
-        for name in ("MFCC means", "space `statistics`", "space `full`")
-        if name != "space `full`" or all(a.tag_mean is not None for a in analyses)
-        for crowded in (False, True)
-    }
+    n = len(artists)
+    queries = np.isin(artists, several)
+    tagged = all(analysis.tag_mean is not None for analysis in analyses)
+    systems = SYSTEMS if tagged else SYSTEMS[:2]
     rows: list[tuple[Cell, ...]] = []
-    chance = {
-        crowded: np.array(
-            [_chance(artists, who, len(everyone) if crowded else len(artists)) for who in artists]
-        )
-        for crowded in (False, True)
-    }
-    queries = np.isin(artists, sorted(several))
-    for who in [*sorted(several), None]:
-        mine = queries if who is None else artists == who
-        rows.append(
-            (
-                who or "all",
-                int(mine.sum()),
-                *(float(chance[crowded][mine].mean()) for crowded in (False, True)),
-                *(float(ranks[mine].mean()) for ranks, _ in systems.values()),
+    notes: list[str] = []
+    for among, everyone, songs in (
+        ("these songs", artists, list(analyses)),
+        (
+            "with the starter",
+            np.concatenate([artists, np.full(len(starter()), "?")]),
+            [*analyses, *starter().analyses],
+        ),
+    ):
+        chance = np.array([_chance(artists, who, len(everyone)) for who in artists])
+        ranks = {name: _ranks(name, songs, everyone, n) for name in systems}
+        for who in [*several, None]:
+            mine = queries if who is None else artists == who
+            means = (float(values[mine].mean()) for values in (chance, *ranks.values()))
+            rows.append((who or "all", int(mine.sum()), among, *means))
+        for name, values in ranks.items():
+            times = values[queries].mean() / chance[queries].mean()
+            notes.append(
+                f"{name}, {among}: {interval(values[queries], artists[queries])} (95% bootstrap "
+                f"over artists), {times:.1f} times chance."
             )
-        )
-    intervals = [
-        f"{name}: {interval(ranks[queries], artists[queries])} (95% bootstrap over artists), "
-        f"{ranks[queries].mean() / chance[crowded][queries].mean():.1f} times chance."
-        for name, (ranks, crowded) in systems.items()
-    ]
+        best = ranks[systems[-1]]
+        notes += [
+            f"{who} is near chance by {systems[-1]}, {among}; the nearest other song comes at "
+            + ", ".join(
+                f"{1 / best[row]:.0f} ({files[row]})" for row in np.flatnonzero(mine).tolist()
+            )
+            + "."
+            for who in several
+            if (mine := artists == who).any()
+            and best[mine].mean() < NEAR_CHANCE * chance[mine].mean()
+        ]
     return Report(
         title="Artists",
         protocol=(
-            f"{len(analyses)} files of {music.name}, heard by the workers; mean reciprocal rank "
-            f"of the nearest other song by the query's artist, among these {len(artists)} songs "
-            f"and among {len(everyone)} with the starter catalogue. Cosine; spaces are corrected "
-            "for hubs, mean MFCC 1 to 12 are not."
+            f"{n} files of {music.name}, heard by the workers; mean reciprocal rank of the nearest "
+            f"other song by the query's artist, among these {n} songs and among "
+            f"{n + len(starter())} with the starter catalogue. Cosine; all but mean MFCC 1 to 12 "
+            "are corrected for hubs. The product is the space `full` with the detail of songs that "
+            "were heard: starter songs have none."
         ),
-        columns=("artist", "songs", "chance", "chance + starter", *systems),
+        columns=("artist", "songs", "among", "chance", *systems),
         rows=tuple(rows),
-        notes=(*intervals, *(f"Not heard: {reason}" for reason in unheard)),
+        notes=(*notes, *(f"Not heard: {reason}" for reason in unheard)),
     )
 
 
 def _ranks(
-    analyses: Sequence[Analysis], name: str, artists: NDArray[np.str_], queries: int
+    name: str, songs: Sequence[Analysis], artists: NDArray[np.str_], queries: int
 ) -> DoubleArray:
-    songs = list(analyses)
-    if len(artists) > queries:
-        songs += starter().analyses
-    corrected = name != "MFCC means"
-    vectors = _vectors(songs, name)
-    far = dissimilarities(vectors[:queries], vectors, corrected=corrected)
+    """Reciprocal ranks of the first so many songs as queries."""
+    index, places = _index(name, songs)
+    far = np.stack([1 - index.alike(place).astype(np.float64) for place in places[:queries]])
     far[np.arange(queries), np.arange(queries)] = np.inf
     return own_artist(far, artists, artists[:queries])
 
 
-def _vectors(songs: Sequence[Analysis], name: str) -> FloatArray:
-    statistics = np.stack([song.statistics for song in songs])
-    if name == "MFCC means":
-        return statistics[:, _MFCC]
-    if name == "space `statistics`":
-        return Space.load("statistics").place_all(statistics)
-    tag_mean = np.stack([song.tag_mean for song in songs if song.tag_mean is not None])
-    return Space.load("full").place_all(statistics, tag_mean)
+def _index(name: str, songs: Sequence[Analysis]) -> tuple[Index, list[Place]]:
+    if name == MFCC:
+        places = [Place(song.statistics[_MFCC], {}) for song in songs]
+    else:
+        space = Space.load("statistics" if name == STATISTICS else "full")
+        places = [space.place(song) for song in songs]
+    details = [place.detail for place in places if place.detail is not None]
+    index = Index(
+        np.stack([place.vector for place in places]),
+        details=np.stack(details) if details and name == PRODUCT else None,
+        corrected=name != MFCC,
+    )
+    return index, places
 
 
 def _chance(artists: NDArray[np.str_], who: str, n: int) -> float:
