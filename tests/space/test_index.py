@@ -64,6 +64,91 @@ def test_growing_an_index_equals_building_it(
     assert ((similarities >= 0) & (similarities <= 1)).all()
 
 
+def mixed(n: int, seed: int = 0, share: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors, and details known of a share of them that agree with the vectors in part."""
+    rng = np.random.default_rng(seed)
+    vectors = songs(n, seed=seed)
+    hidden = vectors @ rng.normal(size=(12, 20)) + 4 * rng.normal(size=(n, 20)) + 3
+    details = (hidden / np.linalg.norm(hidden, axis=1, keepdims=True)).astype(np.float32)
+    details[rng.uniform(size=n) >= share] = np.nan
+    return vectors, details
+
+
+def test_details_are_equated_to_the_scale_of_vectors_by_definition() -> None:
+    vectors, details = mixed(200)
+    query, detail = songs(1, seed=1)[0], mixed(1, seed=1, share=1)[1][0]
+    known = np.isfinite(details).all(axis=1)
+    cosines = 1 - cdist(vectors, np.vstack([vectors, query[None]]), "cosine")
+    whole = (cosines + 2 * np.nan_to_num(details) @ np.nan_to_num([*details, detail]).T) / 3
+
+    def score(song: int, row: int) -> float:
+        """How unusual the likeness of the query and a row is to one of the two."""
+        mean, deviation = cosines[:, song].mean(), cosines[:, song].std()
+        if not known[row]:
+            return (cosines[row, -1] - mean) / deviation
+        alone, both = cosines[known, song], whole[known, song]
+        steps = (whole[row, -1] - both.mean()) / both.std()
+        return (alone.mean() + steps * alone.std() - mean) / deviation
+
+    expected = [norm.cdf(score(-1, row)) * norm.cdf(score(row, row)) for row in range(200)]
+    found = Index(vectors, details=details).similarities(query, detail)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_where_either_detail_is_unknown_vectors_alone_decide() -> None:
+    vectors, details = mixed(200)
+    plain, index = Index(vectors), Index(vectors, details=details)
+    known = np.isfinite(details).all(axis=1)
+    heard, unheard = np.flatnonzero(known)[0], np.flatnonzero(~known)[0]
+    expected = plain.similarities(vectors[unheard])
+    for detail in (None, details[unheard]):
+        found = index.similarities(vectors[unheard], detail)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    found, expected = (
+        index.similarities(vectors[heard], details[heard]),
+        plain.similarities(vectors[heard]),
+    )
+    np.testing.assert_allclose(found[~known], expected[~known], atol=1e-6)
+    assert np.abs(found[known] - expected[known]).max() > 0.2
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.9])
+def test_songs_with_and_without_details_are_neighbours_equally_often(share: float) -> None:
+    vectors, details = mixed(600, seed=4, share=share)
+    index = Index(vectors, details=details)
+    far = np.stack(
+        [1 - index.similarities(v, d).astype(float) for v, d in zip(vectors, details, strict=True)]
+    )
+    assert (far.argmin(axis=1) == np.arange(len(vectors))).all(), "each song finds itself first"
+    np.fill_diagonal(far, np.inf)
+    counts = metrics.occurrences(metrics.nearest(far, 10), len(vectors))
+    known = np.isfinite(details).all(axis=1)
+    assert 0.8 < counts[known].mean() / 10 < 1.25
+    assert 0.8 < counts[~known].mean() / 10 < 1.25
+    assert metrics.hubness_skew(counts) < 1
+    assert metrics.antihubs(counts) <= 0.01
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    first=st.integers(0, 80),
+    more=st.integers(0, 80),
+    share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_growing_an_index_of_details_equals_building_it(
+    first: int, more: int, share: float, seed: int
+) -> None:
+    vectors, details = mixed(first + more, seed=seed, share=share)
+    grown = Index(vectors[:first], details=details[:first])
+    grown = grown.extended(vectors[first:], details=details[first:])
+    built = Index(vectors, details=details)
+    query, detail = songs(1, seed=seed + 1)[0], mixed(1, seed=seed, share=1)[1][0]
+    found = grown.similarities(query, detail)
+    np.testing.assert_allclose(found, built.similarities(query, detail), atol=1e-3)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_hubs_are_cut_and_orphans_found(distance: str) -> None:
     rows = np.random.default_rng(0).normal(size=(600, 60)).astype(np.float32)
@@ -107,6 +192,10 @@ def test_wrong_vectors_are_refused() -> None:
         Index(np.full((3, 2), np.inf, dtype=np.float32))
     with pytest.raises(ValueError, match="12 dimensions"):
         index.extended(songs(3, d=5))
+    with pytest.raises(ValueError, match="one detail for each row"):
+        Index(songs(3), details=mixed(2)[1])
+    with pytest.raises(ValueError, match="20 dimensions"):
+        Index(songs(40), details=mixed(40)[1]).similarities(songs(1)[0], songs(1)[0])
     with pytest.raises(ValueError, match="no distance"):
         Index(songs(3), "manhattan")
 
