@@ -18,19 +18,37 @@ AMBER = discord.Colour(0xE9A23B)
 CARD_PICTURE = "card.png"
 CHART_PICTURE = "why.png"
 
+MOST_TEXT = 4000
+"""Characters of text in all components of one message: Discord's limit."""
+
 Control = ui.Item[Any]
 
 
 def page(*blocks: Control, colour: discord.Colour = TEAL) -> ui.LayoutView:
-    """Put blocks into one box; every message of the bot is one."""
+    """Put blocks into one box; every message of the bot is one.
+
+    Where all text together is too long for Discord, the longest text loses its last lines.
+    """
+    texts = [block for block in blocks if isinstance(block, ui.TextDisplay)]
+    while (over := sum(len(block.content) for block in texts) - MOST_TEXT) > 0:
+        longest = max(texts, key=lambda block: len(block.content))
+        longest.content = _fitted(longest.content, len(longest.content) - over)
     view = ui.LayoutView(timeout=None)
     view.add_item(ui.Container(*blocks, accent_colour=colour))
     return view
 
 
 def text(content: str) -> ui.TextDisplay[Any]:
-    """Return a block of markdown, cut to what a message can hold."""
-    return ui.TextDisplay(words.short(content, 3800))
+    """Return a block of markdown."""
+    return ui.TextDisplay(content)
+
+
+def _fitted(content: str, most: int) -> str:
+    """Drop whole lines, so that no link is cut in two; a single long line ends in an ellipsis."""
+    lines = content.splitlines()
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) + 1 > most:
+        lines.pop()
+    return words.short("\n".join([*lines, "…"] if len(lines) > 1 else lines), max(most, 1))
 
 
 def row(*controls: Control) -> ui.ActionRow[Any]:

@@ -13,6 +13,9 @@ from musrec.model import Profile, Track
 LONGEST_TITLE = 120
 """Characters; longer titles end in an ellipsis."""
 
+LONGEST_LINK = 200
+"""Characters; ten songs with their links fit into one message."""
+
 # Where a song is best heard, first to last; any other provider comes after these.
 _PROVIDERS = ("spotify", "deezer", "itunes", "youtube", "soundcloud", "bandcamp")
 _NAMES = {
@@ -77,7 +80,8 @@ def address(track: Track) -> str | None:
     known = next((url for _, url in addresses(track)), None)
     if known is not None or not track.artists or "sha256" in track.identities:
         return known
-    return f"https://www.youtube.com/results?search_query={quote(f'{track.title} {track.artist}')}"
+    query = quote(f"{track.title} {track.artist}".encode()[:60].decode(errors="ignore"))
+    return f"https://www.youtube.com/results?search_query={query}"
 
 
 def addresses(track: Track) -> list[tuple[str, str]]:
@@ -87,18 +91,20 @@ def addresses(track: Track) -> list[tuple[str, str]]:
     return [
         (_NAMES.get(provider, provider.title()), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
         for provider, url in ranked
-        if urlsplit(url).scheme in ("https", "http") and urlsplit(url).hostname
+        if len(url) <= LONGEST_LINK
+        and urlsplit(url).scheme in ("https", "http")
+        and urlsplit(url).hostname
     ]
 
 
 def song(track: Track) -> str:
     """Name a track in markdown: its title, linked to where it can be heard, and its artists."""
-    return f"{title(track)} — {plain(track.artist)}" if track.artists else title(track)
+    return f"{title(track)} — {plain(track.artist, 80)}" if track.artists else title(track)
 
 
 def title(track: Track) -> str:
     """Return the title alone, in bold, linked to where it can be heard."""
-    label, page = plain(track.title), address(track)
+    label, page = plain(track.title, 80) or "untitled", address(track)
     return f"[**{label}**]({page})" if page else f"**{label}**"
 
 

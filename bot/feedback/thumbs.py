@@ -145,12 +145,12 @@ class Reactions(commands.Cog):
     async def _take(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
         """Learn or forget one reaction, then account for it: a crash between is read back."""
         service = self._bot.service
-        if await service.paused(member):
-            return
         if there:
+            news = False
             with contextlib.suppress(NotFound):
-                await service.learn(member, card.track, kind)
-            await service.store.account_thumb(card.message, member, kind, there=True)
+                news = await service.learn(member, card.track, kind)
+            if news or not await service.paused(member):
+                await service.store.account_thumb(card.message, member, kind, there=True)
             return
         await service.forget(member, card.track, kind)
         await service.store.account_thumb(card.message, member, kind, there=False)
