@@ -61,6 +61,8 @@ class Ease:
         K^-1, shape (m + d, m + d), if `by_members`; else (M'M + I)^-1, shape (n, n).
     self_members, self_content : FloatArray, shape (n,)
         What a track's own like adds to its own score by way of members and content; taken out.
+    lift : FloatArray, shape (n,)
+        What a score is multiplied by: back to likes, and for what was taken out.
 
     References
     ----------
@@ -79,6 +81,7 @@ class Ease:
     inverse: FloatArray
     self_members: FloatArray
     self_content: FloatArray
+    lift: FloatArray
 
     @classmethod
     def fit(
@@ -129,7 +132,7 @@ class Ease:
             share,
             by_members,
             inverse,
-            *np.empty((2, 0), np.float32),
+            *np.empty((3, 0), np.float32),
         )
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
@@ -137,7 +140,8 @@ class Ease:
             pull = bare._pull_of(rows)
             self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
             self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
-        return replace(bare, self_members=self_members, self_content=self_content)
+        lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
+        return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
 
     def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
         """Return (len(rows), m + d): how far each track's like pulls on members and content."""
@@ -168,13 +172,15 @@ class Ease:
         profiles = _scaled(profiles, 1 / self.scale)
         pull = self._pull(profiles)
         picked = slice(None) if rows is None else rows
-        by_track = self.by_track if rows is None else self.by_track[rows]
-        own = (profiles if rows is None else profiles[:, rows]).toarray()
-        rest = np.maximum(1.0 - self.self_members[picked] - self.self_content[picked], 1e-6)
-        rest /= self.scale[picked]
-        members = (by_track @ pull[:, :m].T).T - own * self.self_members[picked]
-        content = pull[:, m:] @ self.content[picked].T - own * self.self_content[picked]
-        return (members / rest).astype(np.float32), (content / rest).astype(np.float32)
+        own = profiles if rows is None else profiles[:, rows]
+        at = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr)), own.indices
+        members = (self.by_track[picked] @ pull[:, :m].T).T
+        content = pull[:, m:] @ self.content[picked].T
+        members[at] -= own.data * self.self_members[picked][own.indices]
+        content[at] -= own.data * self.self_content[picked][own.indices]
+        members *= self.lift[picked]
+        content *= self.lift[picked]
+        return np.asarray(members, np.float32), np.asarray(content, np.float32)
 
     def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
         """Return what content (k, d) adds to tracks that the fit has not seen, (q, k)."""

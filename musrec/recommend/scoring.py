@@ -267,6 +267,8 @@ class Scoring:
     def unwelcome(self) -> FloatArray:
         """(r, j), 0 to 1: how far the shortlist sounds like each disliked track."""
         vectors, down = self.songs.vectors, self.disliked
+        if not down.rows.size:
+            return np.zeros((len(self.rows), 0), np.float32)
         alike = taste.sound_alike(
             vectors[self.rows] @ vectors[down.rows].T,
             vectors[self.songs.sample] @ vectors[down.rows].T,

@@ -117,7 +117,7 @@ def pick_varied(
     likeness = np.zeros(len(scores), np.float32)
     source = np.full(len(scores), -1)
     songs_of: dict[str, int] = {}
-    by_artist, by_recording = rows_by_name(artists), rows_by_name(recordings)
+    artist_of, recording_of = np.array(artists, object), np.array(recordings, object)
     while len(chosen) < count and alive.any():
         marginal = np.where(alive, scores - variety * likeness, -np.inf)
         best = int(np.argmax(marginal))
@@ -125,11 +125,11 @@ def pick_varied(
         unlike.append(int(source[best]))
         chosen.append(best)
         alive[best] = False
-        alive[by_recording[recordings[best]]] = False
+        alive &= recording_of != recordings[best]
         artist = artists[best]
         songs_of[artist] = songs_of.get(artist, 0) + 1
         if artist and per_artist is not None and songs_of[artist] >= per_artist:
-            alive[by_artist[artist]] = False
+            alive &= artist_of != artist
         alike = np.maximum(vectors @ vectors[best], 0)
         closer = alike > likeness
         likeness[closer], source[closer] = alike[closer], len(chosen) - 1
