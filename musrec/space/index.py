@@ -202,23 +202,22 @@ class Index:
             (self._keys, self._scales) if rows is None else (self._keys[rows], self._scales[rows])
         )
         likeness = keys @ query[0]
-        to_query = to_row = likeness
-        if self.corrected:
-            own_query = self._scale(query, known)
-            to_query = (likeness - own_query.mean) / own_query.deviation
-            to_row = (likeness - own.mean) / own.deviation
+        scale = self._scale(query, known) if self.corrected else None
+        whole = None
         if known is not None and self._some.count:
             detailed = self._detailed if rows is None else self._detailed[rows]
-            details = self._details if rows is None else self._details[rows]
-            whole = (1 - _DETAIL) * likeness + _DETAIL * (details @ known[0])
-            if self.corrected:
-                equated = own_query.slope * whole + own_query.intercept
-                to_row = np.where(detailed, own.slope * whole + own.intercept, to_row)
-            else:
-                equated = whole
-            to_query = np.where(detailed, equated, to_query)
-        if not self.corrected:
-            return _plainly_unlike(to_query, self.distance)
+            whole = (self._details if rows is None else self._details[rows]) @ known[0]
+            whole -= likeness
+            whole *= np.float32(_DETAIL) * detailed
+            whole += likeness
+        if scale is None:
+            return _plainly_unlike(likeness if whole is None else whole, self.distance)
+        to_query = likeness * scale.slope + scale.intercept
+        if whole is None:
+            to_row = likeness * own.slope + own.intercept
+        else:
+            np.copyto(to_query, whole * scale.whole_slope + scale.whole_intercept, where=detailed)
+            to_row = whole * own.whole_slope + own.whole_intercept
         to_query, to_row = _upper_tail(to_query), _upper_tail(to_row)
         unlike: FloatArray = to_query + to_row - to_query * to_row
         return unlike
@@ -251,17 +250,25 @@ class Index:
     def _scale(self, queries: FloatArray, details: FloatArray | None) -> _Scales:
         """How the likenesses of queries (q, d) to all rows spread, and those of their details."""
         mean, deviation = self._all.moments(queries)
+        slope = np.float32(1) / deviation
+        intercept = -mean * slope
         if details is None or not self._some.count:
-            return _Scales(mean, deviation, np.zeros_like(mean), np.zeros_like(mean))
+            return _Scales(slope, intercept, slope, intercept)
         alone = np.concatenate([queries, np.zeros_like(details)], axis=1)
         whole = np.concatenate([(1 - _DETAIL) * queries, _DETAIL * details], axis=1)
         vector_mean, vector_deviation = self._some.moments(alone)
         whole_mean, whole_deviation = self._some.moments(whole)
         # z = (vector_mean + vector_deviation * (l - whole_mean) / whole_deviation - mean)
         #     / deviation
-        slope = vector_deviation / (whole_deviation * deviation)
-        intercept = (vector_mean - mean) / deviation - slope * whole_mean
-        return _Scales(mean, deviation, slope, intercept.astype(np.float32))
+        whole_slope = vector_deviation / whole_deviation * slope
+        whole_intercept = vector_mean * slope + intercept - whole_slope * whole_mean
+        known = details.any(axis=1)
+        return _Scales(
+            slope,
+            intercept,
+            np.where(known, whole_slope, slope),
+            np.where(known, whole_intercept, intercept),
+        )
 
     def _candidates(self, vector: FloatArray, k: int) -> NDArray[np.intp]:
         """Rows that are nearest before correction, enough that the corrected k are among them."""
@@ -304,13 +311,14 @@ class _Sums:
 class _Scales:
     """Of songs, each (n,): how a likeness l of each becomes a standard score.
 
-    ``(l - mean) / deviation`` for vectors alone, ``slope * l + intercept`` for details as well.
+    ``slope * l + intercept`` for vectors alone, ``whole_slope * l + whole_intercept`` where the
+    likeness to a song with a detail is asked for; the same for songs that have none.
     """
 
-    mean: FloatArray
-    deviation: FloatArray
     slope: FloatArray
     intercept: FloatArray
+    whole_slope: FloatArray
+    whole_intercept: FloatArray
 
     @staticmethod
     def none() -> _Scales:
@@ -329,7 +337,7 @@ class _Scales:
         )
 
     def __getitem__(self, rows: NDArray[np.intp]) -> _Scales:
-        if not len(self.mean):
+        if not len(self.slope):
             return self
         return _Scales(*(getattr(self, field.name)[rows] for field in fields(self)))
 
