@@ -227,7 +227,7 @@ def compare(
     alike = float(vectors[0] @ vectors[1])
     match = 0
     if len(catalogue):
-        match = round(100 * float(np.mean(unit(catalogue.vectors) @ vectors[0] < alike)))
+        match = int(100 * np.mean(unit(catalogue.vectors) @ vectors[0] < alike))
     apart = _apart(catalogue, (places[0], ours[1]), (places[1], theirs[1]))
     return Comparison(
         alike=alike,
@@ -267,6 +267,8 @@ def _label(column: str) -> str:
 
     if column.startswith("tag_"):
         return f"the tag {TAGS[int(column.rpartition('_')[2])]!r}"
+    if column.startswith("tonnetz_"):
+        return "harmony (tonnetz)"
     series = column.rpartition("_")[0]
     return _SERIES.get(series, "timbre (MFCC)" if series.startswith("mfcc") else series)
 

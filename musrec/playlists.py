@@ -29,6 +29,9 @@ MOST_SEEDS = 40
 PER_ARTIST = 2
 """Songs of one artist among those that continue a playlist."""
 
+ASKED_FOR = 6
+"""Songs asked for, for each one wanted: what is left when no artist may fill the list."""
+
 Format = Literal["m3u8", "csv", "json", "spotify"]
 FORMATS: Mapping[Format, str] = {
     "m3u8": "m3u8: for players",

@@ -800,7 +800,7 @@ class Service:
 
         def work() -> tuple[Taste, Picture]:
             usual = taste.means(profiles, list(counts.values()))
-            against = "the server" if enough else "the catalogue"
+            against = "the server" if enough else "all songs"
             portrait = taste.portrait(name, liked, usual, against=against)
             return portrait, pictures.taste(portrait, look=look)
 
@@ -1066,7 +1066,7 @@ class Service:
         request = Request(
             member=playlist.member,
             seeds=tuple(seeds),
-            count=count * playlists.PER_ARTIST,
+            count=count * playlists.ASKED_FOR,
             adventurous=self.settings.recommend.adventurous,
             constraints=Constraints(same_artist=True),
             now=now,

@@ -177,10 +177,10 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         ]
         if made.missing:
             blocks.append(layouts.text(_missing(made.missing)))
-        if how == "spotify":
-            blocks.append(layouts.text(_SPOTIFY))
         files = []
         if made.data:
+            if how == "spotify":
+                blocks.append(layouts.text(_SPOTIFY))
             blocks.append(ui.File(f"attachment://{made.file}"))
             files = [discord.File(io.BytesIO(made.data), made.file)]
         await interaction.edit_original_response(view=layouts.page(*blocks), attachments=files)
@@ -238,7 +238,8 @@ def _all(own: Sequence[Playlist]) -> ui.LayoutView:
         return layouts.notice("You have no playlist yet.", hint="`/playlist create` makes one.")
     lines = [f"📃 **{words.plain(one.name, 60)}** · {_songs(one.songs)}" for one in own]
     # A message holds 4,000 characters.
-    text = layouts.text(f"### Your {len(own):,} playlists\n" + "\n".join(lines[:40]))
+    heading = "Your playlist" if len(own) == 1 else f"Your {len(own):,} playlists"
+    text = layouts.text(f"### {heading}\n" + "\n".join(lines[:40]))
     more = len(lines) - 40
     return layouts.page(text, *([layouts.text(f"-# and {more:,} more")] if more > 0 else []))
 
@@ -263,7 +264,7 @@ async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.
             layouts.row(
                 *(
                     Leaf.button(label, playlist.id, to, shared=shared, pages=pages)
-                    for label, to in (("Back", page - 1), ("On", page + 1))
+                    for label, to in (("Previous", page - 1), ("Next", page + 1))
                 )
             ),
         ]

@@ -111,7 +111,7 @@ def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
         if parts:
             said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
             lines.append(f"**{label}** {said}")
-    lines.append(f"-# These add up to a likeness of {found.alike:.2f}; 1 is the same sound.")
+    lines.append(f"-# All features together: a likeness of {found.alike:.2f}. 1 is the same sound.")
     return "\n".join(lines)
 
 

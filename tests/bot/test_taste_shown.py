@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -261,8 +262,14 @@ async def test_playlists_leave_as_files(world: World) -> None:
     # Nobody has said yet where the songs that came with the package can be heard.
     answer = await ask(world, "export", playlist="late night: été", format="spotify")
     assert "I know no address for 1 song" in said(answer.response)
-    assert "signed-in owner" in said(answer.response)
     assert not answer.response.attachments
+    await world.service.store.add_track(
+        replace(track, identities={"spotify": "4uLU6hMCjMI75M1A2tKUQC"})
+    )
+    answer = await ask(world, "export", playlist="late night: été", format="spotify")
+    [file] = answer.response.attachments
+    assert await file.read() == b"spotify:track:4uLU6hMCjMI75M1A2tKUQC\n"
+    assert "signed-in owner" in said(answer.response)
 
 
 async def test_what_continues_a_playlist_can_be_put_into_it(world: World) -> None:
