@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Catalogue, Constraints, Profile, Track
+from musrec.model import Catalogue, Constraints, Track
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -204,23 +205,31 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
-    wanted = {plain(name) for name in names}
-    return np.array(
-        [
-            any(_has_genre(track, profile, name) for name in wanted)
-            for track, profile in zip(catalogue.tracks, catalogue.profiles, strict=True)
-        ],
-        dtype=bool,
-    )
+    stated, heard = _genres(catalogue)
+    has = np.zeros(len(catalogue), bool)
+    for name in map(plain, names):
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        for genre, rows in stated.items():
+            if word.search(genre):
+                has[rows] = True
+        has[heard.get(name, [])] = True
+    return has
 
 
-def _has_genre(track: Track, profile: Profile, genre: str) -> bool:
-    stated = plain(track.genre) if track.genre else ""
-    if stated and re.search(rf"\b{re.escape(genre)}\b", stated):
-        return True
-    heard = {plain(name): share for name, share in profile.genres.items()}
-    tagged = {plain(name): share for name, share in profile.tags.items()}
-    return heard.get(genre, 0.0) >= STATED or tagged.get(genre, 0.0) >= STATED
+@lru_cache(maxsize=1)
+def _genres(catalogue: Catalogue) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Return the rows of every genre that is stated, and of every one that is heard."""
+    named = lru_cache(plain)
+    stated: dict[str, list[int]] = {}
+    heard: dict[str, list[int]] = {}
+    for row, (track, profile) in enumerate(zip(catalogue.tracks, catalogue.profiles, strict=True)):
+        if track.genre:
+            stated.setdefault(named(track.genre), []).append(row)
+        for shares in (profile.genres, profile.tags):
+            for name, share in shares.items():
+                if share >= STATED:
+                    heard.setdefault(named(name), []).append(row)
+    return stated, heard
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
