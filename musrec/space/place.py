@@ -83,6 +83,7 @@ class Detail:
         """
         parts = (embeddings.astype(np.float64) @ self.embedding, z @ self.statistics + self.offset)
         whole = np.concatenate([_unit(part) for part in parts], axis=1) / math.sqrt(len(parts))
+        whole[~np.isfinite(embeddings).all(axis=1)] = np.nan
         return whole.astype(np.float32)
 
 
