@@ -64,7 +64,10 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         lines = [
             f"**{area.name}** · {len(kept[area.name]):,}\n-# {area.what} Kept {area.until}."
             for area in AREAS
+            if kept[area.name]
         ]
+        if empty := ", ".join(area.name for area in AREAS if not kept[area.name]):
+            lines.append(f"-# Nothing of yours yet under: {empty}.")
         await interaction.edit_original_response(
             view=layouts.page(
                 layouts.text("### What I keep about you\n" + "\n".join(lines)),
