@@ -150,6 +150,9 @@ class Index:
     ) -> tuple[NDArray[np.intp], FloatArray]:
         """The k most similar rows, most similar first, and their similarities.
 
+        Above `EXACT_ROWS`, candidates are found by vector alone, and compared by detail as well:
+        a row that only its detail makes similar may be missed. `similarities` misses none.
+
         Returns
         -------
         rows : array of int, shape (min(k, n),)
