@@ -61,10 +61,12 @@ class Atlas:
 def atlas(catalogue: Catalogue) -> Atlas:
     """Lay the catalogue out; the same songs give the same map.
 
-    Principal components keep every distance as true as two straight axes can, place a new song
-    without moving any other, and need no iteration. Methods that untangle neighbourhoods instead
-    (t-SNE, UMAP) draw clearer islands, but the room between islands means nothing and every new
-    song makes another map.
+    Principal components: a millisecond, the same straight axes for every song, and distances over
+    the whole map that mean something. Embeddings of neighbourhoods keep neighbours better and bend
+    distances more: t-SNE has a trustworthiness of 0.99 against 0.87 and a rank correlation of
+    distances of 0.65 against 0.74, for seconds of work at 443 songs and minutes at 20,000
+    (``python -m benchmarks.taste``). That, or one more dependency for UMAP, is not worth it for a
+    picture that shall be there when somebody asks.
     """
     n = len(catalogue)
     rows = unit(catalogue.vectors)
@@ -103,8 +105,11 @@ def _groups(rows: FloatArray) -> NDArray[np.intp]:
     if len(rows) > SAMPLE:
         sample = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:SAMPLE])]
     wanted = min(MOST_GROUPS, max(1, round(math.sqrt(len(rows) / 2))))
-    different = len(np.unique(sample, axis=0))
-    found = KMeans(min(wanted, different), n_init=4, random_state=0).fit(sample)
+    different: set[bytes] = set()
+    for row in sample:
+        if len(different) < wanted:
+            different.add(row.tobytes())
+    found = KMeans(len(different), n_init=4, random_state=0).fit(sample)
     return np.asarray(found.predict(rows), np.intp)
 
 
@@ -178,7 +183,7 @@ class Comparison:
     Attributes
     ----------
     alike : float
-        -1 to 1: the cosine of their vectors, which is what "sounds alike" means here.
+        -1 to 1: the cosine of their vectors, the larger part of what "sounds alike" means here.
     match : int
         0 to 100: the share of the catalogue that sounds less like the first than the second does.
     because : tuple of (str, float)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Raised by one whenever `musrec.audio.listen` would hear something else in the same bytes:
 # analyses of an older version are heard again when their audio comes by.
-ANALYSER_VERSION = 1
+ANALYSER_VERSION = 2
 
 SAMPLE_RATE = 22_050
 """Hz; every statistic is computed at this rate, mono."""

@@ -56,7 +56,13 @@ SERIES = (
 )
 """Names of the series, in the order of `Spectra.series`."""
 
-STATISTIC_NAMES = tuple(f"{series}_{moment}" for series in SERIES for moment in MOMENTS)
+CONSTANT_Q_SERIES = tuple(f"tonnetz_cq_{i}" for i in range(6))
+"""Series of `musrec.audio.constant_q`, which transforms the clip again."""
+
+STATISTIC_NAMES = tuple(
+    f"{series}_{moment}" for series in (*SERIES, *CONSTANT_Q_SERIES) for moment in MOMENTS
+)
+"""New series come at the end: statistics that were kept before they came stay readable."""
 
 MINIMUM_SAMPLES = 9 * HOP_LENGTH
 """Fewer have no deltas: librosa's window is nine frames wide."""
@@ -130,10 +136,9 @@ def spectra(y: FloatArray) -> Spectra:
     mel = power @ filters.mel
     mel_db = _decibels(mel)
     mfcc = scipy.fft.dct(mel_db, axis=1, norm="ortho")[:, :N_MFCC]
-    tuning = _tuning(power)
-    chroma = power @ _chroma_filters(tuning)
+    tuned = tuning(power)
+    chroma = power @ _chroma_filters(tuned)
     chroma /= _nonzero(chroma.max(axis=1, keepdims=True))
-    tonnetz = (chroma / _nonzero(chroma.sum(axis=1, keepdims=True))) @ _tonnetz()
     onset = _onset_strength(mel_db)
     rms = _rms(padded, len(power))
     series = np.column_stack(
@@ -141,7 +146,7 @@ def spectra(y: FloatArray) -> Spectra:
             mfcc,
             _delta(mfcc),
             chroma,
-            tonnetz,
+            tonnetz(chroma),
             shape.centroid,
             shape.bandwidth,
             _decibels(shape.peak) - _decibels(shape.valley),
@@ -160,21 +165,37 @@ def spectra(y: FloatArray) -> Spectra:
         chroma=chroma.T,
         onset=onset,
         rms=rms,
-        tuning=tuning,
+        tuning=tuned,
         series=np.ascontiguousarray(series.T, dtype=np.float32),
     )
 
 
-def statistics(spectra: Spectra) -> FloatArray:
+def statistics(spectra: Spectra, tonnetz_cq: FloatArray | None = None) -> FloatArray:
     """Seven moments of each series over time.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    tonnetz_cq : FloatArray, shape (6, t), optional
+        From `musrec.audio.constant_q.tonnetz`; without it those statistics are NaN.
 
     Returns
     -------
     FloatArray, shape (len(STATISTIC_NAMES),)
-        Series by series in the order of `SERIES`, within each the order of `MOMENTS`. Skewness
-        and kurtosis of a constant series are 0.
+        Series by series in the order of `SERIES` and `CONSTANT_Q_SERIES`, within each the order
+        of `MOMENTS`. Skewness and kurtosis of a constant series are 0.
     """
-    x = spectra.series.astype(np.float64)
+    out = np.full(len(STATISTIC_NAMES), np.nan, dtype=np.float32)
+    known = _moments(spectra.series)
+    out[: known.size] = known
+    if tonnetz_cq is not None:
+        out[known.size :] = _moments(tonnetz_cq)
+    return out
+
+
+def _moments(series: FloatArray) -> FloatArray:
+    """Seven moments of each row, row by row."""
+    x = series.astype(np.float64)
     mean = x.mean(axis=1)
     centred = x - mean[:, None]
     squared = np.square(centred)
@@ -190,12 +211,53 @@ def statistics(spectra: Spectra) -> FloatArray:
             np.sqrt(variance),
             skew,
             kurtosis,
-            np.median(spectra.series, axis=1),
+            np.median(series, axis=1),
             x.min(axis=1),
             x.max(axis=1),
         ]
     )
     return moments.ravel().astype(np.float32)
+
+
+def tuning(spectrum: FloatArray, *, bins_per_octave: int = 12) -> float:
+    """Estimate tuning as `librosa.estimate_tuning` does.
+
+    Parameters
+    ----------
+    spectrum : FloatArray, shape (t, 1025)
+        Power, as `chroma_stft` uses it, or magnitude, as the constant-Q transform does.
+    bins_per_octave : int
+
+    Returns
+    -------
+    float
+        Deviation from A440 in fractions of a bin, -0.5 to 0.5; 0 where nothing has a pitch.
+    """
+    low = int(np.ceil(150.0 * N_FFT / SAMPLE_RATE))
+    high = int(np.ceil(4000.0 * N_FFT / SAMPLE_RATE))
+    below, here, above = (spectrum[:, low + i : high + i] for i in (-1, 0, 1))
+    loud = here > 0.1 * spectrum.max(axis=1, keepdims=True)
+    frame, bin_ = np.nonzero(loud & (here > below) & (here >= above))
+    if frame.size == 0:
+        return 0.0
+    below, here, above = below[frame, bin_], here[frame, bin_], above[frame, bin_]
+    # A parabola through each peak and its neighbours.
+    curvature = above + below - 2 * here
+    slope = (above - below) / 2
+    inside = np.abs(slope) < np.abs(curvature)
+    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0)
+    height = here + 0.5 * slope * shift
+    pitch = (bin_ + low + shift)[height >= np.median(height)] * SAMPLE_RATE / N_FFT
+    residual = np.mod(bins_per_octave * np.log2(pitch / (440.0 / 16)), 1.0)
+    residual[residual >= 0.5] -= 1.0
+    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
+    return float(edges[np.argmax(counts)])
+
+
+def tonnetz(chroma: FloatArray) -> FloatArray:
+    """Tonal centroids (t, 6) of a chromagram (t, 12), as `librosa.feature.tonnetz` defines them."""
+    shares = chroma / _nonzero(chroma.sum(axis=1, keepdims=True))
+    return np.asarray(shares @ _tonnetz(), dtype=np.float32)
 
 
 def tempo(onset: FloatArray) -> float:
@@ -370,29 +432,6 @@ def _decibels(power: NDArray[np.floating]) -> FloatArray:
 def _nonzero(norm: FloatArray) -> FloatArray:
     """Where a norm is nothing, librosa leaves the frame as it is."""
     return np.where(norm < np.finfo(norm.dtype).tiny, np.ones_like(norm), norm)
-
-
-def _tuning(power: FloatArray) -> float:
-    """Estimate tuning as `librosa.estimate_tuning` does from power (t, 1025)."""
-    low = int(np.ceil(150.0 * N_FFT / SAMPLE_RATE))
-    high = int(np.ceil(4000.0 * N_FFT / SAMPLE_RATE))
-    below, here, above = (power[:, low + i : high + i] for i in (-1, 0, 1))
-    loud = here > 0.1 * power.max(axis=1, keepdims=True)
-    frame, bin_ = np.nonzero(loud & (here > below) & (here >= above))
-    if frame.size == 0:
-        return 0.0
-    below, here, above = below[frame, bin_], here[frame, bin_], above[frame, bin_]
-    # A parabola through each peak and its neighbours.
-    curvature = above + below - 2 * here
-    slope = (above - below) / 2
-    inside = np.abs(slope) < np.abs(curvature)
-    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0)
-    height = here + 0.5 * slope * shift
-    pitch = (bin_ + low + shift)[height >= np.median(height)] * SAMPLE_RATE / N_FFT
-    residual = np.mod(12 * np.log2(pitch / (440.0 / 16)), 1.0)
-    residual[residual >= 0.5] -= 1.0
-    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
-    return float(edges[np.argmax(counts)])
 
 
 def _delta(x: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.audio import decode, descriptors, features, harmony, kind, rhythm, tagger
+from musrec.audio import constant_q, decode, descriptors, features, harmony, kind, rhythm, tagger
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, ModelMissing
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
     """Hear a clip.
 
-    Decoding, two transforms of the samples (librosa's and the tagger's) and all that is measured
-    from them: a quarter of a second of one processor for 30 s of music.
+    Decoding, a few transforms of the samples (librosa's short one and its constant-Q, long ones for
+    the key, the tagger's) and all that is measured from them: a quarter of a second of one
+    processor for 30 s of music.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
 
 def _hear(y: FloatArray) -> Analysis:
     spectra = features.spectra(y)
-    statistics = features.statistics(spectra)
+    statistics = features.statistics(spectra, constant_q.tonnetz(spectra))
     tagging = _tag(y)
     tag_mean = tagging.mean if tagging else None
     pulse = rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)

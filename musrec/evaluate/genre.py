@@ -59,7 +59,7 @@ class System:
 def systems() -> tuple[System, ...]:
     """Return the baselines, then the recipes of the two shipped heads."""
     plain = tuple(
-        System(f"105 statistics, {name}", needs_tags=False, columns=statistics, classify=classify)
+        System(f"147 statistics, {name}", needs_tags=False, columns=statistics, classify=classify)
         for name, classify in (("kNN 5", _knn), ("LR", _lr), ("SVC", _svc))
     )
     tags = System("50 tags, mean and deviation, LR", True, _tags, _lr)
@@ -209,8 +209,9 @@ def interval(values: DoubleArray, groups: NDArray[np.str_]) -> str:
 
 
 def statistics(clips: Tables) -> DoubleArray:
-    """Return the statistics that spaces are made from, as librosa gives them, (n, 105)."""
-    return clips.statistics[:, inputs.COLUMNS].astype(np.float64)
+    """Return the statistics that spaces are made from, as librosa gives them, (n, 147)."""
+    columns = np.concatenate([inputs.COLUMNS, inputs.TONNETZ_COLUMNS])
+    return clips.statistics[:, columns].astype(np.float64)
 
 
 def starter_tables() -> Tables:

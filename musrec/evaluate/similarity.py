@@ -90,7 +90,7 @@ def systems(*, shipped: bool) -> tuple[System, ...]:
     learn = _as_shipped if shipped else _anew
     return (
         System("MFCC Gaussians, symmetric KL", False, (Way("kl"),), _gaussians),
-        System("105 statistics", False, (Way("euclidean"), Way("cosine")), _scaled_statistics),
+        System("147 statistics", False, (Way("euclidean"), Way("cosine")), _scaled_statistics),
         System("50 tags, mean", True, (Way("cosine"),), _tags),
         System("space `statistics`", False, every_way, partial(learn, "statistics")),
         System("space `full`", True, every_way, partial(learn, "full")),

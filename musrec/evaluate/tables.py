@@ -37,10 +37,12 @@ N_TAGS = 50
 LARGEST = 256 * 1024 * 1024
 """Bytes of one file, unpacked; more is refused."""
 
-# The tables' own names where they differ from ours. Their tonnetz is made from a constant-Q
-# chromagram, ours from the shared short-time Fourier transform: not the same, so not mapped.
-_RENAMED = {"spectral_roll_of": "spectral_rolloff"}
-_DIFFERENT = "tonnetz_"
+# The tables' own names where they differ from ours. Their tonnetz is librosa's default, made from a
+# constant-Q chromagram, and counts from one; ours of that name comes from the short transform.
+_RENAMED = {
+    "spectral_roll_of": "spectral_rolloff",
+    **{f"tonnetz_{i + 1}": f"tonnetz_cq_{i}" for i in range(6)},
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +232,7 @@ def _ours(columns: tuple[str, ...], table: FloatArray) -> FloatArray:
     for column, name in enumerate(columns):
         series, _, moment = name.rpartition("_")
         ours = place.get(f"{_RENAMED.get(series, series)}_{moment}")
-        if ours is not None and not name.startswith(_DIFFERENT):
+        if ours is not None:
             out[:, ours] = table[:, column]
     if np.isnan(out).all():
         raise MusrecError("None of the statistics has a name that is known here.")

@@ -4,8 +4,12 @@ Tag means stand as they are, and as roots, which tell a tag that is never heard 
 hardly heard. Their deviations over time add nothing to that on songs by unseen artists.
 
 The librosa statistics are those of centroid, flatness, roll-off and MFCC 1 to 12: measured the
-same way in every table and clip. MFCC 0 follows loudness, which is no part of how a song sounds;
-tonnetz depends on which chromagram it is made from, so it is left out.
+same way in every table and clip. MFCC 0 follows loudness, which is no part of how a song sounds.
+
+Tonnetz says how a song moves through its chords. As it is, it says in which key as well: in another
+key the same song turns around the three circles of the tonnetz. So each circle is measured by what
+turning leaves as it is, or nearly so: how far from the middle a song dwells, how widely and how
+evenly it moves. That helps where there are no tags; beside tags it adds nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from musrec.audio.features import MOMENTS, STATISTIC_NAMES
+from musrec.audio.features import CONSTANT_Q_SERIES, MOMENTS, STATISTIC_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +39,31 @@ SERIES = (
 STATISTICS = tuple(f"{series}_{moment}" for series in SERIES for moment in MOMENTS)
 N_TAGS = 50
 
+CIRCLES = ("fifths", "minor_thirds", "major_thirds")
+MEASURES = ("radius", "spread", "extent", "roundness", "peakedness", "asymmetry")
+TONAL = tuple(f"tonnetz_{circle}_{measure}" for circle in CIRCLES for measure in MEASURES)
+
 COLUMNS = np.array([STATISTIC_NAMES.index(name) for name in STATISTICS])
+TONNETZ_COLUMNS = np.array(
+    [
+        STATISTIC_NAMES.index(f"{series}_{moment}")
+        for series in CONSTANT_Q_SERIES
+        for moment in MOMENTS
+    ]
+)
 _LIMIT = 3.0
 
 
 def names(name: Name) -> tuple[str, ...]:
     """Return a name for each column of `matrix`."""
     tags = (f"tag_{part}_{i}" for part in ("mean", "root") for i in range(N_TAGS))
-    return (*tags, *STATISTICS) if name == "full" else STATISTICS
+    return (*tags, *STATISTICS) if name == "full" else (*STATISTICS, *TONAL)
+
+
+def timbre(name: Name) -> slice:
+    """Return which columns of `matrix` are those of `STATISTICS`."""
+    first = names(name).index(STATISTICS[0])
+    return slice(first, first + len(STATISTICS))
 
 
 def matrix(name: Name, statistics: FloatArray, tag_mean: FloatArray | None = None) -> DoubleArray:
@@ -63,7 +84,7 @@ def matrix(name: Name, statistics: FloatArray, tag_mean: FloatArray | None = Non
         raise ValueError(f"statistics of shape (n, {len(STATISTIC_NAMES)}) are needed")
     known = _compressed(statistics[:, COLUMNS].astype(np.float64))
     if name == "statistics":
-        return known
+        return np.concatenate([known, _tonal(statistics)], axis=1)
     if tag_mean is None:
         raise ValueError("the full space needs tags")
     roots = np.sqrt(np.maximum(tag_mean, 0))
@@ -97,3 +118,21 @@ def _compressed(x: DoubleArray) -> DoubleArray:
         elif moment == "std":
             out[:, i] = np.log(np.maximum(column, 0) + 1e-3)
     return out
+
+
+def _tonal(statistics: FloatArray) -> DoubleArray:
+    """Measures of the three circles of the tonnetz, shape (n, len(TONAL))."""
+    table = statistics[:, TONNETZ_COLUMNS].astype(np.float64)
+    # Last but one: the two coordinates of a circle.
+    moments = table.reshape(len(table), len(CIRCLES), 2, len(MOMENTS))
+    of = {moment: moments[..., i] for i, moment in enumerate(MOMENTS)}
+    deviation = np.log(np.maximum(of["std"], 0) + 1e-3)
+    measures = {
+        "radius": np.log(np.hypot(of["mean"][..., 0], of["mean"][..., 1]) + 1e-2),
+        "spread": np.log(np.hypot(of["std"][..., 0], of["std"][..., 1]) + 1e-3),
+        "extent": np.log(np.maximum((of["max"] - of["min"]).sum(axis=2), 0) + 1e-2),
+        "roundness": -np.abs(deviation[..., 0] - deviation[..., 1]),
+        "peakedness": np.log(np.maximum(of["kurtosis"], -2) + 3).mean(axis=2),
+        "asymmetry": np.abs(np.arcsinh(of["skew"])).mean(axis=2),
+    }
+    return np.stack([measures[name] for name in MEASURES], axis=2).reshape(len(table), len(TONAL))

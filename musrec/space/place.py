@@ -210,9 +210,9 @@ class Space:
         return Place(vector, unknown, None if details is None else details[0])
 
     def _timbre(self, statistics: FloatArray) -> DoubleArray:
-        x = inputs.matrix("statistics", statistics)
-        n = x.shape[1]  # the statistics are the last columns of both spaces
-        return inputs.standardised(x, self.mean[-n:], self.scale[-n:])
+        x = inputs.matrix("statistics", statistics)[:, inputs.timbre("statistics")]
+        here = inputs.timbre(self.name)
+        return inputs.standardised(x, self.mean[here], self.scale[here])
 
     def _facets(self, analysis: Analysis) -> dict[str, FloatArray]:
         known = np.isfinite(analysis.statistics[inputs.COLUMNS]).any()

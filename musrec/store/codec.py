@@ -56,7 +56,7 @@ def unpack(row: Any) -> Analysis:
         digest=row.digest,
         seconds=row.seconds,
         kind=SoundKind(row.kind),
-        statistics=np.frombuffer(row.statistics, np.float32),
+        statistics=_statistics(row.statistics),
         tag_mean=_floats(row.tag_mean),
         tag_std=_floats(row.tag_std),
         taggram=arrays.get("taggram"),
@@ -107,6 +107,14 @@ def unpack_pick(row: Mapping[str, Any], track: Track, profile: Profile) -> Pick:
 
 def _bytes(values: FloatArray | None) -> bytes | None:
     return None if values is None else np.ascontiguousarray(values, np.float32).tobytes()
+
+
+def _statistics(blob: bytes) -> FloatArray:
+    """Read statistics; what an older analyser did not measure, at the end, is not known."""
+    from musrec.audio.features import STATISTIC_NAMES
+
+    kept = np.frombuffer(blob, np.float32)
+    return np.pad(kept, (0, len(STATISTIC_NAMES) - kept.size), constant_values=np.nan)
 
 
 def _floats(blob: bytes | None) -> FloatArray | None:

@@ -246,7 +246,10 @@ def _card(name: inputs.Name, facts: Mapping[str, Any]) -> str:
     what, roots = (
         ("50 tag means, their roots and 105 librosa statistics", "roots of the tag means alone")
         if name == "full"
-        else ("105 librosa statistics, for machines without the tagger", "same inputs")
+        else (
+            "105 librosa statistics and 18 measures of tonnetz, for machines without the tagger",
+            "same inputs",
+        )
     )
     return f"""\
 # The genre head `{name}`

@@ -365,7 +365,8 @@ SOURCES = """\
   split of C. Kereliuk, B. Sturm, J. Larsen (2015): no artist of it is in the validation or the
   test part. Artists and titles from the index of B. Sturm (2013). Clips of unknown artist count
   as one artist a genre.
-- **Statistics**: seven moments of librosa's centroid, flatness, roll-off and MFCC 1 to 12 (MIT).
+- **Statistics**: seven moments of librosa's centroid, flatness, roll-off and MFCC 1 to 12; without
+  tags, measures of its tonnetz as well (MIT).
 - **Tags**: outputs of MusiCNN trained on the Million Song Dataset (J. Pons, X. Serra, 2019; ISC).
 - These files hold our own numbers alone: means, deviations and linear maps.
 """
@@ -391,7 +392,7 @@ def _card(name: inputs.Name, space: Space, facts: Mapping[str, Any]) -> str:
     what = (
         "50 tag means, their roots and 105 librosa statistics"
         if name == "full"
-        else "105 librosa statistics, for machines without the tagger"
+        else "105 librosa statistics and 18 measures of tonnetz, for machines without the tagger,"
     )
     return f"""\
 # The space `{name}`

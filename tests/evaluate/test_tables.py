@@ -33,7 +33,8 @@ def test_tables_speak_our_names(folder: Path) -> None:
     column = STATISTIC_NAMES.index
     assert read.statistics[:, column("spectral_rolloff_mean")].tolist() == [3000, 4000]
     assert read.statistics[:, column("mfcc_1_std")].tolist() == [20, 30]
-    # Their tonnetz comes from another chromagram: not the same statistic.
+    # Theirs is the tonnetz of a constant-Q chromagram, counted from one.
+    np.testing.assert_allclose(read.statistics[:, column("tonnetz_cq_0_mean")], [0.1, 0.2])
     assert np.isnan(read.statistics[:, column("tonnetz_1_mean")]).all()
     assert read.table.shape == (2, 3)
     assert read.tagged.tolist() == [True, False]

@@ -12,6 +12,7 @@ import pytest
 from musrec import space
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import Analysis, Harmony, ModelMissing, Rhythm
+from musrec.space import inputs
 from musrec.space import place as places
 from musrec.space.place import FACETS
 
@@ -50,8 +51,9 @@ def test_starter_songs_know_what_the_tables_know_and_nothing_else(starter: space
     names = np.array(STATISTIC_NAMES)
     for analysis in starter.analyses:
         known = set(names[np.isfinite(analysis.statistics)])
-        assert {"spectral_centroid_mean", "mfcc_12_max"} <= known
-        assert not any(name.startswith(("tonnetz", "chroma", "onset", "mfcc_0_")) for name in known)
+        assert {"spectral_centroid_mean", "mfcc_12_max", "tonnetz_cq_5_max"} <= known
+        others = ("tonnetz_0", "chroma", "onset", "mfcc_0_")
+        assert not any(name.startswith(others) for name in known)
         assert analysis.tag_mean is not None
         assert analysis.rhythm is None
         assert analysis.spectrogram is None
@@ -115,6 +117,20 @@ def test_a_transposed_song_has_the_same_harmony(starter: space.Starter) -> None:
     np.testing.assert_allclose(
         learned.place(up).facets["harmony"], learned.place(whole).facets["harmony"], atol=1e-6
     )
+
+
+def test_another_key_leaves_tonal_measures_nearly_as_they_are(starter: space.Starter) -> None:
+    """Three semitones up, the circle of minor thirds has turned by a quarter."""
+    statistics = np.stack([analysis.statistics for analysis in starter.analyses[:50]])
+    circle = [STATISTIC_NAMES.index(f"tonnetz_cq_{i}_mean") for i in (2, 3)]
+    up = statistics.copy()
+    for moment in range(7):
+        first, second = (column + moment for column in circle)
+        up[:, first], up[:, second] = statistics[:, second], statistics[:, first]
+    up[:, circle[0]] *= -1
+    before, after = (inputs.matrix("statistics", table) for table in (statistics, up))
+    assert np.isfinite(before).all()
+    np.testing.assert_allclose(after, before, atol=1e-4)
 
 
 def test_a_song_is_placed_whatever_is_missing_or_extreme(starter: space.Starter) -> None:
@@ -187,3 +203,19 @@ def test_nothing_heavy_is_imported_to_place_a_song() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_song_that_is_heard_is_found_among_the_tables(shared_data) -> None:
+    """What is heard in the audio agrees with the tables that the catalogue was made from."""
+    from musrec.audio import constant_q, features
+    from musrec.audio.decode import decode
+    from musrec.evaluate import tables
+
+    learned, known = space.Space.load("statistics"), tables.load(shared_data / "gtzan")
+    index = space.Index(learned.place_all(known.statistics))
+    for clip in ("blues.00000", "blues.00002", "classical.00000", "classical.00001"):
+        data = (shared_data / "gtzan" / "audio" / f"{clip}.flac").read_bytes()
+        sound = features.spectra(decode(data, seconds=31).y)
+        statistics = features.statistics(sound, constant_q.tonnetz(sound))
+        rows, _ = index.nearest(learned.place_all(statistics[None])[0], 1)
+        assert known.clips[rows[0]] == clip

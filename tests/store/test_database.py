@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -65,7 +66,7 @@ def heard(seed: int = 0) -> Analysis:
         digest=f"{seed:064x}",
         seconds=29.98,
         kind=SoundKind.MUSIC,
-        statistics=random.normal(size=497).astype(np.float32),
+        statistics=random.normal(size=len(STATISTIC_NAMES)).astype(np.float32),
         tag_mean=random.random(50, np.float32),
         tag_std=random.random(50, np.float32),
         taggram=random.random((9, 50), np.float32),
