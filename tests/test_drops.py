@@ -550,3 +550,44 @@ def test_local_calendars_decide_which_week_it_is() -> None:
     drop = Drop("ann", None, Schedule(0, 0, "Asia/Kathmandu"), MONDAY)
     local = drop.due("2026-W48").astimezone(ZoneInfo("Asia/Kathmandu"))
     assert (local.weekday(), local.hour) == (0, 0)
+
+
+# On the command line ------------------------------------------------------------------------------
+
+
+def test_the_command_line_asks_whom_one_likes_and_shows_the_week_again(
+    started: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from musrec import cli
+
+    shutil.copytree(started, tmp_path / "data")
+    monkeypatch.setenv("MUSREC_PATHS__DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["musrec", "drop", "--as", "ann", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    code, _, said = run()
+    assert code == NotFound.exit_code
+    assert "--artist '" in said
+    code, _, said = run("--artist", "nobody of that name")
+    assert "No song of nobody of that name" in said
+    code, shown, _ = run("--artist", "Heatwave", "-n", "3", "--json")
+    first = json.loads(shown)
+    assert code == 0
+    assert [pick["part"] for pick in first["picks"]][-1] == "brave"
+    assert len(first["picks"]) == 3
+    code, shown, _ = run("--json")
+    again = json.loads(shown)
+    assert again["again"] is True
+    assert [pick["id"] for pick in again["picks"]] == [pick["id"] for pick in first["picks"]]
+    code, shown, _ = run()
+    assert "This week's drop again" in shown
+    assert first["picks"][0]["title"] in shown
