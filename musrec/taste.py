@@ -492,22 +492,18 @@ def _for_both(
     count: int,
 ) -> tuple[Shared, ...]:
     tracks = catalogue.tracks
-    heard = {variety.recording(track) for track in tracks if track.id in known}
-    scores = np.minimum(ours, theirs)
-    recordings = [variety.recording(track) for track in tracks]
-    unwanted = [
-        row
-        for row, (track, name) in enumerate(zip(tracks, recordings, strict=True))
-        if track.id in known or name in heard
-    ]
-    scores[unwanted] = -np.inf
+    new = ~mine(catalogue, known)
+    heard = {variety.recording(tracks[row]) for row in np.flatnonzero(~new)}
+    scores = np.where(new, np.minimum(ours, theirs), -np.inf)
     # The best few hundred are plenty to choose a varied list from.
-    best = np.argsort(-scores, kind="stable")[: 20 * count]
+    best = np.argsort(-scores, kind="stable")[: 40 * count]
+    recordings = [variety.recording(tracks[row]) for row in best]
+    again = [name in heard for name in recordings]
     chosen, _, _ = variety.pick_varied(
-        scores[best],
+        np.where(again, -np.inf, scores[best]).astype(np.float32),
         rows[best],
         [variety.main_artist(tracks[row]) for row in best],
-        [recordings[row] for row in best],
+        recordings,
         count=count,
         variety=0.1,
         per_artist=1,

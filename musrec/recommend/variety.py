@@ -242,11 +242,13 @@ def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
 
     wanted = {plain(mood) for mood in moods}
     has = np.zeros(len(catalogue), bool)
-    tags = {tag for profile in catalogue.profiles for tag in profile.tags if plain(tag) in wanted}
-    for tag in tags:
+    tags = set[str]().union(*(profile.tags for profile in catalogue.profiles))
+    for tag in (tag for tag in tags if plain(tag) in wanted):
         shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
         has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
     for name, meaning in DEFINITIONS.items():
+        if not wanted & {plain(meaning.low), plain(meaning.high)}:
+            continue
         middle = np.array([profile.percentiles.get(name, np.nan) for profile in catalogue.profiles])
         if plain(meaning.high) in wanted:
             has |= middle >= 100 * MOOD_SHARE
