@@ -15,7 +15,7 @@ message, or by mentioning me. On any message: *Apps → Find similar*.
 **Yours** — `/taste`, `/blend`, `/playlist`, `/history`, `/drops` every week. With your consent \
 `/listening`. `/privacy` shows and deletes what I keep; I keep no audio.
 -# `/search` `/map` `/compare` `/gallery` show the songs I know · `/status` says how I am · \
-`/setup` is for those who manage the server"""
+`/setup` and `/mixtape` are for those who manage the server"""
 
 
 def welcome() -> ui.LayoutView:
