@@ -71,7 +71,7 @@ def atlas(catalogue: Catalogue) -> Atlas:
     n = len(catalogue)
     rows = unit(catalogue.vectors)
     if n < 2:
-        everything = (_name(catalogue, np.ones(n, bool), set()),) if n else ()
+        everything = (_name(catalogue, np.ones(n, bool), {}, set()),) if n else ()
         return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0)
     points, share = _plane(rows)
     groups = _groups(rows)
@@ -79,8 +79,9 @@ def atlas(catalogue: Catalogue) -> Atlas:
     count = int(groups.max()) + 1
     sizes = np.bincount(groups, minlength=count)
     names = [""] * count
+    places = {name: _places(catalogue.profiles, name) for name in DEFINITIONS}
     for group in np.argsort(-sizes, kind="stable").tolist():
-        names[group] = _name(catalogue, groups == group, taken)
+        names[group] = _name(catalogue, groups == group, places, taken)
         taken.add(names[group])
     return Atlas(points, groups, tuple(names), share)
 
@@ -113,11 +114,15 @@ def _groups(rows: FloatArray) -> NDArray[np.intp]:
     return np.asarray(found.predict(rows), np.intp)
 
 
-def _name(catalogue: Catalogue, inside: NDArray[np.bool_], taken: set[str]) -> str:
+def _name(
+    catalogue: Catalogue,
+    inside: NDArray[np.bool_],
+    places: Mapping[str, FloatArray],
+    taken: set[str],
+) -> str:
     """Name some songs by the genre they share and the word that sets them apart."""
-    profiles = [catalogue.profiles[row] for row in np.flatnonzero(inside)]
-    noun = _noun(profiles)
-    adjectives = _adjectives(catalogue.profiles, profiles)
+    noun = _noun([catalogue.profiles[row] for row in np.flatnonzero(inside)])
+    adjectives = _adjectives(places, inside)
     name = " ".join((*adjectives[:1], noun))
     for more in adjectives[1:]:
         if name not in taken:
@@ -131,13 +136,11 @@ def _name(catalogue: Catalogue, inside: NDArray[np.bool_], taken: set[str]) -> s
 
 
 def _noun(profiles: Sequence[Profile]) -> str:
-    genres = _mean([profile.genres for profile in profiles])
-    tags = {
-        tag: share
-        for tag, share in _mean([profile.tags for profile in profiles]).items()
-        if TAG_KINDS.get(tag) == "genre"
-    }
-    ranked = sorted((genres or tags).items(), key=lambda item: (-item[1], item[0]))
+    heard = _mean([profile.genres for profile in profiles])
+    if not heard:
+        tags = _mean([profile.tags for profile in profiles])
+        heard = {tag: share for tag, share in tags.items() if TAG_KINDS.get(tag) == "genre"}
+    ranked = sorted(heard.items(), key=lambda item: (-item[1], item[0]))
     if not ranked:
         return "songs"
     (first, share), *rest = ranked
@@ -155,22 +158,32 @@ def _mean(many: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: total / len(many) for name, total in sums.items()}
 
 
-def _adjectives(everything: Sequence[Profile], inside: Sequence[Profile]) -> list[str]:
-    """Return descriptor words that set a group apart from the whole, strongest first."""
+def _adjectives(places: Mapping[str, FloatArray], inside: NDArray[np.bool_]) -> list[str]:
+    """Return descriptor words that set a group apart from the whole, strongest first.
+
+    Parameters
+    ----------
+    places : mapping of str to FloatArray, shape (n,)
+        Descriptor to percentiles, NaN where not known.
+    inside : bool array, shape (n,)
+    """
     marks = []
-    for name, definition in DEFINITIONS.items():
-        whole, part = _values(everything, name), _values(inside, name)
+    for name, everywhere in places.items():
+        known = np.isfinite(everywhere)
+        part = everywhere[inside & known]
+        spread = float(everywhere[known].std()) if known.any() else 0.0
         # Where few songs have it, it says little of the group.
-        if len(part) < max(1, len(inside) / 2) or whole.std() == 0:
+        if len(part) < max(1, inside.sum() / 2) or not spread:
             continue
-        lean = float((part.mean() - whole.mean()) / whole.std())
+        lean = float(part.mean() - everywhere[known].mean()) / spread
         if abs(lean) >= 0.3:
+            definition = DEFINITIONS[name]
             marks.append((abs(lean), definition.high if lean > 0 else definition.low))
     return [word for _, word in sorted(marks, reverse=True)]
 
 
-def _values(profiles: Sequence[Profile], name: str) -> FloatArray:
-    return np.array([p.percentiles[name] for p in profiles if name in p.percentiles], np.float32)
+def _places(profiles: Sequence[Profile], name: str) -> FloatArray:
+    return np.array([p.percentiles.get(name, np.nan) for p in profiles], np.float32)
 
 
 # Two songs ----------------------------------------------------------------------------------------
@@ -361,7 +374,8 @@ def _descriptor_step(
 ) -> float | None:
     if name not in ours.percentiles or name not in theirs.percentiles:
         return None
-    values = _values(catalogue.profiles, name)
+    values = _places(catalogue.profiles, name)
+    values = values[np.isfinite(values)]
     spread = float(values.std()) if len(values) > 1 else 0.0
     # Percentiles of the reference population are even from 0 to 100.
     return abs(ours.percentiles[name] - theirs.percentiles[name]) / (spread or 100 / math.sqrt(12))
