@@ -86,7 +86,11 @@ def pick_varied(
     variety: float,
     per_artist: int | None,
 ) -> tuple[list[int], list[float], list[int]]:
-    """Choose one after another the best that is unlike those chosen (maximal marginal relevance).
+    """Choose one after another the best that is unlike those chosen.
+
+    The score of a list is the sum of its scores less its mean likeness, which is what greedy
+    choice serves best [1]_; likeness to the nearest chosen song alone, as in maximal marginal
+    relevance, cost more hits for the same diversity.
 
     Parameters
     ----------
@@ -95,7 +99,7 @@ def pick_varied(
     artists, recordings : length r
         Plain names; "" is an unknown artist, of whom any number may be chosen.
     variety : float
-        What full likeness to a chosen song takes off a score.
+        What full likeness to all `count` - 1 others would take off a score.
     per_artist : int or None
         Most songs of one artist; None for no limit.
 
@@ -105,24 +109,26 @@ def pick_varied(
     penalties : list of float
         What was taken off each chosen song's score, 0 or below.
     unlike : list of int
-        Position in `chosen` of the song that took it off; -1 where nothing did.
+        Position in `chosen` of the song that took most of it off; -1 where nothing did.
 
     References
     ----------
-    J. Carbonell, J. Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998.
+    .. [1] A. Borodin, H. C. Lee, Y. Ye, "Max-sum diversification, monotone submodular functions
+       and dynamic updates", PODS 2012.
     """
     chosen: list[int] = []
     penalties: list[float] = []
     unlike: list[int] = []
     alive = np.isfinite(scores)
-    likeness = np.zeros(len(scores), np.float32)
+    each = variety / max(count - 1, 1)
+    likeness, closest = np.zeros((2, len(scores)), np.float32)
     source = np.full(len(scores), -1)
     songs_of: dict[str, int] = {}
     artist_of, recording_of = np.array(artists, object), np.array(recordings, object)
     while len(chosen) < count and alive.any():
-        marginal = np.where(alive, scores - variety * likeness, -np.inf)
+        marginal = np.where(alive, scores - each * likeness, -np.inf)
         best = int(np.argmax(marginal))
-        penalties.append(-variety * float(likeness[best]))
+        penalties.append(-each * float(likeness[best]))
         unlike.append(int(source[best]))
         chosen.append(best)
         alive[best] = False
@@ -132,8 +138,9 @@ def pick_varied(
         if artist and per_artist is not None and songs_of[artist] >= per_artist:
             alive &= artist_of != artist
         alike = np.maximum(vectors @ vectors[best], 0)
-        closer = alike > likeness
-        likeness[closer], source[closer] = alike[closer], len(chosen) - 1
+        likeness += alike
+        closer = alike > closest
+        closest[closer], source[closer] = alike[closer], len(chosen) - 1
     return chosen, penalties, unlike
 
 

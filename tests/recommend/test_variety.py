@@ -55,12 +55,12 @@ def test_a_near_duplicate_waits_behind_something_else():
         scores, vectors, ["a", "b", "c"], ["1", "2", "3"], count=3, variety=0, per_artist=1
     )
     varied, penalties, unlike = pick_varied(
-        scores, vectors, ["a", "b", "c"], ["1", "2", "3"], count=3, variety=1, per_artist=1
+        scores, vectors, ["a", "b", "c"], ["1", "2", "3"], count=3, variety=2, per_artist=1
     )
     assert plain == [0, 1, 2]
     assert not any(none)
     assert varied == [0, 2, 1]
-    assert penalties[2] == pytest.approx(-0.99, abs=0.01)
+    assert penalties[2] == pytest.approx(-1.13, abs=0.01)
     assert unlike == [-1, -1, 0]
 
 
