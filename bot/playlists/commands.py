@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 Context = discord.Interaction["Bot"]
 Name = app_commands.Range[str, 1, LONGEST_NAME]
 
-ON_A_PAGE = 15
+ON_A_PAGE = 10
+ROOM = 3500
+"""Characters of a list in one message, which holds 4,000 in all."""
+
 MOST_MISSING = 5
 """Songs that are named where an export could not hold them."""
 
@@ -239,9 +243,10 @@ def _all(own: Sequence[Playlist]) -> ui.LayoutView:
     lines = [f"📃 **{words.plain(one.name, 60)}** · {_songs(one.songs)}" for one in own]
     # A message holds 4,000 characters.
     heading = "Your playlist" if len(own) == 1 else f"Your {len(own):,} playlists"
-    text = layouts.text(f"### {heading}\n" + "\n".join(lines[:40]))
-    more = len(lines) - 40
-    return layouts.page(text, *([layouts.text(f"-# and {more:,} more")] if more > 0 else []))
+    fitting = list(itertools.accumulate(len(line) + 1 for line in lines))
+    shown = sum(length <= ROOM for length in fitting)
+    more = [layouts.text(f"-# and {len(own) - shown:,} more")] if shown < len(own) else []
+    return layouts.page(layouts.text(f"### {heading}\n" + "\n".join(lines[:shown])), *more)
 
 
 async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.LayoutView:

@@ -21,7 +21,7 @@ Context = discord.Interaction["Bot"]
 Kind = Literal["all", "liked", "disliked", "played", "skipped"]
 
 PICTURE = "taste.png"
-ON_A_PAGE = 12
+ON_A_PAGE = 10
 
 SIGNS = {
     FeedbackKind.LIKE: "👍",
