@@ -398,6 +398,20 @@ async def test_thumbs_since_the_last_drop_are_said_in_one_line(
     )
 
 
+async def test_thumbs_that_answered_the_questions_are_not_told_twice(
+    service: Service, channel: Channel
+) -> None:
+    drop = await subscribe(service, size=1)
+    clock = Clock().forward(days=3)
+    await service.tick_drops(channel, clock)
+    track = service.catalogue.tracks[3]
+    await service.learn("ann", track.id, LIKE, at=clock.forward(hours=1).now)
+    await service.drop_answered(drop, channel, clock.forward(hours=1))
+    await service.tick_drops(channel, clock.forward(weeks=1))
+    said = [line["words"] for line in channel.lines if line["part"] == "opening"]
+    assert said == [f"Since last week: 👍 “{track.title}”.", "No thumbs since the last drop."]
+
+
 async def test_a_catalogue_without_new_songs_is_said(bare: Service, channel: Channel) -> None:
     await subscribe(bare)
     await bare.tick_drops(channel, Clock().forward(days=3))
