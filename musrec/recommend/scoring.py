@@ -36,7 +36,7 @@ largest of a few tried that cost about a hundredth of NDCG@10, on other guests t
 CONTENDERS = (10, 50)
 """A hundredth of the catalogue, but at least and at most so many."""
 
-DISLIKE_FORCE = 12.0
+DISLIKE_FORCE = 30.0
 """What the same sound as a disliked song takes off a score."""
 
 DISLIKE_PULL = 0.35

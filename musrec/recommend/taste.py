@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 DISLIKE_REACH = 0.995
 """Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
 
+DISLIKE_REACHES = (0.6, 0.9)
+"""Cosines that the reach is kept within. The lower one and `scoring.DISLIKE_FORCE` took the most
+near-duplicates away at under two hundredths of NDCG@10, of a few tried on other guests than
+`musrec.evaluate.recommend` reports."""
+
 FACET_PATIENCE = 8.0
 """Likes after which a member's own facet weights count as much as the equal ones."""
 
@@ -42,7 +47,7 @@ def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
     if not similarities.size:
         return np.zeros_like(similarities)
     reach = np.quantile(reference, DISLIKE_REACH, axis=0) if len(reference) > 1 else 0.5
-    reach = np.clip(reach, 0.3, 0.9)
+    reach = np.clip(reach, *DISLIKE_REACHES)
     return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1), dtype=np.float32)
 
 
