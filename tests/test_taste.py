@@ -19,6 +19,7 @@ from PIL import Image
 
 from musrec import browse, taste
 from musrec.audio.descriptors import DEFINITIONS
+from musrec.drops import Drop, Schedule
 from musrec.model import (
     Analysis,
     Catalogue,
@@ -451,8 +452,23 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
     answer = await service.recommend(one, member=member, online=False)
     await service.keep_answer(answer, member)
     playlist = await service.make_playlist(member, "Mine")
-    await service.add_to_playlist(playlist, [track.id for track in liked])
+    await service.add_to_playlist(playlist, ids(liked))
     await service.store.choose(member, listening=True)
+    drop = await service.store.keep_drop(Drop(member, None, Schedule(4, 18, "Europe/Berlin"), NOW))
+    week = {"week": "2026-W47", "state": "open", "token": "", "attempts": 1}
+    async with service.store._write() as connection:
+        await connection.execute(
+            schema.drop_issues.insert().values(
+                id=1, drop_id=drop.id, leased_until=NOW, at=NOW, **week
+            )
+        )
+        await connection.execute(
+            schema.drop_posts.insert().values(
+                issue_id=1, position=0, part="song", words="", track_id=liked[0].id
+            )
+        )
+    [kept] = (await service.about(member))["drops"]
+    assert kept["drop_issues"][0]["drop_posts"][0]["track_id"] == liked[0].id
     named = await rows_naming(service, member)
     assert {"members", "feedback", "recommendations", "answers"} < named.keys()
     assert {"playlists", "playlist_songs"} < named.keys()
@@ -461,6 +477,9 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
 
     assert await service.delete_member(member)
     assert await rows_naming(service, member) == {}
+    async with service.store._read() as connection:
+        for table in (schema.drop_issues, schema.drop_posts, schema.playlist_songs):
+            assert (await connection.execute(sa.select(table))).all() == []
     recommender = service._engine.recommender
     recommender.refit()
     assert member not in recommender._fitted.members

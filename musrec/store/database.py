@@ -543,14 +543,17 @@ class Store:
         return {name: number or 0 for name, number in found.items()}
 
     async def personal(self, member: str) -> dict[str, list[dict[str, Any]]]:
-        """Return every row that is about a member, by table, as it is kept."""
+        """Return every row that is about a member, by table, as it is kept.
+
+        What belongs to such a row without naming the member, such as the songs of a drop, stands
+        in the row under the name of its table.
+        """
         kept: dict[str, list[dict[str, Any]]] = {}
         async with self._read() as connection:
             for table in schema.metadata.sorted_tables:
                 column = table.c.id if table is members else table.c.get("member_id")
                 if column is not None:
-                    result = await connection.execute(sa.select(table).where(column == member))
-                    kept[table.name] = [dict(row) for row in result.mappings()]
+                    kept[table.name] = await _rows_with_parts(connection, table, column == member)
         return kept
 
     async def delete_member(self, member: str) -> bool:
@@ -1231,6 +1234,20 @@ async def _posts(connection: AsyncConnection, issue: int) -> tuple[Post, ...]:
         )
         for row in rows
     )
+
+
+async def _rows_with_parts(
+    connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
+) -> list[dict[str, Any]]:
+    result = await connection.execute(sa.select(table).where(where))
+    rows = [dict(row) for row in result.mappings()]
+    for key in (key for part in schema.metadata.sorted_tables for key in part.foreign_keys):
+        part = key.parent.table
+        if key.column.table is table and "member_id" not in part.c:
+            for row in rows:
+                mine = key.parent == row[key.column.name]
+                row[part.name] = await _rows_with_parts(connection, part, mine)
+    return rows
 
 
 def _utc(value: Any) -> datetime:
