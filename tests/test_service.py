@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from musrec.demo import ARTIST, TUNES, write_tunes
@@ -70,6 +71,18 @@ async def test_the_first_answer_needs_no_network(tmp_path: Path) -> None:
         assert pick.explanation.sentence
 
 
+async def test_details_grow_with_the_catalogue(service: Service) -> None:
+    """Only songs heard here have one, and hearing gives the same as loading."""
+    details = service.catalogue.details
+    if service.space.name == "full":
+        assert details is not None
+        known = np.isfinite(details).all(axis=1)
+        heard = [track.artist == ARTIST for track in service.catalogue.tracks]
+        assert known.tolist() == heard
+    else:
+        assert details is None
+
+
 async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) -> None:
     assert {track.artist for track in service.catalogue.tracks} >= {ARTIST}
     steps = await added(service, tunes)
@@ -91,7 +104,9 @@ async def test_a_thumb_changes_the_next_answer_and_taking_it_back_undoes_it(
     heard = await service.hear_track(tune(service, 0))
 
     async def answer() -> list[tuple[str, float]]:
-        picked = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
+        picked = await service.recommend(
+            heard, online=False, member="ann", adventurous=0, constraints=AGAIN
+        )
         return [(pick.track.id, round(pick.score, 6)) for pick in picked.picks]
 
     before = await answer()
@@ -174,8 +189,6 @@ async def test_unreadable_files_are_listed_and_stop_nothing(
 async def test_no_music_is_said_and_not_recommended_from(service: Service) -> None:
     import io
     import wave
-
-    import numpy as np
 
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:

@@ -37,6 +37,7 @@ def pack(analysis: Analysis) -> dict[str, Any]:
         "statistics": _bytes(analysis.statistics),
         "tag_mean": _bytes(analysis.tag_mean),
         "tag_std": _bytes(analysis.tag_std),
+        "embedding": _bytes(analysis.embedding),
         "facts": {
             "rhythm": analysis.rhythm and asdict(analysis.rhythm),
             "harmony": analysis.harmony and asdict(analysis.harmony),
@@ -49,18 +50,18 @@ def pack(analysis: Analysis) -> dict[str, Any]:
 
 def unpack(row: Any) -> Analysis:
     """Rebuild the analysis of a row; a row read without its `detail` gives one without pictures."""
-    arrays, spectrogram = _arrays(getattr(row, "detail", None))
+    taggram, spectrogram = _pictured(getattr(row, "detail", None))
     rhythm, harmony = row.facts["rhythm"], row.facts["harmony"]
     return Analysis(
         version=row.version,
         digest=row.digest,
         seconds=row.seconds,
         kind=SoundKind(row.kind),
-        statistics=_statistics(row.statistics),
+        statistics=np.frombuffer(row.statistics, np.float32),
         tag_mean=_floats(row.tag_mean),
         tag_std=_floats(row.tag_std),
-        taggram=arrays.get("taggram"),
-        embedding=arrays.get("embedding"),
+        taggram=taggram,
+        embedding=_floats(row.embedding),
         rhythm=rhythm and Rhythm(**{**rhythm, "beats": tuple(rhythm["beats"])}),
         harmony=harmony and Harmony(**harmony),
         loudness=row.facts["loudness"],
@@ -109,14 +110,6 @@ def _bytes(values: FloatArray | None) -> bytes | None:
     return None if values is None else np.ascontiguousarray(values, np.float32).tobytes()
 
 
-def _statistics(blob: bytes) -> FloatArray:
-    """Read statistics; what an older analyser did not measure, at the end, is not known."""
-    from musrec.audio.features import STATISTIC_NAMES
-
-    kept = np.frombuffer(blob, np.float32)
-    return np.pad(kept, (0, len(STATISTIC_NAMES) - kept.size), constant_values=np.nan)
-
-
 def _floats(blob: bytes | None) -> FloatArray | None:
     return None if blob is None else np.frombuffer(blob, np.float32)
 
@@ -126,8 +119,6 @@ def _detail(analysis: Analysis) -> bytes | None:
     arrays: dict[str, Any] = {}
     if analysis.taggram is not None:
         arrays["taggram"] = analysis.taggram.astype(np.float16)
-    if analysis.embedding is not None:
-        arrays["embedding"] = analysis.embedding.astype(np.float16)
     if (picture := analysis.spectrogram) is not None:
         arrays |= {"mel": picture.mel, "chroma": picture.chroma, "waveform": picture.waveform}
         arrays["scale"] = np.array([picture.seconds, picture.fmin, picture.fmax], np.float64)
@@ -138,19 +129,15 @@ def _detail(analysis: Analysis) -> bytes | None:
     return buffer.getvalue()
 
 
-def _arrays(blob: bytes | None) -> tuple[dict[str, FloatArray], Spectrogram | None]:
+def _pictured(blob: bytes | None) -> tuple[FloatArray | None, Spectrogram | None]:
     if blob is None:
-        return {}, None
+        return None, None
     with np.load(io.BytesIO(blob), allow_pickle=False) as packed:
-        arrays = {
-            name: packed[name].astype(np.float32)
-            for name in ("taggram", "embedding")
-            if name in packed
-        }
+        taggram = packed["taggram"].astype(np.float32) if "taggram" in packed else None
         if "mel" not in packed:
-            return arrays, None
+            return taggram, None
         seconds, fmin, fmax = map(float, packed["scale"])
         picture = Spectrogram(
             packed["mel"], packed["chroma"], packed["waveform"], seconds, fmin, fmax
         )
-    return arrays, picture
+    return taggram, picture

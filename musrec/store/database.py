@@ -839,13 +839,13 @@ class Store:
                 for post in posts
             ]
             await connection.execute(drop_posts.insert(), rows)
-            if whom := [
-                {"issue_id": issue.id, "position": post.position, "member_id": member}
-                for post in posts
             # An issue that waited for answers is as old as what was made of them.
             await connection.execute(
                 drop_issues.update().where(drop_issues.c.id == issue.id).values(at=at)
             )
+            if whom := [
+                {"issue_id": issue.id, "position": post.position, "member_id": member}
+                for post in posts
                 for member in post.listeners
             ]:
                 await connection.execute(drop_listeners.insert(), whom)

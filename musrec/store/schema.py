@@ -96,6 +96,7 @@ analyses = Table(
     Column("statistics", LargeBinary, nullable=False),
     Column("tag_mean", LargeBinary),
     Column("tag_std", LargeBinary),
+    Column("embedding", LargeBinary),
     Column("facts", JSON, nullable=False),
     Column("detail", LargeBinary),
     Column("heard_at", Moment, nullable=False),
