@@ -587,9 +587,14 @@ async def _seeds(service: Service, issue: Issue, liked: Sequence[str]) -> list[H
     order = rng.choice(len(liked), len(liked), replace=False, p=chances / chances.sum())
     seeds: list[Heard] = []
     for at in order:
-        if len(seeds) < issue.drop.size and (heard := await service.heard(liked[at])):
+        if len(seeds) < _around(issue.drop.size) and (heard := await service.heard(liked[at])):
             seeds.append(heard)
     return seeds
+
+
+def _around(size: int) -> int:
+    """Return how many songs of a drop are found around liked ones: half, the brave one apart."""
+    return size // 2 if size > 1 else 1
 
 
 def _with_likes(
@@ -663,8 +668,7 @@ def personal(
         return recommender.recommend(request)
 
     brave = int(size > 1)
-    others = (size - brave) // 2
-    for heard in seeds[: size - brave - others]:
+    for heard in seeds[: _around(size)]:
         words = f"Around “{heard.track.title}”, which you like."
         found = ask(1, Seed(heard.place, heard.track, heard.profile)).picks
         _take(chosen, (Choice(Part.SOUND, pick, words, heard) for pick in found), len(chosen) + 1)
