@@ -131,7 +131,8 @@ def _settings() -> Settings:
     return settings
 
 
-def _with_service(job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+def with_service(job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+    """Open the service, run one job with it, and close it."""
     from musrec.service import Service
 
     async def run() -> T:
@@ -154,7 +155,7 @@ def add(
     for path in paths:
         if not path.exists():
             raise NotFound(f"There is nothing at {path}.", "Check the path.")
-    _with_service(lambda service: _add(service, paths, as_json=as_json))
+    with_service(lambda service: _add(service, paths, as_json=as_json))
 
 
 async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
@@ -187,8 +188,8 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
     problems = [step for step in steps if step.problem]
     known = sum(step.known for step in steps)
     if as_json:
-        _print_json(
-            added=[{"path": str(step.path), **_track_json(step.track)} for step in added],
+        print_json(
+            added=[{"path": str(step.path), **track_json(step.track)} for step in added],
             known=known,
             problems=[{"path": str(step.path), "problem": step.problem} for step in problems],
         )
@@ -215,7 +216,7 @@ def _clip(song: str) -> tuple[bytes, str] | None:
         raise NotFound(f"{song} cannot be read: {error.strerror}.", "Check the file.") from None
 
 
-async def _hear(service: Service, song: str, *, online: bool) -> Heard:
+async def hear(service: Service, song: str, *, online: bool) -> Heard:
     """Hear a file, or find a song by id, link or title and hear that."""
     if clip := await asyncio.to_thread(_clip, song):
         return await service.hear_clip(*clip)
@@ -249,7 +250,7 @@ def recommend(
 
     async def job(service: Service) -> None:
         with err.status("Listening") as status:
-            heard = await _hear(service, song, online=not offline)
+            heard = await hear(service, song, online=not offline)
             answer = await service.recommend(
                 heard,
                 member=member,
@@ -262,16 +263,23 @@ def recommend(
                 progress=lambda done, of: status.update(f"Heard {done} of {of} songs"),
             )
             drawn = await _draw(service, answer, card) if answer.picks else None
-        _print_answer(answer, drawn, as_json=as_json)
+        print_answer(answer, drawn, as_json=as_json)
 
-    _with_service(job)
+    with_service(job)
 
 
 async def _draw(service: Service, answer: Answer, card: Path) -> Path:
-    return await _save((await service.card(answer, answer.picks[0])).png, card)
+    return await save((await service.card(answer, answer.picks[0])).png, card)
 
 
-async def _save(data: bytes, path: Path) -> Path:
+async def save(data: bytes, path: Path) -> Path:
+    """Write a file of an answer, and return where it is.
+
+    Raises
+    ------
+    MusrecError
+        It cannot be written there.
+    """
     # Written whole or not at all: a full disk leaves no half of a picture behind.
     new = path.with_name(f".{path.name}.new")
     try:
@@ -286,10 +294,11 @@ async def _save(data: bytes, path: Path) -> Path:
     return path
 
 
-def _print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
+def print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
+    """Print picks with their reasons, where their card is, and what limits them."""
     if as_json:
-        _print_json(
-            query=answer.query and _track_json(answer.query),
+        print_json(
+            query=answer.query and track_json(answer.query),
             picks=[_pick_json(pick) for pick in answer.picks],
             notes=list(answer.notes),
             card=card and str(card),
@@ -341,14 +350,14 @@ def _thumb(song: str, member: str, kind: FeedbackKind | None, *, as_json: bool) 
             thumbs = (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
             changed = any([await service.forget(member, found.id, thumb) for thumb in thumbs])
         if as_json:
-            _print_json(track=_track_json(found), member=member, kind=kind, changed=changed)
+            print_json(track=track_json(found), member=member, kind=kind, changed=changed)
             return
         said = {FeedbackKind.LIKE: "likes", FeedbackKind.DISLIKE: "dislikes"}
         word = said[kind] if kind else "has no thumb on"
         note = "" if changed else " (as before)"
         out.print(f"{escape(member)} {word} {escape(str(found))}{note}.", highlight=False)
 
-    _with_service(job)
+    with_service(job)
 
 
 @app.command()
@@ -386,17 +395,17 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
 
     out.rule(f"2. Recommend for a clip: {clip.name}")
     wishes = Constraints(repeats=True)
-    heard = await _hear(service, str(clip), online=False)
+    heard = await hear(service, str(clip), online=False)
     before = await service.recommend(heard, member="demo", constraints=wishes, online=False)
     drawn = await _draw(service, before, card) if before.picks else None
-    _print_answer(before, drawn, as_json=False)
+    print_answer(before, drawn, as_json=False)
 
     if before.picks:
         worst = before.picks[0].track
         out.rule(f"3. Thumb {worst.title} down, and ask again")
         await service.learn("demo", worst.id, FeedbackKind.DISLIKE)
         after = await service.recommend(heard, member="demo", constraints=wishes, online=False)
-        _print_answer(after, None, as_json=False)
+        print_answer(after, None, as_json=False)
 
     out.rule("What to try next")
     for line in (
@@ -424,7 +433,7 @@ def drop(
     as_json: Json = False,
 ) -> None:
     """Get this week's drop: songs from sound, from members like you, and a brave one."""
-    _with_service(
+    with_service(
         lambda service: _drop(service, member, artist or [], size, adventurous, as_json=as_json)
     )
 
@@ -465,7 +474,7 @@ async def _drop(
             for pick in answer.picks
         ]
         opening = [post.words for post in posts if not post.answer]
-        _print_json(week=issue and issue.week, opening=opening, picks=picks, again=state is None)
+        print_json(week=issue and issue.week, opening=opening, picks=picks, again=state is None)
         return
     if state is None:
         out.print("This week's drop again; the next one comes with the next week.", style="dim")
@@ -506,12 +515,12 @@ def search(
         wanted = Wanted(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
         found = await service.search(wanted, limit)
         if as_json:
-            _print_json(tracks=[_track_json(track) for track in found])
+            print_json(tracks=[track_json(track) for track in found])
             return
         for track in found:
             out.print(f"[dim]{track.id}[/]  {escape(str(track))}", highlight=False)
 
-    _with_service(job)
+    with_service(job)
 
 
 @app.command()
@@ -524,14 +533,14 @@ def show(
 
     async def job(service: Service) -> None:
         with err.status("Listening"):
-            heard = await _hear(service, song, online=not offline)
+            heard = await hear(service, song, online=not offline)
         foreign = await service.foreign(heard.track, online=not offline)
         if as_json:
-            _print_json(**_heard_json(heard), foreign=foreign)
+            print_json(**_heard_json(heard), foreign=foreign)
         else:
             _print_heard(heard, foreign, service.notes)
 
-    _with_service(job)
+    with_service(job)
 
 
 def _print_heard(
@@ -582,14 +591,14 @@ def doctor(as_json: Json = False) -> None:
     async def job(service: Service) -> None:
         checks = await _checks(service)
         if as_json:
-            _print_json(**{name: dict(rows) for name, rows in checks.items()})
+            print_json(**{name: dict(rows) for name, rows in checks.items()})
             return
         for name, rows in checks.items():
             out.print(f"[bold]{name}[/]")
             for label, said in rows:
                 out.print(f"  {label:<18} {escape(said)}", highlight=False, soft_wrap=True)
 
-    _with_service(job)
+    with_service(job)
 
 
 async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
@@ -658,7 +667,7 @@ def models_status(as_json: Json = False) -> None:
 
     status = tagger.status()
     if as_json:
-        _print_json(
+        print_json(
             installed=status.installed,
             path=str(status.path),
             version=status.version,
@@ -794,11 +803,13 @@ def evaluate_playlists(data: Data = SHARED, as_json: Json = False) -> None:
 # JSON ---------------------------------------------------------------------------------------------
 
 
-def _print_json(**values: Any) -> None:
+def print_json(**values: Any) -> None:
+    """Print one JSON object."""
     print(json.dumps(values, ensure_ascii=False, indent=2))  # noqa: T201 - for programs
 
 
-def _track_json(track: Track | None) -> dict[str, Any]:
+def track_json(track: Track | None) -> dict[str, Any]:
+    """Return a track as it goes into JSON."""
     if track is None:
         return {}
     return {
@@ -816,7 +827,7 @@ def _track_json(track: Track | None) -> dict[str, Any]:
 
 def _pick_json(pick: Pick) -> dict[str, Any]:
     return {
-        **_track_json(pick.track),
+        **track_json(pick.track),
         "score": pick.score,
         "match": pick.match,
         "reason": pick.explanation.sentence,
@@ -834,7 +845,7 @@ def _heard_json(heard: Heard) -> dict[str, Any]:
     analysis, profile = heard.analysis, heard.profile
     statistics = zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)
     return {
-        "track": _track_json(heard.track),
+        "track": track_json(heard.track),
         "seconds": analysis.seconds,
         "kind": analysis.kind,
         "analyser": analysis.version,

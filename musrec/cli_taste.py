@@ -42,9 +42,9 @@ def taste(
 
     async def job(service: Service) -> None:
         found, drawn = await service.taste(member, member)
-        path = await cli._save(drawn.png, picture)
+        path = await cli.save(drawn.png, picture)
         if as_json:
-            cli._print_json(
+            cli.print_json(
                 member=member,
                 songs=found.songs,
                 against=found.against,
@@ -52,14 +52,14 @@ def taste(
                 theirs=dict(found.server),
                 genres=dict(found.genres),
                 decades={str(year): count for year, count in found.decades.items()},
-                signature=[cli._track_json(track) for track in found.signature],
+                signature=[cli.track_json(track) for track in found.signature],
                 changed=found.changed,
                 picture=str(path),
             )
             return
         _say(drawn.alt, path)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @app.command()
@@ -75,17 +75,17 @@ def blend(
     async def job(service: Service) -> None:
         names = (member, other)
         found, drawn = await service.blend(names, names, count=count)
-        path = await cli._save(drawn.png, picture)
+        path = await cli.save(drawn.png, picture)
         if as_json:
-            cli._print_json(
+            cli.print_json(
                 members=list(names),
                 alike=found.alike,
                 meet=list(found.meet),
                 part=found.part,
                 genres=dict(found.genres),
-                both=[cli._track_json(track) for track in found.both],
+                both=[cli.track_json(track) for track in found.both],
                 songs=[
-                    {**cli._track_json(song.track), "ours": song.ours, "theirs": song.theirs}
+                    {**cli.track_json(song.track), "ours": song.ours, "theirs": song.theirs}
                     for song in found.songs
                 ],
                 picture=str(path),
@@ -105,7 +105,7 @@ def blend(
             )
         _say("", path)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @app.command("map")
@@ -118,10 +118,10 @@ def draw_map(
 
     async def job(service: Service) -> None:
         atlas, drawn = await service.map(member)
-        path = await cli._save(drawn.png, picture)
+        path = await cli.save(drawn.png, picture)
         if as_json:
             sizes = [int((atlas.groups == group).sum()) for group in range(len(atlas.names))]
-            cli._print_json(
+            cli.print_json(
                 groups=dict(zip(atlas.names, sizes, strict=True)),
                 share=atlas.share,
                 songs=[
@@ -135,7 +135,7 @@ def draw_map(
             return
         _say(drawn.alt, path)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @app.command()
@@ -150,13 +150,13 @@ def compare(
 
     async def job(service: Service) -> None:
         with cli.err.status("Listening"):
-            ours, theirs = [await cli._hear(service, one, online=not offline) for one in (a, b)]
+            ours, theirs = [await cli.hear(service, one, online=not offline) for one in (a, b)]
         found, drawn = await service.compare(ours, theirs)
-        path = await cli._save(drawn.png, picture)
+        path = await cli.save(drawn.png, picture)
         if as_json:
-            cli._print_json(
-                a=cli._track_json(ours.track),
-                b=cli._track_json(theirs.track),
+            cli.print_json(
+                a=cli.track_json(ours.track),
+                b=cli.track_json(theirs.track),
                 alike=found.alike,
                 match=found.match,
                 because=dict(found.because),
@@ -174,7 +174,7 @@ def compare(
         _differences(found.differences)
         _say("", path)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 def _differences(differences: Sequence[Any]) -> None:
@@ -199,18 +199,18 @@ def gallery(
 
     async def job(service: Service) -> None:
         rows, drawn = await service.gallery(genre.lower(), intensity)
-        path = await cli._save(drawn.png, picture)
+        path = await cli.save(drawn.png, picture)
         if as_json:
-            cli._print_json(
+            cli.print_json(
                 rows={
-                    row.label: [cli._track_json(track) for track, _, _ in row.songs] for row in rows
+                    row.label: [cli.track_json(track) for track, _, _ in row.songs] for row in rows
                 },
                 picture=str(path),
             )
             return
         _say(drawn.alt, path)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @app.command()
@@ -232,12 +232,12 @@ def history(
             raise NotFound(f"There is no kind called {kind!r}.", f"It is {', '.join(KINDS)}.")
         found = await service.history(member, Filters(kind, song), page=page - 1, size=20)
         if as_json:
-            cli._print_json(
+            cli.print_json(
                 page=found.page + 1,
                 pages=found.pages,
                 total=found.total,
                 events=[
-                    {"at": event.at.isoformat(), "kind": event.kind, **cli._track_json(track)}
+                    {"at": event.at.isoformat(), "kind": event.kind, **cli.track_json(track)}
                     for event, track in found.events
                 ],
             )
@@ -250,7 +250,7 @@ def history(
             )
         out.print(f"Page {found.page + 1} of {found.pages}, {found.total} in all.", highlight=False)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 def _say(text: str, path: Path) -> None:
@@ -270,7 +270,7 @@ def create(name: ListName, member: Name, as_json: Json = False) -> None:
         made = await service.make_playlist(member, name)
         _tell(made, "is there.", as_json=as_json)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command("add")
@@ -292,7 +292,7 @@ def add_song(
         kept = await service.playlist(member, name)
         _tell(kept, f"got {added} more and holds {kept.songs}.", as_json=as_json, added=added)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command()
@@ -314,7 +314,7 @@ def remove(
         await service.store.remove_from_playlist(kept.id, found.id)
         _tell(kept, f"lost {found}.", as_json=as_json, removed=found.id)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command()
@@ -326,7 +326,7 @@ def delete(name: ListName, member: Name, as_json: Json = False) -> None:
         await service.store.remove_playlist(kept.id)
         _tell(kept, "is deleted.", as_json=as_json)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command("show")
@@ -341,7 +341,7 @@ def show_playlist(
         if not name:
             own = await service.store.playlists(member)
             if as_json:
-                cli._print_json(playlists=[{"name": one.name, "songs": one.songs} for one in own])
+                cli.print_json(playlists=[{"name": one.name, "songs": one.songs} for one in own])
                 return
             for one in own:
                 out.print(f"{one.songs:6,}  {escape(one.name)}", highlight=False)
@@ -351,12 +351,12 @@ def show_playlist(
         kept = await service.playlist(member, name)
         tracks = await service.store.playlist_songs(kept.id)
         if as_json:
-            cli._print_json(name=kept.name, songs=[cli._track_json(track) for track in tracks])
+            cli.print_json(name=kept.name, songs=[cli.track_json(track) for track in tracks])
             return
         for place, track in enumerate(tracks, start=1):
             out.print(f"{place:5}  {escape(str(track))}  [dim]{track.id}[/]", highlight=False)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command()
@@ -379,14 +379,14 @@ def export(
             raise NotFound(f"There is no format called {form!r}.", f"It is {', '.join(FORMATS)}.")
         kept = await service.playlist(member, name)
         made = await service.export_playlist(kept, how, local=True)
-        path = await cli._save(made.data, to / made.file)
+        path = await cli.save(made.data, to / made.file)
         missing = [track.id for track in made.missing]
         said = f"is at {path}."
         if missing:
             said += f" {len(missing)} of {kept.songs} songs have no address for it."
         _tell(kept, said, as_json=as_json, file=str(path), missing=missing)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @playlist.command("continue")
@@ -402,11 +402,11 @@ def go_on(
     async def job(service: Service) -> None:
         kept = await service.playlist(member, name)
         answer = await service.continue_playlist(kept, count=count)
-        cli._print_answer(answer, None, as_json=as_json)
+        cli.print_answer(answer, None, as_json=as_json)
         if add:
             await service.add_to_playlist(kept, [pick.track.id for pick in answer.picks])
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 async def _one(service: Service, text: str, *, online: bool) -> Track:
@@ -419,7 +419,7 @@ async def _one(service: Service, text: str, *, online: bool) -> Track:
 
 def _tell(kept: Playlist, said: str, *, as_json: bool, **more: Any) -> None:
     if as_json:
-        cli._print_json(playlist=kept.name, songs=kept.songs, **more)
+        cli.print_json(playlist=kept.name, songs=kept.songs, **more)
     else:
         out.print(f"[bold]{escape(kept.name)}[/] {escape(said)}", highlight=False)
 
@@ -436,7 +436,7 @@ def show_privacy(member: Name, as_json: Json = False) -> None:
 
         kept = await service.about(member)
         if as_json:
-            cli._print_json(**{name: len(rows) for name, rows in kept.items()})
+            cli.print_json(**{name: len(rows) for name, rows in kept.items()})
             return
         for area in AREAS:
             out.print(
@@ -444,7 +444,7 @@ def show_privacy(member: Name, as_json: Json = False) -> None:
                 highlight=False,
             )
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @privacy.command("export")
@@ -456,13 +456,13 @@ def export_privacy(
     """Write everything kept of a member as one zip of JSON and pictures."""
 
     async def job(service: Service) -> None:
-        path = await cli._save(await service.export(member, member), to)
+        path = await cli.save(await service.export(member, member), to)
         if as_json:
-            cli._print_json(member=member, file=str(path))
+            cli.print_json(member=member, file=str(path))
         else:
             out.print(f"Everything is at [bold]{escape(str(path))}[/]", highlight=False)
 
-    cli._with_service(job)
+    cli.with_service(job)
 
 
 @privacy.command("delete")
@@ -478,9 +478,9 @@ def delete_privacy(
     async def job(service: Service) -> None:
         known = await service.delete_member(member)
         if as_json:
-            cli._print_json(member=member, deleted=known)
+            cli.print_json(member=member, deleted=known)
         else:
             said = "is deleted" if known else "was not there"
             out.print(f"What was kept of {escape(member)} {said}.", highlight=False)
 
-    cli._with_service(job)
+    cli.with_service(job)
