@@ -167,7 +167,7 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
         TimeRemainingColumn,
     )
 
-    from musrec.service import audio_files
+    from musrec.files import audio_files
 
     files, _ = await asyncio.to_thread(audio_files, paths)
     steps = []
@@ -205,7 +205,7 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
 
 def _clip(song: str) -> tuple[bytes, str] | None:
     """Read the file of that name; None where there is none, so that it must be a title."""
-    from musrec.service import read_clip
+    from musrec.files import read_clip
 
     path = Path(song).expanduser()
     try:
@@ -385,7 +385,7 @@ def demo(
 
 
 async def _demonstrate(service: Service, music: Path, card: Path) -> None:
-    from musrec.service import audio_files
+    from musrec.files import audio_files
 
     out.rule("1. Hear some music")
     await service.delete_member("demo")

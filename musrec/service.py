@@ -14,10 +14,8 @@ import asyncio
 import hashlib
 import itertools
 import logging
-import os
-import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,8 +23,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from musrec import drops
-from musrec.audio.decode import LARGEST, WHOLE_SECONDS
+from musrec import drops, files
+from musrec.audio.decode import WHOLE_SECONDS
 from musrec.model import (
     Analysis,
     Answer,
@@ -45,7 +43,6 @@ from musrec.model import (
     SoundKind,
     StoreError,
     Track,
-    track_id,
 )
 from musrec.settings import Settings
 from musrec.store import codec
@@ -69,10 +66,6 @@ P = TypeVar("P", "Found", "Preview")
 
 log = logging.getLogger(__name__)
 
-# What a folder is searched for; a file named outright is tried whatever its ending.
-AUDIO_SUFFIXES = frozenset(
-    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
-)
 CANDIDATES = 30
 """Songs heard on the fly for one question: a few seconds for two workers."""
 
@@ -342,8 +335,8 @@ class Service:
         analysis = await ears.hear(data)
         # Tags are read only from files that the owner of this machine chose: of all that members
         # send, nothing but the decoder's own process reads a byte.
-        tags = await asyncio.to_thread(_tags, data) if origin == "file" else {}
-        track = _track_of_clip(tags, name, digest)
+        tags = await asyncio.to_thread(files.tags, data) if origin == "file" else {}
+        track = files.track_of(tags, name, digest)
         if analysis.kind is SoundKind.MUSIC:
             track = await self.store.add_heard(track, analysis, origin, file)
         return self._heard(track, analysis)
@@ -382,11 +375,11 @@ class Service:
         not changed is passed over, so an interrupted run goes on where it stopped. Nothing that
         is wrong with one file stops the others.
         """
-        files, problems = await asyncio.to_thread(audio_files, paths)
+        found, problems = await asyncio.to_thread(files.audio_files, paths)
         for path, problem in problems:
             yield Added(path, problem=problem)
         heard: list[Heard] = []
-        waiting = iter(files)
+        waiting = iter(found)
         running: set[asyncio.Task[tuple[Added, Heard | None]]] = set()
         try:
             while True:
@@ -411,7 +404,7 @@ class Service:
             file = await asyncio.to_thread(FileStamp.of, path)
             if await self.store.file_known(file):
                 return Added(path, known=True), None
-            data = await asyncio.to_thread(read_clip, path)
+            data = await asyncio.to_thread(files.read_clip, path)
             heard = await self.hear_clip(data, path.name, origin="file", file=file)
         except OSError as error:
             return Added(path, problem=f"It cannot be read: {error.strerror}."), None
@@ -1039,8 +1032,8 @@ class Service:
         from musrec import playlists
 
         tracks = await self.store.playlist_songs(playlist.id)
-        files = await self.store.paths(track.id for track in tracks) if local else {}
-        return await asyncio.to_thread(playlists.export, playlist.name, tracks, how, files)
+        paths = await self.store.paths(track.id for track in tracks) if local else {}
+        return await asyncio.to_thread(playlists.export, playlist.name, tracks, how, paths)
 
     async def continue_playlist(self, playlist: Playlist, *, count: int = 10) -> Answer:
         """Recommend songs for a whole playlist, none of which is in it.
@@ -1240,45 +1233,6 @@ def _names(tracks: Iterable[Track]) -> tuple[str, ...]:
     return tuple(utils.default_process(f"{track.title} {track.artist}") for track in tracks)
 
 
-def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """List the audio files below some paths, in order, and what cannot be looked into."""
-    files: list[Path] = []
-    problems: list[tuple[Path, str]] = []
-
-    def complain(error: OSError) -> None:
-        problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
-
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        for folder, below, names in os.walk(path, onerror=complain):
-            below.sort()
-            files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
-    return list(dict.fromkeys(file.absolute() for file in files)), problems
-
-
-def _is_audio(name: str) -> bool:
-    return Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
-
-
-def read_clip(path: Path) -> bytes:
-    """Read a file to be heard.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    NotAudio
-        It is far larger than any song.
-    """
-    if path.stat().st_size > LARGEST:
-        raise NotAudio(
-            f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
-        )
-    return path.read_bytes()
-
-
 def _present(answer: P | Missing) -> P:
     """Raise what the services could not give as something a person can act on."""
     from musrec.sources import Missing
@@ -1297,58 +1251,3 @@ def _short(heard: Heard | None) -> tuple[str, ...]:
 
 def _no_music(kind: SoundKind) -> str:
     return f"I hear no music in this: {NOT_MUSIC[kind]}."
-
-
-def _tags(data: bytes) -> dict[str, str]:
-    """Read the tags of a file, and its length as ``seconds``."""
-    import io
-
-    import mutagen
-
-    try:
-        file = mutagen.File(io.BytesIO(data), easy=True)
-    except mutagen.MutagenError:
-        file = None
-    if file is None:
-        return {}
-    tags = {key: str(values[0]).strip() for key, values in (file.tags or {}).items() if values}
-    seconds = getattr(file.info, "length", None)
-    return tags | ({"seconds": str(seconds)} if seconds else {})
-
-
-def _track_of_clip(tags: Mapping[str, str], name: str, digest: str) -> Track:
-    """Say who a clip is: by its tags, else by its file name."""
-    artist, title = _named(name)
-    artist = tags.get("artist") or artist
-    isrc = tags.get("isrc", "").replace("-", "").upper()
-    identities = {"sha256": digest}
-    if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", isrc):
-        identities["isrc"] = isrc
-    year = tags.get("date", "")[:4]
-    return Track(
-        id=track_id("sha256", digest),
-        title=tags.get("title") or title,
-        artists=(artist,) if artist else (),
-        album=tags.get("album") or None,
-        genre=tags.get("genre") or None,
-        year=int(year) if year.isdecimal() else None,
-        isrc=identities.get("isrc"),
-        duration=float(tags["seconds"]) if "seconds" in tags else None,
-        identities=identities,
-        provenance={"title": "tags" if tags.get("title") else "file name"},
-    )
-
-
-def _named(name: str) -> tuple[str, str]:
-    """Artist and title from a file name such as ``Artist - Title.mp3`` or ``artist--title.wav``."""
-    stem = Path(name).stem
-    for separator in (" - ", " – ", "--"):
-        if separator in stem:
-            artist, title = stem.split(separator, 1)
-            return _readable(artist), _readable(title)
-    return "", _readable(stem) or "untitled"
-
-
-def _readable(slug: str) -> str:
-    words = slug.replace("_", " ").strip()
-    return words if " " in words else words.replace("-", " ").title() if words.islower() else words

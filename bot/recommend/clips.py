@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import discord
 
+from musrec.files import AUDIO_SUFFIXES
 from musrec.model import NotAudio, NotFound
-from musrec.service import AUDIO_SUFFIXES
 
 LARGEST_CLIP = 25 * 2**20
 """Bytes; longer songs fit, and several at once fit in memory."""

@@ -1,0 +1,110 @@
+"""Files of this machine: which to hear, their bytes, and who they say they are."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from musrec.audio.decode import LARGEST
+from musrec.model import NotAudio, Track, track_id
+
+# What a folder is searched for; a file named outright is tried whatever its ending.
+AUDIO_SUFFIXES = frozenset(
+    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
+)
+
+
+def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """List the audio files below some paths, in order, and what cannot be looked into."""
+    files: list[Path] = []
+    problems: list[tuple[Path, str]] = []
+
+    def complain(error: OSError) -> None:
+        problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
+
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        for folder, below, names in os.walk(path, onerror=complain):
+            below.sort()
+            files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
+    return list(dict.fromkeys(file.absolute() for file in files)), problems
+
+
+def _is_audio(name: str) -> bool:
+    return Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+
+
+def read_clip(path: Path) -> bytes:
+    """Read a file to be heard.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    NotAudio
+        It is far larger than any song.
+    """
+    if path.stat().st_size > LARGEST:
+        raise NotAudio(
+            f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
+        )
+    return path.read_bytes()
+
+
+def tags(data: bytes) -> dict[str, str]:
+    """Read the tags of a file, and its length as ``seconds``."""
+    import io
+
+    import mutagen
+
+    try:
+        file = mutagen.File(io.BytesIO(data), easy=True)
+    except mutagen.MutagenError:
+        file = None
+    if file is None:
+        return {}
+    tags = {key: str(values[0]).strip() for key, values in (file.tags or {}).items() if values}
+    seconds = getattr(file.info, "length", None)
+    return tags | ({"seconds": str(seconds)} if seconds else {})
+
+
+def track_of(tags: Mapping[str, str], name: str, digest: str) -> Track:
+    """Say who a clip is: by its tags, else by its file name."""
+    artist, title = _named(name)
+    artist = tags.get("artist") or artist
+    isrc = tags.get("isrc", "").replace("-", "").upper()
+    identities = {"sha256": digest}
+    if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", isrc):
+        identities["isrc"] = isrc
+    year = tags.get("date", "")[:4]
+    return Track(
+        id=track_id("sha256", digest),
+        title=tags.get("title") or title,
+        artists=(artist,) if artist else (),
+        album=tags.get("album") or None,
+        genre=tags.get("genre") or None,
+        year=int(year) if year.isdecimal() else None,
+        isrc=identities.get("isrc"),
+        duration=float(tags["seconds"]) if "seconds" in tags else None,
+        identities=identities,
+        provenance={"title": "tags" if tags.get("title") else "file name"},
+    )
+
+
+def _named(name: str) -> tuple[str, str]:
+    """Artist and title from a file name such as ``Artist - Title.mp3`` or ``artist--title.wav``."""
+    stem = Path(name).stem
+    for separator in (" - ", " – ", "--"):
+        if separator in stem:
+            artist, title = stem.split(separator, 1)
+            return _readable(artist), _readable(title)
+    return "", _readable(stem) or "untitled"
+
+
+def _readable(slug: str) -> str:
+    words = slug.replace("_", " ").strip()
+    return words if " " in words else words.replace("-", " ").title() if words.islower() else words
