@@ -1389,6 +1389,11 @@ _DRIVER_SAYS = (
         "Check the permissions of paths.data, or choose another folder.",
     ),
     (
+        r"no such (table|column)|has no column",
+        "The database does not have the form that this version of musrec works with.",
+        "Restore a backup, or point paths.data at another folder.",
+    ),
+    (
         r"not a database|malformed",
         "The database file is damaged or is not a database.",
         "Put a backup in its place, or move it away to start anew.",

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 

@@ -221,6 +221,33 @@ async def test_migrations_build_exactly_the_schema(store: Store) -> None:
     assert newest == schema.HEAD
 
 
+async def test_an_older_store_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "musrec.store:migrations")
+    config.set_main_option("path_separator", "os")
+    with sa.create_engine(f"sqlite:///{tmp_path / 'musrec.db'}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO tracks (id, title, artists, links, provenance, added_at) "
+            "VALUES ('old', 'An old song', '[\"Somebody\"]', '{}', '{}', '2026-01-01 00:00:00')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO members VALUES ('ann', NULL, 0, 0, '2026-01-01 00:00:00')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO feedback VALUES (1, 'ann', 'old', 'like', '2026-01-01 00:00:00')"
+        )
+    store = await Store.open(url(tmp_path))
+    assert (await store.track("old")) is not None
+    assert [event.kind for event in await store.feedback("ann")] == [LIKE]
+    assert await store.add_heard(song(1), heard(), "file")
+    await store.close()
+
+
 async def test_a_store_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     await (await Store.open(url(tmp_path))).close()
     database = sqlite3.connect(tmp_path / "musrec.db")

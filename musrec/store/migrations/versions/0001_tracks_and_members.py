@@ -44,7 +44,6 @@ def upgrade() -> None:
         sa.Column("statistics", sa.LargeBinary, nullable=False),
         sa.Column("tag_mean", sa.LargeBinary),
         sa.Column("tag_std", sa.LargeBinary),
-        sa.Column("embedding", sa.LargeBinary),
         sa.Column("facts", sa.JSON, nullable=False),
         sa.Column("detail", sa.LargeBinary),
         sa.Column("heard_at", Moment, nullable=False),
