@@ -1,7 +1,7 @@
 """ReccoBeats: who a Spotify id is, and audio features like Spotify's, without a key.
 
-Ids that it does not know are silently left out of an answer, so rows are told apart by their
-``href``, never by their place.
+It takes Spotify's ids and recording codes alike. What it does not know is silently left out of an
+answer, so rows are told apart by their ``href`` or ``isrc``, never by their place.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ReccoBeats(Provider):
 
     async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
         """Return its audio features."""
-        number = track.identities.get("spotify")
+        number = track.identities.get("spotify") or track.isrc
         if not number:
-            raise Absent(f"Spotify's id of {track} is not known")
+            raise Absent(f"neither Spotify's id nor the recording code of {track} is known")
         row = await self._row("/audio-features", number, deadline)
         values = {name: shapes.number(row, name) for name in FEATURES}
         known = {name: value for name, value in values.items() if value is not None}
@@ -70,6 +70,7 @@ class ReccoBeats(Provider):
     async def _row(self, path: str, number: str, deadline: Deadline) -> object:
         answer = await self._api.get(path, deadline, {"ids": number})
         for row in listed(self.label, answer, "content"):
-            if (shapes.text(row, "href") or "").endswith(f"/track/{number}"):
+            by_id = (shapes.text(row, "href") or "").endswith(f"/track/{number}")
+            if by_id or shapes.isrc(row, "isrc") == number:
                 return row
-        raise Absent(f"{self.label} does not know that Spotify id")
+        raise Absent(f"{self.label} does not know that recording")

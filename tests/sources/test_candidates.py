@@ -85,4 +85,12 @@ async def test_foreign_features_keep_their_origin(
         (features,) = await keyed.foreign_features(track, deadline=soon)
         assert (features.origin, features.values["danceability"]) == ("reccobeats", 0.61)
     assert stocked.count("/spotify/audio-features") == 1
-    assert await keyed.foreign_features(SONG, deadline=soon) == []
+    unnamed = replace(SONG, isrc=None, identities={})
+    assert await keyed.foreign_features(unnamed, deadline=soon) == []
+
+
+async def test_foreign_features_are_found_by_recording_code_too(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    (features,) = await sources.foreign_features(replace(SONG, isrc=ISRC), deadline=soon)
+    assert features.origin == "reccobeats"
