@@ -224,7 +224,7 @@ def _line(
         canvas.line(points, _INK, 6)
         canvas.line(points, _WHITE, 3)
         canvas.rounded(
-            Box(panel.left + 8, panel.top + 8, panel.left + 142, panel.top + 36), _INK, 8
+            Box(panel.left + 8, panel.top + 8, panel.left + 162, panel.top + 36), _INK, 8
         )
         canvas.text((panel.left + 18, panel.top + 28), "— 85% roll-off", 18, colour=_WHITE)
 

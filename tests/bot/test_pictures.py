@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import simcord
+from PIL import Image
 
 from bot.app import Bot
+from musrec.model import FeedbackKind
 from musrec.service import Service
-from tests.bot.world import CDN, World, pressable, settings_for
+from tests.bot.world import CDN, World, pressable, said, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,6 +29,7 @@ FOLDER = os.environ.get("MUSREC_PICTURES")
 """Where pictures are kept; all kinds are drawn then, from a larger catalogue."""
 QUICK = ("card", "why", "setup")
 ASKED = "alexandre-almeida-m374lx--speed.ogg"
+COMPARED = ("Pistachio Ice Cream Ragtime", "Ain't Misbehavin'")
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +68,42 @@ def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BrowserType, "launch", here)
 
 
+async def tastes(room: World) -> dict[str, Any]:
+    """Two members with likes of their own: their tastes, songs side by side, lists and drops."""
+    alice, bob, channel, service = room.alice, room.bob, room.channel, room.service
+    tracks = sorted(service.catalogue.tracks, key=lambda track: track.title.lower())
+    for who, liked in ((alice, tracks[::5]), (bob, tracks[2::6] + tracks[:11:5])):
+        for track in liked:
+            await service.learn(str(who.id), track.id, FeedbackKind.LIKE)
+    shown: dict[str, Any] = {}
+    for name in ("taste", "map", "gallery"):
+        shown[name] = (await alice.slash(channel, name)).response.message
+    asked = await alice.slash(channel, "blend", member=bob)
+    await bob.click(asked.response.message, custom_id=pressable(asked.response, "agree:"))
+    shown["blend"] = asked.response.message
+    compared = await alice.slash(channel, "compare", a=COMPARED[0], b=COMPARED[1])
+    shown["compare"] = compared.response.message
+    await alice.slash(channel, "playlist create", name="Late at night")
+    for track in tracks[1:25:4]:
+        await alice.slash(channel, "playlist add", playlist="Late at night", song=track.id)
+    listed = await alice.slash(channel, "playlist show", playlist="Late at night")
+    shown["playlist"] = listed.response.message
+    await alice.slash(channel, "drops on", day="Friday", hour=18, place="this channel", size=3)
+    await alice.slash(channel, "drops now")
+    public = [m for m in channel.history(viewer=alice) if not m.flags.ephemeral]
+    [start] = [place for place, m in enumerate(public) if "your weekly drop" in said(m)]
+    return shown | {"drop-opening": public[start], "drop": public[start + 1]}
+
+
+def small(picture: Path) -> None:
+    """Rewrite a picture with 256 colours, a thin line's own among them."""
+    with Image.open(picture) as drawn:
+        few = drawn.convert("RGB").quantize(
+            256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+    few.save(picture, optimize=True)
+
+
 @pytest.mark.usefixtures("_launched_here")
 async def test_every_kind_of_message_can_be_looked_at(
     service_of_music: Service, music: Path, tmp_path: Path
@@ -92,16 +131,21 @@ async def test_every_kind_of_message_can_be_looked_at(
         shown["search"] = found.response
         shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))
         shown["setup"] = (await owner.slash(channel, "setup")).response
+        messages = {name: response.message for name, response in shown.items()}
+        if FOLDER:
+            messages |= await tastes(room)
 
         async with env.preview(
-            channel, viewers=[alice, owner], layout="message", width=640, height=900
+            channel, viewers=[alice, owner], layout="message", width=640, height=1000
         ) as preview:
-            for name in shown if FOLDER else QUICK:
-                message = shown[name]
+            for name in messages if FOLDER else QUICK:
                 capture = await preview.screenshot(
                     folder / f"{name}.png",
-                    target=message.message,
+                    target=messages[name],
                     viewer=owner if name == "setup" else alice,
                 )
                 assert capture.complete, (name, capture.diagnostics)
                 assert capture.output_height > 80
+    if FOLDER:
+        for name in messages:
+            small(folder / f"{name}.png")
