@@ -78,7 +78,9 @@ def clean(text: str) -> str:
             kept.append(plain)
         elif marks == 0 and (not kept or kept[-1] != MISSING):
             kept.append(MISSING)
-    return " ".join("".join(kept).split())
+    line = " ".join("".join(kept).split())[:LONGEST].rstrip()
+    # What was dropped may have stood between a letter and an accent that belong together.
+    return line if unicodedata.is_normalized("NFC", line) else clean(line)
 
 
 def fit(text: str, size: int, weight: Weight, width: float) -> str:

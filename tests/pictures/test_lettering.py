@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 from drawn import picked, song
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musrec.pictures import contributions, lettering
@@ -62,6 +62,7 @@ def test_text_never_leaves_the_picture_whatever_its_anchor(title, anchor, x):
 
 
 @settings(max_examples=300, deadline=None)
+@example("A\u202a\u0300")
 @given(titles)
 def test_what_is_written_is_one_clean_line_that_the_fonts_have(title):
     line = lettering.clean(title)
