@@ -57,8 +57,11 @@ def test_a_trial_that_is_cut_short_leaves_room_for_another() -> None:
     breaker.failed(retry_after=5)
     clock.now += 6
     breaker.admit("X")
+    with pytest.raises(Refused):
+        breaker.admit("X")  # one trial at a time
     breaker.abandoned()
     breaker.admit("X")
+    assert breaker.state == "half-open"
 
 
 async def test_retry_after_is_honoured_without_sleeping_on_it() -> None:
