@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -259,14 +261,38 @@ class Bot(commands.AutoShardedBot):
         now = datetime.now(UTC)
         await self.service.store.sweep_cards(now - ANSWERS_KEPT, now - CARDS_KEPT)
 
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Have the bot wait for this task, for a while, before it stops."""
+        task = asyncio.current_task()
+        assert task is not None
+        within = task in self.at_work
+        self.at_work.add(task)
+        try:
+            yield
+        finally:
+            if not within:
+                self.at_work.discard(task)
+
+    @staticmethod
+    async def end(task: asyncio.Task[Any] | None) -> None:
+        """Cancel a task and wait until it has given back what it held.
+
+        One that the end of the event loop cancels a second time, while it gives back a connection
+        to the database, never ends: SQLAlchemy stops the connection's thread under it.
+        """
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     async def close(self) -> None:
-        """Finish the answers at work, hand back those that take too long, and leave."""
+        """Finish what is at work, hand back what takes too long, and leave."""
         if not self.stopping:
             self.stopping = True
-            self._sweep.cancel()
+            await self.end(self._sweep.get_task())
             working = set(self.at_work)
             if working:
-                log.info("finishing", extra={"answers": len(working)})
+                log.info("finishing", extra={"tasks": len(working)})
                 _, late = await asyncio.wait(working, timeout=self.grace)
                 for task in late:
                     task.cancel()

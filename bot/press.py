@@ -42,7 +42,8 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Act, and answer for whatever goes wrong."""
         try:
-            await self.press(interaction)
+            with interaction.client.working():
+                await self.press(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)
 

@@ -92,16 +92,12 @@ class Drops(commands.GroupCog, group_name="drops"):
         bot = self._bot
         if bot.stopping or not bot.is_ready():
             return
-        task = asyncio.current_task()
-        assert task is not None
-        bot.at_work.add(task)
         try:
-            work: Coroutine[Any, Any, int] = job()
-            await work
+            with bot.working():
+                work: Coroutine[Any, Any, int] = job()
+                await work
         except Exception:
             log.exception("failed in the background")
-        finally:
-            bot.at_work.discard(task)
 
     async def tick(self) -> int:
         """Post what is due."""

@@ -114,8 +114,7 @@ class Reactions(commands.Cog):
 
     async def cog_unload(self) -> None:
         """Stop reading back."""
-        if self._reading is not None:
-            self._reading.cancel()
+        await self._bot.end(self._reading)
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
@@ -133,6 +132,12 @@ class Reactions(commands.Cog):
         kind = kind_of(str(event.emoji))
         if kind is None or event.user_id == self._me:
             return
+        with self._bot.working():
+            await self._account(event, kind, there=there)
+
+    async def _account(
+        self, event: discord.RawReactionActionEvent, kind: FeedbackKind, *, there: bool
+    ) -> None:
         async with self._order[event.user_id % len(self._order)]:
             card = await self._bot.service.store.card(str(event.message_id))
             if card is not None:

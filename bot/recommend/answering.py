@@ -222,26 +222,22 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
 @contextlib.asynccontextmanager
 async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
     """Say on the slate what went wrong, and hand it back where the bot must stop."""
-    task = asyncio.current_task()
-    assert task is not None
-    bot.at_work.add(task)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not bot.stopping:
-            raise
-        with contextlib.suppress(discord.HTTPException):
-            await slate.show(
-                layouts.trouble("I am being restarted.", "Please ask again in a minute.")
-            )
-    except Exception as error:  # noqa: BLE001 - the one handler tells them apart
-        if trouble := errors.explain(error):
-            try:
-                await slate.show(layouts.trouble(trouble.sentence, trouble.hint))
-            except discord.HTTPException as gone:
-                log.info("could not say so", extra={"code": gone.code})
-    finally:
-        bot.at_work.discard(task)
+    with bot.working():
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not bot.stopping:
+                raise
+            with contextlib.suppress(discord.HTTPException):
+                await slate.show(
+                    layouts.trouble("I am being restarted.", "Please ask again in a minute.")
+                )
+        except Exception as error:  # noqa: BLE001 - the one handler tells them apart
+            if trouble := errors.explain(error):
+                try:
+                    await slate.show(layouts.trouble(trouble.sentence, trouble.hint))
+                except discord.HTTPException as gone:
+                    log.info("could not say so", extra={"code": gone.code})
 
 
 async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | None:
