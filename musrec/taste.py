@@ -235,6 +235,8 @@ def changed(liked: Liked, now: datetime) -> str:
 
     Only what differs by more than chance is said: Welch's t above `CERTAIN`.
     """
+    from musrec.audio.descriptors import DEFINITIONS
+
     fresh = [since > now - MONTH for since in liked.since]
     new, old = _split(liked.profiles, fresh)
     if not new or not old:
@@ -250,7 +252,8 @@ def changed(liked: Liked, now: datetime) -> str:
     if moved is None or abs(moved[0].certainty) < CERTAIN:
         return f"{songs}, much like those before"
     shift, name = moved
-    return f"{songs}, more {word(name, 100 if shift.now > shift.before else 0)} than before"
+    meaning = DEFINITIONS[name]
+    return f"{songs}, {meaning.higher if shift.now > shift.before else meaning.lower} than before"
 
 
 def _split(
@@ -468,11 +471,11 @@ def _leanings(
     apart = max(both, key=lambda name: abs(ours[name] - theirs[name]), default=None)
     if apart is None or abs(ours[apart] - theirs[apart]) < 2 * MARKED:
         return meet, ""
-    words = (word(apart, 100), word(apart, 0))
-    first, second = words if ours[apart] > theirs[apart] else words[::-1]
+    words = DEFINITIONS[apart].lower, DEFINITIONS[apart].higher
+    first, second = words if ours[apart] < theirs[apart] else words[::-1]
     return meet, (
-        f"{names[0]} likes it more {first} ({ours[apart]:.0f}), "
-        f"{names[1]} more {second} ({theirs[apart]:.0f})"
+        f"{names[0]} likes it {first} ({ours[apart]:.0f}), "
+        f"{names[1]} {second} ({theirs[apart]:.0f})"
     )
 
 

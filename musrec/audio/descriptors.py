@@ -47,6 +47,8 @@ class Descriptor:
         For people, one sentence.
     low, high : str
         What to call a song at the bottom, at the top.
+    lower, higher : str
+        What to call the one of two songs with less of it, with more.
     unit : str
         Of the raw value; empty where it has none.
     method : str
@@ -59,6 +61,8 @@ class Descriptor:
     meaning: str
     low: str
     high: str
+    lower: str
+    higher: str
     unit: str
     method: str
     population: str
@@ -124,91 +128,104 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             Descriptor(
                 "brightness",
                 "How much of the sound lies in the high frequencies.",
-                *("dark", "bright", "Hz"),
+                *("dark", "bright", "darker", "brighter"),
+                "Hz",
                 "mean spectral centroid",
                 SONGS,
             ),
             Descriptor(
                 "noisiness",
                 "How rough the sound is: distortion, cymbals and breath against clear notes.",
-                *("pure", "noisy", "dB"),
+                *("pure", "noisy", "purer", "noisier"),
+                "dB",
                 "median spectral flatness, 0 dB is white noise",
                 SONGS,
             ),
             Descriptor(
                 "intensity",
                 "How forcefully the song comes across, from lullaby to thrash.",
-                *("calm", "intense", ""),
+                *("calm", "intense", "calmer", "more intense"),
+                "",
                 f"linear in spectral statistics, fitted to the {_tags(INTENSITY)}",
                 SONGS,
             ),
             Descriptor(
                 "acoustic",
                 "Played on acoustic instruments, or made of electronic sounds.",
-                *("electronic", "acoustic", ""),
+                *("electronic", "acoustic", "more electronic", "more acoustic"),
+                "",
                 _tags(AXES["acoustic"]),
                 SONGS,
             ),
             Descriptor(
                 "vocal",
                 "Whether singing or instruments carry the song.",
-                *("instrumental", "vocal", ""),
+                *("instrumental", "vocal", "more instrumental", "more vocal"),
+                "",
                 _tags(AXES["vocal"]),
                 SONGS,
             ),
             Descriptor(
                 "mood",
                 "The mood that listeners would name, from sad to happy.",
-                *("sad", "happy", ""),
+                *("sad", "happy", "sadder", "happier"),
+                "",
                 _tags(AXES["mood"]),
                 SONGS,
             ),
             Descriptor(
                 "dreaminess",
                 "Floating and atmospheric, or with both feet on the ground.",
-                *("earthy", "dreamy", ""),
+                *("earthy", "dreamy", "earthier", "dreamier"),
+                "",
                 _tags(AXES["dreaminess"]),
                 SONGS,
             ),
             Descriptor(
                 "era",
                 "The decades whose sound it has, not the year it was made in.",
-                *("vintage", "modern", ""),
+                *("vintage", "modern", "more vintage", "more modern"),
+                "",
                 _tags(AXES["era"]),
                 SONGS,
             ),
             Descriptor(
                 "punch",
                 "How hard notes and drums hit.",
-                *("soft", "punchy", "dB"),
+                *("soft", "punchy", "softer", "punchier"),
+                "dB",
                 "deviation over time of the onset strength",
                 CLIPS,
             ),
             Descriptor(
                 "dynamics",
                 "How much loud and quiet passages differ.",
-                *("even", "dynamic", ""),
+                *("even", "dynamic", "more even", "more dynamic"),
+                "",
                 "deviation over mean of the level (RMS) over time",
                 CLIPS,
             ),
             Descriptor(
                 "steadiness",
                 "How clear and regular the beat is, from free to machine-like.",
-                *("free", "steady", ""),
+                *("free", "steady", "freer in rhythm", "steadier"),
+                "",
                 "evenness of the beats times the clarity of the pulse",
                 CLIPS,
             ),
             Descriptor(
                 "tempo",
                 "How fast the beat goes.",
-                *("slow", "fast", "beats per minute"),
+                *("slow", "fast", "slower", "faster"),
+                "beats per minute",
                 "tempo, where a pulse is heard",
                 CLIPS,
             ),
             Descriptor(
                 "loudness",
                 "How loud the recording is at the same volume setting.",
-                *("quiet", "loud", "LUFS"),
+                *("quiet", "loud", "quieter", "louder"),
+                "LUFS",
                 "integrated loudness, ITU-R BS.1770-4",
                 CLIPS,
             ),

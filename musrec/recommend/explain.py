@@ -14,17 +14,25 @@ SPOKEN: Mapping[str, str] = {
     "female vocalist": "female-voiced",
     "male vocalists": "male-voiced",
     "guitar": "guitar-led",
+    "chillout": "chilled-out",
+    "party": "made for a party",
+    "dance": "made for dancing",
     "00s": "like the 2000s",
     "90s": "like the 90s",
     "80s": "like the 80s",
     "70s": "like the 70s",
     "60s": "like the 60s",
-    "Hip-Hop": "hip-hop",
-    "rnb": "R&B",
-    "party": "made for a party",
-    "country": "country",
+    "oldies": "like oldies",
+    "rnb": "like R&B",
+    "easy listening": "like easy listening",
 }
-"""How a tag reads after "both sound"; the others read as they are."""
+"""How a tag reads after "both sound".
+
+Of the others, music is sounded like ("like jazz") and everything else is an adjective ("sad").
+"""
+
+_ADJECTIVES = {"alternative", "indie", "electronic", "ambient", "experimental"}
+"""Genres among them that are adjectives."""
 
 _SAME_TEMPO = 0.06
 _AUDIBLE = 0.1
@@ -96,50 +104,55 @@ def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> l
     best = sorted((t for t, lift in lifts.items() if lift > 1.2), key=lambda t: -lifts[t])
     chosen: list[str] = []
     for tag in best:
-        words = SPOKEN.get(tag, tag.lower())
-        if not any(words in other or other in words for other in map(_word, chosen)):
+        if not any(_same(tag, other) for other in chosen):
             chosen.append(tag)
         if len(chosen) == 2:
             break
     if not chosen:
         return []
+    # "both sound sad and like jazz", never "like jazz and sad".
+    chosen.sort(key=lambda tag: _word(tag).startswith("like "))
     parts = [f"{_word(t)} ({query.tags[t]:.0%} and {pick.tags[t]:.0%})" for t in chosen]
     return [f"both sound {' and '.join(parts)}"]
 
 
+def _same(tag: str, other: str) -> bool:
+    """Return whether one tag says again what the other says, as rock after classic rock does."""
+    one, two = (_word(name).removeprefix("like ") for name in (tag, other))
+    return one in two or two in one
+
+
 def _word(tag: str) -> str:
-    return SPOKEN.get(tag, tag.lower())
+    """Return how a tag reads after "both sound"."""
+    from musrec.audio.descriptors import TAG_KINDS
+
+    words = tag.lower()
+    music = TAG_KINDS.get(tag) == "genre" and words not in _ADJECTIVES
+    return SPOKEN.get(tag) or (f"like {words}" if music else words)
 
 
 def _shared_rest(query: Profile, pick: Profile) -> list[str]:
+    from musrec.audio.descriptors import DEFINITIONS
+
     words = []
     if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
         a, b = round(query.tempo), round(pick.tempo)
-        words.append(f"both at {a} bpm" if a == b else f"{a} and {b} bpm")
+        words.append(f"both at {a} bpm" if a == b else f"at {a} and {b} bpm")
     extremes = []
     for name, place in query.percentiles.items():
         other = pick.percentiles.get(name)
         if other is None or not np.isfinite(place) or not np.isfinite(other):
             continue
         if min(place, other) >= 75:
-            extremes.append((min(place, other), f"both more {_spoken(name)[1]} than"))
+            extremes.append((min(place, other), f"both {DEFINITIONS[name].higher} than"))
         elif max(place, other) <= 25:
-            extremes.append((100 - max(place, other), f"both more {_spoken(name)[0]} than"))
+            extremes.append((100 - max(place, other), f"both {DEFINITIONS[name].lower} than"))
     if extremes:
         share, phrase = max(extremes)
         words.append(f"{phrase} {share:.0f}% of songs")
     if query.key and query.key == pick.key:
         words.append(f"both in {query.key}")
     return words
-
-
-def _spoken(descriptor: str) -> tuple[str, str]:
-    """Return what a song low and a song high in a descriptor is called."""
-    from musrec.audio.descriptors import DEFINITIONS
-
-    meaning = DEFINITIONS.get(descriptor)
-    name = descriptor.replace("_", " ")
-    return (meaning.low, meaning.high) if meaning else (f"low in {name}", f"high in {name}")
 
 
 def explanation(
@@ -212,9 +225,9 @@ def taste_evidence(track: Track, like: Track, closeness: float) -> str:
     return _choose(
         track.id,
         (
-            f"it sounds close to {title(like)} that you like ({closeness:.2f} of 1)",
-            f"you like {title(like)}, which sounds {closeness:.2f} of 1 like it",
-            f"it is near {title(like)} from your likes ({closeness:.2f} of 1)",
+            f"it sounds close to {title(like)}, which you like ({closeness:.2f} of 1)",
+            f"you like {title(like)}, which sounds close to it ({closeness:.2f} of 1)",
+            f"among your likes, {title(like)} sounds close to it ({closeness:.2f} of 1)",
         ),
     )
 

@@ -1,0 +1,65 @@
+"""Reasons are read aloud: good English with every word there is, and their numbers right."""
+
+import re
+
+import pytest
+
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.model import Profile
+from musrec.recommend import explain
+
+SYLLABLE = re.compile(r"[aeiou]+|y(?=\b)")
+
+
+def said(query: Profile, pick: Profile) -> str:
+    return explain.sound_evidence(query, pick, {}, 90, "your song")
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_descriptor_word_is_compared_as_it_is_in_english(name):
+    meaning = DEFINITIONS[name]
+    for word, compared, place in (
+        (meaning.low, meaning.lower, 18.0),
+        (meaning.high, meaning.higher, 82.0),
+    ):
+        # One syllable, or two of which the last is y: dark, sad, free, noisy; even stays.
+        short = len(SYLLABLE.findall(word.removesuffix("e"))) == 1 or word.endswith("y")
+        stem = re.sub("y$", "i", word).rstrip("e")
+        ending = re.compile(rf"{stem}{word[-1] if word == 'sad' else ''}e?er( in \w+)?")
+        assert ending.fullmatch(compared) if short else compared == f"more {word}"
+        sentence = said(Profile(percentiles={name: place}), Profile(percentiles={name: place}))
+        assert sentence == (
+            "it sounds closer to your song than 90% of the songs here, "
+            f"both {compared} than 82% of songs"
+        )
+
+
+@pytest.mark.parametrize("tag", TAG_KINDS)
+def test_every_tag_reads_after_both_sound(tag):
+    sentence = said(Profile(tags={tag: 0.5}), Profile(tags={tag: 0.4}))
+    words = re.fullmatch(r"both sound (.+) \(50% and 40%\)", sentence)[1]
+    adjectives = {
+        *("alternative", "indie", "electronic", "ambient", "experimental", "instrumental"),
+        *("acoustic", "beautiful", "mellow", "chill", "chilled-out", "sexy", "catchy", "sad"),
+        *("happy", "female-voiced", "male-voiced", "guitar-led"),
+    }
+    assert words in adjectives or words.startswith(("like ", "made for "))
+
+
+def test_adjectives_come_before_what_it_sounds_like_and_nothing_is_said_twice():
+    tags = {"jazz": 0.6, "sad": 0.3, "classic rock": 0.2, "rock": 0.15}
+    assert said(Profile(tags=tags), Profile(tags=tags)) == (
+        "both sound sad (30% and 30%) and like jazz (60% and 60%)"
+    )
+    tags = {"classic rock": 0.6, "rock": 0.5, "happy": 0.2}
+    assert said(Profile(tags=tags), Profile(tags=tags)) == (
+        "both sound happy (20% and 20%) and like classic rock (60% and 60%)"
+    )
+
+
+def test_tempo_and_key_follow():
+    query = Profile(tags={"punk": 0.5}, tempo=119.0, key="A minor")
+    pick = Profile(tags={"punk": 0.5}, tempo=121.0, key="A minor")
+    assert said(query, pick) == (
+        "both sound like punk (50% and 50%), at 119 and 121 bpm and both in A minor"
+    )
