@@ -88,10 +88,12 @@ def sound_evidence(
         The query, as it stands in a sentence.
     """
     near = f"it sounds closer to {asked} than {match}% of the songs here"
-    words = [] if query is None else _shared_tags(query, pick, usual) or [near]
-    words += [] if query is None else _shared_rest(query, pick)
-    if not words:
+    if query is None:
         return near
+    tags = _shared_tags(query, pick, usual)
+    parts = [f"{_word(tag)} ({query.tags[tag]:.0%} and {pick.tags[tag]:.0%})" for tag in tags]
+    words = [f"both sound {' and '.join(parts)}" if parts else near]
+    words += _shared_rest(query, pick, tags)
     return words[0] if len(words) == 1 else f"{words[0]}, {' and '.join(words[1:3])}"
 
 
@@ -108,12 +110,8 @@ def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> l
             chosen.append(tag)
         if len(chosen) == 2:
             break
-    if not chosen:
-        return []
     # "both sound sad and like jazz", never "like jazz and sad".
-    chosen.sort(key=lambda tag: _word(tag).startswith("like "))
-    parts = [f"{_word(t)} ({query.tags[t]:.0%} and {pick.tags[t]:.0%})" for t in chosen]
-    return [f"both sound {' and '.join(parts)}"]
+    return sorted(chosen, key=lambda tag: _word(tag).startswith("like "))
 
 
 def _same(tag: str, other: str) -> bool:
@@ -131,8 +129,8 @@ def _word(tag: str) -> str:
     return SPOKEN.get(tag) or (f"like {words}" if music else words)
 
 
-def _shared_rest(query: Profile, pick: Profile) -> list[str]:
-    from musrec.audio.descriptors import DEFINITIONS
+def _shared_rest(query: Profile, pick: Profile, said: Sequence[str]) -> list[str]:
+    from musrec.audio.descriptors import AXES, DEFINITIONS
 
     words = []
     if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
@@ -143,13 +141,16 @@ def _shared_rest(query: Profile, pick: Profile) -> list[str]:
         other = pick.percentiles.get(name)
         if other is None or not np.isfinite(place) or not np.isfinite(other):
             continue
+        if name in AXES and any(tag in AXES[name].high + AXES[name].low for tag in said):
+            continue  # "electronic, and more electronic than 98% of songs"
         if min(place, other) >= 75:
-            extremes.append((min(place, other), f"both {DEFINITIONS[name].higher} than"))
+            extremes.append((min(place, other), DEFINITIONS[name].higher))
         elif max(place, other) <= 25:
-            extremes.append((100 - max(place, other), f"both {DEFINITIONS[name].lower} than"))
+            extremes.append((100 - max(place, other), DEFINITIONS[name].lower))
     if extremes:
-        share, phrase = max(extremes)
-        words.append(f"{phrase} {share:.0f}% of songs")
+        most = sorted(extremes, reverse=True)[:2]
+        than = " and ".join(f"{word} than {share:.0f}%" for share, word in most)
+        words.append(f"both {than} of songs")
     if query.key and query.key == pick.key:
         words.append(f"both in {query.key}")
     return words

@@ -63,3 +63,16 @@ def test_tempo_and_key_follow():
     assert said(query, pick) == (
         "both sound like punk (50% and 50%), at 119 and 121 bpm and both in A minor"
     )
+
+
+def test_a_descriptor_read_off_a_tag_is_not_said_after_that_tag():
+    song = Profile(tags={"electronic": 0.5}, percentiles={"acoustic": 2.0, "brightness": 80.0})
+    assert said(song, song) == (
+        "both sound electronic (50% and 50%), both brighter than 80% of songs"
+    )
+
+
+def test_the_two_most_telling_descriptors_speak():
+    song = Profile(percentiles={"intensity": 88.0, "brightness": 96.0, "noisiness": 76.0})
+    more = f"{DEFINITIONS['brightness'].higher} than 96% and {DEFINITIONS['intensity'].higher}"
+    assert said(song, song).endswith(f", both {more} than 88% of songs")
