@@ -11,17 +11,18 @@ import numpy as np
 
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.audio.features import STATISTIC_NAMES
-from musrec.model import Analysis, Catalogue, Constraints, NotFound, Place, Profile, Track
+from musrec.model import Analysis, Catalogue, Constraints, Heard, NotFound, Place, Profile, Track
 from musrec.recommend import variety
 from musrec.recommend.taste import unit
 from musrec.space import inputs
+from musrec.space.index import DETAIL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
     from musrec.pictures import Difference
-    from musrec.space import Space
+    from musrec.space import Index, Space
 
 MOST_GROUPS = 8
 """Colours that can be told apart on one map."""
@@ -196,9 +197,11 @@ class Comparison:
     Attributes
     ----------
     alike : float
-        -1 to 1: the cosine of their vectors, the larger part of what "sounds alike" means here.
+        -1 to 1: the likeness of `musrec.space.Index`, before hubs are corrected: the cosine of
+        their vectors, and of their details where both have one.
     match : int
-        0 to 100: the share of the catalogue that sounds less like the first than the second does.
+        0 to 100: the share of the catalogue that sounds less like the first than the second does,
+        as a recommendation has it.
     because : tuple of (str, float)
         Feature to what it adds to `alike`, largest first; together with what every song of the
         space has in common they sum to it.
@@ -234,46 +237,88 @@ class Feature:
 
 
 def compare(
-    space: Space,
-    catalogue: Catalogue,
-    ours: tuple[Analysis, Profile],
-    theirs: tuple[Analysis, Profile],
+    space: Space, catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard
 ) -> Comparison:
-    """Compare two songs in everything that was heard."""
-    places = [space.place(analysis) for analysis, _ in (ours, theirs)]
-    vectors = unit(np.stack([place.vector for place in places]))
-    alike = float(vectors[0] @ vectors[1])
-    match = 0
-    if len(catalogue):
-        match = int(100 * np.mean(unit(catalogue.vectors) @ vectors[0] < alike))
-    apart = _apart(catalogue, (places[0], ours[1]), (places[1], theirs[1]))
+    """Compare two songs in everything that was heard.
+
+    Parameters
+    ----------
+    index : Index
+        Of the songs of the catalogue, in its order.
+    """
+    because = _because(space, ours, theirs)
+    apart = _apart(catalogue, (ours.place, ours.profile), (theirs.place, theirs.profile))
+    pair = ((ours.analysis, ours.profile), (theirs.analysis, theirs.profile))
     return Comparison(
-        alike=alike,
-        match=match,
-        because=tuple(_because(space, ours[0], theirs[0])),
-        differences=tuple(_differences(catalogue, ours, theirs, apart)),
-        features=tuple(_features(catalogue, ours, theirs, apart)),
+        alike=_alike(ours.place, theirs.place),
+        match=_match(catalogue, index, ours, theirs),
+        because=tuple(because),
+        differences=tuple(_differences(catalogue, *pair, apart)),
+        features=tuple(_features(catalogue, *pair, apart)),
     )
 
 
-def _because(space: Space, ours: Analysis, theirs: Analysis) -> list[tuple[str, float]]:
-    """Return what each feature adds to the cosine of two vectors.
+def _match(catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard) -> int:
+    if not len(index):
+        return 0
+    similarities = index.alike(ours.place)
+    rows = (row for row, track in enumerate(catalogue.tracks) if track.id == theirs.track.id)
+    row = next(rows, None)
+    if row is not None:
+        similarity = similarities[row]
+    else:
+        details = None if theirs.place.detail is None else theirs.place.detail[None]
+        joined = index.extended(theirs.place.vector[None], details=details)
+        similarity = joined.alike(ours.place)[-1]
+    # Rounded down: nothing is closer than all there is.
+    return int(100 * float(np.mean(similarities < similarity)))
+
+
+def _alike(ours: Place, theirs: Place) -> float:
+    cosine = _cosine(ours.vector, theirs.vector)
+    details = _details(ours, theirs)
+    return cosine if details is None else (1 - DETAIL) * cosine + DETAIL * float(np.dot(*details))
+
+
+def _cosine(one: FloatArray, other: FloatArray) -> float:
+    rows = unit(np.stack([one, other]))
+    return float(rows[0] @ rows[1])
+
+
+def _details(ours: Place, theirs: Place) -> tuple[FloatArray, FloatArray] | None:
+    """Return both details, of length 1, where both songs have one."""
+    one, other = ours.detail, theirs.detail
+    if one is None or other is None or not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return None
+    return one, other
+
+
+def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]]:
+    """Return what each feature adds to the likeness of two songs.
 
     A vector is linear in the standardised features, so its product with another is an exact sum
-    over them: half from our features against their vector, half the other way round.
+    over them: half from our features against their vector, half the other way round. A detail has
+    two parts, and counts as a whole: what it is made of is in the vector as well.
     """
     rows, vectors = [], []
-    for analysis in (ours, theirs):
-        tags = None if analysis.tag_mean is None else analysis.tag_mean[None]
-        matrix = inputs.matrix(space.name, analysis.statistics[None], tags)
+    for song in (ours, theirs):
+        tags = None if song.analysis.tag_mean is None else song.analysis.tag_mean[None]
+        matrix = inputs.matrix(space.name, song.analysis.statistics[None], tags)
         rows.append(inputs.standardised(matrix, space.mean, space.scale)[0])
-        vectors.append(space.place(analysis).vector.astype(np.float64))
+        vectors.append(song.place.vector.astype(np.float64))
     lengths = float(np.linalg.norm(vectors[0]) * np.linalg.norm(vectors[1]))
     if not lengths:
         return []
-    parts = rows[0] * (space.projection @ vectors[1]) + rows[1] * (space.projection @ vectors[0])
     sums: dict[str, float] = {}
-    for name, part in zip(inputs.names(space.name), parts / (2 * lengths), strict=True):
+    share, details = 1.0, _details(ours.place, theirs.place)
+    if space.detail is not None and details is not None:
+        share, width = 1 - DETAIL, space.detail.embedding.shape[1]
+        products = DETAIL * details[0] * details[1]
+        sums["what the tagger hears (embedding)"] = float(products[:width].sum())
+        sums["fine timbre (all statistics)"] = float(products[width:].sum())
+    parts = rows[0] * (space.projection @ vectors[1]) + rows[1] * (space.projection @ vectors[0])
+    parts *= share / (2 * lengths)
+    for name, part in zip(inputs.names(space.name), parts, strict=True):
         label = _label(name)
         sums[label] = sums.get(label, 0.0) + float(part)
     return sorted(sums.items(), key=lambda item: -item[1])

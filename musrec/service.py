@@ -866,13 +866,10 @@ class Service:
         """Compare two songs in everything that was heard, and draw them."""
         from musrec import browse, pictures
 
+        engine = self._engine
+
         def work() -> tuple[Comparison, Picture]:
-            found = browse.compare(
-                self.space,
-                self.catalogue,
-                (ours.analysis, ours.profile),
-                (theirs.analysis, theirs.profile),
-            )
+            found = browse.compare(engine.space, engine.catalogue, engine.index, ours, theirs)
             drawn = pictures.compare(
                 ours.track,
                 ours.analysis,

@@ -17,14 +17,14 @@ import pytest_asyncio
 import sqlalchemy as sa
 from PIL import Image
 
-from musrec import browse, taste
+from musrec import browse, space, taste
 from musrec.audio.descriptors import DEFINITIONS
 from musrec.drops import Drop, Schedule
 from musrec.model import (
-    Analysis,
     Catalogue,
     FeedbackKind,
     Harmony,
+    Heard,
     NotFound,
     Picture,
     Profile,
@@ -33,8 +33,10 @@ from musrec.model import (
     Track,
 )
 from musrec.privacy import AREAS
+from musrec.recommend import Recommender, Request, Seed
 from musrec.service import Service
 from musrec.settings import Settings
+from musrec.space.place import N_EMBEDDING
 from musrec.store import schema
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -250,20 +252,25 @@ def _narrow(catalogue: Catalogue) -> Catalogue:
 # Comparisons --------------------------------------------------------------------------------------
 
 
-def heard(service: Service, track: Track) -> tuple[Analysis, Profile]:
-    from musrec import space
-
+def heard(service: Service, track: Track) -> Heard:
     starter = space.starter()
     row = next(n for n, one in enumerate(starter.tracks) if one.id == track.id)
-    return starter.analyses[row], space.profile(starter.analyses[row])
+    analysis = starter.analyses[row]
+    return Heard(track, analysis, space.profile(analysis), service.space.place(analysis))
+
+
+def compare(service: Service, ours: Heard, theirs: Heard) -> browse.Comparison:
+    catalogue = service.catalogue
+    index = space.Index(catalogue.vectors, details=catalogue.details)
+    return browse.compare(service.space, catalogue, index, ours, theirs)
 
 
 async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Service) -> None:
     one, other = songs(service, "metal", 2)
     far = songs(service, "classical", 1)[0]
     pair = (heard(service, one), heard(service, other))
-    near = browse.compare(service.space, service.catalogue, *pair)
-    apart = browse.compare(service.space, service.catalogue, pair[0], heard(service, far))
+    near = compare(service, *pair)
+    apart = compare(service, pair[0], heard(service, far))
     assert near.alike > apart.alike
     assert near.match > apart.match
     for found in (near, apart):
@@ -279,10 +286,48 @@ async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Ser
 
 async def test_a_song_is_no_different_from_itself(service: Service) -> None:
     song = heard(service, songs(service, "disco", 1)[0])
-    found = browse.compare(service.space, service.catalogue, song, song)
+    found = compare(service, song, song)
     assert found.alike == pytest.approx(1, abs=1e-5)
     assert {difference.apart for difference in found.differences} == {0}
     assert all(feature.ours == feature.theirs for feature in found.features)
+
+
+async def test_a_comparison_says_what_a_recommendation_says() -> None:
+    """Half of the songs have a detail; what is compared may be in the catalogue or not."""
+    learned, starter = space.Space.load("full"), space.starter()
+    rng = np.random.default_rng(0)
+    known = []
+    for row, (track, analysis) in enumerate(zip(starter.tracks, starter.analyses, strict=True)):
+        embedding = rng.normal(size=N_EMBEDDING).astype(np.float32) if row % 2 else None
+        now = replace(analysis, embedding=embedding)
+        known.append(Heard(track, now, space.profile(now), learned.place(now)))
+    asked, stranger, *inside = known[1], known[0], *known[2:]
+    details = [song.place.detail for song in inside if song.place.detail is not None]
+    catalogue = Catalogue(
+        tuple(song.track for song in inside),
+        tuple(song.profile for song in inside),
+        np.stack([song.place.vector for song in inside]),
+        {
+            name: np.stack([song.place.facets[name] for song in inside])
+            for name in asked.place.facets
+        },
+        np.stack(details),
+    )
+    index = space.Index(catalogue.vectors, details=catalogue.details)
+    seed = Seed(asked.place, asked.track, asked.profile)
+    picks = Recommender(catalogue, (), index.alike).recommend(Request(seeds=(seed,), count=8)).picks
+    by_id = {song.track.id: song for song in known}
+    compared = [
+        browse.compare(learned, catalogue, index, asked, by_id[pick.track.id]) for pick in picks
+    ]
+    assert [found.match for found in compared] == [pick.match for pick in picks]
+    for pick, found in zip(picks, compared, strict=True):
+        assert abs(found.alike - sum(part for _, part in found.because)) < 0.1
+        copy = replace(by_id[pick.track.id], track=stranger.track)
+        strange = browse.compare(learned, catalogue, index, asked, copy)
+        assert abs(strange.match - pick.match) <= 1
+    same = browse.compare(learned, catalogue, index, asked, asked)
+    assert (round(same.alike, 4), same.match) == (1, 100)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +366,7 @@ async def listened(service: Service, tmp_path_factory: pytest.TempPathFactory) -
     """The service, after twelve of its songs were heard: six fast in A minor, six slow in C."""
     for number, genre in enumerate(("metal", "jazz")):
         for place, track in enumerate(songs(service, genre, 6)):
-            analysis, _ = heard(service, track)
+            analysis = heard(service, track).analysis
             rhythm = Rhythm(90.0 + 60 * number + place, 0.9, None, 0.9, (0.5, 1.0))
             harmony = Harmony(*(("A", "minor"), ("C", "major"))[number], 0.8, 0.0)
             analysis = replace(

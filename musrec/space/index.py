@@ -49,7 +49,7 @@ _STILL = 1.01
 
 _BLOCK = 65_536  # rows in double precision at a time
 
-_DETAIL = 2 / 3
+DETAIL = 2 / 3
 """Share of the detail in the likeness of two songs that have one: each view counts the same."""
 
 
@@ -211,7 +211,7 @@ class Index:
             detailed = self._detailed if rows is None else self._detailed[rows]
             whole = (self._details if rows is None else self._details[rows]) @ known[0]
             whole -= likeness
-            whole *= np.float32(_DETAIL) * detailed
+            whole *= np.float32(DETAIL) * detailed
             whole += likeness
         if scale is None:
             return _plainly_unlike(likeness if whole is None else whole, self.distance)
@@ -258,7 +258,7 @@ class Index:
         if details is None or not self._some.count:
             return _Scales(slope, intercept, slope, intercept)
         alone = np.concatenate([queries, np.zeros_like(details)], axis=1)
-        whole = np.concatenate([(1 - _DETAIL) * queries, _DETAIL * details], axis=1)
+        whole = np.concatenate([(1 - DETAIL) * queries, DETAIL * details], axis=1)
         vector_mean, vector_deviation = self._some.moments(alone)
         whole_mean, whole_deviation = self._some.moments(whole)
         # z = (vector_mean + vector_deviation * (l - whole_mean) / whole_deviation - mean)
