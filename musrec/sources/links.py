@@ -153,6 +153,17 @@ def _spotify_uri(parts: list[str]) -> Link | None:
     return _spotify([part.strip() for part in parts], urlsplit(""))
 
 
+_KINDS = {
+    "track": LinkKind.TRACK,
+    "album": LinkKind.ALBUM,
+    "playlist": LinkKind.PLAYLIST,
+    "artist": LinkKind.ARTIST,
+    "episode": LinkKind.PODCAST,
+    "show": LinkKind.PODCAST,
+}
+"""What Spotify and Deezer call things in an address."""
+
+
 def _spotify(path: list[str], _: SplitResult) -> Link | None:
     if path and re.fullmatch(r"intl-[A-Za-z]{2,3}(-[A-Za-z]{2,4})?", path[0]):
         path = path[1:]
@@ -162,14 +173,7 @@ def _spotify(path: list[str], _: SplitResult) -> Link | None:
         path = path[2:]
     if len(path) < 2 or not _SPOTIFY_ID.fullmatch(path[1]):
         return None
-    kind = {
-        "track": LinkKind.TRACK,
-        "album": LinkKind.ALBUM,
-        "playlist": LinkKind.PLAYLIST,
-        "artist": LinkKind.ARTIST,
-        "episode": LinkKind.PODCAST,
-        "show": LinkKind.PODCAST,
-    }.get(path[0])
+    kind = _KINDS.get(path[0])
     if kind is None:
         return None
     return Link("spotify", kind, path[1], f"https://open.spotify.com/{path[0]}/{path[1]}")
@@ -180,14 +184,7 @@ def _deezer(path: list[str], _: SplitResult) -> Link | None:
         path = path[1:]
     if len(path) < 2 or not _NUMBER.fullmatch(path[1]):
         return None
-    kind = {
-        "track": LinkKind.TRACK,
-        "album": LinkKind.ALBUM,
-        "playlist": LinkKind.PLAYLIST,
-        "artist": LinkKind.ARTIST,
-        "show": LinkKind.PODCAST,
-        "episode": LinkKind.PODCAST,
-    }.get(path[0])
+    kind = _KINDS.get(path[0])
     if kind is None:
         return None
     return Link("deezer", kind, path[1], f"https://www.deezer.com/{path[0]}/{path[1]}")

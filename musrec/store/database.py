@@ -631,15 +631,17 @@ class Store:
     ) -> None:
         """Remember that a reaction under a card is there, or no longer is."""
         row = {"message_id": message, "member_id": member, "kind": kind.value}
+        await self._note(card_thumbs, row, there=there)
+
+    async def _note(self, table: sa.Table, row: dict[str, Any], *, there: bool) -> None:
+        """Have a row of a member's in a table, once, or not at all."""
         async with self._write() as connection:
             if there:
-                await self._keep_member(connection, member, None)
-                await connection.execute(
-                    self._insert(card_thumbs).values(row).on_conflict_do_nothing()
-                )
+                await self._keep_member(connection, row["member_id"], None)
+                await connection.execute(self._insert(table).values(row).on_conflict_do_nothing())
             else:
-                same = sa.and_(*(card_thumbs.c[name] == value for name, value in row.items()))
-                await connection.execute(card_thumbs.delete().where(same))
+                same = sa.and_(*(table.c[name] == value for name, value in row.items()))
+                await connection.execute(table.delete().where(same))
 
     async def sweep_cards(self, answers_before: datetime, cards_before: datetime) -> None:
         """Forget answers and cards older than that."""
@@ -1010,15 +1012,7 @@ class Store:
     async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
         """Remember that a mixtape may be made from a member's likes, or no longer."""
         row = {"drop_id": drop, "member_id": member}
-        async with self._write() as connection:
-            if there:
-                await self._keep_member(connection, member, None)
-                await connection.execute(
-                    self._insert(mixtape_members).values(row).on_conflict_do_nothing()
-                )
-            else:
-                same = sa.and_(*(mixtape_members.c[name] == value for name, value in row.items()))
-                await connection.execute(mixtape_members.delete().where(same))
+        await self._note(mixtape_members, row, there=there)
 
     # Taste and playlists ---------------------------------------------------------------------
 
