@@ -50,7 +50,9 @@ class Ease:
     by_track : csr_matrix, shape (n, m)
         The same, transposed.
     content : FloatArray, shape (n, d)
-        Already weighted, in units of `scale`; d may be 0.
+        As it was given; d may be 0.
+    weight : FloatArray, shape (n,)
+        `share` in units of `scale`: what each row of `content` is multiplied by.
     scale : FloatArray, shape (n,)
         Root of each track's penalty: dividing columns by it leaves a system with penalty 1.
     share : float
@@ -75,6 +77,7 @@ class Ease:
     likes: csr_matrix
     by_track: csr_matrix
     content: FloatArray
+    weight: FloatArray
     scale: FloatArray
     share: float
     by_members: bool
@@ -112,9 +115,9 @@ class Ease:
         scale = scale.astype(np.float32)
         likes = _scaled(likes, 1 / scale)
         by_track = likes.T.tocsr()
-        weighted = np.zeros((n, 0), np.float32)
-        if content is not None:
-            weighted = np.nan_to_num(share * np.asarray(content, np.float32)) / scale[:, None]
+        content = np.zeros((n, 0), np.float32) if content is None else _finite(content)
+        weight = (share / scale).astype(np.float32)
+        weighted = content * weight[:, None]
         by_members = m + weighted.shape[1] <= n
         if by_members:
             cross = likes @ weighted
@@ -127,7 +130,8 @@ class Ease:
         bare = cls(
             likes,
             by_track,
-            weighted,
+            content,
+            weight,
             scale,
             share,
             by_members,
@@ -137,28 +141,29 @@ class Ease:
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
-            pull = bare._pull_of(rows)
+            pull = bare._pull_of(rows, weighted)
             self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
             self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
         lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
         return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
 
-    def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
+    def _pull_of(self, rows: NDArray[np.intp], weighted: FloatArray) -> FloatArray:
         """Return (len(rows), m + d): how far each track's like pulls on members and content."""
         m = self.likes.shape[0]
         if not self.by_members:  # P = (M'M + penalty I)^-1, pull = M P
             solved = self.inverse[rows]
-            return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
+            return np.hstack([(self.likes @ solved.T).T, solved @ weighted])
         return np.asarray(
-            self.by_track[rows] @ self.inverse[:m] + self.content[rows] @ self.inverse[m:]
+            self.by_track[rows] @ self.inverse[:m] + weighted[rows] @ self.inverse[m:]
         )
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
         if not self.by_members:
             solved = profiles @ self.inverse
-            return np.hstack([(self.likes @ solved.T).T, solved @ self.content])
-        seen = np.hstack([(profiles @ self.by_track).toarray(), profiles @ self.content])
+            return np.hstack([(self.likes @ solved.T).T, (solved * self.weight) @ self.content])
+        by_content = _scaled(profiles, self.weight) @ self.content
+        seen = np.hstack([(profiles @ self.by_track).toarray(), by_content])
         return np.asarray(seen @ self.inverse)
 
     def parts(
@@ -171,16 +176,19 @@ class Ease:
         m = self.likes.shape[0]
         profiles = _scaled(profiles, 1 / self.scale)
         pull = self._pull(profiles)
-        picked = slice(None) if rows is None else rows
-        own = profiles if rows is None else profiles[:, rows]
+        picked: slice | NDArray[np.intp] = slice(None)
+        by_track, content, own = self.by_track, self.content, profiles
+        if rows is not None:
+            by_track, content, own, picked = by_track[rows], content[rows], own[:, rows], rows
         at = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr)), own.indices
-        members = (self.by_track[picked] @ pull[:, :m].T).T
-        content = pull[:, m:] @ self.content[picked].T
-        members[at] -= own.data * self.self_members[picked][own.indices]
-        content[at] -= own.data * self.self_content[picked][own.indices]
-        members *= self.lift[picked]
-        content *= self.lift[picked]
-        return np.asarray(members, np.float32), np.asarray(content, np.float32)
+        by_members = (by_track @ pull[:, :m].T).T
+        by_content = pull[:, m:] @ content.T
+        by_content *= self.weight[picked]
+        by_members[at] -= own.data * self.self_members[picked][own.indices]
+        by_content[at] -= own.data * self.self_content[picked][own.indices]
+        by_members *= self.lift[picked]
+        by_content *= self.lift[picked]
+        return np.asarray(by_members, np.float32), np.asarray(by_content, np.float32)
 
     def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
         """Return what content (k, d) adds to tracks that the fit has not seen, (q, k)."""
@@ -354,6 +362,12 @@ def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
     if min(m + d, n) <= LARGEST_SOLVE:
         return Ease.fit(likes, content)
     return ItemNeighbours.fit(likes)
+
+
+def _finite(content: FloatArray) -> FloatArray:
+    """Return content as it is where all of it is finite, so that it is kept once."""
+    content = np.asarray(content, np.float32)
+    return content if np.isfinite(content).all() else np.nan_to_num(content)
 
 
 def _scaled(rows: csr_matrix, columns: NDArray[np.floating]) -> csr_matrix:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
@@ -158,25 +159,30 @@ class Standardised(NamedTuple):
     deviation: FloatArray
 
 
-def standardised(scores: FloatArray) -> Standardised:
+def standardised(scores: FloatArray, deviation: FloatArray | None = None) -> Standardised:
     """Return z-scores of each row of (q, n).
 
     What is not finite is not known, and gets 0: the mean. Scores that are all alike say nothing,
     and get 0 too.
+
+    Parameters
+    ----------
+    deviation : FloatArray, shape (q,), optional
+        What to divide by where it is not the deviation of the scores themselves.
     """
-    known = np.isfinite(scores)
-    if known.all():
-        mean, deviation = scores.mean(axis=1), scores.std(axis=1)
+    mean = scores.mean(axis=1)
+    if np.isfinite(mean).all():  # which it is not where any score is not
+        count: NDArray[np.integer] | int = scores.shape[1]
+        values = scores - mean[:, None]
     else:
+        known = np.isfinite(scores)
         count = np.maximum(known.sum(axis=1), 1)
         mean = np.where(known, scores, 0).sum(axis=1) / count
-        spread = np.where(known, scores - mean[:, None], 0)
-        deviation = np.sqrt((spread * spread).sum(axis=1) / count)
-    telling = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    deviation = np.where(telling, deviation, 0)
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=telling)
-    values = (scores - mean[:, None]) * scale[:, None]
-    values[~known] = 0
+        values = np.where(known, scores - mean[:, None], 0)
+    if deviation is None:
+        deviation = np.sqrt(np.vecdot(values, values) / count)
+        deviation = np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
+    values *= np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)[:, None]
     return Standardised(values.astype(np.float32, copy=False), deviation)
 
 
@@ -188,7 +194,18 @@ def signals(
     counts: FloatArray,
     reputation: FloatArray,
 ) -> dict[str, Standardised]:
-    """Return every signal but `sound`, each (q, n), for q members.
+    """Return every signal but `sound`, each (q, n), for q members: `personal` and `common`."""
+    shape = (profiles.shape[0], len(content))
+    return personal(model, profiles, likes, content) | {
+        name: Standardised(np.broadcast_to(each.values, shape), each.deviation)
+        for name, each in common(counts, reputation).items()
+    }
+
+
+def personal(
+    model: Ease | ItemNeighbours, profiles: csr_matrix, likes: csr_matrix, content: FloatArray
+) -> dict[str, Standardised]:
+    """Return the signals of `PERSONAL`, each (q, n), for q members.
 
     Parameters
     ----------
@@ -199,39 +216,35 @@ def signals(
     likes : csr_matrix, shape (q, n)
     content : FloatArray, shape (n, d)
         Of `voiced`.
+    """
+    members, learned = model.parts(profiles)
+    whole = standardised(members + learned).deviation
+    if missing := len(content) - members.shape[1]:
+        nobody = np.full((len(members), missing), np.nan, np.float32)
+        members = np.hstack([members, nobody])
+        learned = np.hstack([learned, model.unseen(profiles, content[-missing:])])
+    centres = np.asarray(likes @ content / np.maximum(abs(likes).sum(axis=1), 1e-9), np.float32)
+    return {
+        "members": standardised(members, whole),
+        "learned": standardised(learned, whole),
+        "nearness": standardised(centres @ content.T),
+    }
+
+
+def common(counts: FloatArray, reputation: FloatArray) -> dict[str, Standardised]:
+    """Return the signals that are the same for everybody, each (1, n).
+
+    Parameters
+    ----------
     counts : FloatArray, shape (n,)
         How many members like a track.
     reputation : FloatArray, shape (n,)
         0 to 1.
     """
-    n = len(content)
-    shape = (profiles.shape[0], n)
-    members, learned = model.parts(profiles)
-    if missing := n - members.shape[1]:
-        nobody = np.full((len(members), missing), np.nan, np.float32)
-        members = np.hstack([members, nobody])
-        learned = np.hstack([learned, model.unseen(profiles, content[-missing:])])
-    centres = likes @ content / np.maximum(abs(likes).sum(axis=1), 1e-9)
-    common = {"popularity": np.log1p(counts), "reputation": reputation}
-    whole = standardised(members + np.nan_to_num(learned)).deviation
     return {
-        "members": _centred(members, whole),
-        "learned": _centred(learned, whole),
-        "nearness": standardised(np.asarray(centres @ content.T, np.float32)),
-    } | {
-        name: Standardised(np.broadcast_to(each.values, shape), each.deviation)
-        for name, values in common.items()
-        for each in [standardised(values.astype(np.float32)[None])]
+        "popularity": standardised(np.log1p(counts)[None]),
+        "reputation": standardised(reputation[None]),
     }
-
-
-def _centred(part: FloatArray, deviation: FloatArray) -> Standardised:
-    """Return a part of a score with mean 0, in deviations (q,) of the whole score."""
-    known = np.isfinite(part)
-    mean = np.where(known, part, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    values = np.where(known, (part - mean[:, None]) * scale[:, None], 0)
-    return Standardised(values.astype(np.float32, copy=False), deviation)
 
 
 def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:

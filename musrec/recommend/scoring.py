@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -223,13 +223,10 @@ class Scoring:
             each = [self.songs.similarities(seed.place) for seed in self.seeds]
             known = np.mean(each, axis=0)[:n]
             self.similarity[: len(known)] = known
-        return {"sound": hybrid.standardised(self.similarity[None])} | hybrid.signals(
-            self.fitted.model,
-            self.profile,
-            self._taste(n),
-            self.songs.content,
-            np.pad(self.fitted.counts, (0, n - len(self.fitted.counts))),
-            self.songs.reputation,
+        return (
+            {"sound": hybrid.standardised(self.similarity[None])}
+            | hybrid.personal(self.fitted.model, self.profile, self._taste(n), self.songs.content)
+            | _common(self.songs, self.fitted)
         )
 
     def _taste(self, n: int) -> csr_matrix:
@@ -488,6 +485,14 @@ class Scoring:
         for name, part in zip(("members", "learned"), parts, strict=True):
             out[:, inside] += self.weights[name] * _over(part, self.signals[name])
         return out
+
+
+@lru_cache(maxsize=1)
+def _common(songs: Songs, fitted: Fitted) -> dict[str, hybrid.Standardised]:
+    """Return the signals that are the same for everybody, worked out once a fit."""
+    return hybrid.common(
+        np.pad(fitted.counts, (0, len(songs) - len(fitted.counts))), songs.reputation
+    )
 
 
 def _over(values: NDArray[np.floating], signal: hybrid.Standardised) -> NDArray[np.float64]:

@@ -26,9 +26,14 @@ FACET_PATIENCE = 8.0
 
 
 def unit(vectors: FloatArray) -> FloatArray:
-    """Return rows (n, d) at length 1; rows that are zero or not finite become zero."""
+    """Return rows (n, d) at length 1; rows that are zero or not finite become zero.
+
+    Rows that are all of length 1 already are returned as they are, to be kept once.
+    """
     vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if np.allclose(lengths, 1, rtol=0, atol=1e-6):
+        return vectors
     known = np.isfinite(lengths) & (lengths > 0)
     return np.where(known, vectors / np.where(known, lengths, 1), np.float32(0))
 
