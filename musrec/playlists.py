@@ -13,6 +13,7 @@ from typing import Literal
 
 from musrec.model import MusrecError, Pick, Track
 from musrec.recommend import variety
+from musrec.sites import pages
 
 MOST_PLAYLISTS = 100
 """A member's; more than anybody asked for, and few enough to be shown."""
@@ -39,9 +40,6 @@ FORMATS: Mapping[Format, str] = {
     "json": "JSON: everything, with links",
     "spotify": "Spotify: addresses to paste into a playlist of its desktop app",
 }
-
-# Where a song is best heard, first to last; any other provider comes after these.
-_PROVIDERS = ("spotify", "deezer", "itunes", "youtube", "soundcloud", "bandcamp")
 
 
 class PlaylistError(MusrecError):
@@ -211,10 +209,7 @@ def _json(name: str, tracks: Sequence[Track]) -> bytes:
 
 def link(track: Track) -> str | None:
     """Return the page where a song is best heard."""
-    order = {name: place for place, name in enumerate(_PROVIDERS)}
-    ranked = sorted(track.links.items(), key=lambda one: order.get(one[0], len(order)))
-    pages = (url for _, url in ranked if re.fullmatch(r"https?://[^\s\x00-\x1f]+", url))
-    return next(pages, None)
+    return next((page for _, page in pages(track) if re.fullmatch(r"[^\s\x00-\x1f]+", page)), None)
 
 
 def _spotify(track: Track) -> str | None:

@@ -6,27 +6,16 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from musrec.model import Profile, Track
+from musrec.sites import SITES, pages
 
 LONGEST_TITLE = 120
 """Characters; longer titles end in an ellipsis."""
 
 LONGEST_LINK = 200
 """Characters; ten songs with their links fit into one message."""
-
-# Where a song is best heard, first to last; any other provider comes after these.
-_PROVIDERS = ("spotify", "deezer", "itunes", "youtube", "soundcloud", "bandcamp")
-_NAMES = {
-    "spotify": "Spotify",
-    "deezer": "Deezer",
-    "itunes": "Apple Music",
-    "youtube": "YouTube",
-    "soundcloud": "SoundCloud",
-    "bandcamp": "Bandcamp",
-    "musicbrainz": "MusicBrainz",
-}
 
 _CALENDAR = """\
 en January February March April May June July August September October November December
@@ -86,14 +75,10 @@ def address(track: Track) -> str | None:
 
 def addresses(track: Track) -> list[tuple[str, str]]:
     """Return provider and page for every place where a track can be heard, best first."""
-    order = {name: position for position, name in enumerate(_PROVIDERS)}
-    ranked = sorted(track.links.items(), key=lambda link: order.get(link[0], len(order)))
     return [
-        (_NAMES.get(provider, provider.title()), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
-        for provider, url in ranked
+        (SITES.get(provider, provider.title()), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
+        for provider, url in pages(track)
         if len(url) <= LONGEST_LINK
-        and urlsplit(url).scheme in ("https", "http")
-        and urlsplit(url).hostname
     ]
 
 

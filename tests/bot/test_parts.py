@@ -18,8 +18,10 @@ from bot.app import PERMISSIONS, intents, invitation
 from bot.cards import layouts, words
 from bot.feedback.thumbs import kind_of
 from bot.recommend.answering import Wish
+from musrec import playlists
 from musrec.model import FeedbackKind, NotFound, Track
 from musrec.settings import Settings
+from musrec.sites import SITES
 
 
 def test_a_wish_survives_the_name_of_a_select() -> None:
@@ -93,8 +95,16 @@ def test_links_lead_only_to_pages_and_cannot_break_out() -> None:
     track = Track("x", "T", ("A",), links={"deezer": "https://a.example/b) [x](javascript:1"})
     ((_, page),) = words.addresses(track)
     assert not {")", "(", " ", "]"} & set(page)
-    for bad in ("javascript:alert(1)", "file:///etc/passwd", "https://"):
+    for bad in ("javascript:alert(1)", "file:///etc/passwd", "https://", "https://[::1/x"):
         assert words.addresses(Track("x", "T", links={"x": bad})) == []
+
+
+def test_a_song_leads_to_the_same_page_wherever_it_is_written() -> None:
+    links = {name: f"https://{name}.example/1" for name in ("unknown", *reversed(SITES))}
+    track = Track("x", "T", links=links)
+    names, pages = zip(*words.addresses(track), strict=True)
+    assert names == (*SITES.values(), "Unknown")
+    assert words.address(track) == playlists.link(track) == pages[0] == links["spotify"]
 
 
 def test_a_song_without_a_page_links_to_a_search_and_an_unknown_clip_to_nothing() -> None:
