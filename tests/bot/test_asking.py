@@ -6,8 +6,11 @@ import io
 import zipfile
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
+from musrec.audio.decode import decode
 from tests.bot.world import (
     World,
     featured,
@@ -216,6 +219,27 @@ async def test_find_similar_hears_the_clip_of_any_message(world: World, tunes: T
     assert "sounds like **Composed slow waltz in C**" in said(result.response)
 
 
+async def test_a_forwarded_clip_is_heard_like_one_that_was_sent(world: World, tunes: Tunes) -> None:
+    elsewhere = world.guild.create_text_channel("elsewhere")
+    sent = await world.bob.send(elsewhere, "my new song", attachments=[tunes[1]])
+    forwarded = await world.bob.forward(sent, world.channel)
+    assert not forwarded.attachments
+    result = await world.alice.context_menu(world.channel, "Find similar", forwarded)
+    assert "sounds like **Composed slow waltz in C**" in said(result.response)
+    assert is_card(result.response)
+
+
+async def test_a_forwarded_title_or_link_is_asked_for_by_its_text(world: World) -> None:
+    elsewhere = world.guild.create_text_channel("elsewhere")
+    sent = await world.bob.send(elsewhere, "hear this: https://open.spotify.com/track/0")
+    forwarded = await world.bob.forward(sent, world.channel)
+    result = await world.alice.context_menu(world.channel, "Find similar", forwarded)
+    assert "neither a clip nor a link" not in said(result.response)
+    talk = await world.bob.forward(await world.bob.send(elsewhere, "nice"), world.channel)
+    result = await world.alice.context_menu(world.channel, "Find similar", talk)
+    assert "neither a clip nor a link" in said(result.response)
+
+
 async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
     card = await world.ask(song=SONG)
     track = await world.service.store.track(featured(card))
@@ -240,6 +264,57 @@ async def test_a_clip_in_a_direct_message_is_answered(world: World, tunes: Tunes
     assert reply is not None
     assert is_card(reply)
     assert [str(reaction.emoji) for reaction in reply.reactions] == ["👍", "👎"]
+
+
+async def test_a_clip_forwarded_to_the_bot_is_answered(world: World, tunes: Tunes) -> None:
+    sent = await world.alice.send(world.channel, "", attachments=[tunes[0]])
+    room = world.alice.user.dm_channel
+    stored = world.env.backend.create_message(
+        room.id,
+        world.alice.id,
+        reference={"type": 1, "channel_id": str(world.channel.id), "message_id": str(sent.id)},
+    )
+    await world.env.settle()
+    assert room.last_message.id != stored.id
+    assert "sounds like **Composed waltz in C**" in said(room.last_message)
+
+
+def _video(sound: bytes | None) -> bytes:
+    """An mp4 with a picture, and with ten seconds of sound or none."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        picture = container.add_stream("mpeg4", rate=1)
+        picture.width = picture.height = 64
+        aac = container.add_stream("aac", rate=22_050, layout="mono") if sound else None
+        for shade in range(10):
+            grey = np.full((64, 64, 3), 20 * shade, np.uint8)
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(picture.encode(None))
+        if sound and aac:
+            y = decode(sound, seconds=10).y
+            frame = av.AudioFrame.from_ndarray(y[None], format="fltp", layout="mono")
+            frame.sample_rate = 22_050
+            resampler = av.AudioResampler(aac.format.name, "mono", 22_050, aac.frame_size)
+            for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+                container.mux(aac.encode(part))
+    return out.getvalue()
+
+
+@pytest.mark.discord_settings(message_content=True)
+async def test_a_video_in_chat_is_heard_for_its_sound(world: World, tunes: Tunes) -> None:
+    panel = await world.guild_owner().slash(world.channel, "setup")
+    await world.guild_owner().select(
+        panel.response.message, [world.channel], custom_id="setup:channels"
+    )
+    await world.alice.send(world.channel, "", attachments=[("gig.mp4", _video(tunes[2][1]))])
+    card = world.channel.last_message
+    assert is_card(card)
+    assert "sounds like **Gig**" in said(card)
+
+    await world.alice.send(world.channel, "", attachments=[("silent.mp4", _video(None))])
+    answer = world.channel.last_message
+    assert not is_card(answer)
+    assert "no sound track" in said(answer)
 
 
 async def test_a_clip_with_a_mention_is_answered_without_any_privileged_intent(

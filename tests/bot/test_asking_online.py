@@ -1,0 +1,80 @@
+"""Asking where songs are found and heard on the way, by services that stand on 127.0.0.1 here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from discord import ui
+
+from bot.app import Bot
+from bot.recommend import answering
+from bot.recommend.answering import Question, Slate
+from musrec.demo import write_tunes
+from musrec.service import Service
+from musrec.settings import Settings
+from tests.bot.world import text_of
+from tests.sources.loopback import serving, stock
+
+SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
+
+
+def slate_on(written: list[str]) -> Slate:
+    """A slate that keeps every text that is written on it."""
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
+        written.append(text_of(view.to_components()))
+
+    return Slate(put, private=True, reactions=False)
+
+
+async def test_what_is_being_done_is_said_until_the_card_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "EVERY", 0.0)  # every line, however fast they come
+    write_tunes(tmp_path / "tunes")
+    settings = Settings.model_validate(
+        {
+            "paths": {"data": tmp_path / "data"},
+            "catalogue": {"starter": False},
+            "workers": {"count": 1},
+        }
+    )
+    asked = "one more time daft punk"
+    written: list[str] = []
+    async with serving() as server:
+        stock(server, related=1, tops=2)
+        clips = sorted((tmp_path / "tunes").iterdir())
+        for path, clip in zip((SONG, CANDIDATE, SECOND), clips, strict=False):
+            server.raw(path, clip.read_bytes(), kind="audio/mpeg")
+        async with Service.open(settings, endpoints=server.endpoints()) as service:
+            question = Question(1, text=asked)
+            await answering.answer(Bot(settings, service), slate_on(written), question)
+
+    *working, card = [re.sub(r"^\W+", "", text) for text in written]
+    assert "match" in card, "nothing is written over the card"
+    assert "sounds like [**One More Time**]" in card
+    assert working[0] == f"Looking for {asked}…"
+    assert working[1].startswith("Listening to [**One More Time**]")
+    assert working[2] == "Choosing songs…"
+    counted = [re.fullmatch(r"Heard (\d+) of (\d+) songs…", line) for line in working[3:]]
+    assert counted
+    assert all(counted), working
+    done = [(int(found[1]), int(found[2])) for found in counted if found]
+    assert [number for number, _ in done] == list(range(1, len(done) + 1))
+    assert len({of for _, of in done}) == 1
+    assert len(done) <= done[0][1], "fewer where the time is up"
+
+
+async def test_lines_come_no_faster_than_discord_takes_them() -> None:
+    written: list[str] = []
+    slate = slate_on(written)
+    for number in range(1, 6):
+        slate.counted(number, 5)
+    await slate.settled()
+    (line,) = written
+    assert "Heard 1 of 5 songs…" in line
