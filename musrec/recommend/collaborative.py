@@ -172,28 +172,60 @@ class Ease:
         """Return what members and what content add to the scores, each (q, n) or (q, len(rows)).
 
         Their sum is the score of EASE.
+
+        Parameters
+        ----------
+        rows : array of int, optional
+            Of tracks, ascending.
         """
-        m = self.likes.shape[0]
         profiles = _scaled(profiles, 1 / self.scale)
         pull = self._pull(profiles)
-        picked: slice | NDArray[np.intp] = slice(None)
-        by_track, content, own = self.by_track, self.content, profiles
-        if rows is not None:
-            by_track, content, own, picked = by_track[rows], content[rows], own[:, rows], rows
-        at = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr)), own.indices
-        by_members = (by_track @ pull[:, :m].T).T
-        by_content = pull[:, m:] @ content.T
-        by_content *= self.weight[picked]
-        by_members[at] -= own.data * self.self_members[picked][own.indices]
-        by_content[at] -= own.data * self.self_content[picked][own.indices]
-        by_members *= self.lift[picked]
-        by_content *= self.lift[picked]
-        return np.asarray(by_members, np.float32), np.asarray(by_content, np.float32)
+        content = self.content if rows is None else self.content[rows]
+        by_content = pull[:, self.likes.shape[0] :] @ content.T
+        return self._lifted(profiles, pull, by_content, rows)
 
-    def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
-        """Return what content (k, d) adds to tracks that the fit has not seen, (q, k)."""
-        pull = self._pull(_scaled(profiles, 1 / self.scale))[:, self.likes.shape[0] :]
-        return np.asarray(pull @ (self.share * content).T, np.float32)
+    def signals(
+        self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return `parts` on a catalogue (n', d), and the nearness of centres (q, d) to it.
+
+        Each (q, n'). The fit knows the first rows; what members add to the others is NaN.
+        """
+        m, n = self.likes.shape
+        profiles = _scaled(profiles, 1 / self.scale)
+        pull = self._pull(profiles)
+        by_content, nearness = _products(content, pull[:, m:], centres)
+        members, learned = self._lifted(profiles, pull, by_content[:, :n])
+        if len(content) > n:
+            unseen = self.share * by_content[:, n:]
+            members = np.hstack([members, np.full_like(unseen, np.nan)])
+            learned = np.hstack([learned, unseen])
+        return members, learned, nearness
+
+    def _lifted(
+        self,
+        profiles: csr_matrix,
+        pull: FloatArray,
+        by_content: FloatArray,
+        rows: NDArray[np.intp] | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return parts of scores from a pull and its product with content, less a track's own."""
+        at = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr)), profiles.indices
+        own, by_track = profiles.data, self.by_track
+        picked: slice | NDArray[np.intp] = slice(None)
+        if rows is not None:
+            picked, by_track = rows, by_track[rows]
+            place = np.minimum(np.searchsorted(rows, at[1]), len(rows) - 1)
+            found = rows[place] == at[1]
+            at, own = (at[0][found], place[found]), own[found]
+        by_members = (by_track @ pull[:, : self.likes.shape[0]].T).T
+        by_content *= self.weight[picked]
+        by_members[at] -= own * self.self_members[picked][at[1]]
+        by_content[at] -= own * self.self_content[picked][at[1]]
+        lift = self.lift[picked]
+        by_members *= lift
+        by_content *= lift
+        return np.asarray(by_members, np.float32), np.asarray(by_content, np.float32)
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes."""
@@ -240,9 +272,14 @@ class ItemNeighbours:
         members = (scored if rows is None else scored[:, rows]).toarray()
         return members, np.zeros_like(members)
 
-    def unseen(self, profiles: csr_matrix, content: FloatArray) -> FloatArray:
-        """Return (q, k): nothing is known of tracks that the fit has not seen."""
-        return np.full((profiles.shape[0], len(content)), np.nan, np.float32)
+    def signals(
+        self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return what `Ease.signals` does; nothing is known of tracks the fit has not seen."""
+        members, learned = self.parts(profiles)
+        unseen = np.full((len(members), len(content) - members.shape[1]), np.nan, np.float32)
+        (nearness,) = _products(content, centres)
+        return np.hstack([members, unseen]), np.hstack([learned, unseen]), nearness
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes."""
@@ -362,6 +399,21 @@ def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
     if min(m + d, n) <= LARGEST_SOLVE:
         return Ease.fit(likes, content)
     return ItemNeighbours.fit(likes)
+
+
+def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
+    """Return (q, n) products of each of some queries (q, d) with content (n, d).
+
+    Single queries go together from block to block: content is read from memory only once.
+    """
+    if any(len(each) != 1 for each in queries):
+        return [each @ content.T for each in queries]
+    products = [np.empty((len(each), len(content)), np.float32) for each in queries]
+    for start in range(0, len(content), _CHUNK):
+        block = slice(start, start + _CHUNK)
+        for each, out in zip(queries, products, strict=True):
+            np.matmul(content[block], each[0], out=out[0, block])
+    return products
 
 
 def _finite(content: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import log1p
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Evidence:
 
     def features(self) -> tuple[float, float, float]:
         """Return 1 and the two counts on a logarithmic scale: 1.0 is a thousand."""
-        return 1.0, np.log1p(self.members) / np.log(1001), np.log1p(self.liked) / np.log(1001)
+        return 1.0, log1p(self.members) / log1p(1000), log1p(self.liked) / log1p(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +218,13 @@ def personal(
     content : FloatArray, shape (n, d)
         Of `voiced`.
     """
-    members, learned = model.parts(profiles)
-    whole = standardised(members + learned).deviation
-    if missing := len(content) - members.shape[1]:
-        nobody = np.full((len(members), missing), np.nan, np.float32)
-        members = np.hstack([members, nobody])
-        learned = np.hstack([learned, model.unseen(profiles, content[-missing:])])
     centres = np.asarray(likes @ content / np.maximum(abs(likes).sum(axis=1), 1e-9), np.float32)
+    members, learned, nearness = model.signals(profiles, content, centres)
+    whole = standardised(members + learned).deviation
     return {
         "members": standardised(members, whole),
         "learned": standardised(learned, whole),
-        "nearness": standardised(centres @ content.T),
+        "nearness": standardised(nearness),
     }
 
 

@@ -300,14 +300,15 @@ class Recommender:
         fresh = keep.copy()
         fresh[liked.rows[liked.weights >= KNOWN]] = False
         fresh[heard.rows[heard.weights > now - HEARD_HALF_LIFE * DAY]] = False
-        if fresh.sum() >= min(request.count, keep.sum()):
+        left, fitting = int(np.count_nonzero(fresh)), int(np.count_nonzero(keep))
+        if left >= min(request.count, fitting):
             return np.flatnonzero(fresh), []
-        left = int(fresh.sum())
-        known = int(keep.sum()) - left
         what = (
             "Nothing that fits is new to you" if not left else f"Only {left} songs are new to you"
         )
-        return np.flatnonzero(keep), [f"{what}, so {known} that you know may be among these."]
+        return np.flatnonzero(keep), [
+            f"{what}, so {fitting - left} that you know may be among these."
+        ]
 
     def _hidden(self, songs: Songs, request: Request, history: History) -> NDArray[np.bool_]:
         constraints = request.constraints

@@ -92,6 +92,8 @@ class Songs:
     recordings: tuple[str, ...]
     by_artist: dict[str, list[int]]
     by_recording: dict[str, list[int]]
+    artist_numbers: NDArray[np.int32]
+    recording_numbers: NDArray[np.int32]
     sample: NDArray[np.intp]
     usual: dict[str, float]
 
@@ -108,6 +110,7 @@ class Songs:
         reputation = np.clip(np.nan_to_num(np.array(popularity, np.float32)), 0, 1)
         artists = tuple(map(variety.main_artist, catalogue.tracks))
         recordings = tuple(map(variety.recording, catalogue.tracks))
+        by_artist, by_recording = variety.rows_by_name(artists), variety.rows_by_name(recordings)
         return cls(
             catalogue,
             similarities,
@@ -118,8 +121,10 @@ class Songs:
             {name: taste.unit(rows) for name, rows in catalogue.facets.items()} if n else {},
             artists,
             recordings,
-            variety.rows_by_name(artists),
-            variety.rows_by_name(recordings),
+            by_artist,
+            by_recording,
+            variety.numbered(by_artist, n),
+            variety.numbered(by_recording, n),
             np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
             usual,
         )
@@ -311,8 +316,8 @@ class Scoring:
         return variety.pick_varied(
             self.total,
             songs.vectors[self.rows],
-            [songs.artists[row] for row in self.rows],
-            [songs.recordings[row] for row in self.rows],
+            songs.artist_numbers[self.rows],
+            songs.recording_numbers[self.rows],
             count=count,
             variety=VARIETY * (1 + self.adventurous) * self._lead(),
             per_artist=None if same_artist else 1,
@@ -351,19 +356,19 @@ class Scoring:
 
     def rank(self, at: int, score: float | None = None) -> int:
         """Return a candidate's place from 1, with its own or another score, before variety."""
-        others = np.delete(self.total, at)
-        return 1 + int((others > (self.total[at] if score is None else score)).sum())
+        score = self.total[at] if score is None else score
+        return 1 + int(np.count_nonzero(self.total > score)) - int(self.total[at] > score)
 
     def _match(self, at: int) -> int:
         row = self.rows[at]
         if np.isfinite(self.similarity[row]):
-            less = np.nanmean(self.similarity < self.similarity[row])
+            alike = self.similarity
         elif self.liked.rows.size:
-            near = self.signals["nearness"].values[0]
-            less = np.mean(near < near[row])
+            alike = self.signals["nearness"].values[0]
         else:
-            less = 0.0
-        return int(100 * float(less))  # rounded down: nothing is closer than all there is
+            return 0
+        less = np.count_nonzero(alike < alike[row])
+        return int(100 * (less / len(alike)))  # rounded down: nothing is closer than all there is
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
         """Return the one or two terms to speak of: the largest ones the rank hangs on."""
@@ -387,22 +392,30 @@ class Scoring:
 
     def _members_because(self, track: Track, row: int) -> str:
         model = self.fitted.model
-        if row >= model.likes.shape[1]:
+        if row >= self.columns:
             return ""
-        likers = model.by_track[row].indices
-        likers = np.array([u for u in likers if self.fitted.members[u] != self.member], np.intp)
-        theirs = model.likes[likers]
-        columns = model.likes.shape[1]
-        for liked, own in ((self.liked.rows, True), (self.asked, False)):
-            inside = liked[liked < columns]
-            common = theirs[:, inside]
-            supporters = int((common.getnnz(axis=1) > 0).sum())
+        by_track = model.by_track
+        likers = by_track.indices[by_track.indptr[row] : by_track.indptr[row + 1]]
+        likes_it = np.zeros(by_track.shape[1], bool)
+        likes_it[[u for u in likers.tolist() if self.fitted.members[u] != self.member]] = True
+        for fans, own in zip(self._fans, (True, False), strict=True):
+            common = likes_it[fans.indices]
+            supporters = len(np.unique(fans.indices[common]))
             if supporters and own:
-                shared = int((common.getnnz(axis=0) > 0).sum())
-                return explain.members_evidence(track, supporters, shared)
+                rows = np.repeat(np.arange(fans.shape[0]), np.diff(fans.indptr))
+                return explain.members_evidence(track, supporters, len(np.unique(rows[common])))
             if supporters:
                 return explain.asked_evidence(self._asked(), supporters)
         return ""
+
+    @cached_property
+    def _fans(self) -> tuple[csr_matrix, csr_matrix]:
+        """Who likes each song that the member likes, and each that was asked about."""
+        own, asked = (
+            self.fitted.model.by_track[rows[rows < self.columns]]
+            for rows in (self.liked.rows, self.asked)
+        )
+        return own, asked
 
     def _taste_because(self, track: Track, at: int) -> str:
         tracks = self.songs.catalogue.tracks
@@ -447,7 +460,7 @@ class Scoring:
         if causes[0] in {"members", "taste"} and self.gains.size:
             like = int(self.gains[:, at].argmax())
             without = self.total - self.gains[like]
-            place = 1 + int((np.delete(without, at) > without[at]).sum())
+            place = 1 + int(np.count_nonzero(without > without[at]))
             if place > rank:
                 track = self.songs.catalogue.tracks[self._causing.rows[like]]
                 return explain.Cause(

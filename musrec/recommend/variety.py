@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -79,8 +79,8 @@ def recording(track: Track) -> str:
 def pick_varied(
     scores: FloatArray,
     vectors: FloatArray,
-    artists: Sequence[str],
-    recordings: Sequence[str],
+    artists: Sequence[str] | NDArray[np.integer],
+    recordings: Sequence[str] | NDArray[np.integer],
     *,
     count: int,
     variety: float,
@@ -97,7 +97,8 @@ def pick_varied(
     scores : (r,)
     vectors : (r, d), unit length
     artists, recordings : length r
-        Plain names; "" is an unknown artist, of whom any number may be chosen.
+        Plain names, or numbers as `numbered` gives them; "" or 0 is an unknown artist, of whom any
+        number may be chosen.
     variety : float
         What full likeness to all `count` - 1 others would take off a score.
     per_artist : int or None
@@ -123,8 +124,8 @@ def pick_varied(
     each = variety / max(count - 1, 1)
     likeness, closest = np.zeros((2, len(scores)), np.float32)
     source = np.full(len(scores), -1)
-    songs_of: dict[str, int] = {}
-    artist_of, recording_of = np.array(artists, object), np.array(recordings, object)
+    songs_of: dict[str | int, int] = {}
+    artist_of, recording_of = np.asarray(artists), np.asarray(recordings)
     while len(chosen) < count and alive.any():
         marginal = np.where(alive, scores - each * likeness, -np.inf)
         best = int(np.argmax(marginal))
@@ -132,8 +133,8 @@ def pick_varied(
         unlike.append(int(source[best]))
         chosen.append(best)
         alive[best] = False
-        alive &= recording_of != recordings[best]
-        artist = artists[best]
+        alive &= recording_of != recording_of[best]
+        artist = artist_of[best]
         songs_of[artist] = songs_of.get(artist, 0) + 1
         if artist and per_artist is not None and songs_of[artist] >= per_artist:
             alive &= artist_of != artist
@@ -150,6 +151,14 @@ def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
     for row, name in enumerate(names):
         members.setdefault(name, []).append(row)
     return members
+
+
+def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
+    """Return a number for the name of each of n rows, from 1; 0 for those called ""."""
+    numbers = np.zeros(n, np.int32)
+    for number, (name, at) in enumerate(rows.items(), 1):
+        numbers[at] = number if name else 0
+    return numbers
 
 
 def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:

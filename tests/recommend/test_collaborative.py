@@ -108,5 +108,12 @@ def test_a_track_newer_than_the_fit_is_scored_by_its_sound():
     content = np.repeat(centres, 10, axis=0) + 0.1 * rng.normal(size=(20, 6)).astype(np.float32)
     likes = csr_matrix((rng.random((12, 20)) < np.repeat([0.5, 0.1], 10)).astype(np.float32))
     newcomer = csr_matrix(np.eye(1, 20, 3, dtype=np.float32))
-    alike, unlike = Ease.fit(likes, content).unseen(newcomer, centres)[0]
-    assert alike > unlike
+    model = Ease.fit(likes, content)
+    grown = np.vstack([content, centres])
+    members, learned, nearness = model.signals(newcomer, grown, centres[:1])
+    np.testing.assert_allclose(
+        np.hstack([members[:, :20], learned[:, :20]]), np.hstack(model.parts(newcomer)), atol=1e-5
+    )
+    assert np.isnan(members[0, 20:]).all()
+    assert learned[0, 20] > learned[0, 21]
+    np.testing.assert_allclose(nearness[0], grown @ centres[0], atol=1e-5)
