@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOST_AXES = 8
 MOST_GENRES = 6
 
+FARTHER = 40.0
+"""Pixels by which the name of a group moves away to hide a hundredth less of all songs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taste:
@@ -162,7 +165,7 @@ def catalogue_map(
         canvas.text((WIDTH - MARGIN, 104), words, 24, anchor="right")
         said += f" {words}, ringed."
     sizes = [int((clusters == cluster).sum()) for cluster in range(len(names))]
-    _name_clusters(canvas, area, place, clusters, names, place[mine])
+    _name_clusters(canvas, area, place, clusters, names, mine)
     groups = "; ".join(
         f"{names[cluster]} ({sizes[cluster]}"
         + (f", {int((mine & (clusters == cluster)).sum())} yours)" if mine.any() else ")")
@@ -319,10 +322,18 @@ def _name_clusters(
     place: FloatArray,
     clusters: NDArray[np.integer],
     names: Sequence[str],
-    spared: FloatArray,
+    mine: NDArray[np.bool_],
 ) -> None:
-    """Write each name on a plate near the middle of its cluster, beside others and `spared`."""
+    """Write each name on a plate near the middle of its cluster, where it hides least.
+
+    Names stand apart from each other. Songs that are the member's count as much as three others,
+    and a place farther from the middle has to be worth it.
+    """
     look = canvas.look
+    # Of very many songs, some tell well enough where it is crowded.
+    step = -(-len(place) // 2000)
+    hidden = np.concatenate([place[::step], *[place[mine][::step]] * 2])
+    worth = 100 * FARTHER / len(place[::step])
     taken: list[Box] = []
     order = sorted(range(len(names)), key=lambda cluster: -int((clusters == cluster).sum()))
     for cluster in order:
@@ -334,20 +345,23 @@ def _name_clusters(
         half = round(lettering.measure(text, 22, "bold") / 2) + 26
         x = min(max(x, area.left + half + 8), area.right - half - 8)
         y = min(max(y, area.top + 30), area.bottom - 30)
-        shifts = [
-            Box(round(x) - half, round(y) + shift - 19, round(x) + half, round(y) + shift + 19)
-            for shift in sorted(range(-220, 221, 22), key=abs)
+        boxes = [
+            (Box(left - half, top - 19, left + half, top + 19), math.hypot(left - x, top - y))
+            for left in range(round(x) - 264, round(x) + 265, 44)
+            for top in range(round(y) - 220, round(y) + 221, 22)
         ]
         free = [
-            box
-            for box in shifts
-            if area.top < box.top
+            (box, away)
+            for box, away in boxes
+            if area.left < box.left
+            and area.top < box.top
+            and box.right < area.right
             and box.bottom < area.bottom
             and not any(_overlap(box, other) for other in taken)
         ]
         if not free:
             continue
-        plate = min(free[:9], key=lambda box: _covered(box, spared))
+        plate, _ = min(free, key=lambda found: worth * _covered(found[0], hidden) + found[1])
         taken.append(plate)
         canvas.rounded(plate, look.background, 19)
         canvas.dot((plate.left + 20, plate.top + 19), 7, look.series[cluster % 8])

@@ -9,8 +9,8 @@ import pytest
 from drawn import brightness, hear, pixels, song, tone, tune
 
 from musrec.pictures.comparisons import Difference, Row, compare, gallery
-from musrec.pictures.draw import LOOKS
-from musrec.pictures.portraits import Taste, catalogue_map, taste
+from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box
+from musrec.pictures.portraits import Taste, _spread, catalogue_map, taste
 
 DARK = LOOKS["dark"]
 
@@ -75,6 +75,20 @@ def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked():
     assert len(ring) > 20
     assert ring[:, 1].min() > 900
     assert "wild (3, 1 yours); calm (2, 0 yours)" in picture.alt
+
+
+@pytest.mark.parametrize("count", [1, 3, 14, 40])
+def test_on_a_map_of_few_songs_no_name_hides_a_song(count):
+    rng = np.random.default_rng(count)
+    points = rng.normal(size=(count, 2)).astype(np.float32)
+    clusters = np.arange(count) % 3
+    names = ["slow piano classical", "loud & fast metal", "club beats"][: min(count, 3)]
+    image = pixels(catalogue_map(points, clusters, names, np.arange(count) % 5 == 0))
+    area = Box(MARGIN, 130, WIDTH - MARGIN, 940 - MARGIN)
+    plate = np.array(DARK.background)
+    for x, y in np.rint(_spread(points, area)).astype(int):
+        around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3)
+        assert (np.abs(around - plate).max(axis=1) > 40).all(), (x, y)
 
 
 @pytest.mark.parametrize("count", [0, 1, 20_000])
