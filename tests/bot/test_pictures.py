@@ -90,9 +90,24 @@ async def tastes(room: World) -> dict[str, Any]:
     shown["playlist"] = listed.response.message
     await alice.slash(channel, "drops on", day="Friday", hour=18, place="this channel", size=3)
     await alice.slash(channel, "drops now")
-    public = [m for m in channel.history(viewer=alice) if not m.flags.ephemeral]
-    [start] = [place for place, m in enumerate(public) if "your weekly drop" in said(m)]
-    return shown | {"drop-opening": public[start], "drop": public[start + 1]}
+    opening, first, *_ = posted_from(room, "your weekly drop")
+    shown |= {"drop-opening": opening, "drop": first}
+    owner = room.guild_owner()
+    await owner.slash(channel, "mixtape on", day="Friday", hour=18, size=3)
+    mixtape = await service.store.mixtape_of(str(room.guild.id))
+    assert mixtape is not None
+    for who in (alice, bob):
+        await service.store.join_mixtape(mixtape.id, str(who.id), there=True)
+    await owner.slash(channel, "mixtape now")
+    opening, first, *_ = posted_from(room, "This week's mixtape")
+    return shown | {"mixtape-opening": opening, "mixtape": first}
+
+
+def posted_from(room: World, words: str) -> list[Any]:
+    """What everybody sees in the channel, from the message on that says this."""
+    public = [m for m in room.channel.history(viewer=room.alice) if not m.flags.ephemeral]
+    [start] = [place for place, message in enumerate(public) if words in said(message)]
+    return public[start:]
 
 
 def small(picture: Path) -> None:
