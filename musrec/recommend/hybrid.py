@@ -218,7 +218,9 @@ def personal(
     content : FloatArray, shape (n, d)
         Of `voiced`.
     """
-    centres = np.asarray(likes @ content / np.maximum(abs(likes).sum(axis=1), 1e-9), np.float32)
+    owner = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
+    total = np.bincount(owner, np.abs(likes.data), likes.shape[0])
+    centres = np.asarray(likes @ content / np.maximum(total, 1e-9)[:, None], np.float32)
     members, learned, nearness = model.signals(profiles, content, centres)
     whole = standardised(members + learned).deviation
     return {

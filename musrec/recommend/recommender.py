@@ -226,10 +226,10 @@ class Recommender:
         history = self._ledger.of(request.member)
         liked, disliked = self._opinions(songs, history, now)
         seeds = tuple(s for s in request.seeds if np.isfinite(s.place.vector).all())
-        rows, notes = self._candidates(songs, request, history, liked, now)
+        candidates, notes = self._candidates(songs, request, history, liked, now)
         if len(seeds) < len(request.seeds):
             notes.append("The sound of the song asked about could not be used: it is not known.")
-        if not len(rows):
+        if not candidates.any():
             return None, notes, "balanced"
         adventurous = float(np.clip(request.adventurous, 0, 1))
         if not request.seeds and request.member is not None:
@@ -240,7 +240,7 @@ class Recommender:
             fitted,
             self.blend,
             seeds,
-            rows,
+            candidates,
             member=request.member,
             liked=liked,
             disliked=disliked,
@@ -285,30 +285,28 @@ class Recommender:
 
     def _candidates(
         self, songs: Songs, request: Request, history: History, liked: Likes, now: float
-    ) -> tuple[NDArray[np.intp], list[str]]:
-        """Return the rows that may be picked, and notes; at least one note where there are none."""
+    ) -> tuple[NDArray[np.bool_], list[str]]:
+        """Return (n,) which rows may be picked, and notes; at least one note where none may."""
         constraints = request.constraints
         keep, reasons = variety.allowed(songs.catalogue, constraints)
         if reasons or not keep.any():
-            return np.empty(0, np.intp), [f"Nothing fits: {'; '.join(reasons)}."]
+            return np.zeros(len(songs), bool), [f"Nothing fits: {'; '.join(reasons)}."]
         hidden = self._hidden(songs, request, history)
         keep &= ~hidden
         if not keep.any():
             why = "the song asked about or its artist, has your thumb down, or came to you lately"
-            return np.empty(0, np.intp), [f"Everything that fits is {why}."]
+            return np.zeros(len(songs), bool), [f"Everything that fits is {why}."]
         heard = self._last_heard(songs, history)
         fresh = keep.copy()
         fresh[liked.rows[liked.weights >= KNOWN]] = False
         fresh[heard.rows[heard.weights > now - HEARD_HALF_LIFE * DAY]] = False
         left, fitting = int(np.count_nonzero(fresh)), int(np.count_nonzero(keep))
         if left >= min(request.count, fitting):
-            return np.flatnonzero(fresh), []
+            return fresh, []
         what = (
             "Nothing that fits is new to you" if not left else f"Only {left} songs are new to you"
         )
-        return np.flatnonzero(keep), [
-            f"{what}, so {fitting - left} that you know may be among these."
-        ]
+        return keep, [f"{what}, so {fitting - left} that you know may be among these."]
 
     def _hidden(self, songs: Songs, request: Request, history: History) -> NDArray[np.bool_]:
         constraints = request.constraints

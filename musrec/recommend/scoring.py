@@ -191,7 +191,7 @@ class Scoring:
         fitted: Fitted,
         blend: hybrid.Blend,
         seeds: Sequence[Seed],
-        rows: NDArray[np.intp],
+        candidates: NDArray[np.bool_],
         *,
         member: str | None,
         liked: Likes,
@@ -214,7 +214,7 @@ class Scoring:
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
         self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)
         self.signals = self._signals()
-        self.rows = self._shortlist(rows)
+        self.rows = self._shortlist(candidates)
         self.terms = self._terms()
         self.total = np.sum(list(self.terms.values()), axis=0)
 
@@ -226,7 +226,7 @@ class Scoring:
         self.similarity = np.full(n, np.nan, np.float32)
         if self.seeds:
             each = [self.songs.similarities(seed.place) for seed in self.seeds]
-            known = np.mean(each, axis=0)[:n]
+            known = (np.mean(each, axis=0) if len(each) > 1 else each[0])[:n]
             self.similarity[: len(known)] = known
         return (
             {"sound": hybrid.standardised(self.similarity[None])}
@@ -242,14 +242,16 @@ class Scoring:
         against = self.disliked.weights * (-DISLIKE_PULL)
         return _row(rows, np.concatenate([self.liked.weights, against]), n)
 
-    def _shortlist(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        if len(rows) <= SHORTLIST:
-            return rows
+    def _shortlist(self, candidates: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
+        if np.count_nonzero(candidates) <= SHORTLIST:
+            return np.flatnonzero(candidates)
         score = np.zeros(len(self.songs), np.float32)
         for name, weight in self.weights.items():
             if weight:
                 score += weight * self.signals[name].values[0]
-        return np.sort(rows[np.argpartition(-score[rows], SHORTLIST)[:SHORTLIST]])
+        score[~candidates] = -np.inf
+        return np.sort(np.argpartition(-score, SHORTLIST)[:SHORTLIST])
 
     def _terms(self) -> dict[str, NDArray[np.float64]]:
         rows = self.rows
@@ -260,10 +262,15 @@ class Scoring:
         terms["taste"] += FACET_FORCE * self._facets()
         terms["taste"] -= DISLIKE_FORCE * self.unwelcome.max(axis=1, initial=0.0)
         age = np.maximum(self.now - self.heard.weights, 0) / (HEARD_HALF_LIFE * DAY)
-        penalty = np.zeros(len(self.songs))
+        penalty = np.zeros(len(self.songs), np.float32)
         penalty[self.heard.rows] = -HEARD * np.exp2(-age)
-        terms["freshness"] = penalty[rows]
+        terms["freshness"] = penalty[rows].astype(np.float64)
         return terms
+
+    @cached_property
+    def vectors(self) -> FloatArray:
+        """(r, d): those of the shortlist, side by side in memory."""
+        return self.songs.vectors[self.rows]
 
     @cached_property
     def unwelcome(self) -> FloatArray:
@@ -272,7 +279,7 @@ class Scoring:
         if not down.rows.size:
             return np.zeros((len(self.rows), 0), np.float32)
         alike = taste.sound_alike(
-            vectors[self.rows] @ vectors[down.rows].T,
+            self.vectors @ vectors[down.rows].T,
             vectors[self.songs.sample] @ vectors[down.rows].T,
         )
         return np.asarray(alike * np.minimum(down.weights, 1))
@@ -315,7 +322,7 @@ class Scoring:
         songs = self.songs
         return variety.pick_varied(
             self.total,
-            songs.vectors[self.rows],
+            self.vectors,
             songs.artist_numbers[self.rows],
             songs.recording_numbers[self.rows],
             count=count,
@@ -395,27 +402,34 @@ class Scoring:
         if row >= self.columns:
             return ""
         by_track = model.by_track
-        likers = by_track.indices[by_track.indptr[row] : by_track.indptr[row + 1]]
         likes_it = np.zeros(by_track.shape[1], bool)
-        likes_it[[u for u in likers.tolist() if self.fitted.members[u] != self.member]] = True
-        for fans, own in zip(self._fans, (True, False), strict=True):
-            common = likes_it[fans.indices]
-            supporters = len(np.unique(fans.indices[common]))
+        likes_it[by_track.indices[by_track.indptr[row] : by_track.indptr[row + 1]]] = True
+        likes_it[self._own] = False
+        for (songs, fans), own in zip(self._fans, (True, False), strict=True):
+            common = likes_it[fans]
+            supporters = len(np.unique(fans[common]))
             if supporters and own:
-                rows = np.repeat(np.arange(fans.shape[0]), np.diff(fans.indptr))
-                return explain.members_evidence(track, supporters, len(np.unique(rows[common])))
+                return explain.members_evidence(track, supporters, len(np.unique(songs[common])))
             if supporters:
                 return explain.asked_evidence(self._asked(), supporters)
         return ""
 
     @cached_property
-    def _fans(self) -> tuple[csr_matrix, csr_matrix]:
-        """Who likes each song that the member likes, and each that was asked about."""
-        own, asked = (
-            self.fitted.model.by_track[rows[rows < self.columns]]
-            for rows in (self.liked.rows, self.asked)
-        )
-        return own, asked
+    def _own(self) -> list[int]:
+        """Where the member is among those of the fit."""
+        return [row for row, name in enumerate(self.fitted.members) if name == self.member]
+
+    @cached_property
+    def _fans(self) -> list[tuple[NDArray[np.intp], NDArray[np.int32]]]:
+        """Pairs of a song and who likes it: songs the member likes, and songs asked about."""
+        by_track, out = self.fitted.model.by_track, []
+        for rows in (self.liked.rows, self.asked):
+            inside = rows[rows < self.columns]
+            starts, ends = by_track.indptr[inside], by_track.indptr[inside + 1]
+            fans = [by_track.indices[a:b] for a, b in zip(starts, ends, strict=True)]
+            songs = np.repeat(np.arange(len(inside)), ends - starts)
+            out.append((songs, np.concatenate([by_track.indices[:0], *fans])))
+        return out
 
     def _taste_because(self, track: Track, at: int) -> str:
         tracks = self.songs.catalogue.tracks
@@ -427,8 +441,7 @@ class Scoring:
             )
         if not self.liked.rows.size:
             return ""
-        vectors = self.songs.vectors
-        alike = vectors[self.liked.rows] @ vectors[self.rows[at]]
+        alike = self.songs.vectors[self.liked.rows] @ self.vectors[at]
         best = int(np.argmax(alike * self.liked.weights))
         closeness = float(alike[best])
         if closeness <= 0:
@@ -490,13 +503,13 @@ class Scoring:
         share = values / max(float(self.liked.weights.sum()), 1e-9)
         near = (content[own] @ content[self.rows].T) * share[:, None]
         out = self.weights["nearness"] * _over(near, self.signals["nearness"])
-        inside, known = self.rows < self.columns, own < self.columns
+        inside, known = int(np.searchsorted(self.rows, self.columns)), own < self.columns
         single = csr_matrix(
             (values[known], (np.flatnonzero(known), own[known])), shape=(count, self.columns)
         )
-        parts = self.fitted.model.parts(single, self.rows[inside])
+        parts = self.fitted.model.parts(single, self.rows[:inside])
         for name, part in zip(("members", "learned"), parts, strict=True):
-            out[:, inside] += self.weights[name] * _over(part, self.signals[name])
+            out[:, :inside] += self.weights[name] * _over(part, self.signals[name])
         return out
 
 
