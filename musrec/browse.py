@@ -314,8 +314,8 @@ def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]
     if space.detail is not None and details is not None:
         share, width = 1 - DETAIL, space.detail.embedding.shape[1]
         products = DETAIL * details[0] * details[1]
-        sums["what the tagger hears (embedding)"] = float(products[:width].sum())
-        sums["fine timbre (all statistics)"] = float(products[width:].sum())
+        sums["what the tagger hears"] = float(products[:width].sum())
+        sums["fine timbre"] = float(products[width:].sum())
     parts = rows[0] * (space.projection @ vectors[1]) + rows[1] * (space.projection @ vectors[0])
     parts *= share / (2 * lengths)
     for name, part in zip(inputs.names(space.name), parts, strict=True):

@@ -26,6 +26,9 @@ PICTURE, FEATURES = "songs.png", "features.csv"
 NAMED = 3
 """Features that are named in words."""
 
+LEAST = 0.005
+"""What one adds at least to be named: less reads as nothing."""
+
 
 class Browse(commands.Cog):
     """Songs against songs."""
@@ -106,8 +109,9 @@ def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
     """Say how alike two songs are and through which features, for and against."""
     pair = f"{words.title(theirs)} sounds more like {words.title(ours)}"
     lines = [f"🎯 {pair} than **{found.match}%** of the songs I know."]
-    apart = [pair for pair in found.because[::-1] if pair[1] < 0]
-    for label, parts in (("Alike in", [p for p in found.because if p[1] > 0]), ("Apart in", apart)):
+    heard = [one for one in found.because if abs(one[1]) >= LEAST]
+    apart = [one for one in heard[::-1] if one[1] < 0]
+    for label, parts in (("Alike in", [one for one in heard if one[1] > 0]), ("Apart in", apart)):
         if parts:
             said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
             lines.append(f"**{label}** {said}")
