@@ -425,7 +425,7 @@ def _faiss(directions: FloatArray, file: Path | None) -> Any:
 
 
 def _probing(index: Any) -> Any:
-    index.nprobe = max(24, index.nlist // 64)
+    index.nprobe = max(16, index.nlist // 128)
     return index
 
 
