@@ -144,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--small", action="store_true", help="a tenth of everything")
-    size.add_argument("--full", action="store_true", help="fit to 17,632 tracks: minutes, 5 GB")
+    size.add_argument("--full", action="store_true", help="fit to 17,632 tracks: minutes, 9 GB")
     chosen = parser.parse_args()
     part = 10 if chosen.small else 1
     rows = [

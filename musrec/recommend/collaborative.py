@@ -404,15 +404,17 @@ def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
 def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
     """Return (q, n) products of each of some queries (q, d) with content (n, d).
 
-    Single queries go together from block to block: content is read from memory only once.
+    Single queries go together from block to block: content is read from memory only once, and not
+    at all for those that are zero.
     """
     if any(len(each) != 1 for each in queries):
         return [each @ content.T for each in queries]
-    products = [np.empty((len(each), len(content)), np.float32) for each in queries]
+    products = [np.zeros((1, len(content)), np.float32) for _ in queries]
+    telling = [(each[0], out[0]) for each, out in zip(queries, products, strict=True) if each.any()]
     for start in range(0, len(content), _CHUNK):
         block = slice(start, start + _CHUNK)
-        for each, out in zip(queries, products, strict=True):
-            np.matmul(content[block], each[0], out=out[0, block])
+        for each, out in telling:
+            np.matmul(content[block], each, out=out[block])
     return products
 
 

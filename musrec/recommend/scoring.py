@@ -417,7 +417,9 @@ class Scoring:
     @cached_property
     def _own(self) -> list[int]:
         """Where the member is among those of the fit."""
-        return [row for row, name in enumerate(self.fitted.members) if name == self.member]
+        members = self.fitted.members
+        known = self.member is not None and self.member in members
+        return [members.index(self.member)] if known else []
 
     @cached_property
     def _fans(self) -> list[tuple[NDArray[np.intp], NDArray[np.int32]]]:
