@@ -407,9 +407,10 @@ class Scoring:
         likes_it[self._own] = False
         for (songs, fans), own in zip(self._fans, (True, False), strict=True):
             common = likes_it[fans]
-            supporters = len(np.unique(fans[common]))
+            supporters = int(np.count_nonzero(np.bincount(fans[common])))
             if supporters and own:
-                return explain.members_evidence(track, supporters, len(np.unique(songs[common])))
+                shared = int(np.count_nonzero(np.bincount(songs[common])))
+                return explain.members_evidence(track, supporters, shared)
             if supporters:
                 return explain.asked_evidence(self._asked(), supporters)
         return ""
