@@ -428,7 +428,8 @@ async def _carry_out(service: Service, poster: Poster, issue: Issue, clock: Cloc
             return State.FAILED
         if not issue.posts:
             posts = await compose(service, issue, clock())
-            issue = await store.compose_issue(issue, posts, clock())
+            blends = await _blends(service, issue, posts)
+            issue = await store.compose_issue(issue, posts, clock(), blends)
         for post in issue.posts:
             if post.message is None and not await _post(service, poster, issue, post, clock):
                 return State.OPEN
@@ -532,6 +533,15 @@ async def compose(service: Service, issue: Issue, now: datetime) -> list[Post]:
         track = choice.pick.track.id
         posts.append(Post(position, choice.part, choice.words, track, kept, choice.listeners))
     return posts
+
+
+async def _blends(service: Service, issue: Issue, posts: Sequence[Post]) -> dict[str, str]:
+    """Return which blend chose each song of a member's drop."""
+    member = issue.drop.member
+    if member is None:
+        return {}
+    tracks = [post.track for post in posts if post.track]
+    return await service.choose(lambda recommender, _: recommender.served(member, tracks))
 
 
 async def _personal(

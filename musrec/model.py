@@ -332,6 +332,16 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """One member was recommended one track, by one of the blends of `musrec.recommend`."""
+
+    member: str
+    track: str
+    blend: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One named part of a score; the score is the sum of its terms, nothing else.
 

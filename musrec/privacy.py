@@ -52,7 +52,8 @@ AREAS = (
     Area(
         "recommendations",
         "recommendations",
-        "Which songs were recommended to you, so that they do not come back too soon.",
+        "Which songs were recommended to you and what they were chosen by, so that they do not "
+        "come back too soon and your thumbs teach what to choose by.",
     ),
     Area(
         "answers",

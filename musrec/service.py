@@ -40,6 +40,7 @@ from musrec.model import (
     Pick,
     Picture,
     Profile,
+    Served,
     SoundKind,
     StoreError,
     Track,
@@ -189,8 +190,8 @@ class Service:
         """Read the catalogue and all feedback again, and swap them in."""
         async with self._changing:
             songs = await self._songs()
-            feedback = await self.store.feedback()
-            self._engine = await asyncio.to_thread(_build, songs, feedback)
+            feedback, served = await self.store.feedback(), await self.store.served()
+            self._engine = await asyncio.to_thread(_build, songs, feedback, served)
 
     async def _songs(self) -> list[tuple[Track, Analysis]]:
         from musrec import space
@@ -473,7 +474,8 @@ class Service:
         picks = chosen.picks
         if member and not await self.paused(member):
             query = heard.track.id if heard else None
-            await self.store.remember_picks(member, [pick.track.id for pick in picks], query, now)
+            ids = [pick.track.id for pick in picks]
+            await self.store.remember_picks(member, ids, query, now, blend=chosen.blend)
         return Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -1066,7 +1068,7 @@ class Service:
         picks = playlists.varied(chosen.picks, count)
         if not await self.paused(playlist.member):
             ids = [pick.track.id for pick in picks]
-            await self.store.remember_picks(playlist.member, ids, None, now)
+            await self.store.remember_picks(playlist.member, ids, None, now, blend=chosen.blend)
         notes = (*self.notes, *(note for note in chosen.notes if not picks))
         return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
 
@@ -1162,7 +1164,11 @@ class _Engine:
     names: tuple[str, ...]
 
 
-def _build(songs: Sequence[tuple[Track, Analysis]], feedback: Sequence[Feedback]) -> _Engine:
+def _build(
+    songs: Sequence[tuple[Track, Analysis]],
+    feedback: Sequence[Feedback],
+    served: Sequence[Served],
+) -> _Engine:
     """Place every song; those heard without the tagger wait until they are heard again."""
     from musrec import space as spaces
     from musrec.audio import tagger
@@ -1172,7 +1178,7 @@ def _build(songs: Sequence[tuple[Track, Analysis]], feedback: Sequence[Feedback]
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
     index = spaces.Index(catalogue.vectors, details=catalogue.details)
-    recommender = Recommender(catalogue, feedback, index.alike)
+    recommender = Recommender(catalogue, feedback, index.alike, served=served)
     return _Engine(space, catalogue, index, recommender, _names(catalogue.tracks))
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as some
 from musrec import drops
 from musrec.drops import Drop, Part, Schedule, State
 from musrec.model import Catalogue, FeedbackKind, NotFound
+from musrec.recommend.hybrid import ARMS
 from musrec.service import Service
 from tests import clock_cases
 from tests.posting import MONDAY, Channel, Clock, likes, settings, subscribe, ticks
@@ -377,6 +378,11 @@ async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channe
     assert len(season) == len(set(season)) == 13 * 6
     liked = {service.catalogue.tracks[row].id for row in rows[:8]}
     assert not liked & set(season)
+    # Thumbs on a drop teach which blend suits its member, whenever they come.
+    chosen = {one.track: one.blend for one in await service.store.served() if one.member == "ann"}
+    assert chosen.keys() >= set(season)
+    assert set(chosen.values()) <= set(ARMS)
+    assert len(set(chosen.values())) > 1
 
 
 async def test_thumbs_since_the_last_drop_are_said_in_one_line(

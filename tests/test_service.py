@@ -127,6 +127,21 @@ async def test_feedback_outlasts_a_restart(service: Service) -> None:
     assert first.picks[0].track not in [pick.track for pick in again.picks]
 
 
+async def test_what_thumbs_say_of_a_blend_outlasts_a_restart(service: Service) -> None:
+    heard = await service.hear_track(tune(service, 0))
+    answer = await service.recommend(heard, online=False, member="ann", adventurous=1.0)
+    tracks = [pick.track.id for pick in answer.picks]
+    before = await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+    assert set(before) == set(tracks)
+    assert len(set(before.values())) == 1
+    await service.reload()
+    after = await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+    assert after == before
+    await service.delete_member("ann")
+    await service.reload()
+    assert not await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+
+
 async def test_what_was_recommended_lately_does_not_return_unasked(service: Service) -> None:
     heard = await service.hear_track(tune(service, 0))
     first = await service.recommend(heard, online=False, member="ann")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Catalogue, Constraints, Feedback, FeedbackKind, Pick
+from musrec.model import Catalogue, Constraints, Feedback, FeedbackKind, Pick, Served
 from musrec.recommend import hybrid, variety
 from musrec.recommend.evidence import DAY, History, Ledger, liked_matrix, seconds
 from musrec.recommend.scoring import (
@@ -97,6 +97,8 @@ class Recommender:
         alike: `musrec.space.Index.alike`.
     blend : hybrid.Blend, optional
         By default the one that came with the package.
+    served : sequence of Served
+        What was recommended before, oldest first: thumbs on it count for the blend that chose it.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Recommender:
         similarities: Similarities,
         *,
         blend: hybrid.Blend | None = None,
+        served: Sequence[Served] = (),
     ) -> None:
         self.blend = blend or hybrid.shipped()
         self._ledger = Ledger()
@@ -115,6 +118,7 @@ class Recommender:
         self._served: dict[tuple[str, str], str] = {}
         self._outcomes: dict[str, dict[str, tuple[float, float]]] = {}
         self._ledger.learn(feedback)
+        self._replay(served, feedback)
         self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
         self.unfitted = 0
         """Events learned since the last fit: when to `refit` is the caller's choice."""
@@ -186,6 +190,16 @@ class Recommender:
         names = list(self._ledger.names)
         return np.array([songs.row_of.get(name, -1) for name in names], dtype=np.int32)
 
+    def _replay(self, served: Sequence[Served], feedback: Sequence[Feedback]) -> None:
+        """Give blends the credit of thumbs that came after what they chose."""
+        thumbs = (event for event in feedback if event.kind.explicit)
+        events: list[Served | Feedback] = [*served, *thumbs]
+        for event in sorted(events, key=lambda event: event.at):
+            if isinstance(event, Feedback):
+                self._credit(event.member, event.track, event.kind, 1.0)
+            else:
+                self._served[event.member, event.track] = event.blend
+
     def _credit(self, member: str, track: str, kind: FeedbackKind, amount: float) -> None:
         arm = self._served.get((member, track))
         if arm is not None:
@@ -195,6 +209,11 @@ class Recommender:
                 outcomes[arm] = (max(ups + amount, 0.0), downs)
             else:
                 outcomes[arm] = (ups, max(downs + amount, 0.0))
+
+    def served(self, member: str, tracks: Iterable[str]) -> dict[str, str]:
+        """Return which blend chose each of these tracks for a member, where one did."""
+        known = {track: self._served.get((member, track)) for track in tracks}
+        return {track: blend for track, blend in known.items() if blend is not None}
 
     # Recommending -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from musrec.model import (
     Analysis,
     Feedback,
     FeedbackKind,
+    Served,
     StoreError,
     Track,
 )
@@ -476,9 +477,21 @@ class Store:
             return FeedbackKind(kind) if kind else None
 
     async def remember_picks(
-        self, member: str, picked: Sequence[str], query: str | None, at: datetime
+        self,
+        member: str,
+        picked: Sequence[str],
+        query: str | None,
+        at: datetime,
+        *,
+        blend: str | None = None,
     ) -> None:
-        """Keep what was recommended to a member, so that it is not said again too soon."""
+        """Keep what was recommended to a member, so that it is not said again too soon.
+
+        Parameters
+        ----------
+        blend : str, optional
+            What it was chosen by.
+        """
         if not picked:
             return
         async with self._write() as connection:
@@ -486,10 +499,31 @@ class Store:
             await connection.execute(
                 recommendations.insert(),
                 [
-                    {"member_id": member, "track_id": track, "query_id": query, "at": at}
+                    {
+                        "member_id": member,
+                        "track_id": track,
+                        "query_id": query,
+                        "at": at,
+                        "blend": blend,
+                    }
                     for track in picked
                 ],
             )
+
+    async def served(self) -> list[Served]:
+        """Return every recommendation whose blend is known, oldest first."""
+        async with self._read() as connection:
+            result = await connection.execute(
+                sa.select(
+                    recommendations.c.member_id.label("member"),
+                    recommendations.c.track_id.label("track"),
+                    recommendations.c.blend,
+                    recommendations.c.at,
+                )
+                .where(recommendations.c.blend.is_not(None))
+                .order_by(recommendations.c.at, recommendations.c.id)
+            )
+            return [Served(**row._mapping) for row in result]
 
     async def recommended(self, member: str, since: datetime) -> dict[str, datetime]:
         """Return what was recommended to a member since then, with the latest time of each."""
@@ -826,8 +860,16 @@ class Store:
             posts = await _posts(connection, issue.id)
             return Issue(issue.id, _drop(row), week, State.OPEN, token, issue.attempts + 1, posts)
 
-    async def compose_issue(self, issue: Issue, posts: Sequence[Post], at: datetime) -> Issue:
-        """Keep what is in an issue, and that its member has been recommended it."""
+    async def compose_issue(
+        self, issue: Issue, posts: Sequence[Post], at: datetime, blends: Mapping[str, str]
+    ) -> Issue:
+        """Keep what is in an issue, and that its member has been recommended it.
+
+        Parameters
+        ----------
+        blends : mapping of track id to blend
+            What songs were chosen by, where it is known.
+        """
         async with self._write() as connection:
             rows = [
                 {
@@ -855,7 +897,15 @@ class Store:
             if picked and issue.drop.member:
                 await connection.execute(
                     recommendations.insert(),
-                    [{"member_id": issue.drop.member, "track_id": id_, "at": at} for id_ in picked],
+                    [
+                        {
+                            "member_id": issue.drop.member,
+                            "track_id": id_,
+                            "at": at,
+                            "blend": blends.get(id_),
+                        }
+                        for id_ in picked
+                    ],
                 )
         return replace(issue, posts=tuple(posts))
 

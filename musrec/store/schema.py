@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -150,6 +150,7 @@ recommendations = Table(
     _track(nullable=False),
     Column("query_id", String, ForeignKey("tracks.id", ondelete="SET NULL")),
     Column("at", Moment, nullable=False),
+    Column("blend", String),
     Index("recommended_lately", "member_id", "at"),
 )
 

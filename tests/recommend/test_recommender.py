@@ -3,13 +3,23 @@
 import re
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musrec.model import Catalogue, Constraints, FeedbackKind, Place, Profile, Track
+from musrec.model import (
+    Catalogue,
+    Constraints,
+    Feedback,
+    FeedbackKind,
+    Place,
+    Profile,
+    Served,
+    Track,
+)
 from musrec.recommend import Recommender, Request, Seed
 from musrec.recommend.variety import song_title
 from tests.recommend.conftest import NOW, town
@@ -305,6 +315,35 @@ def test_thumbs_teach_which_blend_to_use(small_town):
         recommender.learn(small_town.like("m5", row(answer.picks[0]), thumb))
     assert used[20:].count("by sound") > used[:10].count("by sound") * 2 * 0.8
     assert used[20:].count("by sound") >= 10
+
+
+def test_what_thumbs_taught_outlasts_a_restart(small_town):
+    alive = small_town.recommender()
+    served, thumbs = [], []
+    for day in range(30):
+        at = NOW + timedelta(days=day)
+        answer = alive.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=at))
+        track = answer.picks[0].track.id
+        assert alive.served("m5", [track, "never"]) == {track: answer.blend}
+        served.append(Served("m5", track, answer.blend, at))
+        kind = "like" if answer.blend == "by sound" else "dislike"
+        thumbs.append(Feedback("m5", track, FeedbackKind(kind), at + timedelta(hours=1)))
+        alive.learn(thumbs[-1])
+
+    def blends(recommender):
+        questions = (Request("m5", (small_town.seed(n),), 1, 1.0, now=NOW) for n in range(40))
+        return [recommender.score(question)[2] for question in questions]
+
+    events = (*small_town.feedback, *thumbs)
+    again = Recommender(small_town.catalogue, events, small_town.similarities, served=served)
+    assert blends(again) == blends(alive)
+    assert blends(again).count("by sound") > 20
+    forgetful = Recommender(small_town.catalogue, events, small_town.similarities)
+    assert blends(forgetful) != blends(alive)
+    # Thumbs from before the recommendation say nothing of the blend that chose it.
+    late = [replace(one, at=one.at + timedelta(days=90)) for one in served]
+    late = Recommender(small_town.catalogue, events, small_town.similarities, served=late)
+    assert blends(late) == blends(forgetful)
 
 
 def test_titles_of_picks_are_all_different(small_town):

@@ -21,6 +21,7 @@ from musrec.model import (
     FeedbackKind,
     Harmony,
     Rhythm,
+    Served,
     SoundKind,
     Spectrogram,
     StoreError,
@@ -166,6 +167,20 @@ async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: 
         rows = database.execute(f"SELECT * FROM {table}").fetchall()
         assert "ann-4711" not in repr(rows), table
     database.close()
+
+
+async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
+    first, second = [(await store.add_track(song(number))).id for number in (1, 2)]
+    later = NOW + timedelta(hours=1)
+    await store.remember_picks("ann", [second], None, later, blend="by sound")
+    await store.remember_picks("ann", [first], None, NOW, blend="balanced")
+    await store.remember_picks("ben", [first], None, NOW)
+    assert await store.served() == [
+        Served("ann", first, "balanced", NOW),
+        Served("ann", second, "by sound", later),
+    ]
+    await store.delete_member("ann")
+    assert await store.served() == []
 
 
 async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) -> None:
