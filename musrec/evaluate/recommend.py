@@ -36,7 +36,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def run(
-    data: Path, *, seeds: Sequence[int] = SEEDS, sizes: Sequence[int] = SIZES, simulated: int = 100
+    data: Path, *, seeds: Sequence[int] = SEEDS, sizes: Sequence[int] = SIZES, simulated: int = 40
 ) -> tuple[Report, ...]:
     """Measure everything on a folder in the form of HetRec 2011 Last.fm.
 
@@ -48,15 +48,14 @@ def run(
     sizes : sequence of int
         Members of a server; larger ones than the data stand for all.
     simulated : int
-        Members in the reports that play whole conversations through the product.
+        Members a seed in the reports that play whole conversations through the product.
     """
     town = _Data.load(data)
     blends = {seed: _nested(town, seed, sizes) for seed in seeds}
-    first = seeds[0]
     return (
         warm(town, blends, sizes),
         cold(town, seeds),
-        *conversations(town, first, simulated),
+        *conversations(town, seeds, simulated),
         hubs(town),
     )
 
@@ -317,9 +316,9 @@ class _Stage:
             blend=blend,
         )
 
-    def greet(self, guest: int, visit: str) -> str:
-        """Let a guest say what they like; return a name that no other visit has."""
-        name = f"{guest} {visit}"
+    def greet(self, guest: int) -> str:
+        """Let a guest say what they like; return their name, the same on every visit."""
+        name = f"guest {guest}"
         self.recommender.learn(_likes(self.shown[guest], name, alone=True))
         return name
 
@@ -361,41 +360,58 @@ REACTIONS: Mapping[str, Reaction] = {
 ROUNDS, PER_ROUND = 6, 5
 
 
-def conversations(town: _Data, seed: int, count: int) -> tuple[Report, Report]:
+def conversations(town: _Data, seeds: Sequence[int], count: int) -> tuple[Report, Report]:
     """Play conversations through the product: what feedback gains, and what picks are like."""
-    blend = _for_guests(town, seed, count)
-    content_only = hybrid.Blend(
-        dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0)) | {"nearness": (1.0, 0.0, 0.0)}
-    )
-    rows: list[tuple[Cell, ...]] = []
-    for name, weights in (("content", content_only), ("hybrid", blend)):
-        stage = _Stage(town, weights, seed, count, shown=0.02)
-        static = _hits(stage, "static", None)
-        rows.append((name, "static", float(static.mean()), None, None, None))
-        for kind, reaction in REACTIONS.items():
-            hits = _hits(stage, kind, reaction)
-            gain = (hits - static) / static.mean()
-            low, high = metrics.bootstrap(gain)
-            rows.append((name, kind, float(hits.mean()), float(gain.mean()), low, high))
+    hits: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    found: dict[str, list[float]] = {}
+    who: list[NDArray[np.intp]] = []
+    for seed in seeds:
+        blend = _for_guests(town, seed, count)
+        content_only = hybrid.Blend(
+            dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0)) | {"nearness": (1.0, 0.0, 0.0)}
+        )
+        for name, weights in (("content", content_only), ("hybrid", blend)):
+            stage = _Stage(town, weights, seed, count, shown=0.02)
+            hits.setdefault((name, "static"), []).append(_hits(stage, None))
+            for kind, reaction in REACTIONS.items():
+                hits.setdefault((name, kind), []).append(_hits(stage, reaction))
+        stage = _Stage(town, blend, seed, count, shown=0.8)
+        qualities(stage, found)
+        who.append(stage.guests)
+    guests = np.concatenate(who)
     protocol = (
-        f"{town.described()}. {len(stage.guests)} users (seed {seed}) who took no part in the fit"
-        " show SHOWN of their artists; "
+        f"{town.described()}. {len(guests)} users (seeds {', '.join(map(str, seeds))}) who took no"
+        " part in the fit show SHOWN of their artists; "
     )
     return (
-        Report(
-            "What feedback gains in six rounds of five picks",
-            f"{protocol.replace('SHOWN', 'one')}a pick among the others is a hit."
-            f" The static control gives its {ROUNDS * PER_ROUND} best at once."
-            " 95% bootstrap over users, paired.",
-            ("system", "feedback", f"hits in {ROUNDS * PER_ROUND}", "gain", "low", "high"),
-            tuple(rows),
-            (
-                "explicit: a thumb on every pick; implicit: played to the end, or skipped.",
-                "both: implicit, and a thumb on every other pick.",
-            ),
-        ),
-        qualities(
-            _Stage(town, blend, seed, count, shown=0.8), protocol.replace("SHOWN", "four fifths")
+        _gains(hits, guests, protocol.replace("SHOWN", "one")),
+        _qualities(found, protocol.replace("SHOWN", "four fifths")),
+    )
+
+
+def _gains(
+    hits: Mapping[tuple[str, str], Sequence[NDArray[np.float64]]],
+    guests: NDArray[np.intp],
+    protocol: str,
+) -> Report:
+    rows: list[tuple[Cell, ...]] = []
+    for (name, kind), each in hits.items():
+        got, static = np.concatenate(each), np.concatenate(hits[name, "static"])
+        if kind == "static":
+            rows.append((name, kind, float(got.mean()), None, None, None))
+            continue
+        gain = (got - static) / static.mean()
+        interval = metrics.bootstrap(gain, guests)
+        rows.append((name, kind, float(got.mean()), float(gain.mean()), *interval))
+    return Report(
+        "What feedback gains in six rounds of five picks",
+        f"{protocol}a pick among the others is a hit. The static control is asked the same and"
+        " learns nothing. 95% bootstrap over users, paired.",
+        ("system", "feedback", f"hits in {ROUNDS * PER_ROUND}", "gain", "low", "high"),
+        tuple(rows),
+        (
+            "explicit: a thumb on every pick; implicit: played to the end, or skipped.",
+            "both: implicit, and a thumb on every other pick.",
         ),
     )
 
@@ -422,14 +438,15 @@ def _guests(town: _Data, seed: int, count: int) -> NDArray[np.intp]:
     return ranking.sample(m, min(count, m // 2), seed)
 
 
-def _hits(stage: _Stage, visit: str, reaction: Reaction | None) -> NDArray[np.float64]:
+def _hits(stage: _Stage, reaction: Reaction | None) -> NDArray[np.float64]:
+    """Return how many picks each guest wanted; without a reaction nothing is learned from them."""
     out = []
     for guest, wanted in enumerate(stage.held):
-        name = stage.greet(guest, visit)
+        name = stage.greet(guest)
         rng = np.random.default_rng(guest)
         hits, recent = 0, frozenset[str]()
-        for turn in range(ROUNDS if reaction else 1):
-            request = stage.ask(name, PER_ROUND if reaction else ROUNDS * PER_ROUND, turn, recent)
+        for turn in range(ROUNDS):
+            request = stage.ask(name, PER_ROUND, turn, recent)
             picks = _picked(stage.recommender, request)
             recent |= frozenset(picks)
             hits += len(wanted & set(picks))
@@ -455,36 +472,46 @@ def _picked(recommender: Recommender, request: Request) -> list[str]:
     return [scoring.songs.catalogue.tracks[row].id for row in scoring.rows[chosen]]
 
 
-def qualities(stage: _Stage, protocol: str) -> Report:
-    """Return what a dislike does, what variety costs, and whether explanations are true."""
-    vectors = stage.catalogue.vectors
-    found: dict[str, list[float]] = {}
+def qualities(stage: _Stage, found: dict[str, list[float]]) -> None:
+    """Note what a dislike does, what variety costs, and whether explanations are true."""
     for guest, wanted in enumerate(stage.held):
-        name = stage.greet(guest, "visit")
+        name = stage.greet(guest)
         _dislike(stage, name, wanted, found)
-        _variety(stage, name, wanted, vectors, found)
+        _variety(stage, name, wanted, stage.catalogue.vectors, found)
         _fidelity(stage, name, found)
         stage.recommender.forget_member(name)
-    mean = {key: float(np.mean(values)) for key, values in found.items()}
-    cut = 1 - mean["duplicates after"] / max(mean["duplicates before"], 1e-9)
-    rows: list[tuple[Cell, ...]] = [
-        ("near-duplicates of a disliked song in the next 10, control", mean["duplicates before"]),
-        ("the same after the dislike", mean["duplicates after"]),
-        ("cut by", cut),
-        ("NDCG@10 lost by the dislike", 1 - mean["dislike"] / max(mean["control"], 1e-9)),
-        ("intra-list diversity of the 10 best scores", mean["diversity plain"]),
-        ("intra-list diversity of the 10 picks", mean["diversity varied"]),
-        ("gained", mean["diversity varied"] / max(mean["diversity plain"], 1e-9) - 1),
-        ("NDCG@10 lost by variety", 1 - mean["varied"] / max(mean["plain"], 1e-9)),
-        ("cards whose score is the sum of its terms", mean["sums"]),
-        ("cards whose rank falls without the named causes", mean["matters"]),
-        ("cards looked at", len(found["sums"])),
-    ]
+
+
+def _qualities(found: Mapping[str, Sequence[float]], protocol: str) -> Report:
+    def level(label: str, key: str) -> tuple[Cell, ...]:
+        return label, float(np.mean(found[key])), None, None
+
+    def change(label: str, before: str, after: str, sign: int) -> tuple[Cell, ...]:
+        first, second = np.array(found[before]), np.array(found[after])
+        drawn = np.random.default_rng(0).integers(len(first), size=(2_000, len(first)))
+        ratios = second[drawn].sum(axis=1) / np.maximum(first[drawn].sum(axis=1), 1e-9)
+        low, high = sorted(np.percentile(sign * (ratios - 1), [2.5, 97.5]).tolist())
+        ratio = float(second.sum() / max(float(first.sum()), 1e-9))
+        return label, sign * (ratio - 1), low, high
+
+    rows = (
+        level("near-duplicates of a disliked song in the next 10, control", "duplicates before"),
+        level("the same after the dislike", "duplicates after"),
+        change("cut by", "duplicates before", "duplicates after", -1),
+        change("NDCG@10 lost by the dislike", "control", "dislike", -1),
+        level("intra-list diversity of the 10 best scores", "diversity plain"),
+        level("intra-list diversity of the 10 picks", "diversity varied"),
+        change("gained", "diversity plain", "diversity varied", 1),
+        change("NDCG@10 lost by variety", "plain", "varied", -1),
+        level("cards whose score is the sum of its terms", "sums"),
+        level("cards whose rank falls without the named causes", "matters"),
+        ("cards looked at", len(found["sums"]), None, None),
+    )
     return Report(
         "Dislikes, variety and explanations",
-        f"{protocol}the rest is what is to be found.",
-        ("measure", "value"),
-        tuple(rows),
+        f"{protocol}the rest is what is to be found. 95% bootstrap over users, paired.",
+        ("measure", "value", "low", "high"),
+        rows,
         (
             "Disliked: of ten picks, the wrong one with most near-duplicates (cosine >= .7).",
             "Diversity: 1 - mean cosine.",

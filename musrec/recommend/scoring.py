@@ -27,21 +27,17 @@ SHORTLIST = 1_000
 SAMPLE = 1_000
 """Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
 
-VARIETY = 1.8
+VARIETY = 2.3
 """What full likeness to all other picks takes off a score, as a share of the lead that the best
 candidate has over the last contender: variety trades among songs that are close in score. The
-largest of a few tried that cost about a hundredth of NDCG@10, on other guests than
-`musrec.evaluate.recommend` reports."""
+largest of a few tried that cost at most a hundredth and a half of NDCG@10, on 600 guests that
+`musrec.evaluate.recommend` does not report."""
 
-CONTENDERS = (10, 50)
+CONTENDERS = (10, 100)
 """A hundredth of the catalogue, but at least and at most so many."""
 
-DISLIKE_FORCE = 30.0
+DISLIKE_FORCE = 25.0
 """What the same sound as a disliked song takes off a score."""
-
-DISLIKE_PULL = 0.35
-"""How far a dislike moves the middle of a member's taste, against a like; of a few tried in the
-feedback rounds of `musrec.evaluate.recommend`, on guests of other seeds than it reports."""
 
 FACET_FORCE = 1.0
 """How much a member's own facet weights move a score, against equal weights."""
@@ -239,8 +235,7 @@ class Scoring:
         rows = np.concatenate([self.liked.rows, self.disliked.rows])
         if not self.liked.rows.size:
             return _row(rows[:0], self.liked.weights, n)
-        against = self.disliked.weights * (-DISLIKE_PULL)
-        return _row(rows, np.concatenate([self.liked.weights, against]), n)
+        return _row(rows, taste.middle(self.liked.weights, self.disliked.weights), n)
 
     def _shortlist(self, candidates: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
@@ -438,9 +433,10 @@ class Scoring:
         tracks = self.songs.catalogue.tracks
         if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
             worst = int(self.unwelcome[at].argmax())
+            way = float(np.sqrt(self.unwelcome[at, worst]))
             return (
                 f"it sounds like {explain.title(tracks[self.disliked.rows[worst]])}, which has"
-                f" your thumb down ({self.unwelcome[at, worst]:.0%} of the way to the same sound)"
+                f" your thumb down ({way:.0%} of the way to the same sound)"
             )
         if not self.liked.rows.size:
             return ""

@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 DISLIKE_REACH = 0.995
 """Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
 
-DISLIKE_REACHES = (0.6, 0.9)
-"""Cosines that the reach is kept within. The lower one and `scoring.DISLIKE_FORCE` took the most
-near-duplicates away at under two hundredths of NDCG@10, of a few tried on other guests than
-`musrec.evaluate.recommend` reports."""
+DISLIKE_REACHES = (0.3, 0.9)
+"""Cosines that the reach is kept within. The lower one, the square in `sound_alike` and
+`scoring.DISLIKE_FORCE` took the most near-duplicates away at a hundredth and a half of NDCG@10, of
+a few tried on 600 guests that `musrec.evaluate.recommend` does not report."""
+
+DISLIKE_PULL = 0.35
+"""How far a dislike moves the middle of a member's taste, against a like."""
+
+DISLIKE_SHARE = 0.2
+"""How far all dislikes together may move it, against all likes; any from a tenth to a third served
+the feedback rounds about as well, on guests that `musrec.evaluate.recommend` does not report."""
 
 FACET_PATIENCE = 8.0
 """Likes after which a member's own facet weights count as much as the equal ones."""
@@ -41,8 +48,9 @@ def unit(vectors: FloatArray) -> FloatArray:
 def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
     """Return (r, j), 0 to 1: how far each track is a sound-alike of each disliked one.
 
-    0 for all but the nearest few of the catalogue, 1 for the same sound: a dislike speaks of
-    its close surroundings only, so it costs little elsewhere.
+    0 for all but the nearest few of the catalogue, 1 for the same sound, and in between the square
+    of the way: a dislike speaks of its close surroundings, so it costs little elsewhere, and what
+    is only alike needs a better reason to come, where a sharp edge would shut it out.
 
     Parameters
     ----------
@@ -53,7 +61,29 @@ def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
         return np.zeros_like(similarities)
     reach = np.quantile(reference, DISLIKE_REACH, axis=0) if len(reference) > 1 else 0.5
     reach = np.clip(reach, *DISLIKE_REACHES)
-    return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1), dtype=np.float32)
+    return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1) ** 2, dtype=np.float32)
+
+
+def middle(liked: FloatArray, disliked: FloatArray) -> FloatArray:
+    """Return the weights (likes + dislikes,) with which opinions make the middle of a taste.
+
+    Rocchio's formula [1]_: the middle of what is liked less a share of the middle of what is not.
+    A few dislikes count one by one (`DISLIKE_PULL`); of many, the share stays (`DISLIKE_SHARE`),
+    as whoever is shown much dislikes much, and would be led away from all they like.
+
+    Parameters
+    ----------
+    liked, disliked : FloatArray, shape (k,)
+        Opinions, as positive weights.
+
+    References
+    ----------
+    .. [1] J. J. Rocchio, "Relevance feedback in information retrieval", in G. Salton (ed.), The
+       SMART Retrieval System, 1971.
+    """
+    against = max(float(disliked.sum()), 1e-9)
+    pull = min(DISLIKE_PULL, DISLIKE_SHARE * float(liked.sum()) / against)
+    return np.concatenate([liked, -pull * disliked])
 
 
 def facet_weights(

@@ -59,7 +59,7 @@ def test_the_hybrid_finds_the_scene_and_chance_does_not(reports):
 
 
 def test_explanations_add_up_and_their_causes_matter(reports):
-    values = dict(reports[3].rows)
+    values = {row[0]: row[1] for row in reports[3].rows}
     assert values["cards whose score is the sum of its terms"] == 1
     assert values["cards whose rank falls without the named causes"] >= 0.95
 
