@@ -740,10 +740,12 @@ class Service:
 
     async def weights(self, member: str) -> dict[str, float]:
         """Return what counts in a member's answers: signal to its share, summing to 1."""
+        from musrec import taste
         from musrec.recommend import hybrid
 
-        liked = sum(event.kind is FeedbackKind.LIKE for event in await self.store.feedback(member))
-        evidence = hybrid.Evidence((await self.store.counts())["likers"], liked)
+        opinions = taste.opinions(await self.store.feedback(member), datetime.now(UTC))
+        members = (await self.store.counts())["likers"]
+        evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
         found = hybrid.shipped().weights(evidence)
         whole = sum(found.values()) or 1.0
         return {name: weight / whole for name, weight in found.items()}

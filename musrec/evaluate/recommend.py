@@ -99,7 +99,7 @@ def _nested(town: _Data, seed: int, sizes: Sequence[int]) -> hybrid.Blend:
             train[rows], town.users[rows], town.vectors, town.reputation, seed=seed + VALIDATION
         )
     coefficients, _ = training.ascend(groups)
-    return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0), **coefficients})
+    return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0, 0.0), **coefficients})
 
 
 # Ranking what was held out ----------------------------------------------------------------------
@@ -368,7 +368,8 @@ def conversations(town: _Data, seeds: Sequence[int], count: int) -> tuple[Report
     for seed in seeds:
         blend = _for_guests(town, seed, count)
         content_only = hybrid.Blend(
-            dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0)) | {"nearness": (1.0, 0.0, 0.0)}
+            dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0, 0.0))
+            | {"nearness": (1.0, 0.0, 0.0, 0.0)}
         )
         for name, weights in (("content", content_only), ("hybrid", blend)):
             stage = _Stage(town, weights, seed, count, shown=0.02)
@@ -430,7 +431,7 @@ def _for_guests(town: _Data, seed: int, count: int) -> hybrid.Blend:
         histories=training.HISTORIES,
     )
     coefficients, _ = training.ascend(list(groups))
-    return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0), **coefficients})
+    return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0, 0.0), **coefficients})
 
 
 def _guests(town: _Data, seed: int, count: int) -> NDArray[np.intp]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +11,8 @@ from math import log1p
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from musrec.recommend.evidence import IMPLICIT_LIMIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,16 +51,25 @@ class Evidence:
     ----------
     members : int
         Members with at least one like.
-    liked : int
-        Tracks that this member likes, those asked about included.
+    thumbs : int
+        Tracks that this member likes by a thumb, those asked about included.
+    listens : int
+        Tracks that this member likes by listening alone.
     """
 
     members: int
-    liked: int
+    thumbs: int
+    listens: int = 0
 
-    def features(self) -> tuple[float, float, float]:
-        """Return 1 and the two counts on a logarithmic scale: 1.0 is a thousand."""
-        return 1.0, log1p(self.members) / log1p(1000), log1p(self.liked) / log1p(1000)
+    @classmethod
+    def of(cls, members: int, opinions: Iterable[float]) -> Evidence:
+        """Count opinions above 0: a thumb says more than any listening, until it has faded."""
+        strong = [opinion > IMPLICIT_LIMIT + 1e-6 for opinion in opinions]  # in 32 bits or 64
+        return cls(members, sum(strong), len(strong) - sum(strong))
+
+    def features(self) -> tuple[float, ...]:
+        """Return 1 and the three counts on a logarithmic scale: 1.0 is a thousand."""
+        return 1.0, *(log1p(n) / log1p(1000) for n in (self.members, self.thumbs, self.listens))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class Blend:
 
     Attributes
     ----------
-    coefficients : mapping of signal to three floats
+    coefficients : mapping of signal to four floats
         Against `Evidence.features`; a weight below 0 counts as 0.
     made : str
         How the coefficients came about.
@@ -79,7 +90,7 @@ class Blend:
     def weights(self, evidence: Evidence, *, asked: bool = False) -> dict[str, float]:
         """Return signal to weight, 0 or above.
 
-        Nothing liked leaves nothing to learn from: `members`, `learned` and `nearness` are then 0.
+        Nothing liked leaves nothing to learn from: `PERSONAL` signals then weigh 0.
 
         Parameters
         ----------
@@ -87,9 +98,10 @@ class Blend:
             Whether a song was asked about: what is popular then counts for less, `ASKED_DAMPING`.
         """
         out = {}
+        known = evidence.thumbs + evidence.listens
         for signal, coefficients in self.coefficients.items():
             weight = sum(a * b for a, b in zip(coefficients, evidence.features(), strict=True))
-            out[signal] = 0.0 if signal in PERSONAL and not evidence.liked else max(weight, 0.0)
+            out[signal] = 0.0 if signal in PERSONAL and not known else max(weight, 0.0)
             if asked and TERM_OF[signal] == "popularity":
                 out[signal] *= ASKED_DAMPING
         return out

@@ -204,7 +204,7 @@ class Scoring:
         self.asked = np.array([row for row in asked if row >= 0], np.intp)
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
-        evidence = hybrid.Evidence(fitted.active, len(profile))
+        evidence = hybrid.Evidence.of(fitted.active, profile.values())
         self.weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
         self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)

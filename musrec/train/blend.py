@@ -10,6 +10,7 @@ import numpy as np
 
 from musrec.evaluate import ranking
 from musrec.recommend import collaborative, hybrid
+from musrec.recommend.evidence import IMPLICIT_LIMIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 FITTED = ("members", "learned", "nearness", "popularity", "reputation")
 SIZES = (25, 50, 100, 200, 400, 800, 1_600)
-HISTORIES = (2, 5, 15, 1_000)
-"""Most likes a member is shown with, so that the weights learn what newcomers need."""
+HISTORIES = ((2, 0), (5, 0), (15, 0), (1_000, 0), (0, 5), (0, 1_000), (5, 1_000))
+"""Most thumbs and listens a member is shown with, so that the weights learn what newcomers need and
+what listening is worth. Thumbs are drawn from what a member plays most, listens from the rest."""
 
 SOUND = 2.0
 """Weight of `sound`: the song asked about outweighs what is known of the one who asks. Decided, not
@@ -36,7 +38,7 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    features : NDArray, shape (u, 3)
+    features : NDArray, shape (u, 4)
         `hybrid.Evidence.features` of each member.
     signals : FloatArray, shape (u, p, len(FITTED))
         Of the p tracks that any signal puts near the top; padding is far below everything.
@@ -56,7 +58,7 @@ def fit(
     *,
     seed: int = 0,
     sizes: Sequence[int] = SIZES,
-    histories: Sequence[int] = HISTORIES,
+    histories: Sequence[tuple[int, int]] = HISTORIES,
 ) -> hybrid.Blend:
     """Choose the weights that give the best NDCG@10 on members at every amount of evidence.
 
@@ -80,10 +82,11 @@ def fit(
         )
     coefficients, value = ascend(groups)
     return hybrid.Blend(
-        {"sound": (SOUND, 0.0, 0.0), **coefficients},
+        {"sound": (SOUND, 0.0, 0.0, 0.0), **coefficients},
         f"musrec train blend: {len(users)} members x {len(listening.artists)} artists of"
         f" HetRec 2011 Last.fm, a fifth of each member's artists held out (seed {seed}), servers of"
-        f" {', '.join(map(str, sizes))} members, at most {', '.join(map(str, histories))} likes"
+        f" {', '.join(map(str, sizes))} members, at most"
+        f" {', '.join(f'{thumbs} + {listens}' for thumbs, listens in histories)} thumbs + listens"
         f" shown; mean NDCG@10 {value:.4f}; sound set to {SOUND}",
     )
 
@@ -95,7 +98,7 @@ def prepare(
     reputation: FloatArray,
     *,
     seed: int,
-    histories: Sequence[int] = (1_000,),
+    histories: Sequence[tuple[int, int]] = ((1_000, 0),),
 ) -> Iterator[Group]:
     """Split plays (m, n), fit to the training part, and yield a group a length of history."""
     parts = ranking.split(plays, members, seed)
@@ -103,27 +106,37 @@ def prepare(
     content = hybrid.voiced(vectors, reputation)
     model = collaborative.fit(likes, content)
     counts = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.float32)
-    for most in histories:
-        shown = _shortened(likes, most, seed)
+    for thumbs, listens in histories:
+        shown, given = _shortened(likes, thumbs, listens, seed)
         signals = hybrid.signals(model, shown, shown, content, counts, reputation)
-        yield _group(signals, likes, shown, parts.held)
+        yield _group(signals, likes, shown, given, parts.held)
 
 
-def _shortened(likes: csr_matrix, most: int, seed: int) -> csr_matrix:
-    keep = np.zeros(likes.nnz, bool)
+def _shortened(
+    likes: csr_matrix, thumbs: int, listens: int, seed: int
+) -> tuple[csr_matrix, NDArray[np.int64]]:
+    """Return some likes of each member (m, n), those by listening weaker, and how many by thumb."""
+    strength = np.zeros(likes.nnz, np.float32)
+    given = np.zeros(likes.shape[0], np.int64)
     rng = np.random.default_rng(seed)
-    for start, end in zip(likes.indptr[:-1], likes.indptr[1:], strict=True):
-        keep[start + rng.permutation(end - start)[:most]] = True
+    for row, (start, end) in enumerate(zip(likes.indptr[:-1], likes.indptr[1:], strict=True)):
+        by_plays = start + np.argsort(-likes.data[start:end], kind="stable")
+        middle = (end - start + 1) // 2
+        drawn = np.concatenate([rng.permutation(half) for half in np.split(by_plays, [middle])])
+        given[row] = len(drawn[:thumbs])
+        strength[drawn[thumbs:][::-1][:listens]] = IMPLICIT_LIMIT
+        strength[drawn[:thumbs]] = 1
     shown = likes.copy()
-    shown.data = shown.data * keep
+    shown.data = shown.data * strength
     shown.eliminate_zeros()
-    return shown
+    return shown, given
 
 
 def _group(
     signals: dict[str, hybrid.Standardised],
     likes: csr_matrix,
     shown: csr_matrix,
+    given: NDArray[np.int64],
     held: Sequence[NDArray[np.intp]],
 ) -> Group:
     active = int((np.diff(likes.indptr) > 0).sum())
@@ -142,7 +155,9 @@ def _group(
         stacked.append(np.pad(rows, ((0, pad), (0, 0)), constant_values=-1e4))
         gains.append(np.pad(np.isin(pool, wanted).astype(np.float32), (0, pad)))
         ideal.append(ranking.DISCOUNT[: len(wanted)].sum())
-        features.append(hybrid.Evidence(active, int(shown[row].nnz)).features())
+        thumbs = int(given[row])
+        listens = int(shown.indptr[row + 1] - shown.indptr[row]) - thumbs
+        features.append(hybrid.Evidence(active, thumbs, listens).features())
     return Group(
         np.array(features), np.stack(stacked), np.stack(gains), np.array(ideal, np.float32)
     )
@@ -150,7 +165,7 @@ def _group(
 
 def ascend(groups: Sequence[Group]) -> tuple[dict[str, tuple[float, ...]], float]:
     """Return signal to coefficients, and the mean NDCG@10 over the groups that they reach."""
-    weights = np.zeros((len(FITTED), 3))
+    weights = np.zeros((len(FITTED), 4))
     weights[:, 0] = [_START[name] for name in FITTED]
     best = _value(groups, weights)
     for step in _STEPS:

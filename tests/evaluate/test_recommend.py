@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from musrec.evaluate import recommend
+from musrec.recommend.evidence import IMPLICIT_LIMIT
 from musrec.recommend.hybrid import PERSONAL, Blend, Evidence, shipped
 from musrec.train import blend
 
@@ -65,10 +66,19 @@ def test_explanations_add_up_and_their_causes_matter(reports):
 
 
 def test_the_same_seed_gives_the_same_blend(town):
-    first = blend.fit(town, sizes=(20,), histories=(2, 1_000))
-    assert first == blend.fit(town, sizes=(20,), histories=(2, 1_000))
+    histories = (2, 0), (1_000, 0), (5, 1_000)
+    first = blend.fit(town, sizes=(20,), histories=histories)
+    assert first == blend.fit(town, sizes=(20,), histories=histories)
     assert Blend.read(first.json()).coefficients.keys() == first.coefficients.keys()
     assert "40 members x 240 artists" in first.made
+
+
+def test_listening_is_counted_apart_from_thumbs():
+    most = np.float32(IMPLICIT_LIMIT)  # all that listening can say
+    assert Evidence.of(50, [1.0, most, 0.3]) == Evidence(50, thumbs=1, listens=2)
+    by_thumb, by_ear = Evidence(50, 40), Evidence(50, 0, 40)
+    assert shipped().weights(by_thumb) != shipped().weights(by_ear)
+    assert all(shipped().weights(by_ear)[name] > 0 for name in ("members", "learned"))
 
 
 def test_the_shipped_blend_follows_the_evidence():
