@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LARGEST_SOLVE = 6_000
 """Rows of the largest dense system solved; beyond it, neighbours take over from EASE."""
 
-_CHUNK = 2_048
+_CHUNK = 1_024
 
 
 class Scorer(Protocol):
@@ -141,48 +141,54 @@ class Ease:
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
-            pull = bare._pull_of(rows, weighted)
+            pull = bare._pull_of(rows)
             self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
             self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
         lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
         return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
 
-    def _pull_of(self, rows: NDArray[np.intp], weighted: FloatArray) -> FloatArray:
+    def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
         """Return (len(rows), m + d): how far each track's like pulls on members and content."""
         m = self.likes.shape[0]
-        if not self.by_members:  # P = (M'M + penalty I)^-1, pull = M P
-            solved = self.inverse[rows]
-            return np.hstack([(self.likes @ solved.T).T, solved @ weighted])
-        return np.asarray(
-            self.by_track[rows] @ self.inverse[:m] + weighted[rows] @ self.inverse[m:]
-        )
+        if not self.by_members:
+            return self._spread(self.inverse[rows])
+        by_content = self.content[rows] * self.weight[rows, None]
+        return np.asarray(self.by_track[rows] @ self.inverse[:m] + by_content @ self.inverse[m:])
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
         if not self.by_members:
-            solved = profiles @ self.inverse
-            return np.hstack([(self.likes @ solved.T).T, (solved * self.weight) @ self.content])
+            return self._spread(profiles @ self.inverse)
         by_content = _scaled(profiles, self.weight) @ self.content
         seen = np.hstack([(profiles @ self.by_track).toarray(), by_content])
         return np.asarray(seen @ self.inverse)
 
-    def parts(
-        self, profiles: csr_matrix, rows: NDArray[np.intp] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return what members and what content add to the scores, each (q, n) or (q, len(rows)).
+    def _spread(self, solved: FloatArray) -> FloatArray:
+        """Return (q, m + d) from (q, n) rows of (M'M + I)^-1, which times M' are the pull."""
+        return np.hstack([(self.likes @ solved.T).T, (solved * self.weight) @ self.content])
+
+    def parts(self, profiles: csr_matrix) -> tuple[FloatArray, FloatArray]:
+        """Return what members and what content add to the scores, each (q, n).
 
         Their sum is the score of EASE.
-
-        Parameters
-        ----------
-        rows : array of int, optional
-            Of tracks, ascending.
         """
         profiles = _scaled(profiles, 1 / self.scale)
         pull = self._pull(profiles)
-        content = self.content if rows is None else self.content[rows]
-        by_content = pull[:, self.likes.shape[0] :] @ content.T
-        return self._lifted(profiles, pull, by_content, rows)
+        return self._lifted(profiles, pull, pull[:, self.likes.shape[0] :] @ self.content.T)
+
+    def gains(
+        self, tracks: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what a full like of each of some tracks adds to `parts`, each (tracks, rows)."""
+        m, lift = self.likes.shape[0], self.lift[rows, None]
+        pull = (self._pull_of(tracks) / self.scale[tracks, None]).T
+        members = self.by_track[rows] @ pull[:m]
+        content = (self.content[rows] * self.weight[rows, None]) @ pull[m:]
+        row, like = np.nonzero(rows[:, None] == tracks)
+        own = rows[row]
+        members[row, like] -= self.self_members[own] / self.scale[own]
+        content[row, like] -= self.self_content[own] / self.scale[own]
+        return (members * lift).T, (content * lift).T
 
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
@@ -203,28 +209,17 @@ class Ease:
         return members, learned, nearness
 
     def _lifted(
-        self,
-        profiles: csr_matrix,
-        pull: FloatArray,
-        by_content: FloatArray,
-        rows: NDArray[np.intp] | None = None,
+        self, profiles: csr_matrix, pull: FloatArray, by_content: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return parts of scores from a pull and its product with content, less a track's own."""
-        at = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr)), profiles.indices
-        own, by_track = profiles.data, self.by_track
-        picked: slice | NDArray[np.intp] = slice(None)
-        if rows is not None:
-            picked, by_track = rows, by_track[rows]
-            place = np.minimum(np.searchsorted(rows, at[1]), len(rows) - 1)
-            found = rows[place] == at[1]
-            at, own = (at[0][found], place[found]), own[found]
-        by_members = (by_track @ pull[:, : self.likes.shape[0]].T).T
-        by_content *= self.weight[picked]
-        by_members[at] -= own * self.self_members[picked][at[1]]
-        by_content[at] -= own * self.self_content[picked][at[1]]
-        lift = self.lift[picked]
-        by_members *= lift
-        by_content *= lift
+        own, likes = profiles.indices, profiles.data
+        row = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr))
+        by_members = (self.by_track @ pull[:, : self.likes.shape[0]].T).T
+        by_content = by_content * self.weight
+        by_members[row, own] -= likes * self.self_members[own]
+        by_content[row, own] -= likes * self.self_content[own]
+        by_members *= self.lift
+        by_content *= self.lift
         return np.asarray(by_members, np.float32), np.asarray(by_content, np.float32)
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
@@ -264,12 +259,16 @@ class ItemNeighbours:
         by_track = likes.T.tocsr()
         return cls(likes, by_track, _nearest(by_track, neighbours, shrinkage))
 
-    def parts(
-        self, profiles: csr_matrix, rows: NDArray[np.intp] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    def parts(self, profiles: csr_matrix) -> tuple[FloatArray, FloatArray]:
         """Return what members and what content (nothing) add, as `Ease.parts` does."""
-        scored = profiles @ self.similarity
-        members = (scored if rows is None else scored[:, rows]).toarray()
+        members = (profiles @ self.similarity).toarray()
+        return members, np.zeros_like(members)
+
+    def gains(
+        self, tracks: NDArray[np.intp], rows: NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what a full like of each of some tracks adds to `parts`, each (tracks, rows)."""
+        members = self.similarity[tracks][:, rows].toarray()
         return members, np.zeros_like(members)
 
     def signals(
@@ -410,11 +409,15 @@ def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
     if any(len(each) != 1 for each in queries):
         return [each @ content.T for each in queries]
     products = [np.zeros((1, len(content)), np.float32) for _ in queries]
-    telling = [(each[0], out[0]) for each, out in zip(queries, products, strict=True) if each.any()]
-    for start in range(0, len(content), _CHUNK):
-        block = slice(start, start + _CHUNK)
-        for each, out in telling:
-            np.matmul(content[block], each, out=out[block])
+    telling = [at for at, each in enumerate(queries) if each.any()]
+    if telling:
+        together = np.concatenate([queries[at] for at in telling]).T.copy()
+        found = np.empty((len(content), len(telling)), np.float32)
+        for start in range(0, len(content), _CHUNK):
+            block = slice(start, start + _CHUNK)
+            np.matmul(content[block], together, out=found[block])
+        for at, product in zip(telling, found.T, strict=True):
+            products[at] = product[None]
     return products
 
 

@@ -183,20 +183,30 @@ def standardised(scores: FloatArray, deviation: FloatArray | None = None) -> Sta
     deviation : FloatArray, shape (q,), optional
         What to divide by where it is not the deviation of the scores themselves.
     """
-    mean = scores.mean(axis=1)
-    if np.isfinite(mean).all():  # which it is not where any score is not
-        count: NDArray[np.integer] | int = scores.shape[1]
-        values = scores - mean[:, None]
-    else:
-        known = np.isfinite(scores)
-        count = np.maximum(known.sum(axis=1), 1)
-        mean = np.where(known, scores, 0).sum(axis=1) / count
-        values = np.where(known, scores - mean[:, None], 0)
+    values, mean, count = _centred(scores)
     if deviation is None:
-        deviation = np.sqrt(np.vecdot(values, values) / count)
-        deviation = np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
+        deviation = _deviation(values, mean, count)
     values *= np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)[:, None]
     return Standardised(values.astype(np.float32, copy=False), deviation)
+
+
+def _centred(scores: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.integer] | int]:
+    """Return rows less their means (0 where not finite), the means, and how many are finite."""
+    mean = scores.mean(axis=1)
+    if np.isfinite(mean).all():  # which it is not where any score is not
+        return scores - mean[:, None], mean, scores.shape[1]
+    known = np.isfinite(scores)
+    count = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, scores, 0).sum(axis=1) / count
+    return np.where(known, scores - mean[:, None], 0), mean, count
+
+
+def _deviation(
+    centred: FloatArray, mean: FloatArray, count: NDArray[np.integer] | int
+) -> FloatArray:
+    """Return the standard deviation of what `_centred` returned, 0 where all scores are alike."""
+    deviation = np.sqrt(np.vecdot(centred, centred) / count)
+    return np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
 
 
 def signals(
@@ -234,7 +244,7 @@ def personal(
     total = np.bincount(owner, np.abs(likes.data), likes.shape[0])
     centres = np.asarray(likes @ content / np.maximum(total, 1e-9)[:, None], np.float32)
     members, learned, nearness = model.signals(profiles, content, centres)
-    whole = standardised(members + learned).deviation
+    whole = _deviation(*_centred(members + learned))
     return {
         "members": standardised(members, whole),
         "learned": standardised(learned, whole),

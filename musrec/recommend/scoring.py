@@ -243,10 +243,10 @@ class Scoring:
             return np.flatnonzero(candidates)
         score = np.zeros(len(self.songs), np.float32)
         for name, weight in self.weights.items():
-            if weight:
+            if weight and self.signals[name].deviation[0]:
                 score += weight * self.signals[name].values[0]
         score[~candidates] = -np.inf
-        return np.sort(np.argpartition(-score, SHORTLIST)[:SHORTLIST])
+        return np.sort(np.argpartition(score, -SHORTLIST)[-SHORTLIST:])
 
     def _terms(self) -> dict[str, NDArray[np.float64]]:
         rows = self.rows
@@ -495,20 +495,16 @@ class Scoring:
     @cached_property
     def gains(self) -> NDArray[np.float64]:
         """(likes, r): what each like adds to each candidate, the scales left as they are."""
-        from scipy.sparse import csr_matrix
-
         own, values = self._causing
-        content, count = self.songs.content, len(own)
+        content = self.songs.content
         share = values / max(float(self.liked.weights.sum()), 1e-9)
         near = (content[own] @ content[self.rows].T) * share[:, None]
         out = self.weights["nearness"] * _over(near, self.signals["nearness"])
         inside, known = int(np.searchsorted(self.rows, self.columns)), own < self.columns
-        single = csr_matrix(
-            (values[known], (np.flatnonzero(known), own[known])), shape=(count, self.columns)
-        )
-        parts = self.fitted.model.parts(single, self.rows[:inside])
+        parts = self.fitted.model.gains(own[known], self.rows[:inside])
         for name, part in zip(("members", "learned"), parts, strict=True):
-            out[:, :inside] += self.weights[name] * _over(part, self.signals[name])
+            gained = values[known, None] * part
+            out[known, :inside] += self.weights[name] * _over(gained, self.signals[name])
         return out
 
 

@@ -83,8 +83,10 @@ def test_ease_is_the_textbook_solution_on_either_side(members, tracks, dimension
     model = Ease.fit(likes, content, penalty=5, per_like=3, share=2)
 
     np.testing.assert_allclose(model.scores(likes), likes @ weights, atol=1e-4)
-    by_members, by_content = model.parts(likes, np.array([3, 5]))
-    np.testing.assert_allclose(by_members + by_content, (likes @ weights)[:, [3, 5]], atol=1e-4)
+    by_members, by_content = model.parts(likes)
+    np.testing.assert_allclose(by_members + by_content, likes @ weights, atol=1e-4)
+    gained = model.gains(np.array([0, 3, 7]), np.array([3, 5]))
+    np.testing.assert_allclose(sum(gained), weights[np.ix_([0, 3, 7], [3, 5])], atol=1e-4)
     if not dimensions:
         assert not by_content.any()
 
