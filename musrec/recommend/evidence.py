@@ -119,16 +119,18 @@ class History:
         np.maximum.at(times, where, self.times[heard])
         return tracks, times
 
-    def thumbs_down(self) -> NDArray[np.int32]:
-        """Return the tracks whose last thumb points down; these do not fade."""
+    def thumbs(self) -> dict[int, tuple[bool, float]]:
+        """Return each track's last thumb: whether it points up, and when, seconds since 1970."""
         thumbs = np.flatnonzero(_EXPLICIT[self.kinds])
         order = thumbs[np.argsort(self.times[thumbs], kind="stable")]
-        last = {
-            int(track): int(kind)
-            for track, kind in zip(self.tracks[order], self.kinds[order], strict=True)
-        }
-        down = _KIND_NUMBER[FeedbackKind.DISLIKE]
-        return np.array([track for track, kind in last.items() if kind == down], dtype=np.int32)
+        up = self.kinds[order] == _KIND_NUMBER[FeedbackKind.LIKE]
+        given = zip(up.tolist(), self.times[order].tolist(), strict=True)
+        return dict(zip(self.tracks[order].tolist(), given, strict=True))
+
+    def thumbs_down(self) -> NDArray[np.int32]:
+        """Return the tracks whose last thumb points down; these do not fade."""
+        down = [track for track, (up, _) in self.thumbs().items() if not up]
+        return np.array(down, dtype=np.int32)
 
     def _fading(self, now: float) -> NDArray[np.float64]:
         age = np.maximum(now - self.times, 0.0)

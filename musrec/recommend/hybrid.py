@@ -143,7 +143,7 @@ def tilted(weights: Mapping[str, float], arm: str, adventurous: float) -> dict[s
     }
 
 
-def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[float, float]]) -> str:
+def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[int, int]]) -> str:
     """Return the arm to use now, by Thompson sampling.
 
     Each arm's chance of a thumb up is Beta distributed; one draw an arm, the largest wins. Arms
@@ -159,7 +159,7 @@ def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[float, flo
     """
     draws = {}
     for arm in ARMS:
-        ups, downs = outcomes.get(arm, (0.0, 0.0))
+        ups, downs = outcomes.get(arm, (0, 0))
         prior = 2.0 if arm == "balanced" else 1.0
         draws[arm] = rng.beta(prior + ups, 1.0 + downs)
     return max(draws, key=lambda arm: draws[arm])

@@ -115,10 +115,10 @@ class Recommender:
         self._songs = Songs.of(catalogue, similarities)
         self._lock = threading.Lock()
         self._gone: set[str] = set()
-        self._served: dict[tuple[str, str], str] = {}
-        self._outcomes: dict[str, dict[str, tuple[float, float]]] = {}
+        self._served: dict[str, dict[str, tuple[str, float]]] = {}
         self._ledger.learn(feedback)
-        self._replay(served, feedback)
+        for one in served:
+            self._serve(one.member, [one.track], one.blend, seconds(one.at))
         self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
         self.unfitted = 0
         """Events learned since the last fit: when to `refit` is the caller's choice."""
@@ -132,22 +132,16 @@ class Recommender:
         """Take in what members did; the next recommendation knows it."""
         events = [feedback] if isinstance(feedback, Feedback) else list(feedback)
         self.unfitted += self._ledger.learn(events)
-        for event in events:
-            if event.kind.explicit:
-                self._credit(event.member, event.track, event.kind, 1.0)
 
     def forget(self, member: str, track: str, kind: FeedbackKind) -> None:
         """Take feedback back, as if it had not been given; unknown feedback is no error."""
         if self._ledger.forget(member, track, kind):
             self.unfitted += 1
-            if kind.explicit:
-                self._credit(member, track, kind, -1.0)
 
     def forget_member(self, member: str) -> None:
         """Forget everything about a member, in what was fitted as well."""
         self._ledger.forget_member(member)
-        self._outcomes.pop(member, None)
-        self._served = {key: arm for key, arm in self._served.items() if key[0] != member}
+        self._served.pop(member, None)
         with self._lock:
             self._gone.add(member)
             self._fitted = self._fitted.without([member])
@@ -190,30 +184,23 @@ class Recommender:
         names = list(self._ledger.names)
         return np.array([songs.row_of.get(name, -1) for name in names], dtype=np.int32)
 
-    def _replay(self, served: Sequence[Served], feedback: Sequence[Feedback]) -> None:
-        """Give blends the credit of thumbs that came after what they chose."""
-        thumbs = (event for event in feedback if event.kind.explicit)
-        events: list[Served | Feedback] = [*served, *thumbs]
-        for event in sorted(events, key=lambda event: event.at):
-            if isinstance(event, Feedback):
-                self._credit(event.member, event.track, event.kind, 1.0)
-            else:
-                self._served[event.member, event.track] = event.blend
-
-    def _credit(self, member: str, track: str, kind: FeedbackKind, amount: float) -> None:
-        arm = self._served.get((member, track))
-        if arm is not None:
-            outcomes = self._outcomes.setdefault(member, {})
-            ups, downs = outcomes.get(arm, (0.0, 0.0))
-            if kind is FeedbackKind.LIKE:
-                outcomes[arm] = (max(ups + amount, 0.0), downs)
-            else:
-                outcomes[arm] = (ups, max(downs + amount, 0.0))
-
     def served(self, member: str, tracks: Iterable[str]) -> dict[str, str]:
         """Return which blend chose each of these tracks for a member, where one did."""
-        known = {track: self._served.get((member, track)) for track in tracks}
-        return {track: blend for track, blend in known.items() if blend is not None}
+        chosen = self._served.get(member, {})
+        return {track: chosen[track][0] for track in tracks if track in chosen}
+
+    def _serve(self, member: str, tracks: Iterable[str], blend: str, at: float) -> None:
+        self._served.setdefault(member, {}).update(dict.fromkeys(tracks, (blend, at)))
+
+    def _outcomes(self, member: str) -> dict[str, tuple[int, int]]:
+        """Return how many thumbs up and down each blend has for what it chose for a member."""
+        chosen, outcomes = self._served.get(member, {}), dict[str, tuple[int, int]]()
+        for number, (up, at) in self._ledger.of(member).thumbs().items():
+            blend, since = chosen.get(self._ledger.names[number], ("", 0.0))
+            if blend and at >= since:  # an earlier thumb says nothing of the choice
+                ups, downs = outcomes.get(blend, (0, 0))
+                outcomes[blend] = (ups + up, downs + (not up))
+        return outcomes
 
     # Recommending -------------------------------------------------------------------------------
 
@@ -230,7 +217,8 @@ class Recommender:
                 notes.append(
                     "You have not liked anything yet, so these are guesses: thumbs will help."
                 )
-            self._served |= {(request.member, pick.track.id): arm for pick in picks}
+            tracks = (pick.track.id for pick in picks)
+            self._serve(request.member, tracks, arm, seconds(request.now))
         return Picks(picks, tuple(notes), arm)
 
     def score(self, request: Request) -> tuple[Scoring | None, list[str], str]:
@@ -275,7 +263,7 @@ class Recommender:
             return "balanced"
         member = request.member or ""
         names = "".join(seed.track.id for seed in request.seeds if seed.track)
-        outcomes = self._outcomes.get(member, {})
+        outcomes = self._outcomes(member)
         thumbs = sum(map(sum, outcomes.values()))
         key = f"{member} {request.now:%G-%V-%u} {names} {thumbs}"
         rng = np.random.default_rng(list(key.encode()))

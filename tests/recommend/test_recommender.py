@@ -312,7 +312,7 @@ def test_thumbs_teach_which_blend_to_use(small_town):
         answer = recommender.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=NOW))
         used.append(answer.blend)
         thumb = "like" if answer.blend == "by sound" else "dislike"
-        recommender.learn(small_town.like("m5", row(answer.picks[0]), thumb))
+        recommender.learn(small_town.like("m5", row(answer.picks[0]), thumb, days=0))
     assert used[20:].count("by sound") > used[:10].count("by sound") * 2 * 0.8
     assert used[20:].count("by sound") >= 10
 
@@ -326,8 +326,10 @@ def test_what_thumbs_taught_outlasts_a_restart(small_town):
         track = answer.picks[0].track.id
         assert alive.served("m5", [track, "never"]) == {track: answer.blend}
         served.append(Served("m5", track, answer.blend, at))
-        kind = "like" if answer.blend == "by sound" else "dislike"
-        thumbs.append(Feedback("m5", track, FeedbackKind(kind), at + timedelta(hours=1)))
+        kinds = [FeedbackKind.DISLIKE, FeedbackKind.LIKE]
+        first, last = kinds if answer.blend == "by sound" else reversed(kinds)
+        alive.learn(Feedback("m5", track, first, at + timedelta(minutes=1)))  # a mind changed
+        thumbs.append(Feedback("m5", track, last, at + timedelta(hours=1)))
         alive.learn(thumbs[-1])
 
     def blends(recommender):
