@@ -106,7 +106,7 @@ def _numeric(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, read whole."""
+    """What came back, read whole; `headers` takes a name in any case."""
 
     status: int
     headers: Mapping[str, str]
@@ -233,7 +233,7 @@ class Api:
                 params=query,
                 headers=self._headers,
             )
-            if (left := shapes.number(dict(reply.headers), "X-RateLimit-Remaining")) is not None:
+            if (left := shapes.number(reply.headers.get("X-RateLimit-Remaining"))) is not None:
                 self._gate.remaining = int(left)
             try:
                 answer = shapes.decode(reply.body)
@@ -277,8 +277,8 @@ def raise_for_status(who: str, reply: Reply, ability: str = "") -> None:
         raise Unsupported(f"{who} {asks} for {ability} (HTTP {status})")
     if status == 400:
         raise Absent(f"{who} does not understand the question (HTTP 400)")
-    wait = retry_after(reply.headers)
     if status in (401, 403, 429, 503):
+        wait = retry_after(reply.headers)
         what = "denied the question" if status in (401, 403) else "asks for patience"
         raise Refused(f"{who} {what} (HTTP {status})", BACK_OFF if wait is None else wait)
-    raise Refused(f"{who} is out of order (HTTP {status})", wait)
+    raise Refused(f"{who} is out of order (HTTP {status})")

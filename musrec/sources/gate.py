@@ -88,7 +88,8 @@ class Breaker:
     """Stops asking a provider that keeps failing, or that said when to come back.
 
     Three failures in a row open it for 30 s, doubled with each further one up to 15 min; a
-    Retry-After opens it at once for that long. Then one question is let through as a trial.
+    Retry-After opens it at once, for that long at least. Then one question is let through as a
+    trial. What was asked before it opened, and answered after, closes it no sooner.
 
     Parameters
     ----------
@@ -128,17 +129,19 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Count an answer of any kind."""
-        self._failures, self._open_until, self._trial = 0, 0.0, False
+        if not self.closed_for:
+            self._failures, self._open_until, self._trial = 0, 0.0, False
 
     def failed(self, retry_after: float | None = None) -> None:
         """Count a failure; `retry_after` in seconds opens the breaker at once."""
         self._failures += 1
         self._trial = False
-        if retry_after is not None:
-            self._open_until = max(self._open_until, self._clock() + retry_after)
-        elif self._failures >= self.TOLERATED:
+        wait = retry_after or 0.0
+        if self._failures >= self.TOLERATED:
             doubled = self.SHORTEST * 2.0 ** min(10, self._failures - self.TOLERATED)
-            self._open_until = self._clock() + min(self.LONGEST, doubled)
+            wait = max(wait, min(self.LONGEST, doubled))
+        if wait:
+            self._open_until = max(self._open_until, self._clock() + wait)
 
     def abandoned(self) -> None:
         """Forget a trial that ended without any result, so that there can be another."""
@@ -228,9 +231,11 @@ class Gate:
             try:
                 async with asyncio.timeout(deadline.left):
                     await self._limiter.acquire()
-            except TimeoutError:
+            except BaseException as cut:
                 self.breaker.abandoned()
-                raise late from None
+                if isinstance(cut, TimeoutError):
+                    raise late from None
+                raise
             async with self._counted(
                 deadline.sooner(min(self._longest, deadline.left / 2)), ability
             ) as own:
@@ -274,7 +279,13 @@ class Gate:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3), a number or a date; at most a week."""
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3), a number or a date; at most a week.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        One that takes a name in any case, as services write it in any.
+    """
     said = headers.get("Retry-After") or headers.get("X-RateLimit-Reset-In")
     if not said:
         return None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -53,15 +54,33 @@ class Spotify(Provider):
             self.off = "sources.spotify_client_id and sources.spotify_client_secret are not set"
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
-        """Return the track, or the first tracks of an album or, where allowed, an artist."""
+        """Return the track, or the first tracks of an album or, for old keys, of an artist."""
         if link.provider != self.name:
             return await super().open(link, deadline)
         key = f"spotify:{link.kind}:{link.id}"
         if link.kind is LinkKind.TRACK:
             return await self._lookups.tracks(key, lambda: self._one(link.id, deadline))
         if link.kind is LinkKind.ALBUM:
+            # The whole album: a list of its tracks alone is not among what new keys may ask.
             return await self._lookups.tracks(
-                key, lambda: self._list(lambda it: it.album_tracks(link.id), deadline, "items")
+                key,
+                lambda: self._list(
+                    lambda it: it.album(link.id, market=self._country),
+                    deadline,
+                    "tracks",
+                    "items",
+                    ability="albums",
+                ),
+            )
+        if link.kind is LinkKind.ARTIST:
+            return await self._lookups.tracks(
+                key,
+                lambda: self._list(
+                    lambda it: it.artist_top_tracks(link.id, country=self._country),
+                    deadline,
+                    "tracks",
+                    ability="songs of artists",
+                ),
             )
         raise Unsupported(f"Spotify does not show the songs of a {link.kind} to others")
 
@@ -89,12 +108,7 @@ class Spotify(Provider):
         if not number:
             raise Absent(f"Spotify's id of {track} is not known")
 
-        def call(spotify: Any) -> object:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                return spotify.audio_features([number])
-
-        answer = await self._ask(call, deadline, "audio features")
+        answer = await self._ask(lambda it: it.audio_features([number]), deadline, "audio features")
         values = {name: shapes.number(answer, 0, name) for name in FEATURES}
         known = {name: value for name, value in values.items() if value is not None}
         if not known:
@@ -108,9 +122,9 @@ class Spotify(Provider):
         raise Refused("Spotify answered without a track")
 
     async def _list(
-        self, call: Callable[[Any], object], deadline: Deadline, *path: str
+        self, call: Callable[[Any], object], deadline: Deadline, *path: str, ability: str = ""
     ) -> list[Track]:
-        answer = await self._ask(call, deadline)
+        answer = await self._ask(call, deadline, ability)
         tracks = [_track(row) for row in listed(self.label, answer, *path)]
         if found := [track for track in tracks if track]:
             return found
@@ -136,7 +150,7 @@ class Spotify(Provider):
                 raise Unsupported("Spotify refuses the client id and secret") from None
             raise Refused("Spotify gives no token") from None
         except SpotifyException as error:
-            raise _outcome(error.http_status, dict(error.headers or {}), ability) from None
+            raise _outcome(error.http_status, error.headers or {}, ability) from None
         except requests.ConnectionError:
             raise Refused("Spotify cannot be reached") from None
         except requests.RequestException:
@@ -153,6 +167,8 @@ class Spotify(Provider):
 
         # spotipy logs headers with their tokens; what went wrong is told by the gate.
         logging.getLogger("spotipy").setLevel(logging.CRITICAL)
+        # It warns of each question that new keys may not ask; the answer tells that.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"spotipy\.client")
         # A plain session: spotipy's own sleeps through a Retry-After, which may be hours.
         session = requests.Session()
         session.trust_env = False  # a .netrc would replace the token
@@ -173,28 +189,37 @@ class Spotify(Provider):
 
 
 def _bounded(response: Any, *_: object, **__: object) -> None:
-    """Read an answer up to a bound, before requests reads all of it."""
-    body = b""
+    """Read an answer up to a bound of size and time, before requests reads all of it.
+
+    Requests bounds the time of each read only, so that drops of an answer would hold the thread.
+    A redirect is not followed, and who says when to come back is heard here, also at the token's
+    address, of which spotipy tells no headers.
+    """
+    if response.is_redirect:
+        response.close()
+        raise Refused("Spotify led to another address")
+    if response.status_code == 429:
+        response.close()
+        raise _outcome(429, response.headers, "")
+    body, end = b"", time.monotonic() + SECONDS
     for chunk in response.iter_content(64 * 1024):
         body += chunk
-        if len(body) > JSON_BYTES:
+        if len(body) > JSON_BYTES or time.monotonic() > end:
             response.close()
             raise ValueError("too long")
     response._content = body
 
 
-def _outcome(status: int, headers: dict[str, str], ability: str) -> Exception:
-    wait = retry_after(headers)
-    if status in (400, 404) and not ability:
-        return Absent("Spotify has no such thing")
+def _outcome(status: int, headers: Mapping[str, str], ability: str) -> Exception:
     if status in (400, 403, 404) and ability:
         return Unsupported(f"Spotify does not give {ability} to this key (HTTP {status})")
-    if status == 403:
-        return Unsupported("Spotify refuses this key (HTTP 403)")
-    if status in (401, 429):
-        what = f"Spotify asks for patience (HTTP {status})"
-        return Refused(what, BACK_OFF if wait is None else wait)
-    return Refused(f"Spotify is out of order (HTTP {status})", wait)
+    if status in (400, 404):
+        return Absent("Spotify has no such thing")
+    if status in (401, 403, 429, 503):
+        what = "denied the question" if status in (401, 403) else "asks for patience"
+        wait = retry_after(headers)
+        return Refused(f"Spotify {what} (HTTP {status})", BACK_OFF if wait is None else wait)
+    return Refused(f"Spotify is out of order (HTTP {status})")
 
 
 def _track(row: object) -> Track | None:

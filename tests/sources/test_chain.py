@@ -69,7 +69,7 @@ async def test_everything_off_asks_nobody_and_says_what_to_send(server: Loopback
 async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadline) -> None:
     settings = SourcesSettings(itunes=False, ytdlp=False)
     server.json(
-        "/listenbrainz/metadata/lookup/", {}, status=401, headers={"X-RateLimit-Remaining": "29"}
+        "/listenbrainz/metadata/lookup/", {}, status=401, headers={"x-ratelimit-remaining": "29"}
     )
     server.raw("/deezer/search/artist", b"", status=429, headers={"Retry-After": "81654"})
     async with Sources(settings, endpoints=server.endpoints()) as sources:

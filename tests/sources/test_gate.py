@@ -64,6 +64,29 @@ def test_a_trial_that_is_cut_short_leaves_room_for_another() -> None:
     assert breaker.state == "half-open"
 
 
+def test_who_answers_late_does_not_close_what_another_opened() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    breaker.admit("X")
+    breaker.admit("X")
+    breaker.failed(retry_after=81_654)
+    breaker.succeeded()  # asked before the first was told to go away
+    assert (breaker.state, breaker.closed_for) == ("open", 81_654)
+    clock.now += 81_655
+    breaker.admit("X")
+    breaker.succeeded()
+    assert breaker.state == "closed"
+
+
+def test_a_short_retry_after_does_not_keep_a_failing_service_busy() -> None:
+    breaker = Breaker(Clock())
+    waits = []
+    for _ in range(6):
+        breaker.failed(retry_after=1)
+        waits.append(breaker.closed_for)
+    assert waits == [1, 1, 30, 60, 120, 240]
+
+
 async def test_retry_after_is_honoured_without_sleeping_on_it() -> None:
     clock = Clock()
     gate = Gate("Spotify", rate=10, seconds=1, clock=clock)
@@ -161,6 +184,29 @@ async def test_a_cancelled_question_gives_its_place_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     async with gate.turn(Deadline.within(1)):
+        pass
+    assert gate.breaker.state == "closed"
+
+
+async def test_a_trial_cancelled_while_it_waits_for_its_turn_leaves_room_for_another() -> None:
+    clock = Clock()
+    gate = Gate("X", rate=1, seconds=0.2, clock=clock)
+    async with gate.turn(Deadline.within(5)):  # the only turn for a while
+        pass
+    gate.breaker.failed(retry_after=5)
+    clock.now += 6
+
+    async def ask() -> None:
+        async with gate.turn(Deadline.within(30)):
+            pytest.fail("it had no turn yet")
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    assert gate.breaker.state == "half-open"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with gate.turn(Deadline.within(5)):
         pass
     assert gate.breaker.state == "closed"
 

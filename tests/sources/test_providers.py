@@ -250,13 +250,45 @@ async def test_a_retry_after_of_a_day_costs_no_time_and_is_kept(
 ) -> None:
     path, ask = QUESTIONS[who]
     stock(server)
-    server.raw(path, b"{}", status=429, headers={"Retry-After": "81654"})
+    # In small letters, as proxies of services write it.
+    server.raw(path, b'"wait"', status=429, headers={"retry-after": "81654"})
     for _ in range(3):
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refused:
             await ask(clients, soon)
+        assert 81_000 < (refused.value.retry_after or 0) <= 81_654
     assert soon.left > 0
-    if who != "spotify token":  # spotipy does not tell what the token's address answered
-        assert server.count(path) == 1
+    assert server.count(path) == 1
+
+
+async def test_spotify_is_not_followed_elsewhere_and_one_refusal_is_not_for_good(
+    stocked: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    elsewhere = stocked.address.replace("127.0.0.1", "localhost")
+    for path, question in (("/spotify/search", "a"), ("/token", "b")):
+        stocked.redirect(path, f"{elsewhere}/stolen")
+        with pytest.raises(Refused, match="led to another address"):
+            await clients.spotify.search(question, soon)
+    assert stocked.count("/stolen") == 0
+    stock(stocked)
+    album = f"https://open.spotify.com/album/{SPOTIFY_ID}"
+    stocked.json(f"/spotify/albums/{SPOTIFY_ID}", {"error": {"status": 403}}, status=403)
+    with pytest.raises(Unsupported, match="albums"):
+        await clients.spotify.open(link(album), soon)
+    assert (await clients.spotify.search("one more time", soon))[0].isrc == ISRC
+    stocked.raw("/spotify/search", b"", status=403)
+    with pytest.raises(Refused):
+        await clients.spotify.search("c", soon)
+
+
+async def test_spotify_gives_the_first_songs_of_albums_and_artists(
+    stocked: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    songs = [spotify_track(SPOTIFY_ID, "One More Time", "Daft Punk")]
+    stocked.json(f"/spotify/albums/{SPOTIFY_ID}", {"tracks": {"items": songs}})
+    stocked.json(f"/spotify/artists/{SPOTIFY_ID}/top-tracks", {"tracks": songs})
+    for kind in ("album", "artist"):
+        longer = link(f"https://open.spotify.com/{kind}/{SPOTIFY_ID}")
+        assert [one.title for one in await clients.spotify.open(longer, soon)] == ["One More Time"]
 
 
 @pytest.mark.parametrize("who", ["deezer", "spotify", "lastfm"])
