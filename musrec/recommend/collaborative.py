@@ -141,19 +141,14 @@ class Ease:
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
-            pull = bare._pull_of(rows)
+            if by_members:
+                pull = by_track[rows] @ inverse[:m] + weighted[rows] @ inverse[m:]
+            else:
+                pull = bare._spread(inverse[rows])
             self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
             self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
         lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
         return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
-
-    def _pull_of(self, rows: NDArray[np.intp]) -> FloatArray:
-        """Return (len(rows), m + d): how far each track's like pulls on members and content."""
-        m = self.likes.shape[0]
-        if not self.by_members:
-            return self._spread(self.inverse[rows])
-        by_content = self.content[rows] * self.weight[rows, None]
-        return np.asarray(self.by_track[rows] @ self.inverse[:m] + by_content @ self.inverse[m:])
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
@@ -180,14 +175,19 @@ class Ease:
         self, tracks: NDArray[np.intp], rows: NDArray[np.intp]
     ) -> tuple[FloatArray, FloatArray]:
         """Return what a full like of each of some tracks adds to `parts`, each (tracks, rows)."""
-        m, lift = self.likes.shape[0], self.lift[rows, None]
-        pull = (self._pull_of(tracks) / self.scale[tracks, None]).T
+        from scipy.sparse import csr_matrix
+
+        m, n = self.likes.shape
+        each = (1 / self.scale[tracks], tracks, np.arange(len(tracks) + 1))
+        profiles = csr_matrix(each, shape=(len(tracks), n))
+        pull = self._pull(profiles).T
         members = self.by_track[rows] @ pull[:m]
-        content = (self.content[rows] * self.weight[rows, None]) @ pull[m:]
-        row, like = np.nonzero(rows[:, None] == tracks)
-        own = rows[row]
-        members[row, like] -= self.self_members[own] / self.scale[own]
-        content[row, like] -= self.self_content[own] / self.scale[own]
+        content = self.content[rows] @ pull[m:]
+        content *= self.weight[rows, None]
+        own, at, like = np.intersect1d(rows, tracks, assume_unique=True, return_indices=True)
+        members[at, like] -= self.self_members[own] / self.scale[own]
+        content[at, like] -= self.self_content[own] / self.scale[own]
+        lift = self.lift[rows, None]
         return (members * lift).T, (content * lift).T
 
     def signals(

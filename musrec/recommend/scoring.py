@@ -493,19 +493,24 @@ class Scoring:
         return Likes(self.liked.rows[strongest], self.liked.weights[strongest])
 
     @cached_property
-    def gains(self) -> NDArray[np.float64]:
+    def gains(self) -> FloatArray:
         """(likes, r): what each like adds to each candidate, the scales left as they are."""
         own, values = self._causing
         content = self.songs.content
-        share = values / max(float(self.liked.weights.sum()), 1e-9)
-        near = (content[own] @ content[self.rows].T) * share[:, None]
-        out = self.weights["nearness"] * _over(near, self.signals["nearness"])
+        unit = values / max(float(self.liked.weights.sum()), 1e-9)
+        near = (content[own] @ content[self.rows].T) * unit[:, None]
+        out = self._weighted("nearness", near)
         inside, known = int(np.searchsorted(self.rows, self.columns)), own < self.columns
         parts = self.fitted.model.gains(own[known], self.rows[:inside])
         for name, part in zip(("members", "learned"), parts, strict=True):
-            gained = values[known, None] * part
-            out[known, :inside] += self.weights[name] * _over(gained, self.signals[name])
+            out[known, :inside] += self._weighted(name, part * values[known, None])
         return out
+
+    def _weighted(self, name: str, values: NDArray[np.floating]) -> FloatArray:
+        """Return raw values of a signal as what they add to a score."""
+        deviation = float(self.signals[name].deviation[0])
+        weight = self.weights[name] / deviation if deviation else 0.0
+        return np.asarray(values * np.float32(weight), np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -514,12 +519,6 @@ def _common(songs: Songs, fitted: Fitted) -> dict[str, hybrid.Standardised]:
     return hybrid.common(
         np.pad(fitted.counts, (0, len(songs) - len(fitted.counts))), songs.reputation
     )
-
-
-def _over(values: NDArray[np.floating], signal: hybrid.Standardised) -> NDArray[np.float64]:
-    """Return raw values in the unit of a z-scored signal."""
-    deviation = float(signal.deviation[0])
-    return np.asarray(values / deviation if deviation else 0 * values, np.float64)
 
 
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
