@@ -2,16 +2,17 @@
 
 Search engines rank a live take, a karaoke track or a sped-up copy as high as the song itself. What
 stands in brackets or after a dash is therefore read: a version word there ("live", "remix" ...)
-makes another recording, a neutral one ("remastered", "feat. ...", "official video") does not, and
-anything else belongs to the title.
+makes another recording, a neutral one ("remastered", "feat. ...", "official video") does not, the
+title again in another script does not either, and anything else belongs to the title.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 
@@ -23,10 +24,13 @@ SAME_SECONDS = 3.0
 TITLE_AGREES = 88.0
 ARTIST_AGREES = 85.0
 """Of rapidfuzz's 0 to 100, after folding: lets one slip of the pen in a short title pass."""
+DETAIL_AGREES = 65.0
+"""The same for whose remix it is, or where it was played: "Wembley" is "Wembley Stadium"."""
 
 _VERSIONS = {
     "live": r"live|concert|en vivo|ao vivo|en directo|unplugged",
-    "remix": r"remix(ed)?|rmx|rework(ed)?|bootleg|mash ?up|flip|vip|edit(?<!radio edit)",
+    "remix": r"remix(ed)?|rmx|rework(ed)?|bootleg|mash ?up|flip|vip"
+    r"|edit(?<!radio edit)(?<!single edit)(?<!album edit)(?<!video edit)(?<!clean edit)",
     "mixed": r"mixed|dj mix|continuous mix|megamix",
     "karaoke": r"karaoke|in the style of|originally performed|made famous|backing track",
     "cover": r"cover(ed)?( version)?|tribute|lullaby|8 ?bit|piano version|string quartet",
@@ -40,51 +44,147 @@ _VERSIONS = {
     "8d": r"8d|3d audio|binaural",
 }
 _VERSION = {name: re.compile(rf"\b(?:{words})\b") for name, words in _VERSIONS.items()}
-_NEUTRAL = re.compile(
-    r"(\d{4} )?(digital(ly)? )?re ?master(ed)?( \d{4})?( version| edition)?|mono|stereo"
-    r"|(feat|ft|featuring|with)\b.*|prod\b.*"
-    r"|(official )?(music |lyrics? )?(video|audio|visuali[sz]er)|official|lyrics?|hd|hq|4k"
-    r"|explicit|clean|album version|single( version| edit)?|radio (edit|mix)|\d{4}( version)?"
-    r"|original( mix| version)?|bonus track|deluxe( edition)?|.* anniversary edition|from .*"
+_NOISE = (
+    r"official|officiel|oficial|music|lyrics?|letra|video|videoclip|clip|audio|visuali[sz]er"
+    r"|m ?v|hd|hq|uhd|4k|8k|1080p|720p|full|new|upgraded?|restored|in|version|explicit|clean"
+    r"|mono|stereo|digital(?:ly)?|re ?master(?:ed)?|\d{4}"
 )
-_DECORATION = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]|\s[-–—]\s+(.*)$")
+_NEUTRAL = re.compile(
+    rf"(?:(?:{_NOISE})(?: |$))+|(feat|ft|featuring|with)\b.*|prod\b.*|from .*"
+    r"|((radio|single|album|video|original|clean|explicit|mono|stereo) ?)+(edit|mix|version)?"
+    r"|re ?master(ed)? \d{4} edition|bonus track|deluxe( edition)?|.* anniversary edition"
+)
+_OPEN, _SHUT = "(\\[{【〔《「『", ")\\]}】〕》」』"
+_DASH = r"\s(?:[-–—~|•]+|//)\s"
+_BRACKET = re.compile(rf"[{_OPEN}]([^{_OPEN}{_SHUT}]*)[{_SHUT}]")
+_TAIL = re.compile(rf"{_DASH}+((?:(?!{_DASH}).)*)$")
+_BARE = re.compile(
+    r"(?<=\S)\s+(?:official(?: \w+){0,2} (?:video|audio|visuali[sz]er|mv)|m/?v"
+    r"|(?:with )?lyrics?(?: video)?)\s*$",
+    re.IGNORECASE,
+)
 _PART = re.compile(r"^(?:\d+|[ivx]+)$")
+_SMALL = frozenset({"at", "in", "on", "from", "the", "by", "a", "of", "version", "mix"})
 _FILLER = frozenset(
     {"by", "song", "the", "a", "official", "video", "audio", "lyrics", "feat", "ft"}
 )
+# Scripts that are written without spaces between words.
+_UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff])")
 
 
 def fold(text: str) -> str:
-    """Reduce a text to what is compared: lower case, no accents, words apart by one space."""
+    """Reduce a text to what is compared: lower case, no accents, words apart by one space.
+
+    Signs that stand for letters are read as such (P!nk, Ke$ha), and a name of signs alone stays
+    as it is.
+    """
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     # Marks of Latin, Greek and Cyrillic only: in Japanese they make another letter.
     bare = "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
     plain = unicodedata.normalize("NFC", bare).replace("&", " and ")
     plain = re.sub(r"['’‘`´]", "", plain)
-    return " ".join("".join(c if c.isalnum() else " " for c in plain).split())
+    plain = re.sub(r"(?<=[a-z])!(?=[a-z])", "i", plain)
+    plain = re.sub(r"\$(?=[a-z])|(?<=[a-z])\$|(?<=[a-z]\$)\$", "s", plain)
+    kept = "".join(char if _spoken(char) else " " for char in plain)
+    return " ".join((kept if kept.strip() else text.casefold()).split())
+
+
+def _spoken(char: str) -> bool:
+    """Whether a character is a letter, a digit, or a vowel sign such as those of Hindi and Thai."""
+    sign = "\u0900" <= char <= "\u1cff" and unicodedata.category(char) in ("Mn", "Mc")
+    return sign or char.isalnum()
 
 
 def core(title: str) -> str:
     """Return the title without versions and neutral decorations, folded."""
-    return fold(_split(title)[0])
+    return fold(_read(title).core)
 
 
 def versions(title: str) -> frozenset[str]:
     """Return the kinds of version that a title's brackets and its tail name."""
-    return _split(title)[1]
+    return _read(title).versions
 
 
-def _split(title: str) -> tuple[str, frozenset[str]]:
-    named: set[str] = set()
+def version_detail(title: str) -> str:
+    """Return whose remix a title names, or where it was played, folded; empty where it does not."""
+    return _read(title).detail
+
+
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """A title, taken apart.
+
+    Attributes
+    ----------
+    plain : str
+        Without what is neutral.
+    core : str
+        Without versions too.
+    versions : frozenset of str
+    detail : str
+        What stands beside the version's words, folded.
+    """
+
+    plain: str
+    core: str
+    versions: frozenset[str]
+    detail: str
+
+
+@lru_cache(maxsize=4096)
+def _read(title: str) -> _Title:
+    title = " ".join(unicodedata.normalize("NFKC", title).split())
+    plain = _without(title, _is_neutral)
+    named: list[str] = []
+
+    def is_version(inside: str, _rest: str) -> bool:
+        if any(pattern.search(inside) for pattern in _VERSION.values()):
+            named.append(inside)
+            return True
+        return False
+
+    kept = _without(plain, is_version)
+    kinds, details = set[str](), list[str]()
+    for inside in named:
+        bare = inside
+        for name, pattern in _VERSION.items():
+            if pattern.search(inside):
+                kinds.add(name)
+                bare = pattern.sub(" ", bare)
+        details += [word for word in bare.split() if word not in _SMALL]
+    return _Title(plain, kept, frozenset(kinds), " ".join(details))
+
+
+def _without(title: str, unwanted: Callable[[str, str], bool]) -> str:
+    """Drop the brackets and the tails that are not wanted, unless nothing would be left.
+
+    `unwanted` is given what stands inside, folded, and the rest of the title: empty for a tail and
+    for brackets that quote, which never hold the rest once more.
+    """
 
     def read(match: re.Match[str]) -> str:
-        inside = fold(match[1] if match[1] is not None else match[2])
-        found = {name for name, pattern in _VERSION.items() if pattern.search(inside)}
-        named.update(found)
-        return " " if found or _NEUTRAL.fullmatch(inside) else match[0]
+        rest = title[: match.start()] + " " + title[match.end() :]
+        return (
+            " " if unwanted(fold(match[1]), fold(rest) if match[0][0] in "([" else "") else match[0]
+        )
 
-    kept = _DECORATION.sub(read, title)
-    return (kept if fold(kept) else title), frozenset(named)
+    while True:
+        shorter = _BARE.sub("", _TAIL.sub(read, _BRACKET.sub(read, title)))
+        if shorter == title or not fold(shorter):
+            return title.strip()
+        title = shorter
+
+
+def _is_neutral(inside: str, rest: str) -> bool:
+    if any(pattern.search(inside) for pattern in _VERSION.values()):
+        return False
+    return bool(_NEUTRAL.fullmatch(inside)) or _translates(inside, rest)
+
+
+def _translates(inside: str, rest: str) -> bool:
+    """Whether one is in Latin letters and the other has none: GANGNAM STYLE(강남스타일)."""
+    latin, other = (bool(re.search("[a-z]", text)) for text in (inside, rest))
+    return latin != other and all(any(map(str.isalpha, text)) for text in (inside, rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +214,9 @@ class Wanted:
     @property
     def query(self) -> str:
         """Title and artist for a search box. Plain words find more than field syntax does."""
-        kept, named = _split(self.title)
-        words = [*self.artists[:1], kept.strip(), *sorted(named)]
+        title = _read(self.title)
+        whose = [title.detail] if "remix" in title.versions else []
+        words = [*self.artists[:1], title.core, *whose, *sorted(title.versions)]
         return " ".join(" ".join(words).split())[:200]
 
 
@@ -124,6 +225,9 @@ def same(wanted: Wanted, track: Track) -> bool:
     if wanted.isrc and wanted.isrc == track.isrc:
         return True
     if versions(wanted.title) != versions_of(track) or not _titles_agree(wanted.title, track.title):
+        return False
+    ours, theirs = version_detail(wanted.title), version_detail(track.title)
+    if ours and theirs and fuzz.token_set_ratio(ours, theirs) < DETAIL_AGREES:
         return False
     if wanted.artists and track.artists and not artists_agree(wanted.artists, track.artists):
         return False
@@ -164,14 +268,25 @@ def _parts(folded: str) -> list[str]:
     return sorted(word for word in folded.split()[1:] if _PART.match(word))
 
 
+_CREDIT = re.compile(
+    r"\s*(?:[,;/&+()\[\]]|\b(?:feat|ft|featuring|with|and|x|vs)\b\.?)\s*", re.IGNORECASE
+)
+
+
 def artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Whether two credits share an artist, however each service writes it."""
-    ours, theirs = [_artist(name) for name in one], [_artist(name) for name in other]
-    pairs = ((a, b) for a in ours for b in theirs if a and b)
-    if any(fuzz.ratio(a, b) >= ARTIST_AGREES for a, b in pairs):
-        return True
-    # "Lady Gaga & Bruno Mars" is one name at one service and two at another.
-    return fuzz.token_set_ratio(" ".join(ours), " ".join(theirs)) >= 95
+    """Whether two credits share an artist, however each service writes it.
+
+    "Lady Gaga & Bruno Mars" is one name at one service and two at another, while "Prince" is no
+    part of "Prince Royce".
+    """
+    theirs = _names(other)
+    return any(fuzz.ratio(a, b) >= ARTIST_AGREES for a in _names(one) for b in theirs)
+
+
+def _names(credit: Iterable[str]) -> set[str]:
+    """Every name that a credit may mean: each as it stands, and its parts."""
+    found = {part for name in credit for part in (name, *_CREDIT.split(name))}
+    return {name for part in found if (name := _artist(part))}
 
 
 def _artist(name: str) -> str:
@@ -192,19 +307,36 @@ def readings(title: str, author: str | None = None) -> list[Wanted]:
     list of Wanted
         The likeliest first.
     """
+    title = _without(" ".join(unicodedata.normalize("NFKC", title).split()), _is_noise)
     found: list[Wanted] = []
-    parts = re.split(r"\s+[-–—|:]\s+|\s*[–—]\s*", title, maxsplit=1)
-    if len(parts) == 2 and all(fold(part) for part in parts):
-        left, right = (part.strip() for part in parts)
-        found += [Wanted(right, (left,)), Wanted(left, (right,))]
-    if by := re.fullmatch(r"(.+?)\s+by\s+(.+)", title, re.IGNORECASE):
-        found.append(Wanted(by[1], (by[2],)))
+    if quoted := _QUOTED.fullmatch(title):
+        found.append(Wanted(quoted[2] + quoted[3], (quoted[1].strip(" -"),)))
+    for separator in _SEPARATORS:
+        parts = [part.strip() for part in separator.split(title, maxsplit=1)]
+        if len(parts) == 2 and all(fold(part) for part in parts):
+            left, right = parts
+            found += [Wanted(right, (left,)), Wanted(left, (right,))]
+            break
+    by = re.fullmatch(r"(.+?)\s+by\s+(.+)", title, re.IGNORECASE)
+    stated = [Wanted(by[1], (by[2],))] if by else []
     if author:
-        name = re.sub(
-            r"\s+-\s+Topic$|\s*VEVO$|\s+(Official|Music)$", "", author, flags=re.IGNORECASE
-        )
-        found.append(Wanted(title, (name,)))
-    return found or [Wanted(title)]
+        name = _CHANNEL.sub("", author)
+        theirs = Wanted(title, (name,))
+        # A channel that says whose it is, is believed: "Stand by Me" of "Ben E. King - Topic".
+        stated = [theirs, *stated] if name != author else [*stated, theirs]
+    return found + stated or [Wanted(title)]
+
+
+_SEPARATORS = (
+    re.compile(r"\s[-–—|~_]+\s|\s*[–—]\s*"),
+    re.compile(r"-\s|\s-|:\s"),
+)
+_QUOTED = re.compile(r"([^「『\"“]+)[「『\"“]([^」』\"”]+)[」』\"”](.*)")
+_CHANNEL = re.compile(r"\s+-\s+Topic$|\s*VEVO$|\s+(Official|Music)$", re.IGNORECASE)
+
+
+def _is_noise(inside: str, _rest: str) -> bool:
+    return bool(re.fullmatch(rf"(?:(?:{_NOISE})(?: |$))+", inside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,30 +359,36 @@ class Fit:
 
 def fit(text: str, track: Track) -> Fit:
     """Compare free text with a track: words in any order, title and artist mixed."""
-    asked = [word for word in fold(text).split() if word not in _FILLER] or fold(text).split()
-    title = core(track.title).split()
-    artists = [_artist(name).split() for name in track.artists]
+    said = _words(_read(text).plain)
+    asked = [word for word in said if word not in _FILLER] or said
+    title = _words(_read(track.title).core)
+    artists = [_words(_artist(name)) for name in track.artists]
     everybody = [word for name in artists for word in name]
     own_versions = versions_of(track)
-    free = fold(text)
-    for word in title:
+    free = " ".join(said)
+    for word in [*title, *everybody]:
         free = re.sub(rf"\b{re.escape(word)}\b", " ", free, count=1)
     asked_versions = {name for name, pattern in _VERSION.items() if pattern.search(free)}
-    named = [word for name in asked_versions for word in _VERSION[name].findall(free)]
-    explained = _share(asked, [*title, *everybody, *fold(track.title).split(), *map(str, named)])
-    covered = _share([word for word in title if word not in _FILLER] or title, fold(text).split())
+    named = [match[0] for name in asked_versions for match in _VERSION[name].finditer(free)]
+    told = [word for words in named for word in words.split()]
+    explained = _share(asked, [*title, *everybody, *_words(track.title), *told])
+    covered = _share([word for word in title if word not in _FILLER] or title, said)
     artist_named = any(name and _share(name, asked) > 0.99 for name in artists)
     right = own_versions == asked_versions
     score = 0.45 * covered + 0.35 * explained + 0.2 * artist_named
     return Fit(
         score=score if right else 0.6 * score,
-        exact=covered > 0.99 and explained > 0.99 and right and _parts_named(title, text),
+        exact=covered > 0.99 and explained > 0.99 and right and _parts_named(title, said),
         artist_named=artist_named,
     )
 
 
-def _parts_named(title: Sequence[str], text: str) -> bool:
-    said = fold(text).split()
+def _words(text: str) -> list[str]:
+    """Words of a text, folded; single characters where a script leaves no space between words."""
+    return _UNSPACED.sub(r" \1 ", fold(text)).split()
+
+
+def _parts_named(title: Sequence[str], said: Sequence[str]) -> bool:
     return all(word in said for word in title if _PART.match(word))
 
 

@@ -17,7 +17,17 @@ from musrec.sources import links
 from musrec.sources.fetch import Endpoints, permitted
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
 from musrec.sources.links import WORKS, Link, LinkKind
-from musrec.sources.matching import Recordings, Wanted, fit, identified, merge, readings, same
+from musrec.sources.matching import (
+    Recordings,
+    Wanted,
+    fit,
+    fold,
+    identified,
+    merge,
+    readings,
+    same,
+    version_detail,
+)
 from musrec.sources.provider import Heading, Provider
 
 OFFERED = 10
@@ -301,8 +311,11 @@ def _sure(text: str, tracks: Iterable[Track]) -> Track | None:
     fits = [(fit(text, track), track) for track in tracks]
     exact = [(how, track) for how, track in fits if how.exact]
     named = [track for how, track in exact if how.artist_named] or [track for _, track in exact]
-    # Without the artist a title is sure only where everybody who plays it is the same.
-    if len({track.artists[:1] for track in named}) != 1:
+    # Without the artist a title is sure only where everybody who plays it is the same, "remix"
+    # only where there is one, and who is called like a song may be meant as well.
+    remixes = {version_detail(track.title) for track in named}
+    called_so = any(fold(text) == fold(name) for _, track in fits for name in track.artists)
+    if len({track.artists[:1] for track in named}) != 1 or len(remixes) > 1 or called_so:
         return None
     return max(named, key=lambda track: track.popularity or 0.0)
 

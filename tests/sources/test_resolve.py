@@ -92,6 +92,28 @@ async def test_a_wrong_version_is_never_taken_for_the_song(
     assert [track.artist for track in either.tracks[:2]] == ["Johnny Cash", "Nine Inch Nails"]
 
 
+@pytest.mark.parametrize(
+    ("text", "songs"),
+    [
+        ("adele", [("Adele", "Someone Else"), ("Hello", "Adele")]),
+        ("black sabbath", [("Black Sabbath", "Black Sabbath"), ("Paranoid", "Black Sabbath")]),
+        ("song remix", [("Song (Tiësto Remix)", "A Band"), ("Song (Eric Prydz Remix)", "A Band")]),
+    ],
+)
+async def test_what_may_mean_several_songs_is_asked_about(
+    server: Loopback,
+    sources: Sources,
+    soon: Deadline,
+    text: str,
+    songs: list[tuple[str, str]],
+) -> None:
+    rows = [deezer_track(n, *song) for n, song in enumerate(songs, start=1)]
+    server.json("/deezer/search", {"data": rows})
+    asked = await sources.resolve(text, deadline=soon)
+    assert isinstance(asked, Choices)
+    assert {(track.title, track.artist) for track in asked.tracks} == set(songs)
+
+
 async def test_a_title_that_matches_nothing_or_everything_is_answered_with_words(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
