@@ -7,7 +7,7 @@ from then on is written by us from those three, never the one that was sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -81,11 +81,11 @@ _SLUG = re.compile(r"[0-9A-Za-z_\-]{1,200}")
 _LIST_ID = re.compile(r"[0-9A-Za-z_.\-]{1,100}")
 _LONGEST = 2_000
 
-_ADDRESS = re.compile(
-    r"(?:https?://|www\.)\S|[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|tv|fm|be|link)/\S",
-    re.IGNORECASE,
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(
+    r"www\.\S|[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|tv|fm|be|link)/\S", re.IGNORECASE
 )
-_WORD = re.compile(r"[^\s<>()\[\]{}\"'`|*]+")
+_WORD = re.compile(r"[^\s<>()\[\]{}\"'`|*,]+")
 
 
 def parse(text: str) -> Link | None:
@@ -94,22 +94,52 @@ def parse(text: str) -> Link | None:
     Parameters
     ----------
     text : str
-        A link, or a message that holds one; without a scheme, in ``<...>`` or in Markdown too.
+        A link, or a message that holds one; without a scheme, in ``<...>`` or in Markdown too,
+        and right between words of a language without spaces.
 
     Returns
     -------
     Link or None
         None where the text holds no link of a service in `WORKS`.
     """
-    for word in _WORD.findall(text):
-        if len(word) <= _LONGEST and (link := _known(word.rstrip(".,;:!?"))):
+    for word in _words(text):
+        bare = word.rstrip(".,;:!?")
+        if link := _known(bare) or _known(re.split(r"[^\x21-\x7e]", bare)[0]):
             return link
     return None
 
 
-def is_address(text: str) -> bool:
-    """Whether somebody meant this as a web address rather than as a title."""
-    return " " not in text.strip() and bool(_ADDRESS.match(text.strip().lstrip("<")))
+def host(text: str) -> str | None:
+    """Return the host of the first web address in a text; None where it must be a title.
+
+    An address without a scheme counts where it stands alone.
+    """
+    for word in _words(text):
+        alone = len(text.split()) == 1 and _BARE_ADDRESS.match(word)
+        if alone or _SCHEME.match(word):
+            try:
+                return urlsplit(word if _SCHEME.match(word) else f"https://{word}").hostname or ""
+            except ValueError:
+                return ""
+    return None
+
+
+def is_known(host: str) -> bool:
+    """Whether some pages of a host can be read here."""
+    bare = host.removeprefix("www.")
+    return bare in _READERS or bare in SHORT_HOSTS or f".{bare}".endswith(".bandcamp.com")
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words that may be links, without what is written right before a scheme."""
+    for word in _WORD.findall(text):
+        scheme = _SCHEME.search(word)
+        start = scheme.start() if scheme else 0
+        link = word[start:]
+        if word[:start].endswith(("_", "~")):  # Discord's italics
+            link = link.removesuffix(word[start - 1])
+        if len(link) <= _LONGEST:
+            yield link
 
 
 def _known(word: str) -> Link | None:
@@ -239,7 +269,7 @@ def _youtu_be(path: list[str], _: SplitResult) -> Link | None:
 
 
 def _video(identifier: str) -> Link | None:
-    if not _YOUTUBE_ID.fullmatch(identifier):
+    if not _YOUTUBE_ID.fullmatch(identifier) or identifier == "videoseries":  # an embedded list
         return None
     url = f"https://www.youtube.com/watch?v={identifier}"
     return Link("youtube", LinkKind.TRACK, identifier, url)
@@ -285,6 +315,8 @@ def _bandcamp(host: str, path: list[str]) -> Link | None:
 def _tidal(path: list[str], _: SplitResult) -> Link | None:
     if path and path[0] == "browse":
         path = path[1:]
+    if len(path) >= 4 and (path[0], path[2]) == ("album", "track"):
+        path = path[2:]
     if len(path) < 2:
         return None
     kind = {
@@ -305,6 +337,7 @@ _READERS: dict[str, Callable[[list[str], SplitResult], Link | None]] = {
     "deezer.com": _deezer,
     "music.apple.com": _apple,
     "geo.music.apple.com": _apple,
+    "embed.music.apple.com": _apple,
     "itunes.apple.com": _apple,
     "podcasts.apple.com": _apple_podcast,
     "youtube.com": _youtube,

@@ -124,7 +124,11 @@ class Resolver:
         if not text:
             return Missing("No song was named.", "Name one, or send a link or a clip.")
         link = links.parse(text)
-        if link is None and links.is_address(text):
+        if link is None and (host := links.host(text)) is not None:
+            if links.is_known(host):
+                return Missing(
+                    "That link leads to no song.", "Send me the link of the song itself."
+                )
             return Missing("I do not know that site.", f"What works: {WORKS}, titles, and clips.")
         if link is None:
             return await self._text(text, deadline)
@@ -304,6 +308,12 @@ class Resolver:
             if track.artists and same(wanted, other):
                 return other
         raise Absent(f"{provider.label} does not have {track}")
+
+
+def _unread(host: str) -> Missing:
+    if links.is_known(host):
+        return Missing("That link leads to no song.", "Send me the link of the song itself.")
+    return Missing("I do not know that site.", f"What works: {WORKS}, titles, and clips.")
 
 
 def _sure(text: str, tracks: Iterable[Track]) -> Track | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musrec.sources.links import HOP_HOSTS, LinkKind, is_address, parse
+from musrec.sources.links import HOP_HOSTS, LinkKind, host, is_known, parse
 
 TRACK = "4uLU6hMCjMI75M1A2tKUQC"
 
@@ -33,6 +33,16 @@ TRACK = "4uLU6hMCjMI75M1A2tKUQC"
         ("https://tycho.bandcamp.com/track/awake", "bandcamp", "tycho/awake"),
         ("https://listen.tidal.com/track/77646168", "tidal", "77646168"),
         ("https://tidal.com/browse/track/77646168?u", "tidal", "77646168"),
+        ("https://listen.tidal.com/album/77646164/track/77646168", "tidal", "77646168"),
+        ("これhttps://youtu.be/dQw4w9WgXcQ。聞いて", "youtube", "dQw4w9WgXcQ"),
+        ("_https://youtu.be/dQw4w9WgXc__", "youtube", "dQw4w9WgXc_"),
+        ("||https://youtu.be/dQw4w9WgXcQ||", "youtube", "dQw4w9WgXcQ"),
+        ("https://youtu.be/dQw4w9WgXcQ,https://youtu.be/aaaaaaaaaaa", "youtube", "dQw4w9WgXcQ"),
+        (
+            "https://music.apple.com/jp/album/夜に駆ける/1490256993?i=1490256995",
+            "itunes",
+            "1490256995",
+        ),
     ],
 )
 def test_every_form_of_a_song_link_names_its_song(
@@ -92,6 +102,10 @@ def test_longer_things_and_short_links_are_told_apart(text: str, kind: LinkKind)
         "https://soundcloud.com/discover",
         "https://[::1/track",
         "https://youtu.be/dQw4w9WgXcQdQw4w9WgXcQ",
+        "https://www.youtube.com/embed/videoseries?list=PL55713C70BA91BD6E",
+        f"https://open.spotify.com。evil.example/track/{TRACK}",
+        f"https://xn--open-spotify.com/track/{TRACK}",
+        f"https://оpen.spotify.com/track/{TRACK}",
         "Live and Let Die",
         "",
     ],
@@ -107,11 +121,17 @@ def test_nothing_that_is_typed_breaks_the_parser(text: str) -> None:
 
 
 def test_an_address_is_told_from_a_title() -> None:
-    assert is_address("https://vimeo.com/1234")
-    assert is_address("www.example.com/song")
-    assert not is_address("AC/DC")
-    assert not is_address("Mr. Brightside")
-    assert not is_address("look at https://vimeo.com/1234")
+    assert host("https://vimeo.com/1234") == "vimeo.com"
+    assert host("www.example.com/song") == "www.example.com"
+    assert host("look at https://vimeo.com/1234 please") == "vimeo.com"
+    assert host("https://[::1/song") == ""
+    for title in ("AC/DC", "Mr. Brightside", "will.i.am/fergie song", "Where Is the Love?", "http"):
+        assert host(title) is None
+    assert is_known("open.spotify.com")
+    assert is_known("www.youtube.com")
+    assert is_known("bandcamp.com")
+    assert not is_known("evilbandcamp.com")
+    assert not is_known("vimeo.com")
 
 
 def test_short_links_may_only_lead_through_hosts_of_music() -> None:

@@ -132,10 +132,19 @@ async def test_a_title_that_matches_nothing_or_everything_is_answered_with_words
 async def test_unknown_sites_are_refused_with_what_works_and_without_a_request(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:
-    for text in ("https://vimeo.com/1234", "http://169.254.169.254/latest/meta-data/", "x.com/a"):
+    for text in (
+        "https://vimeo.com/1234",
+        "do you like https://vimeo.com/1234 ?",
+        "http://169.254.169.254/latest/meta-data/",
+        "x.com/a",
+    ):
         refused = await sources.resolve(text, deadline=soon)
         assert isinstance(refused, Missing)
         assert "Bandcamp" in refused.hint
+    for text in ("https://open.spotify.com/genre/rock", "https://www.youtube.com/feed/trending"):
+        no_song = await sources.resolve(text, deadline=soon)
+        assert isinstance(no_song, Missing)
+        assert no_song.sentence == "That link leads to no song."
     assert server.asked == []
 
 
