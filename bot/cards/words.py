@@ -17,6 +17,10 @@ LONGEST_TITLE = 120
 LONGEST_LINK = 200
 """Characters; ten songs with their links fit into one message."""
 
+_JOINERS = "\u200c\u200d"
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Characters that look like nothing, though Unicode counts them among letters and symbols."""
+
 _CALENDAR = """\
 en January February March April May June July August September October November December
 de Januar Februar März April Mai Juni Juli August September Oktober November Dezember
@@ -43,14 +47,15 @@ def short(text: str, most: int) -> str:
 def bare(text: str, most: int = LONGEST_TITLE) -> str:
     """Clean a text for places without markdown, such as options of a select.
 
-    Control and direction-changing characters go, white space becomes single spaces.
+    Control and direction-changing characters go, white space and fillers become single spaces.
+    Joiners stay between characters, where emoji and some scripts need them.
     """
     visible = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _FILLERS else c
         for c in text
-        if unicodedata.category(c) != "Cf" or c == "\u200d"
+        if unicodedata.category(c) not in ("Cf", "Cs") or c in _JOINERS
     )
-    return short(" ".join(visible.split()), most)
+    return short(" ".join(filter(None, (w.strip(_JOINERS) for w in visible.split()))), most)
 
 
 def plain(text: str, most: int = LONGEST_TITLE) -> str:
@@ -69,7 +74,8 @@ def address(track: Track) -> str | None:
     known = next((url for _, url in addresses(track)), None)
     if known is not None or not track.artists or "sha256" in track.identities:
         return known
-    query = quote(f"{track.title} {track.artist}".encode()[:60].decode(errors="ignore"))
+    wanted = f"{track.title} {track.artist}".encode(errors="ignore")[:60]
+    query = quote(wanted.decode(errors="ignore"))
     return f"https://www.youtube.com/results?search_query={query}"
 
 
