@@ -290,11 +290,19 @@ class Bot(commands.AutoShardedBot):
         if not self.stopping:
             self.stopping = True
             await self.end(self._sweep.get_task())
-            working = set(self.at_work)
-            if working:
-                log.info("finishing", extra={"tasks": len(working)})
-                _, late = await asyncio.wait(working, timeout=self.grace)
-                for task in late:
-                    task.cancel()
-                await asyncio.gather(*late, return_exceptions=True)
+            await self._finish()
         await super().close()
+
+    async def _finish(self) -> None:
+        """Wait for what is at work, a thumb that comes meanwhile included; cancel what is late."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.grace
+        while self.at_work:
+            log.info("finishing", extra={"tasks": len(self.at_work)})
+            left = max(0.0, until - loop.time())
+            _, late = await asyncio.wait(self.at_work.copy(), timeout=left)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                break

@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.cards import words
+from musrec import browse
 
 Context = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
@@ -31,6 +32,11 @@ async def songs(interaction: Context, typed: str) -> Choices:
 async def genres(interaction: Context, typed: str) -> Choices:
     """Offer genres that songs of the catalogue state."""
     return names(interaction.client.service.genres(), typed, longest=40)
+
+
+async def moods(interaction: Context, typed: str) -> Choices:  # noqa: ARG001
+    """Offer words for how songs sound."""
+    return names(browse.moods(), typed)
 
 
 def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:

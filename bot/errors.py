@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK = 10008, 10015, 10062, 50027
 # The message was deleted, or the quarter of an hour to answer is over.
 _NOBODY_LEFT = (UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK)
+_INVALID_FORM = 50035
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Trouble:
 
 # In this order: the first that fits is said.
 _FORESEEN: tuple[tuple[type[BaseException], Trouble], ...] = (
-    (
-        app_commands.CommandNotFound,
-        Trouble("I no longer know that command.", "Reload Discord and try again."),
+    *(
+        (kind, Trouble("I know that command otherwise by now.", "Reload Discord and try again."))
+        for kind in (app_commands.CommandNotFound, app_commands.CommandSignatureMismatch)
     ),
     (
         app_commands.MissingPermissions,
@@ -71,7 +72,7 @@ def explain(error: BaseException) -> Trouble | None:
         error = error.original
     if isinstance(error, MusrecError):
         return Trouble(str(error), error.hint)
-    if isinstance(error, discord.HTTPException) and error.code in _NOBODY_LEFT:
+    if isinstance(error, discord.HTTPException) and _nobody_left(error):
         log.info("nobody waits for this answer", extra={"code": error.code})
         return None
     for kind, trouble in _FORESEEN:
@@ -84,6 +85,12 @@ def explain(error: BaseException) -> Trouble | None:
         "Something broke on my side.",
         f"It is noted as `{reference}`; please try again, nothing of yours is lost.",
     )
+
+
+def _nobody_left(error: discord.HTTPException) -> bool:
+    """Whether the question is gone; a reply to a deleted message fails as an invalid form."""
+    gone = error.code == _INVALID_FORM and "message_reference" in error.text
+    return gone or error.code in _NOBODY_LEFT
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:

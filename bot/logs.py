@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import discord
 
+from bot.errors import UNKNOWN_INTERACTION
 from musrec.settings import Settings
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -42,6 +43,13 @@ class _Line(logging.Formatter):
         return out
 
 
+def _nameless(record: logging.LogRecord) -> bool:
+    """Take out who typed, which discord.py says where a completion fails; one too late is none."""
+    error = record.exc_info[1] if record.exc_info else None
+    record.msg, record.args = "completion failed", ()
+    return getattr(error, "code", None) != UNKNOWN_INTERACTION
+
+
 def configure(settings: Settings) -> None:
     """Send everything to standard error in the form that the settings ask for."""
     sources = settings.sources
@@ -50,12 +58,14 @@ def configure(settings: Settings) -> None:
         sources.spotify_client_secret.get_secret_value(),
         sources.lastfm_key.get_secret_value(),
         sources.listenbrainz_token.get_secret_value(),
+        settings.store.url.get_secret_value() if settings.store.url else "",
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _Line(as_json=settings.log.json_lines, secrets=tuple(filter(None, secrets)))
     )
     logging.basicConfig(level=settings.log.level, handlers=[handler], force=True)
+    logging.getLogger("discord.app_commands.tree").addFilter(_nameless)
     # discord.py warns of what only voice would need. At DEBUG it writes whole messages, and aiohttp
     # addresses that hold a token.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False

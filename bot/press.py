@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import discord
 from discord import ui
@@ -17,7 +17,15 @@ P = TypeVar("P", bound="Press")
 
 
 class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
-    """A button or select whose template's groups say what it is about."""
+    """A button or select whose template's groups say what it is about.
+
+    Attributes
+    ----------
+    for_everybody : bool
+        Whether those may press it too whom the server keeps from using the bot.
+    """
+
+    for_everybody: ClassVar[bool] = False
 
     def __init__(self, item: ui.Item[Any], **about: str) -> None:
         super().__init__(item)
@@ -43,6 +51,8 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
         """Act, and answer for whatever goes wrong."""
         try:
             with interaction.client.working():
+                if not self.for_everybody:
+                    await interaction.client.admit(interaction.user, interaction.guild)
                 await self.press(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)

@@ -51,11 +51,12 @@ class _Choice(Press, template="(?!)"):
         """Keep what was chosen and show it."""
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
             raise Refused("Only those who manage this server may do that.")
+        await interaction.response.defer()
         store, guild = interaction.client.service.store, str(interaction.guild_id)
         wishes = self.changed(await store.guild(guild))
         await store.keep_guild(guild, wishes)
         view = panel(wishes, content=interaction.client.intents.message_content)
-        await interaction.response.edit_message(view=view)
+        await interaction.edit_original_response(view=view)
 
     def changed(self, wishes: GuildWishes) -> GuildWishes:
         """Return the wishes with what was chosen."""

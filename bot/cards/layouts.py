@@ -113,8 +113,7 @@ def card(
     elif query is not None:
         blocks.append(text(f"-# sounds like {words.song(query)}"))
     if picture is not None:
-        image = discord.MediaGalleryItem(f"attachment://{CARD_PICTURE}", description=picture.alt)
-        blocks.append(ui.MediaGallery(image))
+        blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
     said = words.facts(pick.track, pick.profile, mood)
     match = f"🎯 **{pick.match}%** match" if query is not None else ""
@@ -129,10 +128,12 @@ def card(
 
 def why(pick: Pick, picture: Picture) -> ui.LayoutView:
     """Show every part of a pick's score."""
-    image = discord.MediaGalleryItem(f"attachment://{CHART_PICTURE}", description=picture.alt)
     said = pick.explanation
     details = "\n".join(f"- {words.plain(detail, 300)}" for detail in said.details)
-    blocks: list[Control] = [text(f"### Why {words.song(pick.track)}"), ui.MediaGallery(image)]
+    blocks: list[Control] = [
+        text(f"### Why {words.song(pick.track)}"),
+        image(picture, CHART_PICTURE),
+    ]
     if details:
         blocks.append(text(details))
     if said.counterfactual:

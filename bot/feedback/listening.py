@@ -39,8 +39,11 @@ class Presence(commands.GroupCog, group_name="listening"):
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Read again who may be listened to."""
-        self.members = await self._bot.service.store.listeners()
+        """Read again who may be listened to; what the others were hearing is forgotten."""
+        members = await self._bot.service.store.listeners()
+        for gone in self.members - members:
+            self._listening.forget(gone)
+        self.members = members
 
     def forget(self, member: str) -> None:
         """Stop listening to a member now."""

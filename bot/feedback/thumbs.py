@@ -16,6 +16,7 @@ import discord
 from discord import ui
 from discord.ext import commands
 
+from bot import errors
 from bot.cards import layouts, words
 from bot.press import Press
 from musrec.model import FeedbackKind, NotFound
@@ -51,7 +52,9 @@ async def offer_reactions(message: discord.Message) -> None:
 
 
 class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
-    """A thumb; pressed twice it is still one."""
+    """A thumb; pressed twice it is still one. As with reactions, everybody's counts."""
+
+    for_everybody = True
 
     @classmethod
     def button(cls, kind: FeedbackKind, track: str) -> Thumb:
@@ -84,6 +87,8 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
 
 class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
     """Takes a thumb back."""
+
+    for_everybody = True
 
     @classmethod
     def button(cls, kind: FeedbackKind, track: str) -> TakeBack:
@@ -188,7 +193,7 @@ class Reactions(commands.Cog):
             try:
                 found += await self._read_back(card)
             except discord.NotFound as error:
-                if error.code == _UNKNOWN_MESSAGE:
+                if error.code == errors.UNKNOWN_MESSAGE:
                     await self._bot.service.store.remove_card(card.message)
                 else:
                     closed.add(card.channel)
@@ -223,6 +228,3 @@ class Reactions(commands.Cog):
     async def _in_order(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
         async with self._order[int(member) % len(self._order)]:
             await self._take(card, member, kind, there=there)
-
-
-_UNKNOWN_MESSAGE = 10008

@@ -24,6 +24,8 @@ EXPORT = "my-music.zip"
 class Erase(Press, template=r"erase:(?P<member>\d+)"):
     """Deletes everything of the member who pressed it."""
 
+    for_everybody = True
+
     @classmethod
     def button(cls, member: int) -> Erase:
         """Return the button under the question whether they are sure."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 from discord import ui
 
@@ -33,6 +34,7 @@ from musrec.model import (
     Picture,
     Track,
 )
+from musrec.sites import SITES
 from musrec.store.database import Card
 
 if TYPE_CHECKING:
@@ -129,30 +131,37 @@ class Slate:
         self._put = put
         self._last_line = -EVERY
         self._lines: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
         self.private = private
         self.reactions = reactions and not private
 
-    async def say(self, doing: str) -> None:
-        """Tell what is being done, unless the last such line has only just been written."""
+    def say(self, doing: str) -> None:
+        """Tell what is being done, unless the last such line has only just been written.
+
+        Nothing waits for it, and nothing fails with it: the work goes on meanwhile.
+        """
         if monotonic() - self._last_line >= EVERY:
             self._last_line = monotonic()
-            await self.show(layouts.working(doing))
-
-    def counted(self, done: int, of: int) -> None:
-        """Tell how many songs have been heard for this answer."""
-        if monotonic() - self._last_line >= EVERY:
-            task = asyncio.create_task(self.say(f"Heard {done} of {of} songs…"))
+            task = asyncio.create_task(self._line(doing))
             self._lines.add(task)
             task.add_done_callback(self._lines.discard)
 
-    async def settled(self) -> None:
-        """Wait for lines under way, so that none comes after the answer."""
-        await asyncio.gather(*self._lines, return_exceptions=True)
+    def counted(self, done: int, of: int) -> None:
+        """Tell how many songs have been heard for this answer."""
+        self.say(f"Heard {done} of {of} songs…")
+
+    async def _line(self, doing: str) -> None:
+        try:
+            async with self._writing:  # the first line sends the message that others edit
+                await self._put(layouts.working(doing), ())
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("a line was not written", extra={"kind": type(error).__name__})
 
     async def show(
         self, view: ui.LayoutView, files: Sequence[discord.File] = ()
     ) -> discord.Message:
-        """Write the message anew."""
+        """Write the message anew, after every line under way, so that none comes over it."""
+        await asyncio.gather(*self._lines)
         return await self._put(view, files)
 
 
@@ -197,9 +206,9 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         if isinstance(heard, Choices):
             await slate.show(_which(heard, question))
             return
-        await slate.say("Choosing songs…")
+        slate.say("Choosing songs…")
         wish = question.wish
-        answer = await bot.service.recommend(
+        found = await bot.service.recommend(
             heard,
             member=str(question.member),
             count=wish.count,
@@ -207,16 +216,15 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
             constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
             progress=slate.counted,
         )
-        await slate.settled()
-        if not answer.picks:
+        if not found.picks:
             raise NotFound(
-                " ".join(answer.notes) or "I found nothing that fits.",
+                " ".join(found.notes) or "I found nothing that fits.",
                 "Ask for less, or try another song.",
             )
-        kept = await bot.service.keep_answer(answer, str(question.member))
-        await feature(bot, slate, kept, answer, answer.picks[0])
+        kept = await bot.service.keep_answer(found, str(question.member))
+        await feature(bot, slate, kept, found, found.picks[0])
         took = round(monotonic() - began, 2)
-        log.info("answered", extra={"seconds": took, "picks": len(answer.picks)})
+        log.info("answered", extra={"seconds": took, "picks": len(found.picks)})
 
 
 @contextlib.asynccontextmanager
@@ -244,21 +252,21 @@ async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices |
     service = bot.service
     if question.clip is not None:
         data = await clips.read(question.clip, bot.cdn_hosts)
-        await slate.say("Listening to your clip…")
+        slate.say("Listening to your clip…")
         return await service.hear_clip(data, clips.name_of(question.clip))
     if question.track is not None:
         found: Track | Choices | None = await service.store.track(question.track)
         if found is None:
             raise NotFound("That song is no longer kept.", "Ask for it by its name.")
     elif question.text:
-        await slate.say(f"Looking for {words.plain(question.text, 80)}…")
+        slate.say(f"Looking for {words.plain(question.text, 80)}…")
         found = await service.find(question.text)
     else:
         return None
     if isinstance(found, Choices):
         tracks = [await service.store.add_track(track) for track in found.tracks]
         return replace(found, tracks=tuple({track.id: track for track in tracks}.values()))
-    await slate.say(f"Listening to {words.song(found)}…")
+    slate.say(f"Listening to {words.song(found)}…")
     return await service.hear_track(found)
 
 
@@ -272,7 +280,7 @@ async def feature(
 ) -> None:
     """Show one pick of an answer as a card of its own; `intro` says how it came here."""
     picture = await _draw(bot, answer, pick)
-    files = [_file(picture, layouts.CARD_PICTURE)] if picture else []
+    files = [layouts.file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
     last = answer.picks[-1].track.id == pick.track.id
 
@@ -320,10 +328,6 @@ async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
         return None
 
 
-def _file(picture: Picture, name: str) -> discord.File:
-    return discord.File(io.BytesIO(picture.png), name, description=picture.alt)
-
-
 async def _kept(bot: Bot, kept: str, track: str) -> tuple[Answer, Pick]:
     answer = await bot.service.kept_answer(kept)
     pick = next((pick for pick in answer.picks if pick.track.id == track), None)
@@ -351,7 +355,8 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         _, pick = await _kept(bot, self.about["kept"], self.about["track"])
         picture = await bot.service.contributions(pick)
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture), attachments=[_file(picture, layouts.CHART_PICTURE)]
+            view=layouts.why(pick, picture),
+            attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
         )
 
 
@@ -439,7 +444,8 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
             )
             return
         if all(button.url != preview.page_url for button in links):
-            links.append(ui.Button(label=preview.provider.title(), url=preview.page_url))
+            site = SITES.get(preview.provider, preview.provider.title())
+            links.append(ui.Button(label=site, url=preview.page_url))
         name = "preview.m4a" if preview.data[4:8] == b"ftyp" else "preview.mp3"
         view = layouts.page(
             layouts.text(f"▶️ {words.song(track)}"),

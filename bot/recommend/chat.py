@@ -33,10 +33,13 @@ class Chat(commands.Cog):
         """Answer a clip, a link or, where the bot was spoken to, a title."""
         if message.author.bot or message.webhook_id is not None or self._bot.user is None:
             return
-        spoken_to = message.guild is None or self._bot.user in message.mentions
-        question = self._question(message, spoken_to=spoken_to)
-        if question is None and not spoken_to:
+        # A reply to the bot mentions it too: with a clip or a link that is a question, with words
+        # alone it is talk about a card.
+        named = message.guild is None or self._bot.user.id in message.raw_mentions
+        question = self._question(message, named=named)
+        if question is None and not named:
             return
+        spoken_to = named or self._bot.user in message.mentions
         if not spoken_to and not await self._listens_in(message):
             return
         try:
@@ -55,12 +58,12 @@ class Chat(commands.Cog):
             return
         await answering.answer(self._bot, answering.slate_under(message), question)
 
-    def _question(self, message: discord.Message, *, spoken_to: bool) -> Question | None:
+    def _question(self, message: discord.Message, *, named: bool) -> Question | None:
         member = message.author.id
         asked_about = [message]
         # "@bot" as a reply to somebody's clip means that clip.
         replied = message.reference and message.reference.resolved
-        if spoken_to and isinstance(replied, discord.Message):
+        if named and isinstance(replied, discord.Message):
             asked_about.append(replied)
         for candidate in asked_about:
             if clip := clips.clip_in(candidate):
@@ -68,7 +71,7 @@ class Chat(commands.Cog):
             if link := clips.link_in(candidate):
                 return Question(member, text=link)
         text = re.sub(r"<[@#][^>]*>", "", message.content).strip()
-        if spoken_to and 0 < len(text) <= LONGEST_QUESTION:
+        if named and 0 < len(text) <= LONGEST_QUESTION:
             return Question(member, text=text)
         return None
 

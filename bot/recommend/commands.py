@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot import completions
 from bot.cards import layouts, words
 from bot.recommend import answering, clips
 from bot.recommend.answering import Question, Wish
-from musrec.browse import Wanted, moods
+from musrec.browse import Wanted
 from musrec.model import Choices, FeedbackKind, NotFound, Track
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Recommend(commands.Cog):
         adventurous="0: the closest, 10: the bravest",
         private="Only you see the answer",
     )
+    @app_commands.autocomplete(song=completions.songs, genre=completions.genres)
     async def recommend(
         self,
         interaction: Context,
@@ -59,22 +60,6 @@ class Recommend(commands.Cog):
         question = Question(interaction.user.id, wish, clip=clip, text=song)
         slate = answering.slate_of(interaction, private=private)
         await answering.answer(self._bot, slate, question)
-
-    @recommend.autocomplete("song")
-    async def _songs(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
-        if not typed.strip() or typed.startswith("http"):
-            return []
-        found = await asyncio.to_thread(self._bot.service.suggest, typed, 25)
-        return [
-            app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
-        ]
-
-    async def _genres(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
-        wanted = typed.strip().lower()
-        names = [name for name in self._bot.service.genres() if wanted in name]
-        return [app_commands.Choice(name=name[:100], value=name[:40]) for name in names[:25]]
-
-    recommend.autocomplete("genre")(_genres)
 
     async def find_similar(self, interaction: Context, message: discord.Message) -> None:
         """Answer the message menu on any message with a clip or a link."""
@@ -104,6 +89,7 @@ class Recommend(commands.Cog):
         slowest="Beats per minute, at least",
         fastest="Beats per minute, at most",
     )
+    @app_commands.autocomplete(genre=completions.genres, mood=completions.moods)
     async def search(
         self,
         interaction: Context,
@@ -137,14 +123,6 @@ class Recommend(commands.Cog):
         found = await service.find(song)
         tracks = found.tracks if isinstance(found, Choices) else (found,)
         return [await service.store.add_track(track) for track in tracks]
-
-    search.autocomplete("genre")(_genres)
-
-    @search.autocomplete("mood")
-    async def _moods(self, interaction: Context, typed: str) -> list[app_commands.Choice[str]]:  # noqa: ARG002
-        wanted = typed.strip().lower()
-        names = [name for name in moods() if wanted in name]
-        return [app_commands.Choice(name=name, value=name) for name in names[:25]]
 
     def _found(self, tracks: list[Track], member: int) -> discord.ui.LayoutView:
         lines = "\n".join(

@@ -341,6 +341,18 @@ async def test_a_mention_without_anything_gets_help(world: World) -> None:
 
 
 @pytest.mark.discord_settings(message_content=True)
+async def test_talk_in_reply_to_a_card_is_no_question_but_a_clip_is(
+    world: World, tunes: Tunes
+) -> None:
+    card = await world.ask(song=SONG)
+    talk = await world.bob.send(world.channel, "oh, I love that one", reply_to=card.message)
+    assert world.bot.user in talk.mentions
+    assert world.channel.last_message.id == talk.id
+    await world.bob.send(world.channel, "", reply_to=card.message, attachments=[tunes[0]])
+    assert "sounds like **Composed waltz in C**" in said(world.channel.last_message)
+
+
+@pytest.mark.discord_settings(message_content=True)
 async def test_clips_are_answered_in_listening_channels_only(world: World, tunes: Tunes) -> None:
     quiet = world.guild.create_text_channel("quiet")
     panel = await world.guild_owner().slash(world.channel, "setup")
@@ -398,7 +410,12 @@ async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:
     panel = await owner.slash(world.channel, "setup")
     await owner.select(panel.response.message, [role], custom_id="setup:roles")
     assert "certain roles" in said(await world.ask(song=SONG))
-    assert is_card(await world.ask(carol, song=SONG))
+    card = await world.ask(carol, song=SONG)
+    assert is_card(card)
     assert is_card(await world.ask(owner, song=SONG))
+    pressed = await world.alice.click(card.message, custom_id=pressable(card, "next:"))
+    assert "certain roles" in said(pressed.response)
+    thumb = await world.alice.click(card.message, custom_id=pressable(card, "like:"))
+    assert "noted" in said(thumb.response)
     told = await world.alice.slash(world.channel, "privacy show")
     assert "What I keep" in said(told.response)

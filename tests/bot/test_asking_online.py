@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord import ui
 
 from bot.app import Bot
+from bot.cards import layouts
 from bot.recommend import answering
 from bot.recommend.answering import Question, Slate
 from musrec.demo import write_tunes
+from musrec.model import NotFound
 from musrec.service import Service
 from musrec.settings import Settings
-from tests.bot.world import text_of
+from tests.bot.world import settings_for, text_of
 from tests.sources.loopback import serving, stock
 
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
@@ -42,6 +47,7 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
             "paths": {"data": tmp_path / "data"},
             "catalogue": {"starter": False},
             "workers": {"count": 1},
+            "recommend": {"budget_seconds": 300},
         }
     )
     asked = "one more time daft punk"
@@ -75,6 +81,49 @@ async def test_lines_come_no_faster_than_discord_takes_them() -> None:
     slate = slate_on(written)
     for number in range(1, 6):
         slate.counted(number, 5)
-    await slate.settled()
-    (line,) = written
+    await slate.show(layouts.notice("Done."))
+    line, last = written
     assert "Heard 1 of 5 songs…" in line
+    assert last == "Done."
+
+
+async def test_no_line_of_progress_comes_over_what_went_wrong(tmp_path: Path) -> None:
+    slow, written = asyncio.Event(), list[str]()
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
+        text = text_of(view.to_components())
+        if "Heard" in text:
+            await slow.wait()
+        written.append(text)
+
+    slate = Slate(put, private=True, reactions=False)
+
+    settings = settings_for(tmp_path)
+    async with (
+        Service.open(settings) as service,
+        answering.at_work(Bot(settings, service), slate),
+    ):
+        slate.counted(1, 5)
+        asyncio.get_running_loop().call_later(0.01, slow.set)
+        raise NotFound("Nothing fits.")
+    assert ["Heard" in text for text in written] == [True, False]
+    assert "Nothing fits." in written[-1]
+
+
+async def test_an_answer_survives_a_line_that_cannot_be_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    written: list[str] = []
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
+        text = text_of(view.to_components())
+        if "Looking" in text:
+            raise aiohttp.ServerDisconnectedError
+        written.append(text)
+
+    slate = Slate(put, private=True, reactions=False)
+    slate.say("Looking…")
+    await slate.show(layouts.notice("Done."))
+    assert written == ["Done."]
+    gc.collect()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

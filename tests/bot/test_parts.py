@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from bot import logs
 from bot.app import PERMISSIONS, intents, invitation
 from bot.cards import layouts, words
+from bot.errors import UNKNOWN_INTERACTION
 from bot.feedback.thumbs import kind_of
 from bot.recommend.answering import Wish
 from musrec import playlists
@@ -70,6 +71,16 @@ def test_titles_are_shown_as_they_are_and_nothing_else(hostile: str) -> None:
     signs = re.findall(r"\\(.)|([*_~`|<>\[\]#])", said)
     assert not [bare for _, bare in signs if bare]
     assert not said.startswith(("#", ">", "-", "+"))
+
+
+@pytest.mark.parametrize("nothing", ["\u200d", "\u3164", "\u200c \u2800", "\ud800", "\u202e"])
+def test_a_title_that_shows_nothing_is_called_untitled(nothing: str) -> None:
+    assert "**untitled**" in words.title(Track("x", nothing, ("A",)))
+
+
+def test_joiners_stay_where_scripts_and_emoji_need_them() -> None:
+    for text in ("می\u200cخواهم", "👩\u200d🎤"):
+        assert words.plain(text) == text
 
 
 def test_a_long_title_fits_where_it_must() -> None:
@@ -139,3 +150,21 @@ def test_no_secret_reaches_the_log(json_lines: bool, capsys: pytest.CaptureFixtu
         logging.getLogger().handlers[:] = before
     assert "s3cret" not in line
     assert "guilds" in line
+
+
+def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = logging.getLogger().handlers[:]
+    tree = logging.getLogger("discord.app_commands.tree")
+    late = type("Late", (Exception,), {"code": UNKNOWN_INTERACTION})
+    try:
+        logs.configure(Settings())
+        for error in (late(), ValueError("a real one")):
+            tree.error("in %r (Guild: %s, User: %s)", "recommend", 1, 987654321, exc_info=error)
+        line = capsys.readouterr().err
+    finally:
+        logging.getLogger().handlers[:] = before
+    assert line.count("completion failed") == 1
+    assert "a real one" in line
+    assert "987654321" not in line

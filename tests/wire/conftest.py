@@ -15,7 +15,7 @@ from bot.serve import supervise
 from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.service import Service
 from tests.bot.world import settings_for
-from tests.wire.fake_discord import FakeDiscord, connected
+from tests.wire.fake_discord import PATIENCE, FakeDiscord, connected
 from tests.wire.openapi import Document
 
 
@@ -61,7 +61,7 @@ class Wire:
         """The client that runs now."""
         return self.bots[-1]
 
-    async def start(self, *, grace: float = 10.0, **discord_settings: Any) -> None:
+    async def start(self, *, grace: float = PATIENCE, **discord_settings: Any) -> None:
         """Run the bot until it is ready."""
         settings = settings_for(Path("unused"), **{"token": FakeDiscord.TOKEN, **discord_settings})
 
@@ -79,7 +79,7 @@ class Wire:
             return self.bot
 
         self.stop = asyncio.Event()
-        ready = asyncio.create_task(self.fake.wait("ready", timeout=20))
+        ready = asyncio.create_task(self.fake.wait("ready"))
         self._running = asyncio.create_task(supervise(settings, build, self.stop, first_pause=0.01))
         await asyncio.wait((ready, self._running), return_when=asyncio.FIRST_COMPLETED)
         if self._running.done():
@@ -101,6 +101,7 @@ class Wire:
 async def wire(service: Service, document: Document | None) -> AsyncIterator[Wire]:
     """A wire with nothing running on it yet."""
     fake = FakeDiscord()
+    fake.answered_within = PATIENCE  # how fast it answers is measured in benchmarks
     await fake.start()
     with connected(fake):
         wire = Wire(fake, service)

@@ -29,6 +29,8 @@ INTENT = {
     "presences": 1 << 8,
     "content": 1 << 15,
 }
+PATIENCE = 120.0
+"""Seconds that tests wait for what must come: machines can be slow, and who waits loses nothing."""
 PRIVILEGED = INTENT["members"] | INTENT["presences"] | INTENT["content"]
 CV2, EPHEMERAL, LOADING = 1 << 15, 1 << 6, 1 << 7
 
@@ -113,6 +115,7 @@ class FakeDiscord:
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing_handshakes = 0
         self.banned = False
+        self.answered_within = 3.0
         self.largest_upload = 10 * 1024 * 1024
         self.flags = 0
         self.waiters: list[tuple[Any, asyncio.Future]] = []
@@ -717,6 +720,9 @@ class FakeDiscord:
             raise ApiError(404, 10003, "Unknown Channel")
         p, files = await self.body(r)
         self.check(p, files)
+        reference = p.get("message_reference")
+        if reference and str(reference["message_id"]) not in self.messages:
+            raise form_error("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
         m = self.make_message(cid, self.bot, p, files)
         await self.publish(m)
         return web.json_response(m)
@@ -845,7 +851,7 @@ class FakeDiscord:
 
     async def callback(self, r: web.Request) -> web.Response:
         i = self.interactions.get(r.match_info["t"])
-        if not i or time.monotonic() - i["at"] > 3.0:
+        if not i or time.monotonic() - i["at"] > self.answered_within:
             raise ApiError(404, 10062, "Unknown interaction")
         p, files = await self.body(r)
         if i["answered"]:
@@ -961,7 +967,7 @@ class FakeDiscord:
             if not fut.done() and pred(ev):
                 fut.set_result(ev[1])
 
-    async def wait(self, kind: str, pred: Any = lambda _x: True, timeout: float = 5) -> Any:
+    async def wait(self, kind: str, pred: Any = lambda _x: True, timeout: float = PATIENCE) -> Any:
         fut = asyncio.get_running_loop().create_future()
         w = (lambda ev: ev[0] == kind and pred(ev[1]), fut)
         self.waiters.append(w)

@@ -18,7 +18,7 @@ from musrec.sources import Sources
 from tests.bot.world import PROVIDERS, parts_of, settings_for, text_of
 from tests.sources.loopback import Loopback, serving, stock
 from tests.wire.conftest import Wire
-from tests.wire.fake_discord import EPHEMERAL, FakeDiscord, connected
+from tests.wire.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
 from tests.wire.test_wire import ask, finished, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,10 +49,16 @@ async def deezer() -> AsyncIterator[Loopback]:
 async def online(deezer: Loopback, tmp_path: Path) -> AsyncIterator[Wire]:
     """A bot that asks that service, and knows no song before."""
     settings = settings_for(tmp_path)
-    alone = settings.catalogue.model_copy(update={"starter": False})
+    settings = settings.model_copy(
+        update={
+            "catalogue": settings.catalogue.model_copy(update={"starter": False}),
+            "recommend": settings.recommend.model_copy(update={"budget_seconds": PATIENCE}),
+        }
+    )
     fake = FakeDiscord()
+    fake.answered_within = PATIENCE
     await fake.start()
-    async with Service.open(settings.model_copy(update={"catalogue": alone})) as service:
+    async with Service.open(settings) as service:
         only = SourcesSettings(**dict.fromkeys(PROVIDERS[1:], False))
         service._sources = await service._stack.enter_async_context(
             Sources(only, cache=service.store, endpoints=deezer.endpoints())

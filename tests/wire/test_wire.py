@@ -19,7 +19,7 @@ from musrec.model import FeedbackKind
 from musrec.store.database import Card
 from tests.bot.world import PROVIDERS, featured_in, settings_for, text_of
 from tests.wire.conftest import Wire
-from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PRIVILEGED, FakeDiscord
+from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,8 +35,8 @@ def is_final(message: J) -> bool:
 
 
 async def until(condition: Any) -> None:
-    """Wait until something asked of the store is so; a second of nothing is a failure."""
-    async with asyncio.timeout(10):
+    """Wait until something asked of the store is so."""
+    async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -49,7 +49,7 @@ async def finished(wire: Wire, interaction: J, says: str = "") -> J:
         return message["id"] == interaction["original"] and done
 
     message = wire.fake.messages[interaction["original"]]
-    return message if is_it(message) else await wire.fake.wait("followup", is_it, timeout=30)
+    return message if is_it(message) else await wire.fake.wait("followup", is_it)
 
 
 async def ask(wire: Wire, who: J, **options: Any) -> J:
@@ -139,7 +139,7 @@ async def test_a_thumb_given_while_reconnecting_is_replayed(wire: Wire) -> None:
     await wire.start()
     bob = wire.fake.user("bob")
     card = await ask(wire, wire.fake.user("alice"), song=SONG)
-    resumed = asyncio.create_task(wire.fake.wait("resumed", timeout=20))
+    resumed = asyncio.create_task(wire.fake.wait("resumed"))
     await wire.fake.live()[0].send(7)
     await wire.fake.react_as(bob, card, "👍")
     await resumed
@@ -148,7 +148,7 @@ async def test_a_thumb_given_while_reconnecting_is_replayed(wire: Wire) -> None:
 
 async def test_a_socket_that_dies_without_a_word_is_resumed(wire: Wire) -> None:
     await wire.start()
-    resumed = asyncio.create_task(wire.fake.wait("resumed", timeout=20))
+    resumed = asyncio.create_task(wire.fake.wait("resumed"))
     transport = wire.fake.live()[0].ws._req.transport
     assert transport is not None
     transport.abort()
@@ -160,7 +160,7 @@ async def test_thumbs_given_while_a_session_was_lost_are_read_back(wire: Wire) -
     await wire.start()
     bob = wire.fake.user("bob")
     card = await ask(wire, wire.fake.user("alice"), song=SONG)
-    again = asyncio.create_task(wire.fake.wait("ready", timeout=20))
+    again = asyncio.create_task(wire.fake.wait("ready"))
     connection = wire.fake.live()[0]
     wire.fake.sessions.clear()
     await wire.fake.react_as(bob, card, "👍")  # no session: nobody hears of it
@@ -211,7 +211,7 @@ async def test_reading_back_is_bounded_and_forgets_deleted_messages(wire: Wire) 
 
 async def test_a_client_that_dies_is_replaced(wire: Wire) -> None:
     await wire.start()
-    ready = asyncio.create_task(wire.fake.wait("ready", timeout=20))
+    ready = asyncio.create_task(wire.fake.wait("ready"))
     await wire.fake.live()[0].send(0, {"id": "no such thing"}, "GUILD_CREATE")
     await ready
     await wire.bot.wait_until_ready()
@@ -257,7 +257,7 @@ async def test_an_interaction_that_came_too_late_is_let_go(
 ) -> None:
     await wire.start()
     alice = wire.fake.user("alice")
-    await wire.fake.slash(alice, "recommend", wait=False, late=4.0, song=SONG)
+    await wire.fake.slash(alice, "recommend", wait=False, late=PATIENCE + 1, song=SONG)
     card = await ask(wire, wire.fake.user("bob"), song=SONG)
     assert is_final(card)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
@@ -279,6 +279,23 @@ async def test_a_file_elsewhere_than_on_discord_is_not_fetched(wire: Wire) -> No
     message["attachments"][0]["url"] = "http://169.254.169.254/latest/x.wav"
     answer = await wire.fake.message_command(alice, "Find similar", message)
     await finished(wire, answer, "not on Discord")
+
+
+async def test_a_question_deleted_before_the_reply_is_let_go(
+    wire: Wire, tunes: Tunes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await wire.start()
+    alice = wire.fake.user("alice")
+    mine = await wire.fake.say(alice, f"<@{wire.fake.app_id}>", [tunes[0]])
+    del wire.fake.messages[mine["id"]]
+    with caplog.at_level("INFO"):
+        await until(lambda: _said(caplog, "nobody waits for this answer"))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not [m for m in wire.fake.messages.values() if m["author"]["bot"]]
+
+
+async def _said(caplog: pytest.LogCaptureFixture, event: str) -> bool:
+    return any(record.getMessage() == event for record in caplog.records)
 
 
 async def test_a_server_that_bans_the_bot_in_the_middle_stops_nothing_else(
@@ -369,6 +386,31 @@ async def test_listening_is_learned_of_those_who_agreed_and_of_nobody_else(wire:
     assert await wire.service.store.member(bob["id"]) is None
 
 
+async def test_what_was_on_before_a_pause_is_not_taken_as_heard_to_its_end(wire: Wire) -> None:
+    await wire.start(presences=True)
+    cat = wire.fake.user("cat")
+
+    async def use(name: str, subcommand: str, says: str) -> None:
+        answer = await wire.fake.slash(cat, name, subcommand=subcommand)
+        await finished(wire, answer, says)
+
+    async def did() -> list[str]:
+        events = await wire.service.store.feedback(cat["id"])
+        return [event.kind.value for event in events]
+
+    async def played(times: int) -> bool:
+        return len(await did()) == times
+
+    await use("listening", "on", "Listening is on")
+    await wire.fake.plays(cat, spotify("unheard", -1, lasts=0.001))
+    await until(lambda: played(1))
+    await use("privacy", "pause", "Paused")
+    await use("privacy", "pause", "Learning again")
+    await wire.fake.plays(cat, spotify("another", -1))
+    await until(lambda: played(2))
+    assert await did() == ["play", "play"]
+
+
 # Stopping ------------------------------------------------------------------------------------
 
 
@@ -377,6 +419,26 @@ async def test_stopping_finishes_the_answer_at_work(wire: Wire, tunes: Tunes) ->
     answer = await wire.fake.slash(wire.fake.user("alice"), "recommend", files={"clip": tunes[1]})
     await wire.end()
     assert is_final(wire.fake.messages[answer["original"]])
+
+
+async def test_a_thumb_pressed_while_an_answer_is_finished_is_kept(
+    wire: Wire, tunes: Tunes
+) -> None:
+    await wire.start()
+    alice, bob = wire.fake.user("alice"), wire.fake.user("bob")
+    card = await ask(wire, alice, song=SONG)
+    answer = await wire.fake.slash(alice, "recommend", files={"clip": tunes[3]})
+    bot = wire.bot
+    ending = asyncio.create_task(wire.end())
+    while not bot.stopping:
+        await asyncio.sleep(0)
+    pressed = await wire.fake.click(bob, card, f"like:{featured_in(card['components'])}")
+    refused = await wire.fake.slash(bob, "recommend", song=SONG)
+    await ending
+    assert is_final(wire.fake.messages[answer["original"]])
+    assert await opinion(wire, bob, card) is LIKE
+    assert "noted" in text_of(wire.fake.messages[pressed["original"]]["components"])
+    assert "restarted" in text_of(wire.fake.messages[refused["original"]]["components"])
 
 
 async def test_stopping_hands_back_what_would_take_too_long(wire: Wire, tunes: Tunes) -> None:
@@ -437,7 +499,7 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     )
     assert program.stderr is not None
     lines: list[str] = []
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE):
         while not any('"event": "ready"' in line for line in lines):
             line = await program.stderr.readline()
             assert line, lines
