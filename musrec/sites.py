@@ -1,4 +1,4 @@
-"""Sites where songs can be heard: their names, and which of them is best."""
+"""Sites with pages of songs: their names, and where a song is best heard."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ SITES: Mapping[str, str] = MappingProxyType(
         "youtube": "YouTube",
         "soundcloud": "SoundCloud",
         "bandcamp": "Bandcamp",
+        "tidal": "Tidal",
+        "lastfm": "Last.fm",
         "musicbrainz": "MusicBrainz",
+        "listenbrainz": "ListenBrainz",
     }
 )
-"""Provider to its name for people, in the order in which a song is best heard there."""
+"""Provider to its name for people, where a song is best heard first."""
 
 
 def pages(track: Track) -> list[tuple[str, str]]:
-    """Return provider and address of every page where a track can be heard, best first.
+    """Return provider and address of every page of a track, where it is best heard first.
 
     Providers without a place in `SITES` come last, and what is no web address is left out. An
     address is as its provider gave it: whoever writes it somewhere escapes it for there.

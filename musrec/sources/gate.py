@@ -121,7 +121,7 @@ class Breaker:
     def admit(self, name: str) -> None:
         """Let a question through, or raise `Refused` without any waiting."""
         if wait := self.closed_for:
-            raise Refused(f"{name} is left alone for another {_span(wait)}", wait)
+            raise Refused(f"{name} is not asked for another {_span(wait)}", wait)
         if self._open_until:
             if self._trial:
                 raise Refused(f"{name} is being tried again")

@@ -69,7 +69,7 @@ class Lookups:
                 raise
             await self._put(f"{_VERSION}:{key}", kept, keep if kept else NOTHING)
         if not kept:
-            raise Absent("nothing was found")
+            raise Absent("it is empty, private or gone")
         return kept
 
     async def _get(self, key: str) -> tuple[Track, ...] | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import aiohttp
 
+from musrec.sites import SITES
 from musrec.sources import shapes
 from musrec.sources.fetch import Api
 from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.provider import Heading, Provider
-
-LABELS = {"spotify": "Spotify", "soundcloud": "SoundCloud", "youtube": "YouTube", "tidal": "Tidal"}
 
 
 class OEmbed(Provider):
@@ -27,9 +26,13 @@ class OEmbed(Provider):
 
     def __init__(self, session: aiohttp.ClientSession, service: str, endpoint: str) -> None:
         self.service = service
-        self.label = f"{LABELS[service]}'s pages"
+        self.label = f"{SITES[service]}'s pages"
         self.gate = Gate(self.label, rate=5, seconds=2, places=3)
         self._api = Api(self.gate, session, endpoint)
+
+    def speaks_for(self, site: str) -> bool:
+        """Whether it is this service's site."""
+        return site == self.service
 
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
         """Return title and author; Spotify gives no author, and Tidal not always."""

@@ -115,7 +115,7 @@ async def preview(
             refusals.append(str(refusal))
     if refusals:
         return Missing(
-            f"I cannot get at “{track.title}” now ({'; '.join(refusals[:3])}).",
+            f"I cannot get at “{track.title}” now: {'; '.join(refusals[:3])}.",
             "Try again in a minute, or send me a clip of it.",
         )
     return Missing(

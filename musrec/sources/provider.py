@@ -118,6 +118,10 @@ class Provider:
     off: str = ""
     gate: Gate
 
+    def speaks_for(self, site: str) -> bool:
+        """Whether what it does not know of a site's link is not there."""
+        return site == self.name
+
     @property
     def gates(self) -> tuple[Gate, ...]:
         """All gates that lead to it."""

@@ -13,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from musrec.model import Choices, Track, track_id
+from musrec.sites import SITES
 from musrec.sources import links
 from musrec.sources.fetch import Endpoints, permitted
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
@@ -41,7 +42,7 @@ FINISHING = 4.0
 
 _SEND_TARGET = "Open it and send me where it leads."
 _SEND_CLIP = "Send me the title and artist, or a clip of it as a file."
-SITES = {"itunes": "Apple Music", "youtube": "YouTube", "soundcloud": "SoundCloud"}
+_LATER = "Try again in a minute, or send me a clip."
 V = TypeVar("V")
 
 
@@ -62,6 +63,12 @@ class Missing:
 
 Resolution = Found | Choices | Missing
 
+_LISTS = {
+    LinkKind.ALBUM: "That is an album; these are songs from it.",
+    LinkKind.PLAYLIST: "That is a playlist; these are songs from it.",
+    LinkKind.ARTIST: "That is an artist; these are some of their songs.",
+}
+
 
 @dataclass(slots=True)
 class _Inquiry:
@@ -69,13 +76,19 @@ class _Inquiry:
 
     Attributes
     ----------
+    site : str
+        Provider of the link that is looked into; empty for text.
     gone : str
-        What the first said who knows that there is no such thing.
+        What somebody said who knows of no such thing, those before others who must know.
+    gone_there : bool
+        Whether somebody said so who must know: the site whose link it is.
     refusals : list of str
         What those said who could not be asked.
     """
 
+    site: str = ""
     gone: str = ""
+    gone_there: bool = False
     refusals: list[str] = field(default_factory=list)
 
     async def each(
@@ -87,13 +100,21 @@ class _Inquiry:
             except Unsupported:
                 continue
             except Absent as absent:
-                self.gone = self.gone or str(absent)
+                knows = provider.speaks_for(self.site)
+                self.gone = str(absent) if knows else self.gone or str(absent)
+                self.gone_there |= knows
             except Refused as refusal:
                 self.refusals.append(str(refusal))
 
     def unreachable(self, sentence: str) -> Missing:
-        because = f" ({'; '.join(self.refusals[:3])})" if self.refusals else ""
-        return Missing(f"{sentence}{because}.", "Try again in a minute, or send me a clip.")
+        """Say that nobody could be asked, and why."""
+        if not self.refusals:
+            return Missing(f"{sentence}: who could is switched off here.", _SEND_CLIP)
+        return Missing(f"{sentence} now: {self.why}.", _LATER)
+
+    @property
+    def why(self) -> str:
+        return "; ".join(self.refusals[:3])
 
 
 class Resolver:
@@ -137,9 +158,8 @@ class Resolver:
             if isinstance(expanded, Missing):
                 return expanded
             link = expanded
-        if link.kind is LinkKind.TRACK:
-            return await self._song(link, deadline)
-        return await self._list(link, deadline)
+        read = self._song if link.kind is LinkKind.TRACK else self._list
+        return await read(link, deadline)
 
     # Text -------------------------------------------------------------------------------------
 
@@ -157,16 +177,19 @@ class Resolver:
             if second and _near(text, offered.tracks):
                 break  # two services see several songs in it: a third would see more of them
         if near := _near(text, offered.tracks):
-            return Choices(near, f"Several songs answer to “{_short(text)}”. Which one?")
-        if inquiry.gone or offered.tracks:
-            return Missing(f"I found no song called “{_short(text)}”.", _SEND_CLIP)
-        return inquiry.unreachable("No music service answers now")
+            return Choices(near, f"Several songs answer to “{_short(text)}”.")
+        if not inquiry.gone and not offered.tracks:
+            return inquiry.unreachable("I cannot look for titles")
+        nothing = f"I found no song called “{_short(text)}”"
+        if inquiry.refusals:
+            return Missing(f"{nothing}, and could not ask everybody: {inquiry.why}.", _LATER)
+        return Missing(f"{nothing}.", _SEND_CLIP)
 
     # Links ------------------------------------------------------------------------------------
 
     async def _song(self, link: Link, deadline: Deadline) -> Resolution:
         """Ask who a link's song is: whoever can open it, then what its page says of itself."""
-        inquiry = _Inquiry()
+        inquiry = _Inquiry(link.provider)
         async for tracks in inquiry.each(self._providers, lambda it: it.open(link, deadline)):
             return Found(await self.finish(_linked(tracks[0], link), deadline))
         unsure: Found | Choices | None = None
@@ -182,9 +205,9 @@ class Resolver:
             unsure = found or unsure or _own(heading, link)
         if unsure:
             return unsure
-        if inquiry.gone and not inquiry.refusals:
+        if inquiry.gone_there or (inquiry.gone and not inquiry.refusals):
             return Missing(f"There is no song behind that link: {inquiry.gone}.", _SEND_CLIP)
-        return inquiry.unreachable(f"I cannot look into that {_site(link)} link now")
+        return inquiry.unreachable(f"I cannot look into that {_site(link)} link")
 
     async def _headed(
         self, heading: Heading, link: Link, deadline: Deadline
@@ -207,20 +230,18 @@ class Resolver:
                 offered.add(track)
         if near := _near(f"{heading.title} {heading.author or ''}", offered.tracks):
             what = f"“{_short(heading.title)}”"
-            return Choices(near, f"That link says only {what}. Is it one of these?")
+            return Choices(near, f"That link says only {what}; these songs answer to that.")
         return None
 
     async def _list(self, link: Link, deadline: Deadline) -> Resolution:
         if link.kind is LinkKind.PODCAST:
             return Missing("That is a podcast, and I listen to songs.", "Send a link to a song.")
-        inquiry = _Inquiry()
-        article = "an" if link.kind in (LinkKind.ALBUM, LinkKind.ARTIST) else "a"
+        inquiry = _Inquiry(link.provider)
         async for tracks in inquiry.each(self._providers, lambda it: it.open(link, deadline)):
-            why = f"That is {article} {link.kind}; these are songs from it. Which one?"
-            return Choices(tracks[:OFFERED], why)
+            return Choices(tracks[:OFFERED], _LISTS[link.kind])
         what = f"I cannot look into that {_site(link)} {link.kind}"
-        if inquiry.refusals:
-            return inquiry.unreachable(f"{what} now")
+        if inquiry.refusals and not inquiry.gone_there:
+            return inquiry.unreachable(what)
         return Missing(
             f"{what}: {inquiry.gone or 'it is closed to me'}.",
             "Open it and send me the link of one song from it.",
@@ -367,7 +388,7 @@ def _own(heading: Heading, link: Link) -> Found:
 
 
 def _site(link: Link) -> str:
-    return SITES.get(link.provider, link.provider.title())
+    return SITES.get(link.provider, link.provider)
 
 
 def _short(text: str) -> str:

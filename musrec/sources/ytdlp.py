@@ -60,6 +60,10 @@ class YtDlp(Provider):
         self._pages = endpoints.ytdlp_pages
         self._audio = audio
 
+    def speaks_for(self, site: str) -> bool:
+        """Whether it reads that site's own pages."""
+        return site in SITES
+
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
         """Return title, author and duration of a page."""
         if link.provider not in SITES or link.kind is not LinkKind.TRACK:

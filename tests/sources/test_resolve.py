@@ -224,8 +224,40 @@ async def test_out_of_service_is_not_said_to_be_not_found(
         server.raw(path, b"<html>", status=503)
     answer = await more_sources.resolve("daft punk one more time", deadline=soon)
     assert isinstance(answer, Missing)
-    assert answer.sentence.startswith("No music service answers now")
+    assert answer.sentence.startswith("I cannot look for titles now: Deezer asks for patience")
     assert "Try again" in answer.hint
+
+
+async def test_who_could_not_be_asked_is_named_beside_who_found_nothing(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    server.raw("/deezer/search", b"", status=503)
+    server.json("/itunes/search", {"results": []})
+    answer = await sources.resolve("a title", deadline=soon)
+    assert isinstance(answer, Missing)
+    assert answer.sentence == (
+        "I found no song called “a title”, and could not ask everybody: "
+        "Deezer asks for patience (HTTP 503)."
+    )
+
+
+async def test_what_a_site_says_of_its_own_link_counts(
+    server: Loopback, more_sources: Sources, soon: Deadline
+) -> None:
+    server.json("/deezer/track/1", {"error": {"code": 800}})
+    server.raw("/musicbrainz/url", b"", status=503)
+    gone = await more_sources.resolve("https://www.deezer.com/track/1", deadline=soon)
+    assert gone == Missing(
+        "There is no song behind that link: Deezer has no such thing.",
+        "Send me the title and artist, or a clip of it as a file.",
+    )
+    kept = await more_sources.resolve("https://www.deezer.com/track/1", deadline=soon)
+    assert kept == gone
+    server.json("/reccobeats/track", {"content": []})
+    server.raw("/oembed/spotify", b"", status=404)
+    page = await more_sources.resolve(f"spotify:track:{SPOTIFY_ID}", deadline=soon)
+    assert isinstance(page, Missing)
+    assert page.sentence == "There is no song behind that link: the page is private or gone."
 
 
 async def test_an_apple_link_of_another_country_is_asked_for_there(
