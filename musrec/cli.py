@@ -455,7 +455,7 @@ async def _drop(
         raise NotFound(
             f"No song of {' or '.join(artists)} is in the catalogue.", "`musrec search` lists them."
         )
-    state = await service.drop_answered(kept, drops.Unposted())
+    state = await service.drop_now(kept, drops.Unposted())
     if state is drops.State.ASKED:
         names = [
             name for question in drops.artists_to_ask(service.catalogue) for name, _ in question

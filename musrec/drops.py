@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from musrec.model import (
@@ -37,6 +37,7 @@ from musrec.model import (
     Term,
     Track,
 )
+from musrec.store import codec
 
 if TYPE_CHECKING:
     from musrec.model import Feedback, FloatArray
@@ -334,6 +335,9 @@ class Poster(Protocol):
     async def tell(self, drop: Drop, words: str) -> bool:
         """Tell whose drop it is about trouble; say whether they could be told."""
 
+    async def there(self, drop: Drop, member: str) -> bool:
+        """Whether a member is still where a drop is posted; with direct messages everybody is."""
+
 
 class Unposted:
     """A `Poster` for where there are no messages: the issue is read from the store instead."""
@@ -349,6 +353,10 @@ class Unposted:
     async def tell(self, drop: Drop, words: str) -> bool:  # noqa: ARG002
         """Tell nobody."""
         return False
+
+    async def there(self, drop: Drop, member: str) -> bool:  # noqa: ARG002
+        """Nobody can leave a place that is none."""
+        return True
 
 
 # Posting, exactly once ---------------------------------------------------------------------------
@@ -394,21 +402,19 @@ async def _attend(
 async def drop_now(service: Service, poster: Poster, drop: Drop, clock: Clock) -> State | None:
     """Post this week's issue without waiting for its hour.
 
+    One that ended with questions is made anew, from what was answered or thumbed since; one that
+    was given up goes on where it stopped.
+
     Returns
     -------
     State or None
         How far it came; None where it has come already, or somebody is posting it.
     """
     now = clock()
-    issue = await _claim(service, drop, drop.schedule.week_of(now), now)
+    week = drop.schedule.week_of(now)
+    await service.store.reopen_issue(drop.id, week, now)
+    issue = await _claim(service, drop, week, now)
     return await _carry_out(service, poster, issue, clock) if issue else None
-
-
-async def answered(service: Service, poster: Poster, drop: Drop, clock: Clock) -> State | None:
-    """Go on after the questions: this week's issue is made from the answers now."""
-    now = clock()
-    await service.store.reopen_issue(drop.id, drop.schedule.week_of(now), now)
-    return await drop_now(service, poster, drop, clock)
 
 
 async def _claim(service: Service, drop: Drop, week: str, now: datetime) -> Issue | None:
@@ -427,9 +433,8 @@ async def _carry_out(service: Service, poster: Poster, issue: Issue, clock: Cloc
             await _lose_patience(service, poster, drop, "Posting failed for weeks.")
             return State.FAILED
         if not issue.posts:
-            posts = await compose(service, issue, clock())
-            blends = await _blends(service, issue, posts)
-            issue = await store.compose_issue(issue, posts, clock(), blends)
+            await _who_left(service, poster, drop)
+            issue = await compose(service, issue, clock())
         for post in issue.posts:
             if post.message is None and not await _post(service, poster, issue, post, clock):
                 return State.OPEN
@@ -448,6 +453,22 @@ async def _carry_out(service: Service, poster: Poster, issue: Issue, clock: Cloc
     if asked:
         await _lose_patience(service, poster, drop, "Nobody answered me.")
     return state
+
+
+async def _who_left(service: Service, poster: Poster, drop: Drop) -> None:
+    """See that nothing is made in a server from the likes of somebody who is not in it any more.
+
+    Raises
+    ------
+    Undeliverable
+        It is the member whose drop it is.
+    """
+    if drop.member is not None and not await poster.there(drop, drop.member):
+        raise Undeliverable("You left the server that it was posted in.")
+    if drop.member is None:
+        for member in await service.store.mixtape_members(drop.id):
+            if not await poster.there(drop, member):
+                await service.store.join_mixtape(drop.id, member, there=False)
 
 
 async def _post(service: Service, poster: Poster, issue: Issue, post: Post, clock: Clock) -> bool:
@@ -514,13 +535,13 @@ class Choice:
     listeners: tuple[str, ...] = ()
 
 
-async def compose(service: Service, issue: Issue, now: datetime) -> list[Post]:
-    """Decide what is in an issue, and keep each of its songs as an answer of its own."""
+async def compose(service: Service, issue: Issue, now: datetime) -> Issue:
+    """Decide what is in an issue, and keep that, each of its songs as an answer of its own."""
     if issue.drop.member is None:
         opening, choices = await _mixtape(service, issue, now)
     else:
         opening, choices = await _personal(service, issue, issue.drop.member, now)
-    posts = [opening]
+    posts, answers = [opening], dict[str, dict[str, Any]]()
     for position, choice in enumerate(choices, start=1):
         query = choice.query
         answer = Answer(
@@ -529,10 +550,12 @@ async def compose(service: Service, issue: Issue, now: datetime) -> list[Post]:
             profile=query.profile if query else None,
             picks=(choice.pick,),
         )
-        kept = await service.keep_answer(answer, issue.drop.member)
+        kept = secrets.token_urlsafe(8)
+        answers[kept] = codec.pack_answer(answer)
         track = choice.pick.track.id
         posts.append(Post(position, choice.part, choice.words, track, kept, choice.listeners))
-    return posts
+    blends = await _blends(service, issue, posts)
+    return await service.store.compose_issue(issue, posts, now, answers=answers, blends=blends)
 
 
 async def _blends(service: Service, issue: Issue, posts: Sequence[Post]) -> dict[str, str]:

@@ -1125,14 +1125,11 @@ class Service:
     async def drop_now(
         self, drop: Drop, poster: Poster, clock: Clock | None = None
     ) -> State | None:
-        """Post this week's drop without waiting for its hour; None where it has come already."""
-        return await drops.drop_now(self, poster, drop, clock or _now)
+        """Post this week's drop without waiting for its hour; None where it has come already.
 
-    async def drop_answered(
-        self, drop: Drop, poster: Poster, clock: Clock | None = None
-    ) -> State | None:
-        """Post this week's drop now that its questions are answered."""
-        return await drops.answered(self, poster, drop, clock or _now)
+        One that ended with questions is made from the answers, one that failed is tried again.
+        """
+        return await drops.drop_now(self, poster, drop, clock or _now)
 
     async def own_drop(self, member: str, **wishes: Any) -> Drop:
         """Return a member's drop with some wishes changed; one that is not kept yet stays off."""

@@ -44,6 +44,11 @@ class Channel:
         Why nothing can be posted at all.
     broken : int
         How many of the next posts fail on the way.
+
+    Attributes
+    ----------
+    gone : set of str
+        Members who are not here any more.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Channel:
         self._file = file
         self.blind, self.closed, self.broken = blind, closed, broken
         self.told: list[str] = []
+        self.gone: set[str] = set()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -106,6 +112,10 @@ class Channel:
         assert drop.id
         self.told.append(words)
         return True
+
+    async def there(self, drop: Drop, member: str) -> bool:
+        assert drop.id
+        return member not in self.gone
 
 
 def settings(folder: Path, *, starter: bool = True) -> Settings:

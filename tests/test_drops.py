@@ -266,6 +266,62 @@ async def test_closed_messages_are_told_once_and_never_tried_again(
     assert (kept.active, kept.trouble) == (False, "Ann's direct messages are closed. Open them.")
 
 
+async def test_now_goes_on_with_what_had_failed_and_doubles_nothing(
+    service: Service, channel: Channel
+) -> None:
+    await likes(service, "ann", 3)
+    drop = await subscribe(service, size=2)
+    post, clock = channel.post, Clock().forward(days=3)
+
+    async def closing(*args: Any, **options: Any) -> str:
+        channel.closed = "Closed meanwhile." if len(channel.lines) == 2 else ""
+        return await post(*args, **options)
+
+    channel.post = closing  # type: ignore[method-assign]
+    assert await service.tick_drops(channel, clock) == 0
+    assert await service.drop_now(drop, channel, clock) is State.FAILED
+    channel.post = post  # type: ignore[method-assign]
+    channel.closed = ""
+    assert await service.drop_now(drop, channel, clock) is State.POSTED
+    assert await service.drop_now(drop, channel, clock) is None
+    assert positions(channel.lines) == [0, 1, 2]
+
+
+async def test_nothing_is_left_of_who_deletes_everything_while_it_is_decided(
+    service: Service, channel: Channel
+) -> None:
+    await likes(service, "ann", 3)
+    await subscribe(service, size=2)
+    choose = service.choose
+
+    async def chosen(job: Any) -> Any:
+        found = await choose(job)
+        await service.delete_member("ann")
+        return found
+
+    service.choose = chosen  # type: ignore[method-assign]
+    assert await service.tick_drops(channel, Clock().forward(days=3)) == 0
+    assert not channel.lines
+    assert not any((await service.about("ann")).values())
+
+
+async def test_who_left_a_server_gets_no_drop_in_it_and_no_part_in_its_mixtape(
+    service: Service, channel: Channel
+) -> None:
+    await likes(service, "ann", 3)
+    await likes(service, "bob", 4)
+    await subscribe(service, "ann", channel="channel")
+    tape = await mixtape(service, "ann", "bob")
+    channel.gone = {"ann"}
+    await service.tick_drops(channel, Clock().forward(days=6))
+    assert {line["drop"] for line in channel.lines} == {tape.id}
+    assert all(line["listeners"] == ["bob"] for line in channel.lines)
+    assert await service.store.mixtape_members(tape.id) == ["bob"]
+    kept = await service.store.drop_of("ann")
+    assert kept is not None
+    assert kept.trouble.startswith("You left the server")
+
+
 async def test_now_counts_as_this_week(service: Service, channel: Channel) -> None:
     await likes(service, "ann", 3)
     drop = await subscribe(service, size=2)
@@ -412,7 +468,7 @@ async def test_thumbs_that_answered_the_questions_are_not_told_twice(
     await service.tick_drops(channel, clock)
     track = service.catalogue.tracks[3]
     await service.learn("ann", track.id, LIKE, at=clock.forward(hours=1).now)
-    await service.drop_answered(drop, channel, clock.forward(hours=1))
+    await service.drop_now(drop, channel, clock.forward(hours=1))
     await service.tick_drops(channel, clock.forward(weeks=1))
     said = [line["words"] for line in channel.lines if line["part"] == "opening"]
     assert said == [f"Since last week: 👍 “{track.title}”.", "No thumbs since the last drop."]
@@ -447,8 +503,8 @@ async def test_without_history_it_starts_with_questions_and_goes_on_once_they_ar
     assert not await service.like_artists("ann", ["nobody of that name"])
 
     clock.forward(minutes=1)
-    assert await service.drop_answered(drop, channel, clock) is State.POSTED
-    assert await service.drop_answered(drop, channel, clock) is None
+    assert await service.drop_now(drop, channel, clock) is State.POSTED
+    assert await service.drop_now(drop, channel, clock) is None
     await service.tick_drops(channel, clock.forward(minutes=1))
     later = channel.lines[1:]
     assert [line["position"] for line in later] == [0, 1, 2, 3]

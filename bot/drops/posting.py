@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 Context = discord.Interaction["Bot"]
 
 AGAIN = "I was interrupted here, so you may see this twice."
-_LOOKED_BACK = 50
-"""Messages of a channel that are searched for one that may have been posted."""
+_LOOKED_AT = 100
+"""Messages of a channel that are searched for one that may have been posted; beyond, who knows."""
 
 
 class Messages:
@@ -41,14 +41,13 @@ class Messages:
         """Post a message. Discord itself refuses its number twice within minutes."""
         with _undeliverable():
             place = await self._place(issue.drop)
-            if post.position == 0:
-                await self._still_there(issue.drop, place)
             posted: list[discord.Message] = []
 
             async def put(
                 view: ui.LayoutView, files: Sequence[discord.File] = ()
             ) -> discord.Message:
-                number = f"drop-{issue.id}-{post.position}"
+                # Questions and what is made of the answers may follow within those minutes.
+                number = f"{issue.id}-{post.position}-{post.part}"
                 message = await place.send(view=view, files=files, nonce=number)
                 posted.append(message)
                 return message
@@ -66,29 +65,44 @@ class Messages:
     async def find(self, issue: Issue, post: Post) -> str | None:
         """Look for a message by the names of its buttons, which no other message has."""
         assert post.began is not None
-        mine = f"why:{post.answer}:" if post.answer else _mark(issue)
+
+        def mine(name: str) -> bool:
+            if post.answer:
+                return name.startswith(f"why:{post.answer}:")
+            return name in (f"{start}:{_mark(issue)}" for start in _STARTS[post.part])
+
         with _undeliverable():
             place = await self._place(issue.drop)
             try:
                 # Clocks differ: a minute more is looked through.
                 since = post.began - timedelta(minutes=1)
-                async for message in place.history(after=since, limit=_LOOKED_BACK):
-                    if any(mine in name for name in custom_ids(message)):
+                looked_at = 0
+                async for message in place.history(after=since, limit=_LOOKED_AT):
+                    looked_at += 1
+                    if any(map(mine, custom_ids(message))):
                         return str(message.id)
             except discord.Forbidden:
                 return None
-        return ""
+        return "" if looked_at < _LOOKED_AT else None
 
     async def tell(self, drop: Drop, words_: str) -> bool:
-        """Say it where it was set up, else to the member directly."""
-        homes = dict.fromkeys(home for home in (drop.home, drop.channel) if home)
-        places: list[str | None] = [*homes, *([None] if drop.member and drop.channel else [])]
+        """Say it where it was set up, unless its member left, else to the member directly."""
+        places: list[str | None] = [
+            home for home in dict.fromkeys((drop.home, drop.channel)) if home is not None
+        ]
+        if drop.member:
+            places.append(None)
         whom = f"<@{drop.member}> " if drop.member else ""
+        # Told once, so it may ping the one whom it is about.
+        pinged = [discord.Object(int(drop.member))] if drop.member else False
         for channel in places:
-            with contextlib.suppress(discord.HTTPException):
-                place = await self._place(replace(drop, channel=channel))
+            with contextlib.suppress(discord.HTTPException, Undeliverable):
+                to = replace(drop, channel=channel)
+                if drop.member and not await self.there(to, drop.member):
+                    continue
                 view = layouts.trouble(f"{whom}{words.plain(words_, 1000)}")
-                await place.send(view=view)
+                place = await self._place(to)
+                await place.send(view=view, allowed_mentions=discord.AllowedMentions(users=pinged))
                 return True
         return False
 
@@ -102,15 +116,17 @@ class Messages:
             raise Undeliverable("I cannot post in that channel.", "Choose a text channel.")
         return place
 
-    async def _still_there(self, drop: Drop, place: discord.abc.Messageable) -> None:
-        """Make sure that a member whose drop is posted in a server is still in it."""
-        guild = getattr(place, "guild", None)
-        if drop.member is None or not isinstance(guild, discord.Guild):
-            return
+    async def there(self, drop: Drop, member: str) -> bool:
+        """Ask Discord whether a member is still in the server that a drop is posted in."""
+        with _undeliverable():
+            guild = getattr(await self._place(drop), "guild", None)
+        if not isinstance(guild, discord.Guild):
+            return True
         try:
-            await guild.fetch_member(int(drop.member))
-        except discord.NotFound as error:
-            raise Undeliverable("You left the server that it was posted in.") from error
+            await guild.fetch_member(int(member))
+        except discord.NotFound:
+            return False
+        return True
 
 
 @contextlib.contextmanager
@@ -156,6 +172,14 @@ def _for(post: Post) -> str:
 def _mark(issue: Issue) -> str:
     """Return what stands in the name of a button of every message of an issue without a song."""
     return f"{issue.drop.id}:{issue.id}"
+
+
+_STARTS = {
+    Part.OPENING: ("drop", "mix"),
+    Part.QUESTIONS: ("asked",),
+    Part.INVITATION: ("mix",),
+}
+"""How the name of a button begins that such a message has."""
 
 
 def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
@@ -316,7 +340,7 @@ async def _go_on(interaction: Context, drop: Drop) -> None:
     thanks = layouts.notice("Thank you, noted. Your drop is on its way.")
     await interaction.edit_original_response(view=thanks)
     bot = interaction.client
-    state = await bot.service.drop_answered(drop, Messages(bot))
+    state = await bot.service.drop_now(drop, Messages(bot))
     if state is not State.POSTED:
         view = layouts.notice(f"Thank you, noted. {progress(drop, state)}")
         await interaction.edit_original_response(view=view)
@@ -333,7 +357,8 @@ def progress(drop: Drop, state: State | None) -> str:
         State.ASKED: f"I have some questions first, in {place}.",
         State.OPEN: "Something went wrong on the way; I try again in some minutes.",
         State.FAILED: f"I could not post it in {place}; `/drops settings` says why.",
-        None: f"This week's has come already; the next comes {_moment(drop)}.",
+        None: "This week's has come already, or is on its way."
+        + (f" The next comes {_moment(drop)}." if drop.active else ""),
     }[state]
 
 

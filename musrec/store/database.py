@@ -861,16 +861,32 @@ class Store:
             return Issue(issue.id, _drop(row), week, State.OPEN, token, issue.attempts + 1, posts)
 
     async def compose_issue(
-        self, issue: Issue, posts: Sequence[Post], at: datetime, blends: Mapping[str, str]
+        self,
+        issue: Issue,
+        posts: Sequence[Post],
+        at: datetime,
+        *,
+        answers: Mapping[str, Mapping[str, Any]],
+        blends: Mapping[str, str],
     ) -> Issue:
         """Keep what is in an issue, and that its member has been recommended it.
 
+        All of it or, where the drop has gone meanwhile, nothing.
+
         Parameters
         ----------
+        answers : mapping of id to body
+            The answers that `posts` are about.
         blends : mapping of track id to blend
             What songs were chosen by, where it is known.
         """
         async with self._write() as connection:
+            if answers:
+                kept = [
+                    {"id": id_, "member_id": issue.drop.member, "body": dict(body), "at": at}
+                    for id_, body in answers.items()
+                ]
+                await connection.execute(schema.answers.insert(), kept)
             rows = [
                 {
                     "issue_id": issue.id,
@@ -975,20 +991,26 @@ class Store:
             return held.rowcount > 0
 
     async def reopen_issue(self, drop: int, week: str, now: datetime) -> bool:
-        """Take back that a week's issue ended with questions; say whether it had."""
-        asked = sa.and_(
+        """Take back that a week's issue ended without songs; say whether it had.
+
+        Questions in it are forgotten; what had been decided before posting failed is kept.
+        """
+        ended = sa.select(drop_issues.c.id, drop_issues.c.state).where(
             drop_issues.c.drop_id == drop,
             drop_issues.c.week == week,
-            drop_issues.c.state == State.ASKED.value,
+            drop_issues.c.state.in_((State.ASKED.value, State.FAILED.value)),
         )
         async with self._write() as connection:
-            id_ = await connection.scalar(sa.select(drop_issues.c.id).where(asked))
-            if id_ is None:
+            issue = (await connection.execute(ended)).first()
+            if issue is None:
                 return False
-            await connection.execute(drop_posts.delete().where(drop_posts.c.issue_id == id_))
+            if issue.state == State.ASKED.value:
+                await connection.execute(
+                    drop_posts.delete().where(drop_posts.c.issue_id == issue.id)
+                )
             await connection.execute(
                 drop_issues.update()
-                .where(drop_issues.c.id == id_)
+                .where(drop_issues.c.id == issue.id)
                 .values(state=State.OPEN.value, leased_until=now, attempts=0)
             )
             return True

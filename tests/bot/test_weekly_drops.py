@@ -40,6 +40,15 @@ def posted(channel: Any, viewer: Any) -> list[Any]:
     return [m for m in channel.history(viewer=viewer) if not m.flags.ephemeral]
 
 
+def nonces(world: World) -> list[str]:
+    """The numbers under which drops were posted, each one for Discord to refuse twice."""
+    path = f"/channels/{world.channel.id}/messages"
+    sent = [r.json for r in world.env.http_requests if (r.method, r.path) == ("POST", path)]
+    bodies = [body for body in sent if isinstance(body, dict)]
+    assert all(body["enforce_nonce"] for body in bodies)
+    return [body["nonce"] for body in bodies]
+
+
 async def drop_of(world: World, who: Any) -> Drop:
     drop = await world.service.store.drop_of(str(who.id))
     assert drop is not None
@@ -172,6 +181,9 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
     assert "Your drop is on its way" in said(asked)
     assert "weekly drop" in said(opening)
     assert [is_card(card) for card in cards] == [True, True]
+    # All this within minutes, in which Discord takes no number twice.
+    numbers = nonces(world)
+    assert len(set(numbers)) == len(numbers) == 4
 
 
 async def test_closed_messages_are_told_where_it_was_set_up_and_it_stops(world: World) -> None:
@@ -211,6 +223,39 @@ async def test_who_left_the_server_gets_no_drop_in_it(world: World) -> None:
     assert await tick(world, drop) == 0
     assert not any(is_card(message) for message in posted(world.channel, world.bob))
     assert (await drop_of(world, world.alice)).trouble.startswith("You left the server")
+    assert not posted(world.channel, world.bob)  # where they would not read it
+    [told] = posted(world.alice.user.dm_channel, world.alice.user)
+    assert "You left the server" in said(told)
+
+
+async def test_trouble_is_told_directly_where_there_is_no_server(world: World) -> None:
+    await world.alice.user.slash("drops on")
+    for week in range(3):
+        await tick(world, await drop_of(world, world.alice), week)
+    *asked, told = posted(world.alice.user.dm_channel, world.alice.user)[-3:]
+    assert all("What do you like?" in said(message) for message in asked)
+    assert "I paused your weekly drop: Nobody answered me" in said(told)
+
+
+async def test_now_answers_truly_after_trouble(world: World) -> None:
+    await like_something(world, world.alice)
+    await world.alice.slash(world.channel, "drops on", size=2)
+    dm = f"/channels/{world.alice.user.dm_channel.id}/messages"
+    world.env.inject_error("POST", dm, status=403, code=50007)
+    failed = await world.alice.slash(world.channel, "drops now")
+    assert "I could not post it" in said(failed.response)
+    [told] = posted(world.channel, world.alice)
+    assert [user.id for user in told.mentions] == [world.alice.id]
+    opened = await world.alice.slash(world.channel, "drops now")
+    assert "It is in our direct messages" in said(opened.response)
+    assert [is_card(m) for m in posted(world.alice.user.dm_channel, world.alice.user)] == [
+        False,
+        True,
+        True,
+    ]
+    again = await world.alice.slash(world.channel, "drops now")
+    assert "has come already" in said(again.response)
+    assert "next" not in said(again.response)  # it is still off
 
 
 async def test_what_was_posted_before_a_crash_is_found_and_a_doubt_is_said(world: World) -> None:
@@ -226,8 +271,15 @@ async def test_what_was_posted_before_a_crash_is_found_and_a_doubt_is_said(world
     there = posted(world.channel, world.alice)
     for post, message in zip(issue.posts, there, strict=True):
         assert await poster.find(issue, post) == str(message.id)
-    other = replace(issue, id=issue.id + 1)
-    assert await poster.find(other, replace(issue.posts[0], answer=None)) == ""
+    opening = replace(issue.posts[0], answer=None)
+    assert await poster.find(replace(issue, id=issue.id + 1), opening) == ""
+    # A number that begins like another's is another all the same.
+    long = replace(issue, id=10 * issue.id)
+    mine = await poster.post(long, opening, None, again=False)
+    assert await poster.find(long, opening) == mine
+    real = world.bot.get_channel(world.channel.id)
+    await (await real.fetch_message(int(there[0].id))).delete()
+    assert await poster.find(issue, opening) == ""
     assert await poster.find(issue, replace(issue.posts[1], answer="another")) == ""
 
     path = f"/channels/{world.channel.id}/messages"
@@ -241,12 +293,9 @@ async def test_what_was_posted_before_a_crash_is_found_and_a_doubt_is_said(world
 async def test_discord_itself_is_told_which_message_it_is(world: World) -> None:
     await like_something(world, world.alice)
     await world.alice.slash(world.channel, "drops now")
-    path = f"/channels/{world.channel.id}/messages"
-    sent = [r.json for r in world.env.http_requests if (r.method, r.path) == ("POST", path)]
-    numbers = [body["nonce"] for body in sent if isinstance(body, dict)]
+    numbers = nonces(world)
     assert len(set(numbers)) == len(numbers) == 6
     assert all(len(number) <= 25 for number in numbers)
-    assert all(body["enforce_nonce"] for body in sent if isinstance(body, dict))
 
 
 async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
