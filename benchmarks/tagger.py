@@ -17,7 +17,7 @@ import soxr
 
 from musrec.audio import decode, features, tagger
 from musrec.audio.tagger import weights
-from musrec.audio.tagger.run import NETWORK_RATE, PATCH_FRAMES, PATCH_HOP, spectrogram
+from musrec.audio.tagger.run import NETWORK_RATE, PATCH_FRAMES, PATCH_HOP, runtime, spectrogram
 from musrec.model import SAMPLE_RATE
 
 
@@ -39,7 +39,6 @@ def published_network(frames: np.ndarray) -> Callable[[], object]:
     as they were published; weights do not matter for time. What follows them is left out, which
     flatters the baseline by a few percent.
     """
-    import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     nodes, constants = [], []
@@ -67,6 +66,7 @@ def published_network(frames: np.ndarray) -> Callable[[], object]:
         opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
     )
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(

@@ -8,6 +8,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -495,6 +497,28 @@ def test_a_tagger_that_was_used_can_be_sent_to_a_worker(installed: Path) -> None
     heard = ears.tag(weights.probe())
     sent = pickle.loads(pickle.dumps(ears))
     np.testing.assert_array_equal(sent.tag(weights.probe()).taggram, heard.taggram)
+
+
+def test_tagging_leaves_nothing_behind_and_reports_to_nobody(
+    installed: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        "import sys; from pathlib import Path; from musrec.audio import tagger;"
+        "from musrec.audio.tagger.weights import probe;"
+        "tagger.load(Path(sys.argv[1])).tag(probe())"
+    )
+    # Where onnxruntime believes itself tested, it keeps quiet of its own accord.
+    hushed = ("CI", "ORT_", "GITHUB_", "TF_BUILD", "BUILD_", "JENKINS", "TEAMCITY", "XDG_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(hushed)}
+    subprocess.run(
+        [sys.executable, "-c", program, installed],
+        env={**environment, "HOME": str(home), "LOCALAPPDATA": str(home)},
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    assert not list(home.rglob("*"))
 
 
 def test_a_model_that_went_bad_after_loading_is_told(installed: Path) -> None:

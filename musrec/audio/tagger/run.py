@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,8 +124,7 @@ class Tagger:
     def session(self) -> Any:
         """Open the model, once a process."""
         if self._session is None:
-            import onnxruntime
-
+            onnxruntime = runtime()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 4  # what goes wrong is raised, and said once
@@ -138,6 +138,19 @@ class Tagger:
                     "Run `musrec models install` again.",
                 ) from None
         return self._session
+
+
+def runtime() -> Any:
+    """Import onnxruntime so that it reports to nobody.
+
+    From 1.29 on it gives the machine a number, kept in the user's cache folder, and tells its maker
+    which models are run, unless this variable is set before it is imported.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # Windows has a way of its own, without the variable
+    return onnxruntime
 
 
 def spectrogram(y: FloatArray) -> FloatArray:
