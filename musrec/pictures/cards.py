@@ -70,7 +70,7 @@ def card(
         1,100 pixels wide, its text readable at half of that.
     """
     colours = draw.LOOKS[look]
-    given = Side("your song", colours.query, query, query_analysis, query_profile)
+    given = Side("compared with", colours.query, query, query_analysis, query_profile)
     found = Side("recommended", colours.pick, pick.track, pick_analysis, pick.profile)
     heard = [side.spectrogram for side in (given, found) if side.spectrogram is not None]
 
@@ -312,7 +312,7 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
         if abs(difference) < 1.5:
             parts.append("Both are about equally loud on one colour scale.")
         else:
-            louder = "recommended" if difference > 0 else "given"
+            louder = "recommended" if difference > 0 else "other"
             parts.append(
                 f"On one colour scale the {louder} song is about {abs(difference):.0f} dB louder."
             )

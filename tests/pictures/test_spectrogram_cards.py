@@ -89,7 +89,7 @@ def test_a_quieter_copy_is_drawn_darker_and_the_words_say_by_how_much():
     image = pixels(picture)
     left, right = image[168:478, 100:530], image[168:478, 570:1000]
     assert brightness(right).mean() < 0.5 * brightness(left).mean()
-    assert re.search(r"the given song is about 20 dB louder", picture.alt)
+    assert re.search(r"the other song is about 20 dB louder", picture.alt)
 
 
 def test_a_shorter_clip_keeps_the_time_scale_of_the_longer():
