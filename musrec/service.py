@@ -15,9 +15,10 @@ import hashlib
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,8 +68,13 @@ P = TypeVar("P", "Found", "Preview")
 
 log = logging.getLogger(__name__)
 
+_BUDGET: ContextVar[Deadline | None] = ContextVar("budget", default=None)
+
 CANDIDATES = 30
 """Songs heard on the fly for one question: a few seconds for two workers."""
+
+TRIED_AGAIN = 7 * 86_400.0
+"""Seconds after which a song that gave nothing to recommend is tried again."""
 
 REFIT_AFTER = 25
 """Events after which members are compared anew; until then each thumb acts on its own member."""
@@ -219,7 +225,8 @@ class Service:
     async def find(self, text: str, *, online: bool = True) -> Track | Choices:
         """Find the song that an id, a link or a title means.
 
-        Ids and titles of the catalogue are tried first, then the services of `musrec.sources`.
+        Ids, links and titles that are known here are tried first, then the services of
+        `musrec.sources`. Songs to choose from are kept, so that their ids can be asked for.
 
         Raises
         ------
@@ -229,7 +236,7 @@ class Service:
         text = text.strip()
         if not text:
             raise NotFound("No song was named.", "Name one, or send a link or a clip.")
-        if track := await self.store.track(text):
+        if track := await self.store.track(text) or await self._linked(text):
             return track
         if found := self._titled(text):
             return found
@@ -241,13 +248,35 @@ class Service:
         sources = await self._open_sources()
         answer = await sources.resolve(text, deadline=self._deadline())
         if isinstance(answer, Choices):
-            return answer
+            offered = [await self.store.add_track(track) for track in answer.tracks]
+            return replace(answer, tracks=tuple({track.id: track for track in offered}.values()))
         return await self.store.add_track(_present(answer).track)
 
+    async def _linked(self, text: str) -> Track | None:
+        """Return the song of a link that was met before."""
+        if "/" not in text and not text.startswith("spotify:"):
+            return None
+        from musrec.sources import links
+
+        link = links.parse(text)
+        if link is None or link.kind is not links.LinkKind.TRACK:
+            return None
+        return await self.store.identified(link.provider, link.id)
+
     def _deadline(self) -> Deadline:
+        """When the budget of a question ends: that of `budget`, else one that starts now."""
         from musrec.sources import Deadline
 
-        return Deadline.within(self.settings.recommend.budget_seconds)
+        return _BUDGET.get() or Deadline.within(self.settings.recommend.budget_seconds)
+
+    @contextmanager
+    def budget(self) -> Iterator[None]:
+        """Let all that is asked of services inside share one ``recommend.budget_seconds``."""
+        token = _BUDGET.set(self._deadline())
+        try:
+            yield
+        finally:
+            _BUDGET.reset(token)
 
     def _titled(self, text: str) -> Track | Choices | None:
         """Find a title in the catalogue; only a near-exact one counts."""
@@ -332,8 +361,7 @@ class Service:
             if file is not None or origin == "file":
                 track = await self.store.add_heard(track, analysis, origin, file)
             return self._heard(track, analysis)
-        ears = await self._open_ears()
-        analysis = await ears.hear(data)
+        analysis = await (await self._open_ears()).hear(data)
         # Tags are read only from files that the owner of this machine chose: of all that members
         # send, nothing but the decoder's own process reads a byte.
         tags = await asyncio.to_thread(files.tags, data) if origin == "file" else {}
@@ -352,15 +380,23 @@ class Service:
         """
         if (analysis := await self.store.analysis(track.id)) is not None:
             return self._heard(track, analysis)
-        sources = await self._open_sources()
-        preview = _present(await sources.preview(track, deadline=self._deadline()))
-        return await self._keep_preview(preview.track, preview.data, preview.provider)
+        sources, deadline = await self._open_sources(), self._deadline()
+        if track.isrc is None:  # chosen from a list, which tells less than a song's own page
+            track = await sources.finish(track, deadline=deadline)
+        preview = _present(await sources.preview(track, deadline=deadline))
+        analysis = await self._listen(preview.data)
+        origin = f"preview:{preview.provider}"
+        heard = self._heard(await self.store.add_heard(preview.track, analysis, origin), analysis)
+        if analysis.kind is SoundKind.MUSIC:
+            await self._grow([heard])
+        return heard
 
-    async def _keep_preview(self, track: Track, data: bytes, provider: str) -> Heard:
-        ears = await self._open_ears()
-        analysis = await ears.hear(data)
-        track = await self.store.add_heard(track, analysis, f"preview:{provider}")
-        return self._heard(track, analysis)
+    async def _listen(self, data: bytes) -> Analysis:
+        """Hear bytes, or remember what was heard in the same ones under another name."""
+        known = await self.store.heard(hashlib.sha256(data).hexdigest())
+        if known and self._complete(known[1]):
+            return known[1]
+        return await (await self._open_ears()).hear(data)
 
     def _complete(self, analysis: Analysis) -> bool:
         """Whether hearing it again would tell no more: the tagger may have come since."""
@@ -491,43 +527,62 @@ class Service:
         if not track.artists:
             return  # a clip without a name: nobody could say what is like it
         deadline = self._deadline()
-        sources, ears = await self._open_sources(), await self._open_ears()
+        sources = await self._open_sources()
         found = await sources.candidates(track, deadline=deadline)
         fresh = [
             candidate
             for candidate in found
             if candidate.id not in self._under_way and not await self._known(candidate)
         ][:CANDIDATES]
+        tasks: list[asyncio.Task[None]] = []
+        kept: list[Heard] = []
+
+        def spawn(job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            tasks.append(self._spawn(job))
+            return tasks[-1]
+
+        async def keep(track: Track, analysis: Analysis, provider: str) -> None:
+            if heard := await self._keep_candidate(track, analysis, provider):
+                kept.append(heard)
+
+        async def afterwards() -> None:
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self._grow(kept)
+            finally:
+                self._under_way.difference_update(candidate.id for candidate in fresh)
+
         self._under_way.update(candidate.id for candidate in fresh)
         try:
-            heard = await hear_candidates(
+            await hear_candidates(
                 fresh,
                 sources=sources,
-                hear=ears.hear,
+                hear=self._listen,
                 deadline=deadline,
-                spawn=self._spawn,
-                on_heard=self._keep_candidate,
+                spawn=spawn,
+                on_heard=keep,
                 on_progress=progress,
             )
         finally:
-            self._under_way.difference_update(candidate.id for candidate in fresh)
-        await self._grow(
-            [
-                self._heard(await self.store.add_track(one.track), one.analysis)
-                for one in heard
-                if one.analysis.kind is SoundKind.MUSIC
-            ]
-        )
+            self._spawn(afterwards())
+        await self._grow(kept)
 
     async def _known(self, track: Track) -> bool:
-        """Whether this recording was heard before."""
+        """Whether this recording was heard before, be it as one that is no music."""
+        if await self.store.get(f"no music:{track.id}"):
+            return True
         kept = [await self.store.identified(*pair) for pair in track.identities.items()]
         ids = {track.id, *(one.id for one in kept if one)}
         return any([await self.store.analysis(id_) is not None for id_ in ids])
 
-    async def _keep_candidate(self, track: Track, analysis: Analysis, provider: str) -> None:
-        if analysis.kind is SoundKind.MUSIC:
-            await self.store.add_heard(track, analysis, f"preview:{provider}")
+    async def _keep_candidate(
+        self, track: Track, analysis: Analysis, provider: str
+    ) -> Heard | None:
+        if analysis.kind is not SoundKind.MUSIC:
+            await self.store.put(f"no music:{track.id}", "1", TRIED_AGAIN)
+            return None
+        track = await self.store.add_heard(track, analysis, f"preview:{provider}")
+        return self._heard(track, analysis)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start what may outlive its question; it ends with the service."""
@@ -556,17 +611,30 @@ class Service:
         liked = await self.store.liked_lately(limit=20)
         if budget <= 0 or not liked:
             return 0
-        sources, ears = await self._open_sources(), await self._open_ears()
+
+        async def passed_over(track: Track) -> bool:
+            return bool(await self.store.get(f"explored:{track.id}")) or await self._known(track)
+
+        async def note(track: Track) -> None:
+            """Count it before it is heard, whatever comes of it or of us."""
+            nonlocal tried
+            tried += 1
+            await self.store.put(f"explored:{today}", str(tried), 2 * 86_400)
+            await self.store.put(f"explored:{track.id}", "1", TRIED_AGAIN)
+
+        async def keep(track: Track, analysis: Analysis, provider: str) -> None:
+            await self._keep_candidate(track, analysis, provider)
+
         count = await explore(
             liked,
-            sources=sources,
-            hear=ears.hear,
-            known=self._known,
+            sources=await self._open_sources(),
+            hear=self._listen,
+            passed_over=passed_over,
+            on_try=note,
             budget=budget,
             deadline=Deadline.within(1800),
-            on_heard=self._keep_candidate,
+            on_heard=keep,
         )
-        await self.store.put(f"explored:{today}", str(tried + count), 2 * 86_400)
         await self.reload()
         return count
 
@@ -639,13 +707,12 @@ class Service:
     # Showing ----------------------------------------------------------------------------------
 
     async def card(self, answer: Answer, pick: Pick, *, look: LookName = "dark") -> Picture:
-        """Draw the query and one pick side by side."""
+        """Draw the query and one pick side by side; where there was no query, the pick alone."""
         from musrec import pictures
 
-        query = answer.query or pick.track
         return await asyncio.to_thread(
             pictures.card,
-            query,
+            answer.query,
             answer.analysis,
             answer.profile,
             pick,

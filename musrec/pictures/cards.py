@@ -43,7 +43,7 @@ class Side:
 
 
 def card(
-    query: Track,
+    query: Track | None,
     query_analysis: Analysis | None,
     query_profile: Profile | None,
     pick: Pick,
@@ -58,7 +58,8 @@ def card(
 
     Parameters
     ----------
-    query : Track
+    query : Track or None
+        None where the song was picked for many at once: it is shown alone.
     query_analysis, pick_analysis : Analysis or None
     query_profile : Profile or None
     pick : Pick
@@ -70,8 +71,10 @@ def card(
         1,100 pixels wide, its text readable at half of that.
     """
     colours = draw.LOOKS[look]
-    given = Side("compared with", colours.query, query, query_analysis, query_profile)
     found = Side("recommended", colours.pick, pick.track, pick_analysis, pick.profile)
+    if query is None:
+        return _alone(found, pick, look)
+    given = Side("compared with", colours.query, query, query_analysis, query_profile)
     heard = [side.spectrogram for side in (given, found) if side.spectrogram is not None]
 
     canvas = Canvas(706 if heard else 668, look)
@@ -101,6 +104,23 @@ def card(
     _facts(canvas, right, 644, found)
     spectrograms.legend(canvas, 684, top_db)
     return canvas.finish(_alt(given, found, pick, top_db))
+
+
+def _alone(found: Side, pick: Pick, look: LookName) -> Picture:
+    """Draw a recommended song across the whole card."""
+    canvas = Canvas(706 if found.spectrogram else 668, look)
+    whole = Box(MARGIN, 0, WIDTH - MARGIN, canvas.image.height)
+    _heading(canvas, whole, found, f"{pick.match}% match")
+    if found.spectrogram is None:
+        _profiles(canvas, Box(MARGIN, 168, WIDTH - MARGIN, 596), None, found)
+        _facts(canvas, whole, 638, found)
+    else:
+        top_db = spectrograms.loudest([found.spectrogram])
+        panel = Box(MARGIN + GUTTER, 168, WIDTH - MARGIN, 478)
+        _heard(canvas, panel, found, top_db, found.spectrogram.seconds)
+        _facts(canvas, whole, 644, found)
+        spectrograms.legend(canvas, 684, top_db)
+    return canvas.finish(_alt(None, found, pick, None))
 
 
 def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
@@ -196,19 +216,20 @@ def _heard(canvas: Canvas, panel: Box, side: Side, top_db: float, seconds: float
         canvas.text((x, y), name, 18, colour=canvas.look.muted, anchor=anchor)
 
 
-def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
-    """Draw two sound profiles on common scales, and say why there is no spectrogram."""
+def _profiles(canvas: Canvas, area: Box, given: Side | None, found: Side) -> None:
+    """Draw sound profiles on common scales, and say why there is no spectrogram."""
     look = canvas.look
     left, right = area.left + 24, area.right - 24
     reason = (
         "Not heard here: its sound profile instead"
-        if given.spectrogram or found.spectrogram
+        if given is None or given.spectrogram or found.spectrogram
         else "Neither was heard here: their sound profiles"
     )
+    ours = given.profile if given else None
     canvas.rounded(area, look.panel)
     canvas.text((left, area.top + 42), reason, 22, width=right - left)
-    rows = profile_rows(given.profile, found.profile)
-    tags = shared_tags(given.profile, found.profile)
+    rows = profile_rows(ours, found.profile)
+    tags = shared_tags(ours, found.profile)
     if not rows and not tags:
         canvas.text((left, area.top + 82), "Nothing is known of its sound.", 22, colour=look.muted)
         return
@@ -222,17 +243,17 @@ def _profiles(canvas: Canvas, area: Box, given: Side, found: Side) -> None:
         max((lettering.measure(row[end], 22, "medium") for row in rows), default=0.0)
         for end in (0, 1)
     ]
-    for position, (low, high, ours, theirs) in enumerate(rows):
+    for position, (low, high, one, other) in enumerate(rows):
         y = round(top + (position + 0.5) * step)
         canvas.text((left, y + 8), low, 22, colour=look.muted)
         canvas.text((right, y + 8), high, 22, colour=look.muted, anchor="right")
         scale = Box(left + round(widest[0]) + 28, y - 3, right - round(widest[1]) - 28, y + 3)
         canvas.rounded(scale, look.line, 3)
-        at = [scale.left + scale.width * value / 100 for value in (ours, theirs)]
+        at = [scale.left + scale.width * value / 100 for value in (one, other)]
         # Where both stand at one place, the recommended song is a ring around the other's dot.
         for x, colour, radius in (
             (at[1], found.colour, 13),
-            (at[0], given.colour, 8 if abs(at[0] - at[1]) < 12 else 13),
+            (at[0], look.query, 8 if abs(at[0] - at[1]) < 12 else 13),
         ):
             if math.isfinite(x):
                 canvas.dot((x, y), radius + 2.5, look.panel)
@@ -295,11 +316,12 @@ def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
         canvas.text((area.left, y), text, 24, width=area.width)
 
 
-def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
+def _alt(given: Side | None, found: Side, pick: Pick, top_db: float | None) -> str:
     """Say what the card shows, from the same data that it is drawn from."""
-    parts = [f"{_who(given.track)} beside {_who(found.track)}, a {pick.match}% match."]
+    beside = f"{_who(given.track)} beside " if given else ""
+    parts = [f"{beside}{_who(found.track)}, a {pick.match}% match."]
     for side in (given, found):
-        if side.spectrogram is None:
+        if side is None or side.spectrogram is None:
             continue
         facts = "".join(f", {fact}" for fact in side.facts)
         parts.append(
@@ -307,7 +329,7 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
             f"{draw.clock(side.spectrogram.seconds)} long{facts}, "
             f"strongest around {draw.hertz(spectrograms.strongest(side.spectrogram))}."
         )
-    if top_db is not None and given.spectrogram and found.spectrogram:
+    if top_db is not None and given and given.spectrogram and found.spectrogram:
         difference = spectrograms.level(found.spectrogram) - spectrograms.level(given.spectrogram)
         if abs(difference) < 1.5:
             parts.append("Both are about equally loud on one colour scale.")
@@ -316,16 +338,18 @@ def _alt(given: Side, found: Side, pick: Pick, top_db: float | None) -> str:
             parts.append(
                 f"On one colour scale the {louder} song is about {abs(difference):.0f} dB louder."
             )
-    else:
-        rows = profile_rows(given.profile, found.profile)
+    elif given or not found.spectrogram:
+        rows = profile_rows(given.profile if given else None, found.profile)
         what = "; ".join(
-            f"{high} rather than {low}: " + " against ".join(_number(value) for value in values)
+            f"{high} rather than {low}: "
+            + " against ".join(_number(value) for value in values[0 if given else 1 :])
             for low, high, *values in rows
         )
+        heard = "Not both songs were heard here" if given else "It was not heard here"
         parts.append(
-            f"Not both songs were heard here. Sound profiles on scales of 0 to 100, {what}."
+            f"{heard}. Sound profile{'s' if given else ''} on scales of 0 to 100, {what}."
             if what
-            else "Not both songs were heard here, and no sound profile is known."
+            else f"{heard}, and no sound profile is known."
         )
     return " ".join(parts)
 

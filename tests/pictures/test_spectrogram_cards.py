@@ -231,3 +231,14 @@ def test_cards_drawn_in_several_threads_at_once_are_all_the_same():
 
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(draw, range(8)))) == 1
+
+
+def test_a_song_picked_for_many_is_shown_alone():
+    for analysis, said in ((hear(tune()), "Mel spectrogram of Blue"), (None, "It was not heard")):
+        alt = card(None, None, None, picked(song("Blue")), analysis).alt
+        assert alt.startswith("Blue by Miles Davis, a 93% match. ")
+        assert said in alt
+        assert "beside" not in alt
+        assert "against" not in alt
+        assert "not known" not in alt
+    assert "bright rather than dark: 80;" in alt
