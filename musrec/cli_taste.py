@@ -379,6 +379,8 @@ def export(
             raise NotFound(f"There is no format called {form!r}.", f"It is {', '.join(FORMATS)}.")
         kept = await service.playlist(member, name)
         made = await service.export_playlist(kept, how, local=True)
+        if not made.data:
+            raise NotFound(f"No song of {kept.name} has an address for that.", "Try m3u8 or csv.")
         path = await cli.save(made.data, to / made.file)
         missing = [track.id for track in made.missing]
         said = f"is at {path}."

@@ -64,23 +64,31 @@ class Export:
     missing: tuple[Track, ...] = ()
 
 
-def clean_name(text: str) -> str:
-    """Return what a playlist may be called: one line that shows, without its edges.
+def visible(text: str) -> str:
+    """Return what a text shows, on one line and without its edges.
 
-    Emoji stay whole; control and direction-changing characters go. What Discord would take for a
-    mention is harmless here: names are escaped wherever they are shown.
+    Emoji stay whole; control and direction-changing characters go.
+    """
+    kept = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs", "Cn", "Co") else c
+        for c in unicodedata.normalize("NFC", text)
+        if unicodedata.category(c) != "Cf" or c == "\u200d"
+    )
+    return " ".join(kept.split()).strip("\u200d")
+
+
+def clean_name(text: str) -> str:
+    """Return what a playlist may be called: what is visible of a name.
+
+    What Discord would take for a mention is harmless here: names are escaped wherever they are
+    shown.
 
     Raises
     ------
     PlaylistError
         Nothing that shows is left, or it is too long.
     """
-    visible = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs", "Cn", "Co") else c
-        for c in unicodedata.normalize("NFC", text)
-        if unicodedata.category(c) != "Cf" or c == "\u200d"
-    )
-    name = " ".join(visible.split()).strip("\u200d")
+    name = visible(text)
     if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
         raise PlaylistError("A playlist needs a name that can be seen.", "Try a word or two.")
     if len(name) > LONGEST_NAME:
@@ -178,13 +186,16 @@ def _csv(tracks: Sequence[Track]) -> bytes:
     return stream.getvalue().encode("utf-8-sig")
 
 
+# Where a cell begins for a spreadsheet: some split at semicolons, whatever the file says.
+_FORMULA = re.compile("(^|;) *(?=[=+\\-@＝＋－＠])")
+
+
 def _cell(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula.
 
     An apostrophe in front says "text", as OWASP's advice on CSV injection has it.
     """
-    plain = _line(text)
-    return f"'{plain}" if plain.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else plain
+    return _FORMULA.sub(r"\1'", _line(text))
 
 
 def _json(name: str, tracks: Sequence[Track]) -> bytes:

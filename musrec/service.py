@@ -1023,16 +1023,14 @@ class Service:
         Raises
         ------
         PlaylistError
-            The name cannot be used or is used already, there are too many, or the member paused.
+            The name cannot be used or is used already, or there are too many.
+        MusrecError
+            The member paused.
         """
         from musrec import playlists
 
         name = playlists.clean_name(name)
-        if await self.paused(member):
-            raise playlists.PlaylistError(
-                "You asked me to keep nothing new about you.",
-                "`/privacy pause` switches that off again.",
-            )
+        await self._may_keep(member)
         key = playlists.key(name)
         made = await self.store.make_playlist(member, name, key, playlists.MOST_PLAYLISTS)
         if made is None:
@@ -1056,7 +1054,7 @@ class Service:
         """
         from musrec import playlists
 
-        if found := await self.store.playlist(member, playlists.key(" ".join(name.split()))):
+        if found := await self.store.playlist(member, playlists.key(playlists.visible(name))):
             return found
         own = await self.store.playlists(member)
         if not own:
@@ -1072,15 +1070,13 @@ class Service:
         Raises
         ------
         PlaylistError
-            It is full, or its member paused.
+            It is full.
+        MusrecError
+            Its member paused.
         """
         from musrec import playlists
 
-        if await self.paused(playlist.member):
-            raise playlists.PlaylistError(
-                "You asked me to keep nothing new about you.",
-                "`/privacy pause` switches that off again.",
-            )
+        await self._may_keep(playlist.member)
         if playlist.songs >= playlists.MOST_SONGS:
             raise playlists.PlaylistError(
                 f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Make another one."
@@ -1096,10 +1092,19 @@ class Service:
         ----------
         local : bool
             Name files of this machine where songs came from them: for its owner alone.
+
+        Raises
+        ------
+        NotFound
+            There is nothing in it.
         """
         from musrec import playlists
 
         tracks = await self.store.playlist_songs(playlist.id)
+        if not tracks:
+            raise NotFound(
+                f"There is nothing in {playlist.name} yet.", "`playlist add` puts songs in it."
+            )
         paths = await self.store.paths(track.id for track in tracks) if local else {}
         return await asyncio.to_thread(playlists.export, playlist.name, tracks, how, paths)
 
@@ -1147,6 +1152,14 @@ class Service:
         """Whether a member asked that nothing new is kept of them."""
         chosen = await self.store.member(member)
         return chosen is not None and chosen.paused
+
+    async def _may_keep(self, member: str) -> None:
+        """Refuse to keep what a member asks to be kept while they paused."""
+        if await self.paused(member):
+            raise MusrecError(
+                "You asked me to keep nothing new about you.",
+                "`/privacy pause` switches that off again.",
+            )
 
     async def about(self, member: str) -> dict[str, list[dict[str, Any]]]:
         """Return everything kept about a member: for each area of `musrec.privacy`, its rows."""
@@ -1199,7 +1212,14 @@ class Service:
         return await drops.drop_now(self, poster, drop, clock or _now)
 
     async def own_drop(self, member: str, **wishes: Any) -> Drop:
-        """Return a member's drop with some wishes changed; one that is not kept yet stays off."""
+        """Return a member's drop with some wishes changed; one that is not kept yet stays off.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        await self._may_keep(member)
         kept = await self.store.drop_of(member)
         if kept is None:
             since, schedule = _now(), drops.FRIDAY_EVENING

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from musrec import playlists
-from musrec.model import FeedbackKind, NotFound, Track
+from musrec.model import FeedbackKind, MusrecError, NotFound, Track
 from musrec.playlists import PlaylistError
 from musrec.service import Service
 from musrec.settings import Settings
@@ -84,6 +84,13 @@ async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
         await service.playlist("nobody", "dawn")
 
 
+async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service) -> None:
+    for typed in ("\u202egnp.exe", "two\nlines", "👩‍🎤\u200b set"):
+        made = await service.make_playlist("sly", typed)
+        assert (await service.playlist("sly", typed)).id == made.id
+        assert (await service.playlist("sly", made.name)).id == made.id
+
+
 # Size ---------------------------------------------------------------------------------------------
 
 
@@ -152,15 +159,21 @@ async def test_an_empty_playlist_has_nothing_to_go_on(service: Service) -> None:
     playlist = await service.make_playlist("blank", "empty")
     with pytest.raises(NotFound, match="heard no song of empty"):
         await service.continue_playlist(playlist)
+    for how in playlists.FORMATS:
+        with pytest.raises(NotFound, match="nothing in empty yet"):
+            await service.export_playlist(playlist, how)
 
 
 async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
     playlist = await service.make_playlist("quiet", "before")
     await service.store.choose("quiet", paused=True)
-    with pytest.raises(PlaylistError, match="keep nothing new"):
+    with pytest.raises(MusrecError, match="keep nothing new"):
         await service.make_playlist("quiet", "after")
-    with pytest.raises(PlaylistError, match="keep nothing new"):
+    with pytest.raises(MusrecError, match="keep nothing new"):
         await service.add_to_playlist(playlist, [service.catalogue.tracks[0].id])
+    with pytest.raises(MusrecError, match="keep nothing new"):
+        await service.own_drop("quiet", size=3)
+    assert await service.store.drop_of("quiet") is None
     # What was there stays theirs to read and to throw away.
     assert await service.store.playlist_songs(playlist.id) == []
     assert await service.store.remove_playlist(playlist.id)
@@ -205,7 +218,7 @@ SONGS = [
     Track(
         "bbbbbbbbbb", "Two\nlines\r\n#EXTINF:0,forged", ("Zoë",), links={"deezer": "https://d/2"}
     ),
-    Track("cccccccccc", "＝full width", ()),
+    Track("cccccccccc", "＝full width", ("A;=1+1", " ; -2")),
     Track(
         "dddddddddd",
         "Bad links",
@@ -222,6 +235,13 @@ async def test_no_cell_of_a_csv_is_a_formula() -> None:
     assert header[:3] == ["title", "artists", "album"]
     assert len(rows) == len(SONGS)
     assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r\n＝" and cell]
+    # A spreadsheet that splits at semicolons sees no formula either.
+    assert not [
+        cell
+        for line in made.data.decode("utf-8-sig").splitlines()
+        for cell in line.split(";")[1:]
+        if cell.strip()[:1] in ("=", "+", "-", "@")
+    ]
     first = dict(zip(header, rows[0], strict=True))
     assert first["title"] == "'" + SONGS[0].title
     assert first["year"] == "1999"
