@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from musrec.demo import TUNES, write_tunes
-from musrec.model import FeedbackKind, NotFound, SoundKind, Track
+from musrec.model import Choices, FeedbackKind, NotFound, SoundKind, Track
 from musrec.service import Service
-from musrec.settings import Settings
-from tests.sources.loopback import ISRC, Loopback, serving, stock
+from musrec.settings import RecommendSettings, Settings
+from tests.sources.loopback import ISRC, Loopback, deezer_track, serving, stock
 
 TITLE = "one more time daft punk"
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
@@ -22,6 +27,7 @@ SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_
 class World:
     server: Loopback
     service: Service
+    clips: list[bytes]
 
 
 @pytest.fixture
@@ -38,7 +44,17 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         for path, clip in zip((SONG, CANDIDATE, SECOND), clips, strict=False):
             server.raw(path, clip, kind="audio/mpeg")
         async with Service.open(settings, endpoints=server.endpoints()) as service:
-            yield World(server, service)
+            yield World(server, service, clips)
+
+
+def silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(22_050)
+        out.writeframes(bytes(2 * 22_050 * 12))
+    return file.getvalue()
 
 
 async def found(world: World) -> Track:
@@ -71,6 +87,83 @@ async def test_what_was_heard_once_is_neither_fetched_nor_heard_again(world: Wor
     assert answer.picks
     assert world.server.count(SONG) == 1
     assert world.server.count(CANDIDATE) == 1
+
+
+async def test_what_is_late_is_there_next_time_and_heard_once(world: World) -> None:
+    heard = await world.service.hear_track(await found(world))
+    there = asyncio.Event()
+    for path, clip in ((CANDIDATE, world.clips[1]), (SECOND, world.clips[2])):
+
+        async def late(_: web.Request, clip: bytes = clip) -> web.Response:
+            await there.wait()
+            return web.Response(body=clip, content_type="audio/mpeg")
+
+        world.server.set(path, late)
+    hurried = world.service.settings.model_copy(
+        update={"recommend": RecommendSettings(budget_seconds=1)}
+    )
+    async with Service.open(hurried, endpoints=world.server.endpoints()) as service:
+        before = len(service.catalogue)
+        for _ in range(2):  # the second time while they are still under way
+            await service.recommend(heard)
+        assert len(service.catalogue) == before
+        there.set()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*service._background)
+        assert len(service.catalogue) == before + 2
+        titles = {pick.track.title for pick in (await service.recommend(heard)).picks}
+    assert titles & {"Song number 10000", "Song number 10001"}
+    assert (world.server.count(CANDIDATE), world.server.count(SECOND)) == (1, 1)
+
+
+async def test_a_link_that_was_met_needs_no_service(world: World) -> None:
+    track = await found(world)
+    world.server.asked.clear()
+    for text in ("https://www.deezer.com/de/track/3135553?x", "deezer.com/track/3135553"):
+        again = await world.service.find(text)
+        assert isinstance(again, Track)
+        assert again.id == track.id
+    assert world.server.asked == []
+
+
+async def test_a_song_to_choose_can_be_asked_for_by_its_id(world: World) -> None:
+    songs = [
+        deezer_track(n, "Hurt", f"Singer {n}", preview=f"{world.server.address}{SONG}")
+        for n in (1, 2)
+    ]
+    world.server.json("/deezer/search", {"data": songs})
+    for song in songs:
+        page = song | {"isrc": f"USDJ2020000{song['id']}"}
+        world.server.json(f"/deezer/track/{song['id']}", page)
+    choices = await world.service.find("hurt")
+    assert isinstance(choices, Choices)
+    chosen = await world.service.find(choices.tracks[1].id)
+    assert isinstance(chosen, Track)
+    assert chosen == choices.tracks[1]
+    heard = await world.service.hear_track(chosen)
+    assert heard.track.id == chosen.id
+    assert heard.track.isrc  # what its own page tells was filled in
+    assert heard.track.genre
+
+
+async def test_the_same_bytes_are_heard_once_whatever_they_are_called(world: World) -> None:
+    song = await world.service.hear_track(await found(world))
+    world.server.raw("/cdn/itunes.m4a", world.clips[0], kind="audio/mp4")
+    copy = Track("copy", "Another Side 1", ("Daft Punk",), identities={"itunes": "701"})
+    again = await world.service.hear_track(copy)
+    assert again.track.id != song.track.id
+    assert again.analysis.digest == song.analysis.digest
+    assert again.analysis.seconds == song.analysis.seconds
+    kept = await world.service.store.analysis(again.track.id)
+    assert kept is not None
+
+
+async def test_one_budget_is_shared_by_the_parts_of_a_command(world: World) -> None:
+    with world.service.budget():
+        ends = world.service._deadline()
+        await found(world)
+        assert world.service._deadline() == ends
+    assert world.service._deadline().at > ends.at
 
 
 async def test_without_any_service_the_catalogue_still_answers(world: World) -> None:
@@ -110,6 +203,15 @@ async def test_quiet_hours_hear_songs_around_what_was_liked_within_the_days_budg
     heard = await world.service.hear_track(await found(world))
     await world.service.learn("ann", heard.track.id, FeedbackKind.LIKE)
     before = len(world.service.catalogue)
+    # The best-looking are of no use: one is never there, one is no music.
+    world.server.raw(CANDIDATE, b"", status=404)
+    world.server.raw(SECOND, silence(), kind="audio/wav")
     tried = await world.service.explore()
     assert 0 < tried <= -(-world.service.settings.catalogue.explore_per_day // 24)
-    assert len(world.service.catalogue) > before
+    assert len(world.service.catalogue) == before
+    assert int(await world.service.store.get(f"explored:{datetime.now(UTC).date()}") or 0) == tried
+    world.server.asked.clear()
+    assert await world.service.explore() == 0  # they take no budget from the others again
+    assert world.server.count("/cdn/") == 0
+    await world.service.recommend(heard)
+    assert world.server.count(SECOND) == 0

@@ -138,7 +138,8 @@ async def explore(
     *,
     sources: Previews,
     hear: Hear,
-    known: Callable[[Track], Awaitable[bool]],
+    passed_over: Callable[[Track], Awaitable[bool]],
+    on_try: Callable[[Track], Awaitable[None]],
     budget: int,
     deadline: Deadline,
     on_heard: OnHeard,
@@ -149,10 +150,12 @@ async def explore(
     ----------
     liked : sequence of Track
         Those to start from, the most deserving first.
-    known : callable
-        Whether a song was heard before, here or elsewhere.
+    passed_over : callable
+        Whether a song need not be tried: it was heard before, or gave nothing lately.
+    on_try : callable
+        Awaited with each song right before it is tried: the place to count and remember it.
     budget : int
-        Songs that may be tried; the caller counts a day's.
+        Songs that may be tried.
     deadline : Deadline
 
     Returns
@@ -167,7 +170,8 @@ async def explore(
         for track in await sources.candidates(origin, deadline=deadline.sooner(20.0)):
             if tried >= budget or not deadline.left:
                 break
-            if not await known(track):
+            if not await passed_over(track):
                 tried += 1
+                await on_try(track)
                 await _hear(track, sources, hear, deadline, on_heard)
     return tried

@@ -268,6 +268,7 @@ def _parts(folded: str) -> list[str]:
     return sorted(word for word in folded.split()[1:] if _PART.match(word))
 
 
+_NUMBER = re.compile(r"\d+")
 _CREDIT = re.compile(
     r"\s*(?:[,;/&+()\[\]]|\b(?:feat|ft|featuring|with|and|x|vs)\b\.?)\s*", re.IGNORECASE
 )
@@ -280,7 +281,11 @@ def artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
     part of "Prince Royce".
     """
     theirs = _names(other)
-    return any(fuzz.ratio(a, b) >= ARTIST_AGREES for a in _names(one) for b in theirs)
+    return any(
+        fuzz.ratio(a, b) >= ARTIST_AGREES and _NUMBER.findall(a) == _NUMBER.findall(b)
+        for a in _names(one)
+        for b in theirs
+    )
 
 
 def _names(credit: Iterable[str]) -> set[str]:

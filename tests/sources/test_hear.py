@@ -193,12 +193,19 @@ async def test_the_explorer_keeps_to_its_budget_and_leaves_known_songs(
     async def known(track: Track) -> bool:
         return "deezer" not in track.identities or track.title == "Song number 10000"
 
+    tried: list[str] = []
+
+    async def note(track: Track) -> None:
+        assert track.title not in listener.stored
+        tried.append(track.title)
+
     async def run(liked: Sequence[Track], budget: int) -> int:
         return await explore(
             liked,
             sources=sources,
             hear=listener.hear,
-            known=known,
+            passed_over=known,
+            on_try=note,
             budget=budget,
             deadline=soon,
             on_heard=listener.keep,
@@ -206,6 +213,7 @@ async def test_the_explorer_keeps_to_its_budget_and_leaves_known_songs(
 
     assert await run([SONG], 3) == 3
     assert len(listener.stored) == 3
+    assert tried == listener.stored
     assert "Song number 10000" not in listener.stored
     assert listener.most == 1
     assert await run([SONG], 0) == 0

@@ -69,6 +69,7 @@ def test_one_recording_under_two_names_is_recognised(
         (("Song", "A Band"), ("Song (Acoustic)", "A Band")),
         (("Intro", "The xx"), ("Outro", "The xx")),
         (("Kiss", "Prince"), ("Kiss", "Prince Royce")),
+        (("Song", "Galaxie 500"), ("Song", "Galaxie 501")),
         (("Bohemian Rhapsody", "Queen"), ("Bohemian Rhapsody", "Queen Cover Project")),
         (("Song", "Simon & Garfunkel"), ("Song", "Paul Simon")),
         (("Song (Major Lazer Remix)", "A Band"), ("Song (Tiësto Remix)", "A Band")),
