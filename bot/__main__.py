@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bot.serve import Finding
 
 
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended, as shells have it."""
+
+
 def main() -> int:
     """Run it; return the exit code of the kind of error, 0 where there was none."""
     # The processes that hear import this module too, and need nothing of what follows.
@@ -37,6 +41,8 @@ def main() -> int:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

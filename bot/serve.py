@@ -40,14 +40,14 @@ async def serve(settings: Settings) -> None:
     """
     _token(settings)
     stop = asyncio.Event()
-    async with Service.open(settings) as service:
-        warming = asyncio.create_task(_warm(service))
-        with _signals(stop.set):
+    with _signals(stop.set):
+        async with Service.open(settings) as service:
+            warming = asyncio.create_task(_warm(service))
             await supervise(
                 settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
             )
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
 
 
 async def supervise(
@@ -156,6 +156,8 @@ async def check(settings: Settings) -> list[Finding]:
         async with Service.open(settings) as service:
             findings.append(Finding(True, f"{len(service.catalogue):,} songs to recommend"))
             findings += [Finding(True, note) for note in service.notes]
+            await service.warm()
+            findings.append(Finding(True, f"music is heard {_where(settings)}"))
     except MusrecError as error:
         findings.append(Finding(False, str(error), error.hint))
     try:
@@ -163,6 +165,13 @@ async def check(settings: Settings) -> list[Finding]:
     except MusrecError as error:
         findings.append(Finding(False, str(error), error.hint))
     return findings
+
+
+def _where(settings: Settings) -> str:
+    if settings.workers.scheduler:
+        return f"on the cluster at {settings.workers.scheduler}"
+    count = settings.workers.count
+    return f"by {count} process{'' if count == 1 else 'es'} on this machine"
 
 
 async def _check_discord(settings: Settings) -> list[Finding]:

@@ -192,16 +192,6 @@ async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: 
     assert await world.service.store.feedback(str(world.alice.id)) == []
 
 
-async def test_every_button_works_after_a_restart(world: World, simcord_bot: Any) -> None:
-    card = await world.ask(song=SONG)
-    fresh = type(simcord_bot)(simcord_bot.settings, world.service, cdn_hosts=simcord_bot.cdn_hosts)
-    await world.env.restart_bot(fresh)
-    for start in ("like:", "why:", "next:"):
-        result = await world.alice.click(card.message, custom_id=pressable(card, start))
-        assert said(result.response)
-        assert "broke" not in said(result.response)
-
-
 async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
     card = await world.ask(song=SONG)
     await world.service.delete_member(str(world.alice.id))

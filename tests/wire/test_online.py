@@ -19,6 +19,7 @@ from tests.bot.world import PROVIDERS, parts_of, settings_for, text_of
 from tests.sources.loopback import Loopback, serving, stock
 from tests.wire.conftest import Wire
 from tests.wire.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
+from tests.wire.openapi import Document
 from tests.wire.test_wire import ask, finished, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,7 +47,9 @@ async def deezer() -> AsyncIterator[Loopback]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def online(deezer: Loopback, tmp_path: Path) -> AsyncIterator[Wire]:
+async def online(
+    deezer: Loopback, tmp_path: Path, document: Document | None
+) -> AsyncIterator[Wire]:
     """A bot that asks that service, and knows no song before."""
     settings = settings_for(tmp_path)
     settings = settings.model_copy(
@@ -69,6 +72,8 @@ async def online(deezer: Loopback, tmp_path: Path) -> AsyncIterator[Wire]:
             yield wire
             await wire.end()
     await fake.stop()
+    if document is not None:
+        assert document.complaints(fake.bodies) == []
 
 
 async def test_a_title_is_found_songs_around_it_are_heard_and_a_preview_plays(

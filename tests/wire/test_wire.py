@@ -18,7 +18,7 @@ from bot.serve import WrongToken, check
 from musrec.listening import Playing
 from musrec.model import FeedbackKind, Track
 from musrec.store.database import Card
-from tests.bot.world import PROVIDERS, featured_in, settings_for, text_of
+from tests.bot.world import PROVIDERS, featured_in, parts_of, settings_for, text_of
 from tests.wire.conftest import Wire
 from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
 
@@ -208,6 +208,55 @@ async def test_reading_back_is_bounded_and_forgets_deleted_messages(wire: Wire) 
     await until(forgotten)
     assert not [path for _, path, _ in wire.fake.requests if old.message in path]
     assert await wire.service.store.card(old.message) is not None
+
+
+async def test_a_first_handshake_that_fails_is_tried_again(wire: Wire) -> None:
+    wire.fake.failing_handshakes = 2
+    await wire.start()
+    assert not wire.fake.failing_handshakes
+    assert is_final(await ask(wire, wire.fake.user("alice"), song=SONG))
+
+
+async def test_buttons_and_selects_work_after_a_restart(wire: Wire) -> None:
+    await wire.start()
+    alice, bob = wire.fake.user("alice"), wire.fake.user("bob")
+    card = await ask(wire, alice, song=SONG)
+    unsure = await wire.fake.slash(alice, "recommend", song="Rhapsody in Blue")
+    which = await finished(wire, unsure, "choose:")
+    await wire.end()
+    await wire.start()
+    assert len(wire.bots) == 2
+
+    async def press(start: str, says: str) -> J:
+        name = next(id_ for id_ in custom_ids(card) if id_.startswith(start))
+        return await finished(wire, await wire.fake.click(bob, card, name), says)
+
+    noted = await press("like:", "noted")
+    assert await opinion(wire, bob, card) is LIKE
+    (undo,) = custom_ids(noted)
+    await wire.fake.click(bob, noted, undo)
+    await until(lambda: _is(wire, bob, card, None))
+    await press("why:", "Without")
+    await press("play:", "preview")
+    assert featured_in((await press("next:", "like:"))["components"]) == offered(card)[0]
+
+    name = next(id_ for id_ in custom_ids(card) if id_.startswith("feature:"))
+    chosen = await wire.fake.choose(bob, card, name, offered(card)[1])
+    assert featured_in((await finished(wire, chosen))["components"]) == offered(card)[1]
+
+    (name,) = custom_ids(which)
+    done = asyncio.create_task(wire.fake.wait("followup", lambda m: m is which and is_final(m)))
+    await wire.fake.choose(alice, which, name, offered(which)[0])
+    await done
+
+
+def custom_ids(message: J) -> list[str]:
+    return [part["custom_id"] for part in parts_of(message["components"]) if "custom_id" in part]
+
+
+def offered(message: J) -> list[str]:
+    select = next(part for part in parts_of(message["components"]) if part["type"] == 3)
+    return [option["value"] for option in select["options"]]
 
 
 async def test_a_client_that_dies_is_replaced(wire: Wire) -> None:
@@ -474,6 +523,13 @@ async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> No
     assert said["the presence intent is on"] is True
     assert any("invite it with https://discord.com/oauth2" in what for what in said)
     assert not wire.fake.live()
+
+    assert said["music is heard by 1 process on this machine"] is True
+
+    away = settings_for(tmp_path, token="wrong").model_copy(
+        update={"workers": settings.workers.model_copy(update={"scheduler": "tcp://127.0.0.1:1"})}
+    )
+    assert [finding.good for finding in await check(away)] == [True, False, False]
 
     wrong = await check(settings_for(tmp_path, token="wrong"))
     assert [finding.what for finding in wrong if not finding.good] == [
