@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any
 
 import av
 import numpy as np
@@ -121,7 +120,7 @@ async def test_songs_of_one_name_are_for_the_asker_to_choose_from(world: World) 
 async def test_a_song_that_nobody_knows_is_said_in_a_sentence(world: World) -> None:
     answer = await world.ask(song="zxqj no such song at all")
     assert not is_card(answer)
-    assert "send me a clip" in said(answer)
+    assert "clip" in said(answer)
 
 
 def _zip() -> bytes:
