@@ -19,6 +19,8 @@ SHORTEST = timedelta(seconds=5)
 """A song on for less was passed by on the way to another, and says nothing."""
 AGAIN_WITHIN = timedelta(minutes=10)
 """A song that comes on again this soon after it was finished is repeated."""
+LATE = timedelta(minutes=2)
+"""No player shows a song for so long after its end: what came in between was not heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class _Ear:
     silent: datetime | None = None
     finished: datetime | None = None
 
+    def lost(self, at: datetime) -> bool:
+        """Whether the song ended so long ago that nobody knows whether it was heard to its end."""
+        return self.silent is None and at > self.song.since + self.song.duration + LATE
+
 
 Did = list[tuple[Track, FeedbackKind]]
 
@@ -85,6 +91,9 @@ class Listening:
             What the listener did, oldest first. The same state told twice is told once.
         """
         ear = self._ears.get(member)
+        if ear is not None and ear.lost(at) and playing != ear.song:
+            self.forget(member)
+            ear = None
         if playing is None:
             if ear is None or ear.silent:
                 return []

@@ -66,6 +66,13 @@ def test_silence_after_the_end_finishes_once() -> None:
     ]
 
 
+def test_what_was_on_before_a_long_gap_was_not_heard_to_its_end() -> None:
+    assert told((0, on("a", 0)), (3600, on("b", 3590))) == [("a", PLAY), ("b", PLAY)]
+    assert told((0, on("a", 0)), (3600, None)) == [("a", PLAY)]
+    assert told((0, on("a", 0)), (3600, on("a", 3590))) == [("a", PLAY), ("a", PLAY)]
+    assert told((0, on("a", 0)), (3600, on("a", 0)), (3700, on("a", 0))) == [("a", PLAY)]
+
+
 def test_the_same_song_again_is_a_repeat_and_winding_back_is_not() -> None:
     assert told((0, on("a", 0)), (200, on("a", 200))) == [
         ("a", PLAY),
