@@ -217,6 +217,8 @@ class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
 class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
     """Takes part in a server's mixtape, or no longer."""
 
+    for_everybody = True  # who may no longer use the bot can still leave
+
     @classmethod
     def button(cls, issue: Issue) -> Join:
         """Return the button under a mixtape's words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
 import discord
@@ -22,6 +23,11 @@ Kind = Literal["all", "liked", "disliked", "played", "skipped"]
 
 PICTURE = "taste.png"
 ON_A_PAGE = 10
+
+MOST_ASKED = 500
+"""Members of whom Discord is asked whether they are in a server, a hundred at a time."""
+ANSWERS_WITHIN = 5
+"""Seconds."""
 
 SIGNS = {
     FeedbackKind.LIKE: "👍",
@@ -45,12 +51,12 @@ class Taste(commands.Cog):
     @app_commands.command()
     @app_commands.describe(member="Whose; they are asked first. Leave it out for your own")
     async def taste(self, interaction: Context, member: discord.User | None = None) -> None:
-        """A picture of what you like, against the server."""
+        """A picture of what you like, against this server."""
         if member is not None and member.id != interaction.user.id:
             await _ask(interaction, "taste", member)
             return
         await interaction.response.defer(thinking=True, ephemeral=True)
-        view, file = await _taste(self._bot, interaction.user, Share.button("taste"))
+        view, file = await _taste(interaction, interaction.user, Share.button("taste"))
         await interaction.edit_original_response(view=view, attachments=[file])
 
     @app_commands.command()
@@ -86,12 +92,36 @@ class Taste(commands.Cog):
 
 
 async def _taste(
-    bot: Bot, member: discord.abc.User, *controls: layouts.Control
+    interaction: Context, member: discord.abc.User, *controls: layouts.Control
 ) -> tuple[ui.LayoutView, discord.File]:
-    portrait, picture = await bot.service.taste(str(member.id), _name(member))
+    portrait, picture = await interaction.client.service.taste(
+        str(member.id), _name(member), among=await _likers_here(interaction)
+    )
     changed = f"\n-# {portrait.changed}" if portrait.changed else ""
     heading = layouts.text(f"### What {words.plain(_name(member))} likes{changed}")
     return _page(heading, picture, *controls)
+
+
+async def _likers_here(interaction: Context) -> set[str] | None:
+    """Return who of all that like anything is in this server; None where nobody can tell.
+
+    Discord tells it of members named to it without any privileged intent, and nothing is kept.
+    """
+    likers = await interaction.client.service.store.likers()
+    guild = interaction.guild_id and interaction.client.get_guild(interaction.guild_id)
+    if not guild or len(likers) > MOST_ASKED:
+        return None
+    ids = [int(one) for one in sorted(likers) if one.isdecimal()]
+    here: set[str] = set()
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            for start in range(0, len(ids), 100):
+                some = ids[start : start + 100]
+                found = await guild.query_members(user_ids=some, limit=len(some), cache=False)
+                here.update(str(one.id) for one in found)
+    except TimeoutError:
+        return None
+    return here
 
 
 async def _map(
@@ -129,8 +159,10 @@ class Share(Press, template=r"share:(?P<what>taste|map)"):
     async def press(self, interaction: Context) -> None:
         """Draw it anew for the channel; the message it is pressed on is its member's alone."""
         await interaction.response.defer(thinking=True)
-        draw = _taste if self.about["what"] == "taste" else _map
-        view, file = await draw(interaction.client, interaction.user)
+        if self.about["what"] == "taste":
+            view, file = await _taste(interaction, interaction.user)
+        else:
+            view, file = await _map(interaction.client, interaction.user)
         await interaction.edit_original_response(view=view, attachments=[file])
 
 
@@ -165,6 +197,8 @@ async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None
 class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<other>\d+)"):
     """Agrees to be looked at."""
 
+    for_everybody = True
+
     @classmethod
     def button(cls, what: str, asker: int, other: int) -> Agree:
         """Return the button under the question."""
@@ -183,7 +217,7 @@ class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<oth
         await interaction.response.defer()
         bot = interaction.client
         if self.about["what"] == "taste":
-            view, file = await _taste(bot, interaction.user)
+            view, file = await _taste(interaction, interaction.user)
         else:
             asker = await _who_asked(interaction, int(self.about["asker"]))
             view, file = await _blend(bot, asker, interaction.user)
@@ -192,6 +226,8 @@ class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<oth
 
 class Decline(Press, template=r"decline:(?P<asker>\d+):(?P<other>\d+)"):
     """Keeps it private, or takes the question back."""
+
+    for_everybody = True
 
     @classmethod
     def button(cls, asker: int, other: int) -> Decline:
