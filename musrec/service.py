@@ -15,7 +15,15 @@ import hashlib
 import itertools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -842,9 +850,20 @@ class Service:
         return await asyncio.to_thread(taste.liked, opinions, catalogue, rows, found, space)
 
     async def taste(
-        self, member: str, name: str, *, look: LookName = "dark"
+        self,
+        member: str,
+        name: str,
+        *,
+        among: Collection[str] | None = None,
+        look: LookName = "dark",
     ) -> tuple[Taste, Picture]:
-        """Say and draw what a member likes, against everybody here.
+        """Say and draw what a member likes, against others.
+
+        Parameters
+        ----------
+        among : collection of str, optional
+            Those of `Store.likers` who are in one server with the member. Where they are too few,
+            or nobody can tell, the member is seen against everybody, else against all songs.
 
         Raises
         ------
@@ -854,17 +873,23 @@ class Service:
         from musrec import pictures, taste
 
         liked = await self._some_taste(member, name)
-        likers = await self.store.likers()
-        rows = {track.id: row for row, track in enumerate(self.catalogue.tracks)}
-        enough = (await self.store.counts())["likers"] >= taste.FEWEST_MEMBERS
-        counts = {rows[id_]: float(n) for id_, n in likers.items() if id_ in rows}
-        if not enough or not counts:
-            counts = dict.fromkeys(range(len(self.catalogue)), 1.0)
-        profiles = [self.catalogue.profiles[row] for row in counts]
+        catalogue = self.catalogue
+        rows = {track.id: row for row, track in enumerate(catalogue.tracks)}
+        against, counts = "all songs", dict.fromkeys(range(len(catalogue)), 1.0)
+        for others, members in (
+            ("the server", among or ()),
+            ("everybody", await self.store.likers()),
+        ):
+            if len(members) >= taste.FEWEST_MEMBERS:
+                found = await self.store.liked_by(members)
+                known = {rows[id_]: float(n) for id_, n in found.items() if id_ in rows}
+                if known:
+                    against, counts = others, known
+                    break
 
         def work() -> tuple[Taste, Picture]:
+            profiles = [catalogue.profiles[row] for row in counts]
             usual = taste.means(profiles, list(counts.values()))
-            against = "the server" if enough else "all songs"
             portrait = taste.portrait(name, liked, usual, against=against)
             return portrait, pictures.taste(portrait, look=look)
 

@@ -144,7 +144,7 @@ def portrait(
     liked: Liked,
     usual: Mapping[str, float],
     *,
-    against: str = "the server",
+    against: str,
     now: datetime | None = None,
 ) -> Taste:
     """Say what a member likes, for a picture.

@@ -88,7 +88,7 @@ async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> 
         await like(service, f"other {number}", songs(service, genre, 5))
     found, picture = await service.taste("loud", "Lou")
     assert found.songs == 6
-    assert found.against == "the server"
+    assert found.against == "everybody"
     assert found.member["intensity"] > found.server["intensity"] + 20
     assert max(found.genres, key=lambda name: found.genres[name]) == "metal"
     assert len(ids(found.signature)) == 3
@@ -99,6 +99,26 @@ async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> 
     # A thumb down, and a song only played once, are no part of it.
     await service.learn("loud", liked[0].id, DISLIKE)
     assert (await service.taste("loud", "Lou"))[0].songs == 5
+
+
+async def test_a_taste_is_seen_against_those_of_ones_server_where_they_are_enough(
+    service: Service,
+) -> None:
+    here = [f"calm {number}" for number in range(3)]
+    for member in here:
+        await like(service, member, songs(service, "classical", 5))
+    await like(service, "harsh", songs(service, "metal", 5))
+    for number in range(3):
+        await like(service, f"elsewhere {number}", songs(service, "metal", 8))
+    everybody = (await service.taste("harsh", "Ha"))[0].server
+    found, picture = await service.taste("harsh", "Ha", among=here)
+    assert found.against == "the server"
+    assert "in brackets the server" in picture.alt
+    alike = (await service.taste(here[0], "Ca"))[0].member
+    assert found.server == pytest.approx(alike, abs=0.01)
+    assert found.server["intensity"] < everybody["intensity"] - 5
+    few = (await service.taste("harsh", "Ha", among=here[:2]))[0]
+    assert (few.against, few.server) == ("everybody", everybody)
 
 
 async def test_nobodys_taste_is_said_and_not_drawn(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Portraits: one member's taste against the server, and the whole catalogue as a map."""
+"""Portraits: one member's taste against others', and the whole catalogue as a map."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Taste:
         How many songs this was learned from.
     member, server : mapping of str to float
         Mean percentile, 0 to 100, of each of `musrec.audio.descriptors.DEFINITIONS` over the songs
-        that the member, that all members, like.
+        that the member likes, and over what they are seen against.
     genres : mapping of str to float
         Share of the member's songs, 0 to 1.
     decades : mapping of int to int
@@ -68,7 +68,7 @@ class Taste:
 
 
 def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
-    """Draw a member's taste: a radar against the server, genres, decades and signature songs."""
+    """Draw a member's taste: a radar against others, genres, decades and signature songs."""
     canvas = Canvas(780, look)
     colours = canvas.look
     title = portrait.title or f"The taste of {portrait.name}"
@@ -241,7 +241,8 @@ def _genres(canvas: Canvas, area: Box, portrait: Taste) -> None:
     if not rows:
         canvas.text((area.left, area.top + 56), "not known yet", 22, colour=look.muted)
         return
-    largest = max(rows[0][1], 1e-9)
+    # Shares that are all small stay short.
+    largest = max(rows[0][1], 0.25)
     bars = Box(area.left + 150, area.top, area.right - 76, area.bottom)
     for position, (name, share) in enumerate(rows):
         y = area.top + 56 + 44 * position

@@ -7,7 +7,8 @@ IMMEDIATE``) so that two processes wait for one another instead of failing half-
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,7 @@ from musrec.store.schema import (
 )
 
 _EXPLICIT = ("like", "dislike")
+_LIKE = feedback.c.kind == FeedbackKind.LIKE.value
 _LIGHT = [column for column in analyses.c if column.name != "detail"]
 # What an older analyser heard means something else: it is as good as not there, until the song is
 # heard again and the row replaced.
@@ -453,7 +455,7 @@ class Store:
         """Return the tracks that were liked last, by anybody, the latest first."""
         query = (
             sa.select(feedback.c.track_id)
-            .where(feedback.c.kind == FeedbackKind.LIKE.value)
+            .where(_LIKE)
             .group_by(feedback.c.track_id)
             .order_by(sa.func.max(feedback.c.at).desc())
             .limit(limit)
@@ -565,9 +567,7 @@ class Store:
 
     async def counts(self) -> dict[str, int]:
         """Return how many tracks, members and feedback there are, and members who like anything."""
-        likers = sa.select(sa.func.count(feedback.c.member_id.distinct())).where(
-            feedback.c.kind == FeedbackKind.LIKE.value
-        )
+        likers = sa.select(sa.func.count(feedback.c.member_id.distinct())).where(_LIKE)
         async with self._read() as connection:
             found = {
                 table.name: await connection.scalar(sa.select(sa.func.count()).select_from(table))
@@ -1088,15 +1088,25 @@ class Store:
 
     # Taste and playlists ---------------------------------------------------------------------
 
-    async def likers(self) -> dict[str, int]:
-        """Return how many members like each track that anybody likes."""
-        query = (
-            sa.select(feedback.c.track_id, sa.func.count().label("members"))
-            .where(feedback.c.kind == FeedbackKind.LIKE.value)
-            .group_by(feedback.c.track_id)
-        )
+    async def likers(self) -> set[str]:
+        """Return the members who like anything."""
+        query = sa.select(feedback.c.member_id).where(_LIKE).distinct()
         async with self._read() as connection:
-            return {row.track_id: row.members for row in await connection.execute(query)}
+            return set((await connection.execute(query)).scalars())
+
+    async def liked_by(self, among: Collection[str]) -> dict[str, int]:
+        """Return how many of some members like each track that any of them likes."""
+        some, found = sorted(among), Counter[str]()
+        async with self._read() as connection:
+            for start in range(0, len(some), _IN_CHUNK):
+                query = (
+                    sa.select(feedback.c.track_id, sa.func.count().label("members"))
+                    .where(_LIKE, feedback.c.member_id.in_(some[start : start + _IN_CHUNK]))
+                    .group_by(feedback.c.track_id)
+                )
+                for row in await connection.execute(query):
+                    found[row.track_id] += row.members
+        return dict(found)
 
     async def pictured(self) -> set[str]:
         """Return the tracks of which more than numbers is kept: those heard here."""

@@ -58,6 +58,27 @@ async def test_a_taste_is_private_until_its_member_shows_it(world: World) -> Non
     assert (await picture(shared.response))[1] == alt
 
 
+async def test_a_taste_is_seen_against_the_members_of_this_server(world: World) -> None:
+    await like(world, world.alice, "metal")
+    crowd = [world.guild.add_member(world.env.create_user(f"calm {n}")) for n in range(6)]
+    for member in crowd:
+        await like(world, member, "classical")
+    outside = [world.env.create_user(f"loud {n}") for n in range(7)]
+    for user in outside:
+        for track in songs(world, "metal", 5):
+            await world.service.learn(str(user.id), track.id, FeedbackKind.LIKE)
+    shown = await world.alice.slash(world.channel, "taste")
+    _, alt = await picture(shown.response)
+    here = [str(member.id) for member in (*crowd, world.alice)]
+    _, expected = await world.service.taste(str(world.alice.id), "alice", among=here)
+    assert "in brackets the server" in alt
+    assert alt == expected.alt
+    alone = await world.alice.user.slash("taste")
+    assert "in brackets everybody" in (await picture(alone.response))[1]
+    for who in (*crowd, *outside):
+        await world.service.delete_member(str(who.id))
+
+
 async def test_nobody_with_nothing_is_told_what_to_do(world: World) -> None:
     shown = await world.alice.slash(world.channel, "taste")
     assert "nothing that alice likes" in said(shown.response)
