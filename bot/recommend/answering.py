@@ -161,7 +161,8 @@ class Slate:
         self, view: ui.LayoutView, files: Sequence[discord.File] = ()
     ) -> discord.Message:
         """Write the message anew, after every line under way, so that none comes over it."""
-        await asyncio.gather(*self._lines)
+        if self._lines:
+            await asyncio.wait(self._lines)  # unlike gather, it leaves them alone when cancelled
         return await self._put(view, files)
 
 

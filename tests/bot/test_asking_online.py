@@ -110,6 +110,36 @@ async def test_no_line_of_progress_comes_over_what_went_wrong(tmp_path: Path) ->
     assert "Nothing fits." in written[-1]
 
 
+async def test_an_answer_that_waits_for_a_line_is_handed_back_when_the_bot_stops(
+    tmp_path: Path,
+) -> None:
+    slow, written = asyncio.Event(), list[str]()
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
+        text = text_of(view.to_components())
+        if "Looking" in text:
+            await slow.wait()
+        written.append(text)
+
+    slate = Slate(put, private=True, reactions=False)
+    settings = settings_for(tmp_path)
+    async with Service.open(settings) as service, Bot(settings, service, grace=0) as bot:
+
+        async def answering_something() -> None:
+            async with answering.at_work(bot, slate):
+                slate.say("Looking…")
+                await slate.show(layouts.notice("Done."))
+
+        task = asyncio.create_task(answering_something())
+        while not slate._lines:
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(bot.close())
+        asyncio.get_running_loop().call_later(0.01, slow.set)
+        await asyncio.gather(task, closing)
+    assert len(written) == 2
+    assert "restarted" in written[-1]
+
+
 async def test_an_answer_survives_a_line_that_cannot_be_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
