@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
@@ -25,13 +27,16 @@ from musrec.model import (
     FeedbackKind,
     Heard,
     MusrecError,
+    NotAudio,
     NotFound,
     Pick,
     Track,
 )
 
 if TYPE_CHECKING:
+    from musrec.audio.tagger import ModelStatus
     from musrec.evaluate.report import Report
+    from musrec.model import FloatArray
     from musrec.service import Service
     from musrec.settings import Settings
     from musrec.sources import ProviderHealth
@@ -63,6 +68,8 @@ Offline = Annotated[bool, typer.Option("--offline", help="Ask no service on the 
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar="MUSREC_SHARED_DATA", help="Folder of data.")
 ]
+_STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 SHARED = Path("../shared/data")
 LISTENING = SHARED / "lastfm"
 
@@ -94,20 +101,20 @@ def _main(
 def main() -> NoReturn:
     """Run the command line; exit 0, or with the code of the kind of error."""
     try:
-        app(standalone_mode=False)
+        # Typer returns the code of an `Exit`, and makes one of Ctrl-C.
+        code = app(standalone_mode=False) or 0
     except MusrecError as error:
-        sys.exit(_complain(error))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        err.print("Stopped. What was done so far is kept.")
-        sys.exit(130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = _complain(error)
+    except asyncio.CancelledError:
+        code = _STOPPED
     except Exception as error:  # click's own errors know how to show themselves
         if not hasattr(error, "show"):
             raise
         error.show()
-        sys.exit(getattr(error, "exit_code", 2))
-    sys.exit(0)
+        code = getattr(error, "exit_code", 2)
+    if code == _STOPPED:
+        err.print("Stopped. What was done so far is kept.")
+    sys.exit(code)
 
 
 def _complain(error: MusrecError) -> int:
@@ -148,14 +155,25 @@ def with_service(job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
 
 @app.command()
 def add(
-    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    # What cannot be read is listed at the end: it keeps nothing else from being heard.
+    paths: Annotated[
+        list[Path], typer.Argument(help="Audio files, or folders of them.", readable=False)
+    ],
     as_json: Json = False,
 ) -> None:
     """Index a folder of music: everything in it can be recommended afterwards."""
     for path in paths:
-        if not path.exists():
-            raise NotFound(f"There is nothing at {path}.", "Check the path.")
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise NotFound(f"There is nothing at {path}.", "Check the path.") from None
+        except OSError as error:
+            raise _unreadable(str(path), error) from None
     with_service(lambda service: _add(service, paths, as_json=as_json))
+
+
+def _unreadable(path: str, error: OSError) -> NotFound:
+    return NotFound(f"{path} cannot be read: {error.strerror}.", "Check the file.")
 
 
 async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
@@ -193,27 +211,36 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
             known=known,
             problems=[{"path": str(step.path), "problem": step.problem} for step in problems],
         )
-        return
-    out.print(
-        f"{len(added)} songs added, {known} known already, {len(problems)} could not be added. "
-        f"The catalogue holds {len(service.catalogue)}.",
-        highlight=False,
-    )
-    for step in problems:
-        out.print(f"  {escape(str(step.path))}: {escape(step.problem)}", highlight=False)
+    else:
+        out.print(
+            f"{len(added)} songs added, {known} known already, {len(problems)} could not be added. "
+            f"The catalogue holds {len(service.catalogue)}.",
+            highlight=False,
+        )
+        for step in problems:
+            out.print(f"  {escape(str(step.path))}: {escape(step.problem)}", highlight=False)
+    if problems and not added and not known:
+        raise typer.Exit(NotAudio.exit_code)
 
 
 def _clip(song: str) -> tuple[bytes, str] | None:
     """Read the file of that name; None where there is none, so that it must be a title."""
-    from musrec.files import read_clip
+    from musrec.files import AUDIO_SUFFIXES, read_clip
 
-    path = Path(song).expanduser()
+    path = Path(song)
+    with contextlib.suppress(RuntimeError):  # of a title that begins with ~ and is nobody's folder
+        path = path.expanduser()
     try:
         if path.is_dir():
             raise NotFound(f"{song} is a folder.", f"Index it first: musrec add {song}")
-        return (read_clip(path), path.name) if path.is_file() else None
+        if path.is_file():
+            return read_clip(path), path.name
     except OSError as error:
-        raise NotFound(f"{song} cannot be read: {error.strerror}.", "Check the file.") from None
+        if error.errno != errno.ENAMETOOLONG:  # that of a long link
+            raise _unreadable(song, error) from None
+    if path.suffix.lower() in AUDIO_SUFFIXES and "://" not in song:
+        raise NotFound(f"There is no file at {song}.", "Check the path.")
+    return None
 
 
 async def hear(service: Service, song: str, *, online: bool) -> Heard:
@@ -367,12 +394,20 @@ def demo(
 ) -> None:
     """See it work: hear some music, recommend, thumb, and recommend again."""
     from musrec.demo import write_tunes
+    from musrec.files import audio_files
     from musrec.service import Service
 
     music = data / "music"
-    if not music.is_dir():
+    if not (music.is_dir() and audio_files([music])[0]):
+        out.print(f"There is no music in {music}: musrec composes some tunes of its own.")
         music = folder / "tunes"
-        write_tunes(music)
+        try:
+            write_tunes(music)
+        except OSError as error:
+            raise MusrecError(
+                f"{music} cannot be written: {error.strerror}.",
+                "Choose another place for the demo with --folder.",
+            ) from None
     settings = _settings()
     own = settings.paths.model_copy(update={"data": folder.absolute()})
     settings = settings.model_copy(update={"paths": own, "store": type(settings.store)()})
@@ -393,7 +428,7 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
     files, _ = await asyncio.to_thread(audio_files, [music])
     clip = files[len(files) // 2]
 
-    out.rule(f"2. Recommend for a clip: {clip.name}")
+    out.rule(f"2. Recommend for a clip: {escape(clip.name)}")
     wishes = Constraints(repeats=True)
     heard = await hear(service, str(clip), online=False)
     before = await service.recommend(heard, member="demo", constraints=wishes, online=False)
@@ -401,20 +436,21 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
     print_answer(before, drawn, as_json=False)
 
     if before.picks:
-        worst = before.picks[0].track
-        out.rule(f"3. Thumb {worst.title} down, and ask again")
-        await service.learn("demo", worst.id, FeedbackKind.DISLIKE)
+        first = before.picks[0].track
+        out.rule(f"3. Thumb {escape(first.title)} down, and ask again")
+        await service.learn("demo", first.id, FeedbackKind.DISLIKE)
         after = await service.recommend(heard, member="demo", constraints=wishes, online=False)
         print_answer(after, None, as_json=False)
 
     out.rule("What to try next")
-    for line in (
-        "musrec add ~/Music              index your own music",
-        "musrec recommend SONG           a file, a title or a link",
-        "musrec like ID --as me          and ask again with --as me",
-        "musrec show SONG                everything heard in it",
+    program = "musrec" if shutil.which("musrec") else sys.argv[0]
+    for words, what in (
+        ("add ~/Music", "index your own music"),
+        ("recommend SONG", "a file, a title or a link"),
+        ("like ID --as me", "and ask again with --as me"),
+        ("show SONG", "everything heard in it"),
     ):
-        out.print(f"  {line}", highlight=False)
+        out.print(f"  {program} {words:<16}  {what}", highlight=False, soft_wrap=True)
 
 
 # Weekly drops -------------------------------------------------------------------------------------
@@ -548,6 +584,8 @@ def _print_heard(
 ) -> None:
     from rich.table import Table
 
+    from musrec.audio.descriptors import DEFINITIONS, populations
+
     analysis, profile = heard.analysis, heard.profile
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("[bold]Song[/]", f"{escape(str(heard.track))}  [dim]{heard.track.id}[/]")
@@ -565,18 +603,32 @@ def _print_heard(
     if analysis.loudness is not None:
         table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
     if profile.genres:
-        table.add_row("[bold]Genre[/]", _shares(profile.genres, 3))
+        table.add_row("[bold]Genre[/]", _genre_said(heard))
     if profile.tags:
         table.add_row("[bold]Tags[/]", _shares(profile.tags, 8))
     for name, percentile in profile.percentiles.items():
-        bar = "█" * round(percentile / 5)
-        table.add_row(name, f"{bar:<20} more than {percentile:.0f}% of the reference")
+        bar, descriptor = "█" * round(percentile / 5), DEFINITIONS[name]
+        than = f"{descriptor.higher} than {percentile:.0f}% of {descriptor.population}"
+        table.add_row(name, f"{bar:<20} {than}")
     for origin, values in foreign.items():
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
         table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
     out.print(table)
+    for name in dict.fromkeys(DEFINITIONS[name].population for name in profile.percentiles):
+        out.print(f"{name}: {populations()[name]}.", style="dim", highlight=False)
     for note in notes:
         out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
+
+
+def _genre(heard: Heard) -> str | None:
+    """Genre to name; None where the head is unsure, or nothing is known."""
+    from musrec.space import genre_said
+
+    return genre_said(heard.profile.genres, tagged=heard.analysis.tag_mean is not None)
+
+
+def _genre_said(heard: Heard) -> str:
+    return ("" if _genre(heard) else "unsure: ") + _shares(heard.profile.genres, 3)
 
 
 def _shares(values: Any, most: int) -> str:
@@ -619,7 +671,7 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         ],
         "Ears": [
             ("workers", str(service.settings.workers.count)),
-            ("tagger", status.problem or f"{status.version}, at {status.path}"),
+            ("tagger", _tagger_said(status)),
         ],
         "Catalogue": [
             ("songs", f"{len(service.catalogue):,}"),
@@ -632,6 +684,14 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             for tool in await service.tools()
         ],
     }
+
+
+def _tagger_said(status: ModelStatus) -> str:
+    from musrec.audio.tagger import INSTALL
+
+    return (
+        f"{status.problem} {INSTALL}" if status.problem else f"{status.version}, at {status.path}"
+    )
 
 
 def _service_said(health: ProviderHealth) -> str:
@@ -674,7 +734,7 @@ def models_status(as_json: Json = False) -> None:
             problem=status.problem,
         )
     else:
-        out.print(status.problem or f"{status.version} at {status.path}", highlight=False)
+        out.print(_tagger_said(status), highlight=False, soft_wrap=True)
 
 
 def _print_reports(reports: Iterable[Report], *, as_json: bool) -> None:
@@ -840,6 +900,7 @@ def _pick_json(pick: Pick) -> dict[str, Any]:
 def _heard_json(heard: Heard) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from musrec.audio.descriptors import DEFINITIONS, populations
     from musrec.audio.features import STATISTIC_NAMES
 
     analysis, profile = heard.analysis, heard.profile
@@ -854,11 +915,22 @@ def _heard_json(heard: Heard) -> dict[str, Any]:
         "loudness": analysis.loudness,
         "descriptors": dict(analysis.descriptors),
         "percentiles": dict(profile.percentiles),
+        "definitions": {name: asdict(DEFINITIONS[name]) for name in profile.percentiles},
+        "populations": dict(populations()),
+        "genre": _genre(heard),
         "genres": dict(profile.genres),
         "tags": dict(profile.tags),
+        # In the order of `tags`: their deviations, and a row for each second.
+        "tag_deviations": _rounded(analysis.tag_std),
+        "taggram": _rounded(analysis.taggram),
+        "embedding": _rounded(analysis.embedding),
         # NaN is no JSON: what is not known is null.
         "statistics": {name: None if isnan(value) else value for name, value in statistics},
     }
+
+
+def _rounded(values: FloatArray | None) -> list[Any] | None:
+    return None if values is None else values.round(4).astype(float).tolist()
 
 
 # What members like, and looking around, stand in a module of their own.

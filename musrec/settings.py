@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,28 @@ from musrec.model import SettingsError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+
+_DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
+"""How an address of a database may begin, and the package that it needs."""
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("nobody here has such a home folder") from None
+
+
+def _known_database(url: SecretStr) -> SecretStr:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    if not rest or scheme not in _DRIVERS:
+        raise ValueError(f"an address begins with {' or '.join(f'{it}://' for it in _DRIVERS)}")
+    if find_spec(_DRIVERS[scheme]) is None:
+        raise ValueError('its driver is not installed: run `pip install "musrec[postgres]"`')
+    return url
+
+
+Folder = Annotated[Path, AfterValidator(_expanded)]
 
 
 class _Section(BaseModel):
@@ -42,7 +64,7 @@ class Paths(_Section):
 class StoreSettings(_Section):
     """The database: SQLite in `Paths.data` unless an address is given."""
 
-    url: SecretStr | None = None
+    url: Annotated[SecretStr, AfterValidator(_known_database)] | None = None
 
 
 class Workers(_Section):
@@ -186,8 +208,12 @@ def _read(path: Path) -> str:
         raise SettingsError(
             f"There is no configuration at {path}.", "Copy config.example.toml there."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.", "Check the file.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}.", "Check the file."
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not text in UTF-8.", "Save it as UTF-8.") from None
 
 
 def _complaint(problem: Any, path: Path | None, text: str) -> str:
@@ -198,6 +224,10 @@ def _complaint(problem: Any, path: Path | None, text: str) -> str:
     name = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         return f"{where}: there is no key {name!r}."
+    if problem["type"] == "model_type":
+        return f"{where}: {name} is a section: write [{name}], and its keys below."
+    if problem["type"] == "value_error":  # ours
+        return f"{where}: {name} is wrong: {problem['ctx']['error']}."
     return f"{where}: {name} is wrong: {problem['msg'].lower()}."
 
 

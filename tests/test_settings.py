@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,36 @@ def test_a_complaint_never_repeats_a_secret(tmp_path: Path) -> None:
     assert "discord.token" in said
     assert "hunter2" not in said
     assert "hunter2" not in repr(settings.Settings(discord={"token": "hunter2"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("workers = 3", "line 1: workers is a section: write [workers]"),
+        ('[paths]\ndata = "~no-such-person/x"', "line 2: paths.data is wrong: nobody here has"),
+        ('[store]\nurl = "musrec.db"', "line 2: store.url is wrong: an address begins with"),
+        ('[store]\nurl = "mysql://u:hunter2@host/x"', "sqlite+aiosqlite:// or postgresql+asyncpg"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_the_file(tmp_path: Path, text: str, said: str) -> None:
+    complaint = _complaint(tmp_path, text)
+    assert said in complaint
+    assert "hunter2" not in complaint
+
+
+@pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
+def test_a_database_whose_driver_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
+    said = _complaint(tmp_path, '[store]\nurl = "postgresql+asyncpg://u:hunter2@localhost/musrec"')
+    assert "musrec[postgres]" in said
+    assert "hunter2" not in said
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be read: Is a directory\."):
+        settings.load(tmp_path)
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        settings.load(tmp_path / "config.toml")
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

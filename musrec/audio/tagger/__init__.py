@@ -5,6 +5,6 @@ nothing of them is part of this package. Without them everything else still work
 """
 
 from musrec.audio.tagger.run import TAGS, Tagger, Tagging
-from musrec.audio.tagger.weights import ModelStatus, install, load, status
+from musrec.audio.tagger.weights import INSTALL, ModelStatus, install, load, status
 
-__all__ = ["TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]
+__all__ = ["INSTALL", "TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]
