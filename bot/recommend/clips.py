@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import discord
 
 from musrec.files import AUDIO_SUFFIXES
-from musrec.model import NotAudio, NotFound
+from musrec.model import Busy, NotAudio, NotFound
 
 LARGEST_CLIP = 25 * 2**20
 """Bytes; longer songs fit, and several at once fit in memory."""
@@ -52,6 +52,8 @@ async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
         It is empty or too large.
     NotFound
         Discord no longer has it.
+    Busy
+        Discord has trouble of its own.
     """
     if attachment.size == 0:
         raise NotAudio("That file is empty.", "Send a clip with music in it.")
@@ -67,6 +69,8 @@ async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
         return await attachment.read()
     except (discord.NotFound, discord.Forbidden):
         raise NotFound("Discord no longer has that file.", "Upload it again.") from None
+    except discord.HTTPException:
+        raise Busy("Discord does not hand that file over.", "Try again in a moment.") from None
 
 
 def _attachments(message: discord.Message) -> Iterator[discord.Attachment]:

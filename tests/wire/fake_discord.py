@@ -114,6 +114,7 @@ class FakeDiscord:
         self.requests: list[tuple[str, str, int]] = []
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing_handshakes = 0
+        self.cdn_status = 404
         self.banned = False
         self.answered_within = 3.0
         self.largest_upload = 10 * 1024 * 1024
@@ -957,7 +958,7 @@ class FakeDiscord:
         return (
             web.Response(body=f[1], content_type=f[0].split(";")[0])
             if f
-            else web.Response(status=404)
+            else web.Response(status=self.cdn_status)
         )
 
     # The human ----------------------------------------------------------------------------------

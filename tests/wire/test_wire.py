@@ -313,13 +313,19 @@ async def test_an_interaction_that_came_too_late_is_let_go(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_a_clip_that_discord_no_longer_has_is_said(wire: Wire) -> None:
+@pytest.mark.parametrize(
+    ("status", "says"), [(404, "no longer has that file"), (503, "does not hand that file over")]
+)
+async def test_a_clip_that_discord_does_not_give_is_said(
+    wire: Wire, status: int, says: str
+) -> None:
+    wire.fake.cdn_status = status
     await wire.start()
     alice = wire.fake.user("alice")
     message = await wire.fake.say(alice, "", [("gone.wav", "audio/wav", b"RIFF")])
     wire.fake.files.clear()
     answer = await wire.fake.message_command(alice, "Find similar", message)
-    await finished(wire, answer, "no longer has that file")
+    await finished(wire, answer, says)
 
 
 async def test_a_file_elsewhere_than_on_discord_is_not_fetched(wire: Wire) -> None:
