@@ -67,7 +67,7 @@ def simcord_bot(service: Service, request: pytest.FixtureRequest) -> Bot:
 @pytest_asyncio.fixture(loop_scope="session")
 async def env(simcord_bot: Bot) -> AsyncIterator[simcord.Env]:
     """The simulated Discord with the bot in it."""
-    env = simcord.Env(simcord_bot, shard_count=1, settle_timeout=60)
+    env = simcord.Env(simcord_bot, shard_count=1, settle_timeout=300)
     await env.start()
     try:
         yield env
