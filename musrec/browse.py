@@ -513,7 +513,7 @@ def ranked(catalogue: Catalogue, genre: str, among: set[str]) -> list[Ranked]:
 
 
 def ends(songs: Sequence[Ranked], end: str, across: int = 4) -> list[tuple[str, Sequence[Ranked]]]:
-    """Return labelled rows of the first and the last of some songs, none of them twice.
+    """Return labelled rows of the first and the last of some songs, none twice, none empty.
 
     Parameters
     ----------
@@ -523,12 +523,14 @@ def ends(songs: Sequence[Ranked], end: str, across: int = 4) -> list[tuple[str, 
         ``"high"`` or ``"low"`` for two rows of one end; empty for a row of each.
     """
     low = songs[::-1]
-    if end == "high":
-        return [("The most intense", songs[:across]), ("The next", songs[across : 2 * across])]
-    if end == "low":
-        return [("The calmest", low[:across]), ("The next", low[across : 2 * across])]
-    top = songs[: min(across, (len(songs) + 1) // 2)]
-    return [("The most intense", top), ("The calmest", low[: min(across, len(songs) - len(top))])]
+    if end:
+        first, ranked = ("The most intense", songs) if end == "high" else ("The calmest", low)
+        rows = [(first, ranked[:across]), ("The next", ranked[across : 2 * across])]
+    else:
+        top = songs[: min(across, (len(songs) + 1) // 2)]
+        rest = low[: min(across, len(songs) - len(top))]
+        rows = [("The most intense", top), ("The calmest", rest)]
+    return [row for row in rows if row[1]]
 
 
 # Searching ----------------------------------------------------------------------------------------

@@ -469,6 +469,23 @@ async def test_tempos_are_read_as_people_write_them() -> None:
     assert low < 120 < high
 
 
+@pytest.mark.parametrize(
+    ("count", "end", "rows"),
+    [(0, "", []), (1, "", [1]), (3, "", [2, 1]), (9, "", [4, 4])]
+    + [(n, end, sizes) for n, sizes in ((3, [3]), (6, [4, 2])) for end in ("high", "low")],
+)
+async def test_rows_of_a_gallery_hold_no_song_twice_and_none_is_empty(
+    count: int, end: str, rows: list[int]
+) -> None:
+    songs = [(Track(str(n), ""), 100.0 - n) for n in range(count)]
+    found = browse.ends(songs, end)
+    assert [len(row) for _, row in found] == rows
+    shown = [track.id for _, row in found for track, _ in row]
+    assert len(set(shown)) == len(shown)
+    if shown:
+        assert shown[0] == (str(count - 1) if end == "low" else "0")
+
+
 async def test_history_is_paged_and_narrowed(service: Service) -> None:
     tracks = songs(service, "reggae", 9)
     for number, track in enumerate(tracks):

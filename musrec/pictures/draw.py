@@ -338,20 +338,22 @@ def encode(image: Image.Image, kept: Sequence[ByteArray] = ()) -> bytes:
 
 
 def shorten(text: str, limit: int = 1024) -> str:
-    """Return one line of at most `limit` characters, cut at a word.
+    """Return one line of at most `limit` characters, cut at a word where there is one nearby.
 
     For alternative texts, which hold strangers' titles: control and direction characters are
     dropped, and half of a surrogate pair, which no chat could encode.
     """
     kept = "".join(
-        letter if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " "
+        " " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter
         for letter in text[: 4 * limit]
+        if unicodedata.category(letter) != "Cf"
     )
     line = " ".join(kept.split())
     if len(line) <= limit:
         return line
     cut = line[: limit - 1]
-    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"
+    head, _, tail = cut.rpartition(" ")
+    return (head if head and len(tail) < 24 else cut) + "…"
 
 
 def ramp(low: Colour, high: Colour) -> ByteArray:

@@ -10,7 +10,7 @@ from drawn import picked, song
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from musrec.pictures import contributions, lettering
+from musrec.pictures import contributions, draw, lettering
 from musrec.pictures.draw import Canvas
 
 ODD = [
@@ -146,3 +146,9 @@ def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(title, width, lin
     assert all(lettering.measure(line, 21, "medium") <= width for line in wrapped)
     if not any(line.endswith("…") or not line for line in wrapped):
         assert " ".join(wrapped) == lettering.clean(title)
+
+
+def test_words_about_a_picture_are_cut_between_words_or_else_within_a_long_one():
+    assert draw.shorten("👩\u200d🎤 Zo\u00adë\u202e b\nc") == "👩🎤 Zoë b c"
+    assert draw.shorten("The taste of " + "x" * 1000, 100) == "The taste of " + "x" * 86 + "…"
+    assert draw.shorten("one two three", 10) == "one two…"
