@@ -193,7 +193,7 @@ class Sources:
 
     async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
         """Return some 30 s of this very recording, with the page that must be shown beside it."""
-        return await preview(self._on, track, deadline)
+        return await preview(self._on, track, deadline, self._lookups)
 
     async def candidates(self, track: Track, *, deadline: Deadline, limit: int = 60) -> list[Track]:
         """Return songs to consider, best-looking first, each recording once, without `track`."""

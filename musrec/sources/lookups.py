@@ -60,23 +60,31 @@ class Lookups:
         Refused, Unsupported
             As `ask` raises them; not kept.
         """
-        kept = await self._get(f"{_VERSION}:{key}")
+        kept = await self._get(key)
         if kept is None:
             try:
                 kept = tuple(await ask())
             except Absent:
-                await self._put(f"{_VERSION}:{key}", (), NOTHING)
+                await self._put(key, (), NOTHING)
                 raise
-            await self._put(f"{_VERSION}:{key}", kept, keep if kept else NOTHING)
+            await self._put(key, kept, keep if kept else NOTHING)
         if not kept:
             raise Absent("it is empty, private or gone")
         return kept
+
+    async def nothing(self, key: str) -> bool:
+        """Whether nothing was found under a key, lately."""
+        return await self._get(key) == ()
+
+    async def keep_nothing(self, key: str) -> None:
+        """Keep that nothing was found under a key."""
+        await self._put(key, (), NOTHING)
 
     async def _get(self, key: str) -> tuple[Track, ...] | None:
         if self._cache is None:
             return None
         try:
-            body = await self._cache.get(key)
+            body = await self._cache.get(f"{_VERSION}:{key}")
             return None if body is None else _TRACKS.validate_json(body)
         except (MusrecError, ValidationError):
             _log.warning("what was kept under %r cannot be read", key)
@@ -86,6 +94,7 @@ class Lookups:
         if self._cache is None:
             return
         try:
-            await self._cache.put(key, _TRACKS.dump_json(tracks).decode(), seconds)
+            body = _TRACKS.dump_json(tracks).decode()
+            await self._cache.put(f"{_VERSION}:{key}", body, seconds)
         except MusrecError as error:
             _log.warning("an answer could not be kept: %s", error)

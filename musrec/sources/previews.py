@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -10,7 +10,8 @@ from yarl import URL
 
 from musrec.model import Track
 from musrec.sources.fetch import AUDIO_BYTES, Endpoints, Reply, fetch, permitted, raise_for_status
-from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
+from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported
+from musrec.sources.lookups import Lookups
 from musrec.sources.matching import identified, merge
 from musrec.sources.provider import Preview, Provider
 from musrec.sources.resolve import Missing
@@ -102,22 +103,29 @@ class ClipProvider(Provider):
 
 
 async def preview(
-    providers: Iterable[Provider], track: Track, deadline: Deadline
+    providers: Sequence[Provider], track: Track, deadline: Deadline, lookups: Lookups
 ) -> Preview | Missing:
-    """Return audio of a track from the first provider that has it."""
+    """Return audio of a track from the first provider that has it.
+
+    That none of them has any is kept for a while, so that nobody is asked again and again.
+    """
     refusals: list[str] = []
-    for provider in providers:
-        try:
-            return await provider.audio(track, deadline)
-        except (Absent, Unsupported):
-            continue
-        except Unanswered as refusal:
-            refusals.append(str(refusal))
+    names = "+".join(provider.name for provider in providers)
+    nothing = f"preview:{track.id}:{names}"
+    if not await lookups.nothing(nothing):
+        for provider in providers:
+            try:
+                return await provider.audio(track, deadline)
+            except (Absent, Unsupported):
+                continue
+            except Refused as refusal:
+                refusals.append(str(refusal))
     if refusals:
         return Missing(
             f"I cannot get at “{track.title}” now: {'; '.join(refusals[:3])}.",
             "Try again in a minute, or send me a clip of it.",
         )
+    await lookups.keep_nothing(nothing)
     return Missing(
         f"Nobody has a preview of “{track.title}”.", "Send me a clip of it, and I listen to that."
     )

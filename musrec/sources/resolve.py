@@ -109,7 +109,8 @@ class _Inquiry:
     def unreachable(self, sentence: str) -> Missing:
         """Say that nobody could be asked, and why."""
         if not self.refusals:
-            return Missing(f"{sentence}: who could is switched off here.", _SEND_CLIP)
+            hint = "Send me a clip of it as a file."
+            return Missing(f"{sentence}: the services that could are switched off.", hint)
         return Missing(f"{sentence} now: {self.why}.", _LATER)
 
     @property

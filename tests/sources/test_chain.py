@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -9,11 +10,11 @@ from benchmarks.provider_table import KEYLESS, SONG, STAGES, table
 from musrec.evaluate.report import Report
 from musrec.model import StoreError
 from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Endpoints, Found, Missing, Sources
+from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, Sources
 from musrec.sources.links import Link
 from musrec.sources.provider import Heading, Provider
 from musrec.sources.resolve import Resolver
-from tests.sources.loopback import ISRC, VIDEO_ID, Loopback
+from tests.sources.loopback import ISRC, VIDEO_ID, Loopback, deezer_track, stock
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,40 @@ async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_addr
     async with Sources(settings, cache=memory, endpoints=at) as sources:
         await sources.resolve("deezer.com/track/5", deadline=soon)
     assert "1:deezer:/track/5" not in memory.kept
+
+
+async def test_that_nobody_has_a_preview_is_kept_and_that_nobody_answers_is_not(
+    stocked: Loopback, soon: Deadline
+) -> None:
+    memory = Memory()
+    settings = SourcesSettings(ytdlp=False)
+    at = stocked.endpoints()
+    unheard = replace(SONG, id="unheard", title="Unheard Of")
+    for _ in range(2):
+        async with Sources(settings, cache=memory, endpoints=at) as sources:
+            missing = await sources.preview(unheard, deadline=soon)
+            assert isinstance(missing, Missing)
+            assert missing.sentence == "Nobody has a preview of “Unheard Of”."
+    assert stocked.count("/deezer/search?") == stocked.count("/itunes/search?") == 1
+    stocked.raw("/deezer/search", b"", status=503)
+    late = replace(unheard, id="late")
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        missing = await sources.preview(late, deadline=soon)
+    assert isinstance(missing, Missing)
+    assert "HTTP 503" in missing.sentence
+    stock(stocked)
+    stocked.json(
+        "/deezer/search",
+        {
+            "data": [
+                deezer_track(
+                    7, late.title, "Daft Punk", preview=f"{stocked.address}/cdn/deezer-3135553.mp3"
+                )
+            ]
+        },
+    )
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        assert isinstance(await sources.preview(late, deadline=soon), Preview)
 
 
 async def test_a_cache_that_fails_or_lies_costs_a_question_only(
