@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 import aiohttp
 
@@ -24,20 +23,17 @@ from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import SIMILAR, Lookups
 from musrec.sources.matching import Wanted, artists_agree, same
-from musrec.sources.previews import Clip, ClipProvider
+from musrec.sources.previews import Clip, ClipProvider, remember
 from musrec.sources.provider import make_track
 
 QUOTA, DENIED, BUSY, NO_DATA = 4, (200, 300), 700, 800
 MARGIN = 20.0
 """Seconds before its end at which a signed address counts as over: it must still be downloaded."""
-REMEMBERED = 4_000
 
 RELATED_ARTISTS = 12
 TOP_SONGS = 4
 ENOUGH = 30
 """Songs of related artists from which on the charts are left alone."""
-
-V = TypeVar("V")
 
 
 class Deezer(ClipProvider):
@@ -54,8 +50,6 @@ class Deezer(ClipProvider):
         self._api = Api(self.gate, session, endpoints.deezer)
         super().__init__(session, endpoints)
         self._lookups = lookups
-        self._clips: OrderedDict[str, Clip] = OrderedDict()
-        self._artists: OrderedDict[str, str] = OrderedDict()
         self._albums: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
@@ -102,18 +96,14 @@ class Deezer(ClipProvider):
                 (found,) = await self._one(path, deadline)
             except Absent:
                 continue
-            if clip := self._fresh(found.identities[self.name]):
+            # Whatever our clock says, what was signed a moment ago is tried.
+            if clip := self._clips.get(found.identities[self.name]):
                 return replace(clip, copy=found)
         wanted = Wanted.of(track)
         for found in await self._list("/search", deadline, {"q": wanted.query, "limit": 15}):
-            if same(wanted, found) and (clip := self._fresh(found.identities[self.name])):
+            if same(wanted, found) and (clip := self._clips.get(found.identities[self.name])):
                 return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
-
-    def forget_clip(self, clip: Clip) -> None:
-        """Forget an address that did not open."""
-        for number in [key for key, value in self._clips.items() if value.url == clip.url]:
-            del self._clips[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
         """Return top songs of related artists, the artist's radio, and charts where both fail."""
@@ -236,11 +226,13 @@ class Deezer(ClipProvider):
         """Keep what the next questions about this song need, in memory and not for ever."""
         if preview := shapes.at(row, "preview"):
             page = track.links[self.name]
-            _keep(self._clips, number, Clip(str(preview)[:2_000], page, _expiry(str(preview))))
+            remember(self._clips, number, Clip(str(preview)[:2_000], page, _expiry(str(preview))))
+        else:
+            self._clips.pop(number, None)  # there was one, and it was taken away
         if artist := shapes.identifier(row, "artist", "id"):
-            _keep(self._artists, number, artist)
+            remember(self._artists, number, artist)
         if album := shapes.identifier(row, "album", "id"):
-            _keep(self._albums, number, album)
+            remember(self._albums, number, album)
 
     def _fresh(self, number: str) -> Clip | None:
         clip = self._clips.get(number)
@@ -278,10 +270,3 @@ def _column(lists: Sequence[Sequence[Track]], rank: int) -> list[Track]:
 def _alternate(one: Sequence[Track], other: Sequence[Track]) -> list[Track]:
     longest = max(len(one), len(other))
     return [track for rank in range(longest) for track in _column([one, other], rank)]
-
-
-def _keep(memory: OrderedDict[str, V], key: str, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)

@@ -7,7 +7,6 @@ Answers carry no ISRC. Over the limit it answers 403 with an empty body.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,11 +19,10 @@ from musrec.sources.gate import Absent, Deadline, Gate
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import Lookups
 from musrec.sources.matching import Wanted, same
-from musrec.sources.previews import Clip, ClipProvider
+from musrec.sources.previews import Clip, ClipProvider, remember
 from musrec.sources.provider import make_track
 
 PAGES = frozenset({"https://music.apple.com", "https://itunes.apple.com"})
-REMEMBERED = 4_000
 
 
 class ITunes(ClipProvider):
@@ -43,8 +41,6 @@ class ITunes(ClipProvider):
         super().__init__(session, endpoints)
         self._lookups = lookups
         self._country = country
-        self._clips: OrderedDict[str, Clip] = OrderedDict()
-        self._artists: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or an artist."""
@@ -59,7 +55,9 @@ class ITunes(ClipProvider):
         countries = dict.fromkeys((self._country, theirs[1].upper() if theirs else self._country))
         for country in countries:
             with suppress(Absent):
-                return await self._known(link.id, deadline, country)
+                found = await self._known(link.id, deadline, country)
+                if link.kind is not LinkKind.TRACK or found[0].identities[self.name] == link.id:
+                    return found
         raise Absent(f"{self.label} has no such song")
 
     async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
@@ -83,11 +81,6 @@ class ITunes(ClipProvider):
             if same(wanted, found) and (clip := self._clips.get(found.identities[self.name])):
                 return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
-
-    def forget_clip(self, clip: Clip) -> None:
-        """Forget an address that did not open."""
-        for number in [key for key, value in self._clips.items() if value.url == clip.url]:
-            del self._clips[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
         """Return other songs of the artist: all that iTunes knows of likeness."""
@@ -170,10 +163,7 @@ class ITunes(ClipProvider):
             duration=length / 1000 if length else None,
         )
         if preview := shapes.at(row, "previewUrl"):
-            self._clips[number] = Clip(str(preview)[:2_000], page)
+            remember(self._clips, number, Clip(str(preview)[:2_000], page))
         if artist := shapes.identifier(row, "artistId"):
-            self._artists[number] = artist
-        for memory in (self._clips, self._artists):
-            while len(memory) > REMEMBERED:
-                memory.popitem(last=False)
+            remember(self._artists, number, artist)
         return track

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 from yarl import URL
@@ -18,6 +20,10 @@ from musrec.sources.resolve import Missing
 
 SMALLEST = 1_000
 """Bytes; less is no audio, whatever it is."""
+REMEMBERED = 4_000
+"""Songs of which the ways to their previews are kept in memory."""
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,14 @@ class Clip:
         return f"Clip(page={self.page!r})"
 
 
+def remember(memory: OrderedDict[str, V], key: str, value: V) -> None:
+    """Keep a value in memory, and let the oldest go beyond `REMEMBERED`."""
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > REMEMBERED:
+        memory.popitem(last=False)
+
+
 class ClipProvider(Provider):
     """A provider that gives addresses of previews, which are downloaded here.
 
@@ -55,6 +69,8 @@ class ClipProvider(Provider):
     def __init__(self, session: aiohttp.ClientSession, endpoints: Endpoints) -> None:
         self._session = session
         self._hosts = endpoints.downloads
+        self._clips: OrderedDict[str, Clip] = OrderedDict()
+        self._artists: OrderedDict[str, str] = OrderedDict()
         self.downloads = Gate(f"{self.label}'s previews", rate=40, seconds=2, places=8)
 
     @property
@@ -66,25 +82,30 @@ class ClipProvider(Provider):
         """Return where a preview of this very recording can be downloaded."""
         raise NotImplementedError
 
-    def forget_clip(self, clip: Clip) -> None:
-        """Forget an address that did not open, so that the next `clip` asks anew."""
-        raise NotImplementedError
-
     async def audio(self, track: Track, deadline: Deadline) -> Preview:
         """Return the preview's bytes."""
+        denied = False
         for _ in range(2):
             clip = await self.clip(track, deadline)
             reply = await self._download(clip, deadline)
             if reply.status == 200:
                 known = identified(merge(track, clip.copy)) if clip.copy else track
                 return Preview(reply.body, self.name, clip.page, known)
-            self.forget_clip(clip)
+            self._forget(clip)
+            denied = reply.status == 403
+        if denied:  # with an address that is a second old: it is us, not the song
+            raise Refused(f"{self.downloads.name} are denied to us")
         raise Absent(f"{self.label}'s preview of {track} does not open")
+
+    def _forget(self, clip: Clip) -> None:
+        """Forget an address that did not open, so that the next `clip` asks anew."""
+        for number in [key for key, value in self._clips.items() if value.url == clip.url]:
+            del self._clips[number]
 
     async def _download(self, clip: Clip, deadline: Deadline) -> Reply:
         who = self.downloads.name
         if not permitted(clip.url, self._hosts):
-            self.forget_clip(clip)
+            self._forget(clip)
             raise Absent(f"{who} lie at a host that is not on the list")
         async with self.downloads.turn(deadline):
             reply = await fetch(

@@ -67,6 +67,27 @@ async def test_a_signed_address_is_asked_for_again_once_it_is_over(
     assert server.count("/deezer/track/3135553") == before
 
 
+async def test_a_clock_that_is_wrong_does_not_make_every_preview_be_over(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    signed = f"{server.address}/cdn/x.mp3?hdnea=exp={time.time() - 3_600:.0f}~acl=/*"
+    song = deezer_track(3135553, SONG.title, "Daft Punk", isrc=ISRC, preview=signed)
+    server.json("/deezer/track/3135553", song)
+    server.raw("/cdn/x.mp3", AUDIO)
+    assert (await heard(sources, SONG, soon)).provider == "deezer"
+
+
+async def test_what_is_denied_is_not_said_to_be_missing(
+    stocked: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    for status, words in ((403, "are denied to us"), (404, "Nobody has a preview")):
+        for path in ("/cdn/deezer-3135553.mp3", "/cdn/itunes.m4a"):
+            stocked.raw(path, b"", status=status)
+        missing = await sources.preview(SONG, deadline=soon)
+        assert isinstance(missing, Missing)
+        assert words in missing.sentence
+
+
 async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:

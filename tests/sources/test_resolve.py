@@ -272,3 +272,12 @@ async def test_an_apple_link_of_another_country_is_asked_for_there(
     server.set("/itunes/lookup", lookup)
     track = found(await sources.resolve("https://music.apple.com/de/song/x/7", deadline=soon))
     assert track.title == "Ein Lied"
+
+
+async def test_an_apple_link_whose_number_is_another_thing_is_no_song(
+    server: Loopback, sources: Sources, soon: Deadline
+) -> None:
+    song = itunes_track(8, "First of an Album", "Somebody")
+    server.json("/itunes/lookup", {"results": [{"wrapperType": "collection"}, song]})
+    gone = await sources.resolve("https://music.apple.com/us/song/x/7", deadline=soon)
+    assert isinstance(gone, Missing)
