@@ -169,6 +169,23 @@ async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: 
     database.close()
 
 
+async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: Path) -> None:
+    track = (await store.add_track(song(1))).id
+    for _ in range(50):
+        await store.learn(Feedback("ann-4711", track, FeedbackKind.PLAY, NOW))
+    await store.make_playlist("ann-4711", "Between us", "between us", 100)
+
+    def written() -> bytes:
+        return b"".join(file.read_bytes() for file in tmp_path.glob("musrec.db*"))
+
+    assert b"ann-4711" in written()
+    assert b"Between us" in written()
+    await store.delete_member("ann-4711")
+    assert b"ann-4711" not in written()
+    assert b"Between us" not in written()
+    assert song(1).title.encode() in written()
+
+
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
     first, second = [(await store.add_track(song(number))).id for number in (1, 2)]
     later = NOW + timedelta(hours=1)
