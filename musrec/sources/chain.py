@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 import aiohttp
+from pydantic import TypeAdapter, ValidationError
 
 from musrec import __version__
-from musrec.model import Track
+from musrec.model import MusrecError, Track
 from musrec.settings import SourcesSettings
 from musrec.sources.candidates import candidates
 from musrec.sources.deezer import Deezer
 from musrec.sources.fetch import Endpoints
-from musrec.sources.gate import Deadline, Unanswered
+from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.itunes import ITunes
 from musrec.sources.lastfm import LastFm
 from musrec.sources.listenbrainz import ListenBrainz
-from musrec.sources.lookups import LookupCache, Lookups
+from musrec.sources.lookups import DAY, LookupCache, Lookups
 from musrec.sources.musicbrainz import MusicBrainz
 from musrec.sources.oembed import OEmbed
 from musrec.sources.previews import preview
@@ -30,6 +32,10 @@ from musrec.sources.reccobeats import ReccoBeats
 from musrec.sources.resolve import Missing, Resolution, Resolver
 from musrec.sources.spotify import Spotify
 from musrec.sources.ytdlp import YtDlp
+
+RECORDED = 7 * DAY
+"""Seconds that is kept what went wrong with a provider."""
+_RECORD = TypeAdapter(Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class ProviderHealth:
     why : str
         Why it is off, or what it cannot do with this key.
     last_error : str
-        Empty where there was none.
+        With how long ago it was, in this process or an earlier one; empty where there was none.
     remaining : int or None
         Questions left in its quota, where it says so.
     breaker : str
@@ -101,6 +107,7 @@ class Sources:
         endpoints: Endpoints | None = None,
     ) -> None:
         self._settings = settings
+        self._cache = cache
         self._lookups = Lookups(cache)
         self._endpoints = endpoints or Endpoints()
         self._stack = AsyncExitStack()
@@ -117,6 +124,8 @@ class Sources:
         await self._stack.enter_async_context(session)
         self._all = self._providers(session)
         self._on = [provider for provider in self._all if not provider.off]
+        for gate in self._gates():
+            await self._resume(gate)
         self._resolver = Resolver(self._on, session, self._endpoints)
         return self
 
@@ -185,7 +194,9 @@ class Sources:
             What is wrong with what a person sent, or with the services, is a `Missing` with a
             sentence and a hint; nothing is raised for it.
         """
-        return await self._resolver.resolve(text, deadline)
+        answer = await self._resolver.resolve(text, deadline)
+        await self._record()
+        return answer
 
     async def finish(self, track: Track, *, deadline: Deadline) -> Track:
         """Fill in what others know of a track, for one that was chosen from a `Choices`."""
@@ -193,11 +204,15 @@ class Sources:
 
     async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
         """Return some 30 s of this very recording, with the page that must be shown beside it."""
-        return await preview(self._on, track, deadline, self._lookups)
+        answer = await preview(self._on, track, deadline, self._lookups)
+        await self._record()
+        return answer
 
     async def candidates(self, track: Track, *, deadline: Deadline, limit: int = 60) -> list[Track]:
         """Return songs to consider, best-looking first, each recording once, without `track`."""
-        return await candidates(self._on, track, deadline, limit)
+        found = await candidates(self._on, track, deadline, limit)
+        await self._record()
+        return found
 
     async def foreign_features(
         self, track: Track, *, deadline: Deadline | None = None
@@ -218,7 +233,25 @@ class Sources:
                 return None
 
         found = await asyncio.gather(*(ask(provider) for provider in self._on))
+        await self._record()
         return [features for features in found if features]
+
+    def _gates(self) -> list[Gate]:
+        return [gate for provider in self._all for gate in provider.gates]
+
+    async def _record(self) -> None:
+        """Keep what went wrong, for the next process and for whoever asks how things are."""
+        for gate in self._gates():
+            if gate.news and self._cache is not None:
+                body = _RECORD.dump_json(gate.record()).decode()
+                with suppress(MusrecError):
+                    await self._cache.put(f"gate:{gate.name}", body, RECORDED)
+
+    async def _resume(self, gate: Gate) -> None:
+        if self._cache is not None:
+            with suppress(MusrecError, ValidationError):
+                if body := await self._cache.get(f"gate:{gate.name}"):
+                    gate.resume(_RECORD.validate_json(body))
 
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider is, without asking it anything."""
@@ -229,6 +262,9 @@ class Sources:
         return tuple(await asyncio.gather(*(_tool(*wanted) for wanted in _TOOLS)))
 
 
+TOOL_SECONDS = 5.0
+"""Within which a program must have said its version."""
+
 # YouTube hides its formats behind JavaScript; these run it (yt-dlp's own requirements).
 _TOOLS = (
     ("deno", "--version", (2, 3), "YouTube links, through yt-dlp"),
@@ -237,14 +273,31 @@ _TOOLS = (
 )
 
 
+async def _say(path: str, flag: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        path,
+        flag,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(TOOL_SECONDS):
+            return (await process.communicate())[0]
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
 async def _tool(name: str, flag: str, oldest: tuple[int, int], used_for: str) -> Tool:
     path = shutil.which(name)
     if path is None:
         return Tool(name, None, "", used_for, "not found")
-    process = await asyncio.create_subprocess_exec(
-        path, flag, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    said, _ = await process.communicate()
+    try:
+        said = await _say(path, flag)
+    except (OSError, TimeoutError):
+        return Tool(name, path, "", used_for, "does not run")
     version = re.search(r"\d+(\.\d+)+", said.decode(errors="replace"))
     if version is None:
         return Tool(name, path, "", used_for, "does not tell its version")
@@ -254,13 +307,20 @@ async def _tool(name: str, flag: str, oldest: tuple[int, int], used_for: str) ->
     return Tool(name, path, version[0], used_for, wrong)
 
 
+def _last_error(provider: Provider) -> str:
+    last = max(provider.gates, key=lambda gate: gate.last_error_at)
+    if not last.last_error:
+        return ""
+    return f"{last.last_error}, {span(max(0.0, time.time() - last.last_error_at))} ago"
+
+
 def _health(provider: Provider) -> ProviderHealth:
     states = [gate.breaker.state for gate in provider.gates]
     return ProviderHealth(
         name=provider.label,
         on=not provider.off,
         why=provider.off or "; ".join(provider.gate.cannot),
-        last_error=next((gate.last_error for gate in provider.gates if gate.last_error), ""),
+        last_error=_last_error(provider),
         remaining=provider.gate.remaining,
         breaker=next((state for state in ("open", "half-open") if state in states), "closed"),
     )

@@ -121,7 +121,7 @@ class Breaker:
     def admit(self, name: str) -> None:
         """Let a question through, or raise `Refused` without any waiting."""
         if wait := self.closed_for:
-            raise Refused(f"{name} is not asked for another {_span(wait)}", wait)
+            raise Refused(f"{name} is not asked for another {span(wait)}", wait)
         if self._open_until:
             if self._trial:
                 raise Refused(f"{name} is being tried again")
@@ -143,9 +143,44 @@ class Breaker:
         if wait:
             self._open_until = max(self._open_until, self._clock() + wait)
 
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return self._failures
+
+    def resume(self, failures: int, closed_for: float) -> None:
+        """Go on where another process stopped."""
+        self._failures = failures
+        self._open_until = self._clock() + closed_for if closed_for > 0 else 0.0
+
     def abandoned(self) -> None:
         """Forget a trial that ended without any result, so that there can be another."""
         self._trial = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a gate knows of its provider that outlasts the process; moments since 1970.
+
+    Attributes
+    ----------
+    error : str
+        The last one.
+    at : float
+        When that was.
+    failures : int
+        In a row.
+    open_until : float
+        When the breaker lets a trial through; 0 where it is closed.
+    remaining : int or None
+        Questions left in the provider's quota, where it says so.
+    """
+
+    error: str
+    at: float
+    failures: int
+    open_until: float
+    remaining: int | None
 
 
 class Gate:
@@ -183,7 +218,10 @@ class Gate:
         self.name = name
         self.breaker = Breaker(clock)
         self.last_error = ""
+        self.last_error_at = 0.0
         self.remaining: int | None = None
+        self.news = False
+        """Whether there is something to record since `record` was called last."""
         self._longest = longest
         self._limiter = AsyncLimiter(rate, seconds)
         self._places = asyncio.Semaphore(places)
@@ -193,6 +231,24 @@ class Gate:
     def cannot(self) -> tuple[str, ...]:
         """Sentences on what was found to be unsupported."""
         return tuple(dict.fromkeys(self._cannot.values()))
+
+    def record(self) -> Record:
+        """Return what another process should know."""
+        self.news = False
+        closed_for = self.breaker.closed_for
+        return Record(
+            self.last_error,
+            self.last_error_at,
+            self.breaker.failures,
+            time.time() + closed_for if closed_for else 0.0,
+            self.remaining,
+        )
+
+    def resume(self, record: Record) -> None:
+        """Take over what another process knew, so that nobody is asked before they said."""
+        self.last_error, self.last_error_at = record.error, record.at
+        self.remaining = record.remaining
+        self.breaker.resume(record.failures, record.open_until - time.time())
 
     @asynccontextmanager
     async def turn(self, deadline: Deadline, ability: str = "") -> AsyncIterator[Deadline]:
@@ -261,19 +317,26 @@ class Gate:
             raise
         except Unsupported as limit:
             self._cannot[ability] = str(limit)
-            self.last_error = str(limit)
+            self._noted(str(limit))
             self.breaker.succeeded()
             raise
         except Unanswered:
-            self.breaker.succeeded()
+            self._answered()
             raise
         except BaseException:
             self.breaker.abandoned()
             raise
+        self._answered()
+
+    def _answered(self) -> None:
+        self.news |= self.breaker.failures > 0
         self.breaker.succeeded()
 
+    def _noted(self, what: str) -> None:
+        self.last_error, self.last_error_at, self.news = what, time.time(), True
+
     def _failed(self, what: str, retry_after: float | None) -> None:
-        self.last_error = what
+        self._noted(what)
         self.breaker.failed(retry_after)
         _log.warning("%s (breaker %s)", what, self.breaker.state)
 
@@ -299,7 +362,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(max(seconds, 1.0), 7 * 86_400.0) if math.isfinite(seconds) else None
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Write a length of time for people, such as ``22 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.0f} h"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -10,11 +11,11 @@ from benchmarks.provider_table import KEYLESS, SONG, STAGES, table
 from musrec.evaluate.report import Report
 from musrec.model import StoreError
 from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, Sources
+from musrec.sources import Deadline, Endpoints, Found, Missing, Sources
 from musrec.sources.links import Link
 from musrec.sources.provider import Heading, Provider
 from musrec.sources.resolve import Resolver
-from tests.sources.loopback import ISRC, VIDEO_ID, Loopback, deezer_track, stock
+from tests.sources.loopback import ISRC, VIDEO_ID, Loopback
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,41 @@ async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_addr
     assert "1:deezer:/track/5" not in memory.kept
 
 
+async def test_who_said_come_back_tomorrow_is_left_alone_by_the_next_process_too(
+    stocked: Loopback, soon: Deadline
+) -> None:
+    memory = Memory()
+    settings = SourcesSettings(ytdlp=False, musicbrainz=False)
+    at = stocked.endpoints()
+    stocked.raw("/deezer/search", b"", status=429, headers={"Retry-After": "81654"})
+    for _ in range(2):
+        async with Sources(settings, cache=memory, endpoints=at) as sources:
+            for title in ("daft punk one more time", "one more time daft punk"):
+                found = await sources.resolve(title, deadline=soon)
+                assert isinstance(found, Found)
+                assert found.track.provenance["title"] == "itunes"
+            health = {one.name: one for one in sources.health()}["Deezer"]
+        assert health.breaker == "open"
+        assert health.last_error == "Deezer asks for patience (HTTP 429), 0 s ago"
+    assert stocked.count("/deezer") == 1
+    memory.kept["gate:Deezer"] = '{"error": 7}'
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        assert {one.name: one for one in sources.health()}["Deezer"].breaker == "closed"
+
+
+async def test_programs_that_hang_or_do_not_run_are_said_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, body in (("deno", "#!/bin/sh\nexec sleep 60"), ("node", "no program")):
+        (tmp_path / name).write_text(body)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr("musrec.sources.chain.TOOL_SECONDS", 0.3)
+    async with Sources(SourcesSettings()) as sources:
+        tools = {tool.name: tool.wrong for tool in await sources.tools()}
+    assert (tools["deno"], tools["node"]) == ("does not run", "does not run")
+
+
 async def test_that_nobody_has_a_preview_is_kept_and_that_nobody_answers_is_not(
     stocked: Loopback, soon: Deadline
 ) -> None:
@@ -159,19 +195,9 @@ async def test_that_nobody_has_a_preview_is_kept_and_that_nobody_answers_is_not(
         missing = await sources.preview(late, deadline=soon)
     assert isinstance(missing, Missing)
     assert "HTTP 503" in missing.sentence
-    stock(stocked)
-    stocked.json(
-        "/deezer/search",
-        {
-            "data": [
-                deezer_track(
-                    7, late.title, "Daft Punk", preview=f"{stocked.address}/cdn/deezer-3135553.mp3"
-                )
-            ]
-        },
-    )
-    async with Sources(settings, cache=memory, endpoints=at) as sources:
-        assert isinstance(await sources.preview(late, deadline=soon), Preview)
+    kept = [key for key in memory.kept if ":preview:" in key]
+    assert len(kept) == 1
+    assert "unheard" in kept[0]
 
 
 async def test_a_cache_that_fails_or_lies_costs_a_question_only(
