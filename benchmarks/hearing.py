@@ -130,7 +130,8 @@ def start_cost(program: str) -> float:
     best = float("inf")
     for _ in range(2):  # the first may have to compile
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+        command = [sys.executable, "-c", program]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         best = min(best, spent)
@@ -219,9 +220,11 @@ def main() -> None:
 def starts() -> Report:
     """What a process costs before its first clip."""
     call = "import numpy as np, librosa; librosa.feature.mfcc(y=np.zeros(22050, np.float32))"
+    asked = "import sys; sys.argv[1:] = ['--help']; from musrec import cli; cli.main()"
     programs = {
         "numpy": "import numpy",
         "librosa, and one feature: the baseline": call,
+        "`musrec --help`": asked,
         "the process that decodes": "import musrec.audio.decode as d; d.start(); d.stop()",
         "ours, everything loaded and run once": "from musrec.audio import listen; listen.prepare()",
     }

@@ -17,7 +17,15 @@ import soxr
 
 from musrec.audio import decode, features, tagger
 from musrec.audio.tagger import weights
-from musrec.audio.tagger.run import NETWORK_RATE, PATCH_FRAMES, PATCH_HOP, runtime, spectrogram
+from musrec.audio.tagger.run import (
+    N_FFT,
+    N_MELS,
+    NETWORK_RATE,
+    PATCH_FRAMES,
+    PATCH_HOP,
+    runtime,
+    spectrogram,
+)
 from musrec.model import SAMPLE_RATE
 
 
@@ -85,6 +93,8 @@ def main() -> None:
     parser.add_argument("clip", type=Path, nargs="?", help="an audio file; by default a test sound")
     clip = parser.parse_args().clip
     y = decode.decode(clip.read_bytes(), seconds=30).y if clip else np.tile(weights.probe(), 5)
+    from librosa.filters import mel
+
     frames = spectrogram(y)
     baseline = cpu(published_network(frames), 3)
 
@@ -96,6 +106,10 @@ def main() -> None:
         lambda: soxr.resample(y, SAMPLE_RATE, NETWORK_RATE, quality="HQ")
     )
     rows["resample and power spectrogram"] = cpu(lambda: spectrogram(y))
+    bands = mel(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS).T
+    rows["mel bands and logarithm (in NumPy; shipped inside the network)"] = cpu(
+        lambda: np.log10(10_000 * (frames @ bands) + 1)
+    )
     if tagger.status().installed:
         ears = tagger.load()
         rows["mel and network, 3 s hop"] = cpu(lambda: ears.tag_frames(frames, PATCH_FRAMES))
