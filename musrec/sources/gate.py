@@ -103,7 +103,7 @@ class Breaker:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
-        self._open_until = 0.0
+        self._open_until = self._told_until = 0.0
         self._trial = False
 
     @property
@@ -137,6 +137,7 @@ class Breaker:
         self._failures += 1
         self._trial = False
         wait = retry_after or 0.0
+        self._told_until = max(self._told_until, self._clock() + wait)
         if self._failures >= self.TOLERATED:
             doubled = self.SHORTEST * 2.0 ** min(10, self._failures - self.TOLERATED)
             wait = max(wait, min(self.LONGEST, doubled))
@@ -144,14 +145,14 @@ class Breaker:
             self._open_until = max(self._open_until, self._clock() + wait)
 
     @property
-    def failures(self) -> int:
-        """Failures in a row."""
-        return self._failures
+    def told_to_wait(self) -> float:
+        """Seconds until the provider wants to be asked again."""
+        return max(0.0, self._told_until - self._clock())
 
-    def resume(self, failures: int, closed_for: float) -> None:
-        """Go on where another process stopped."""
-        self._failures = failures
-        self._open_until = self._clock() + closed_for if closed_for > 0 else 0.0
+    def resume(self, seconds: float) -> None:
+        """Wait as long as another process was told to."""
+        if seconds > 0:
+            self._open_until = self._told_until = self._clock() + seconds
 
     def abandoned(self) -> None:
         """Forget a trial that ended without any result, so that there can be another."""
@@ -168,18 +169,16 @@ class Record:
         The last one.
     at : float
         When that was.
-    failures : int
-        In a row.
-    open_until : float
-        When the breaker lets a trial through; 0 where it is closed.
+    come_back : float
+        When the provider said to come back. What only failed is tried anew by the next process:
+        it may have been our own network.
     remaining : int or None
         Questions left in the provider's quota, where it says so.
     """
 
     error: str
     at: float
-    failures: int
-    open_until: float
+    come_back: float
     remaining: int | None
 
 
@@ -235,20 +234,14 @@ class Gate:
     def record(self) -> Record:
         """Return what another process should know."""
         self.news = False
-        closed_for = self.breaker.closed_for
-        return Record(
-            self.last_error,
-            self.last_error_at,
-            self.breaker.failures,
-            time.time() + closed_for if closed_for else 0.0,
-            self.remaining,
-        )
+        come_back = time.time() + self.breaker.told_to_wait
+        return Record(self.last_error, self.last_error_at, come_back, self.remaining)
 
     def resume(self, record: Record) -> None:
         """Take over what another process knew, so that nobody is asked before they said."""
         self.last_error, self.last_error_at = record.error, record.at
         self.remaining = record.remaining
-        self.breaker.resume(record.failures, record.open_until - time.time())
+        self.breaker.resume(record.come_back - time.time())
 
     @asynccontextmanager
     async def turn(self, deadline: Deadline, ability: str = "") -> AsyncIterator[Deadline]:
@@ -321,15 +314,11 @@ class Gate:
             self.breaker.succeeded()
             raise
         except Unanswered:
-            self._answered()
+            self.breaker.succeeded()
             raise
         except BaseException:
             self.breaker.abandoned()
             raise
-        self._answered()
-
-    def _answered(self) -> None:
-        self.news |= self.breaker.failures > 0
         self.breaker.succeeded()
 
     def _noted(self, what: str) -> None:

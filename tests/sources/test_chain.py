@@ -158,6 +158,14 @@ async def test_who_said_come_back_tomorrow_is_left_alone_by_the_next_process_too
         assert health.breaker == "open"
         assert health.last_error == "Deezer asks for patience (HTTP 429), 0 s ago"
     assert stocked.count("/deezer") == 1
+    stocked.raw("/itunes/search", b"oops", status=500)
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        for title in ("one", "two", "three"):
+            await sources.resolve(title, deadline=soon)
+        assert {one.name: one for one in sources.health()}["Apple Music"].breaker == "open"
+    async with Sources(settings, cache=memory, endpoints=at) as sources:
+        anew = {one.name: one for one in sources.health()}["Apple Music"]
+        assert (anew.breaker, "HTTP 500" in anew.last_error) == ("closed", True)
     memory.kept["gate:Deezer"] = '{"error": 7}'
     async with Sources(settings, cache=memory, endpoints=at) as sources:
         assert {one.name: one for one in sources.health()}["Deezer"].breaker == "closed"
