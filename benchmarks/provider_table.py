@@ -28,6 +28,7 @@ ASKED = {
     "Tidal link": "https://tidal.com/track/1565229",
     "YouTube link": f"https://youtu.be/{VIDEO_ID}",
     "SoundCloud link": "https://soundcloud.com/daftpunk/one-more-time",
+    "Bandcamp link": "https://daftpunk.bandcamp.com/track/one-more-time",
     "title": "daft punk one more time",
 }
 STAGES = (*ASKED, "genre", "preview", "candidates", "features to show")

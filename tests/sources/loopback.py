@@ -317,7 +317,11 @@ def stock(server: Loopback, *, related: int = 12, tops: int = 4) -> None:
     )
     for shop in ("spotify", "tidal"):
         server.json(f"/oembed/{shop}", {"title": title})
-    for page in (f"/pages/youtube/{VIDEO_ID}", "/pages/soundcloud/daftpunk/one-more-time"):
-        server.redirect(page, f"{at}/pages/Daft%20Punk%20-%20One%20More%20Time.mp3")
+    for page in (
+        f"youtube/{VIDEO_ID}",
+        "soundcloud/daftpunk/one-more-time",
+        "bandcamp/daftpunk/one-more-time",
+    ):
+        server.redirect(f"/pages/{page}", f"{at}/pages/Daft%20Punk%20-%20One%20More%20Time.mp3")
     server.raw("/pages/Daft Punk - One More Time.mp3", AUDIO, kind="audio/mpeg")
     server.redirect("/short/spotify.link/abc", f"https://open.spotify.com/track/{SPOTIFY_ID}?si=1")
