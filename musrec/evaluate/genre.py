@@ -95,7 +95,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     known = np.isin(clips.clips, _starter_clips())
     rows: list[tuple[Cell, ...]] = []
     seen, unseen = clips.rows(known), clips.rows(~known)
-    seen = seen.rows(seen.tagged)
+    seen = seen.rows(seen.tagged & seen.measured)
     if len(seen) >= _FEWEST:
         rows += cross_validated(seen, seeds=seeds)
     notes = [
@@ -107,6 +107,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
         part = unseen.rows(unseen.splits == split)
         rows += shipped(part, split or "other")
         notes += _familiar(part, split or "other")
+    notes += unmeasured(unseen)
     if not rows:
         raise NotFound(f"{clips.folder} has too few clips to say anything.")
     return Report(
@@ -173,7 +174,7 @@ def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     songs = starter_tables()
     for system in systems():
-        some = clips.rows(clips.tagged) if system.needs_tags else clips
+        some = clips.rows(clips.tagged if system.needs_tags else clips.measured)
         if not len(some):
             continue
         head = system.name.startswith("head")
@@ -236,6 +237,16 @@ def starter_tables() -> Tables:
         tag_mean=np.stack([a.tag_mean for a in songs.analyses if a.tag_mean is not None]),
         tag_std=np.stack([a.tag_std for a in songs.analyses if a.tag_std is not None]),
     )
+
+
+def unmeasured(clips: Tables) -> list[str]:
+    """Say so where clips have no statistics."""
+    without = len(clips) - int(clips.measured.sum())
+    if not without:
+        return []
+    return [
+        f"{without} clips have no statistics: `full` takes average ones, others pass over them."
+    ]
 
 
 def _names() -> Sequence[inputs.Name]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 
 from musrec.evaluate import metrics, tables
-from musrec.evaluate.genre import FOLDS, interval, starter_tables, statistics
+from musrec.evaluate.genre import FOLDS, interval, starter_tables, statistics, unmeasured
 from musrec.evaluate.report import Cell, Report
 from musrec.model import NotFound
 from musrec.space import Space, inputs
@@ -115,7 +115,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     clips = tables.load(folder or default)
     songs = starter_tables()
     known = np.isin(clips.clips, songs.clips)
-    seen, unseen = clips.rows(known & clips.tagged), clips.rows(~known)
+    seen, unseen = clips.rows(known & clips.tagged & clips.measured), clips.rows(~known)
     rows: list[tuple[Cell, ...]] = []
     if len(seen) >= _FEWEST:
         for system in systems(shipped=False):
@@ -123,7 +123,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     for split in sorted(set(unseen.splits.tolist())):
         part = unseen.rows(unseen.splits == split)
         for system in systems(shipped=True):
-            some = part.rows(part.tagged) if system.needs_tags else part
+            some = part.rows(part.tagged if system.needs_tags else part.measured)
             if len(some) > K:
                 rows += _unseen(system, some, songs, split or "other")
     if not rows:
@@ -149,6 +149,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
             "Own artist: mean reciprocal rank of the nearest song by the query's artist.",
             "MFCC Gaussians are diagonal: the tables have no covariances of MFCC 1 to 12.",
             "Intervals: 95% bootstrap over whole artists.",
+            *unmeasured(unseen),
         ),
     )
 

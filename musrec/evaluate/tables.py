@@ -4,7 +4,7 @@ A folder of tables holds
 
 ``clips.csv``
     ``clip, genre, artist, title`` and optionally ``split``; artist and title may be empty.
-``librosa_statistics.csv.gz``
+``librosa_statistics.csv.gz`` (optional where there are taggrams)
     ``clip`` and one column a statistic, such as ``mfcc_1_mean`` (librosa's coefficient 1).
 ``musicnn_taggrams*.npz`` (optional, any number)
     ``X`` (rows, 50): tag probabilities of overlapping patches; ``IDS`` (rows,): the clip of each.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
+STATISTICS = "librosa_statistics.csv.gz"
 N_TAGS = 50
 LARGEST = 256 * 1024 * 1024
 """Bytes of one file, unpacked; more is refused."""
@@ -59,7 +60,8 @@ class Tables:
     table : FloatArray, shape (n, c)
         Every statistic of the file.
     statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
-        The same under our names; NaN where the file has no such statistic or defines it otherwise.
+        The same under our names; NaN where the file has no such statistic or defines it otherwise,
+        and throughout where there is no file.
     tag_mean, tag_std : FloatArray, shape (n, 50)
         Over the patches of each clip; NaN throughout for clips without a taggram.
     """
@@ -83,6 +85,11 @@ class Tables:
     def tagged(self) -> NDArray[np.bool_]:
         """Which clips have a taggram, shape (n,)."""
         return np.asarray(np.isfinite(self.tag_mean).all(axis=1))
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which clips have statistics, shape (n,)."""
+        return np.asarray(np.isfinite(self.statistics).any(axis=1))
 
     @property
     def performers(self) -> NDArray[np.str_]:
@@ -125,7 +132,7 @@ def load(folder: Path) -> Tables:
     Raises
     ------
     NotFound
-        Where the folder or one of the two needed files is absent.
+        Where the folder or ``clips.csv`` is absent, or all that says how the clips sound.
     MusrecError
         Where something in them is wrong; the sentence says what and where.
     """
@@ -133,15 +140,13 @@ def load(folder: Path) -> Tables:
         raise NotFound(f"There is no folder {folder}.", "Name a folder that holds clips.csv.")
     who = _clips(folder / "clips.csv")
     clips = list(who)
-    columns, numbers = _statistics(folder / "librosa_statistics.csv.gz")
-    missing = [clip for clip in clips if clip not in numbers]
-    if missing:
-        raise MusrecError(
-            f"{folder / 'librosa_statistics.csv.gz'} lacks {len(missing)} clips of clips.csv, "
-            f"the first is {missing[0]}."
-        )
-    table = np.stack([numbers[clip] for clip in clips])
+    columns, table = _statistics(folder / STATISTICS, clips)
     mean, std = _tags(folder, clips)
+    if not columns and np.isnan(mean).all():
+        raise NotFound(
+            f"{folder} has neither {STATISTICS} nor taggrams of the clips.",
+            "Name a folder that holds one of them beside clips.csv.",
+        )
     text = np.array([who[clip] for clip in clips], dtype=np.str_)
     return Tables(
         folder=folder,
@@ -179,7 +184,10 @@ def _clips(path: Path) -> dict[str, tuple[str, str, str, str]]:
     return found
 
 
-def _statistics(path: Path) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
+def _statistics(path: Path, clips: list[str]) -> tuple[tuple[str, ...], FloatArray]:
+    """Names of the columns, and a row a clip; no columns where there is no file."""
+    if not path.exists():
+        return (), np.empty((len(clips), 0), dtype=np.float32)
     found: dict[str, FloatArray] = {}
     with _open(path) as stream:
         rows = csv.reader(stream)
@@ -197,7 +205,12 @@ def _statistics(path: Path) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
             if not np.isfinite(values).all():
                 raise MusrecError(f"{where}: a number is not finite.")
             found[row[0]] = values.astype(np.float32)
-    return tuple(head[1:]), found
+    missing = [clip for clip in clips if clip not in found]
+    if missing:
+        raise MusrecError(
+            f"{path} lacks {len(missing)} clips of clips.csv, the first is {missing[0]}."
+        )
+    return tuple(head[1:]), np.stack([found[clip] for clip in clips])
 
 
 def _tags(folder: Path, clips: list[str]) -> tuple[FloatArray, FloatArray]:
@@ -234,7 +247,7 @@ def _ours(columns: tuple[str, ...], table: FloatArray) -> FloatArray:
         ours = place.get(f"{_RENAMED.get(series, series)}_{moment}")
         if ours is not None:
             out[:, ours] = table[:, column]
-    if np.isnan(out).all():
+    if columns and np.isnan(out).all():
         raise MusrecError("None of the statistics has a name that is known here.")
     return out
 

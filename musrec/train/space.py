@@ -267,9 +267,21 @@ def matrix(name: inputs.Name, clips: Tables) -> DoubleArray:
 
 
 def training_clips(folder: Path) -> Tables:
-    """Clips of the training split that have a taggram."""
+    """Clips of the training split that have statistics and a taggram.
+
+    Raises
+    ------
+    NotFound
+        There are none.
+    """
     clips = tables.load(folder).split("train")
-    return clips.rows(clips.tagged)
+    whole = clips.rows(clips.tagged & clips.measured)
+    if not len(whole):
+        raise NotFound(
+            f"No training clip of {folder} has both statistics and a taggram.",
+            "Name a folder with both tables.",
+        )
+    return whole
 
 
 def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) -> Report:

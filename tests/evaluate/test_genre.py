@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musrec.evaluate import genre
+from musrec.evaluate import genre, similarity
 from musrec.model import NotFound
 
 
@@ -84,6 +84,19 @@ def test_other_tables_are_classified_by_the_shipped_heads(
     # The very clips that the heads were made from, under other names: the report says so.
     assert of["head `statistics` (shipped)", "test"] > 0.6
     assert any("by artists of the starter" in note for note in report.notes)
+
+
+def test_tables_without_statistics_are_measured_by_their_tags(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = other_tables(shared_data / "gtzan", tmp_path / "other", tags=True)
+    (folder / "librosa_statistics.csv.gz").unlink()
+    for run in (genre.run, similarity.run):
+        report = run(folder, folder)
+        systems = {row[0].removesuffix(" (shipped)") for row in report.rows}
+        assert {name for name in systems if "statistics" in name} == set()
+        assert {"head `full`", "space `full`"} & systems
+        assert "443 clips have no statistics" in report.notes[-1]
 
 
 def test_tables_without_clips_to_measure_say_so(shared_data: Path, tmp_path: Path) -> None:

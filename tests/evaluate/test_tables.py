@@ -10,7 +10,7 @@ import pytest
 
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.evaluate import tables
-from musrec.model import MusrecError
+from musrec.model import MusrecError, NotFound
 
 CLIPS = "clip,genre,artist,title,split\na.1,jazz,Ann,One,train\nb.2,rock,,,valid\n"
 STATISTICS = (
@@ -53,6 +53,16 @@ def test_tags_and_split_may_be_missing(folder: Path) -> None:
     read = tables.load(folder)
     assert not read.tagged.any()
     assert read.splits.tolist() == [""]
+
+
+def test_statistics_may_be_missing_where_there_are_tags(folder: Path) -> None:
+    (folder / tables.STATISTICS).unlink()
+    read = tables.load(folder)
+    assert not read.measured.any()
+    assert read.tagged.tolist() == [True, False]
+    (folder / "musicnn_taggrams_test.npz").unlink()
+    with pytest.raises(NotFound, match=r"neither librosa_statistics\.csv\.gz nor taggrams"):
+        tables.load(folder)
 
 
 @pytest.mark.parametrize(
