@@ -26,7 +26,7 @@ from musrec.sources.matching import Wanted, artists_agree, same
 from musrec.sources.previews import Clip, ClipProvider, remember
 from musrec.sources.provider import make_track
 
-QUOTA, DENIED, BUSY, NO_DATA = 4, (200, 300), 700, 800
+QUOTA, PRIVATE, BUSY, NO_DATA = 4, 200, 700, 800
 MARGIN = 20.0
 """Seconds before its end at which a signed address counts as over: it must still be downloaded."""
 
@@ -250,8 +250,8 @@ def _complaint(answer: object, _status: int) -> None:
         raise Refused("Deezer's quota is used up", 5.0)
     if code == BUSY:
         raise Refused("Deezer is busy", 30.0)
-    if code in DENIED:
-        raise Absent("Deezer keeps this private")
+    if code == PRIVATE:
+        raise Absent("Deezer keeps this private", lasting=False)
     if code == NO_DATA or code is None or 500 <= code < 700:
         raise Absent("Deezer has no such thing")
     raise Refused(f"Deezer complains (code {code:.0f})")

@@ -36,7 +36,17 @@ class Unanswered(Exception):
 
 
 class Absent(Unanswered):
-    """The provider knows that there is no such thing."""
+    """The provider knows that there is no such thing.
+
+    Attributes
+    ----------
+    lasting : bool
+        Whether that is worth remembering; what is private may be opened any minute.
+    """
+
+    def __init__(self, what: str, *, lasting: bool = True) -> None:
+        super().__init__(what)
+        self.lasting = lasting
 
 
 class Refused(Unanswered):

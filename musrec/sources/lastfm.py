@@ -73,7 +73,7 @@ class LastFm(Provider):
         named = {"artist": track.artists[0], "track": track.title}
         for method in ("track.gettoptags", "artist.gettoptags"):
             answer = await self._ask(method, deadline, named)
-            for row in shapes.rows(answer, "toptags", "tag"):
+            for row in _rows(answer, "toptags", "tag"):
                 name = (shapes.text(row, "name") or "").lower()
                 count = shapes.number(row, "count") or 0.0
                 if name and name not in NO_GENRE and count >= ENOUGH_TAGGED:
@@ -84,7 +84,7 @@ class LastFm(Provider):
         answer = await self._ask("artist.getsimilar", deadline, {"artist": artist, "limit": "10"})
         artists = [
             name
-            for row in shapes.rows(answer, "similarartists", "artist")[:SIMILAR_ARTISTS]
+            for row in _rows(answer, "similarartists", "artist")[:SIMILAR_ARTISTS]
             if (name := shapes.text(row, "name"))
         ]
         tops = await asyncio.gather(*(self._top(name, deadline) for name in artists))
@@ -104,7 +104,7 @@ class LastFm(Provider):
     async def _songs(
         self, method: str, deadline: Deadline, named: dict[str, str], where: str
     ) -> list[Track]:
-        return _tracks(shapes.rows(await self._ask(method, deadline, named), where, "track"))
+        return _tracks(_rows(await self._ask(method, deadline, named), where, "track"))
 
     async def _ask(self, method: str, deadline: Deadline, named: dict[str, str]) -> object:
         params = {"method": method, "format": "json", "autocorrect": "1", **named}
@@ -120,6 +120,12 @@ def _complaint(answer: object, _status: int) -> None:
     if code in (4, 9, 10, 26):
         raise Unsupported(f"Last.fm refuses the key (error {code:.0f})")
     raise Refused(f"Last.fm complains (error {code:.0f})", 60.0 if code == 29 else None)
+
+
+def _rows(answer: object, *path: str) -> list[object]:
+    """Return a list; Last.fm writes a list of one as that one alone."""
+    found = shapes.at(answer, *path)
+    return [found] if isinstance(found, dict) else shapes.rows(found)
 
 
 def _tracks(rows: list[object]) -> list[Track]:

@@ -64,8 +64,9 @@ class Lookups:
         if kept is None:
             try:
                 kept = tuple(await ask())
-            except Absent:
-                await self._put(key, (), NOTHING)
+            except Absent as absent:
+                if absent.lasting:
+                    await self._put(key, (), NOTHING)
                 raise
             await self._put(key, kept, keep if kept else NOTHING)
         if not kept:

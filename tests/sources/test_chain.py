@@ -136,9 +136,14 @@ async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_addr
     assert not any("cdn" in body or "http://" in body for body in memory.kept.values())
     assert memory.seconds["1:deezer:/track/404"] < memory.seconds["1:deezer:filed:3135553"]
     stocked.raw("/deezer/track/5", b"", status=503)
+    stocked.json("/deezer/playlist/6/tracks", {"error": {"code": 200}})
     async with Sources(settings, cache=memory, endpoints=at) as sources:
+        private = await sources.resolve("deezer.com/playlist/6", deadline=soon)
         await sources.resolve("deezer.com/track/5", deadline=soon)
+    assert isinstance(private, Missing)
+    assert "Deezer keeps this private" in private.sentence
     assert "1:deezer:/track/5" not in memory.kept
+    assert "1:deezer:/playlist/6/tracks" not in memory.kept  # it may be opened any minute
 
 
 async def test_who_said_come_back_tomorrow_is_left_alone_by_the_next_process_too(

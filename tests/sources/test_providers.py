@@ -305,6 +305,16 @@ async def test_a_service_that_hangs_costs_half_of_the_time_at_most(
     server.release()
 
 
+async def test_a_list_of_one_is_a_list_at_lastfm(
+    server: Loopback, clients: Clients, soon: Deadline
+) -> None:
+    one = {"name": "Music Sounds Better with You", "artist": {"name": "Stardust"}, "match": "1"}
+    server.json("/lastfm/", {"similartracks": {"track": one}})
+    assert [track.artist for track in await clients.lastfm.similar(SONG, soon)] == ["Stardust"]
+    server.json("/lastfm/", {"toptags": {"tag": {"name": "House", "count": "100"}}})
+    assert await clients.lastfm.genre(SONG, soon) == "house"
+
+
 async def test_denied_and_throttled_is_never_not_found(
     server: Loopback, clients: Clients, soon: Deadline
 ) -> None:
