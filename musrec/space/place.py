@@ -23,6 +23,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from musrec.audio.features import N_CHROMA, STATISTIC_NAMES
+from musrec.audio.harmony import KEYS
 from musrec.model import ModelMissing, Place
 from musrec.space import inputs
 
@@ -54,7 +55,6 @@ typical values of 30 s previews lie in -2 to 2.
 N_EMBEDDING = 200
 """Units of the tagger's layer before its tags."""
 
-_TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
 _ONSET = [STATISTIC_NAMES.index(f"onset_strength_{moment}") for moment in ("mean", "std")]
 
@@ -274,9 +274,9 @@ def _rhythm(rhythm: Rhythm | None, statistics: FloatArray) -> FloatArray:
 
 def _harmony(harmony: Harmony | None, statistics: FloatArray) -> FloatArray:
     chroma = statistics[_CHROMA]
-    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in _TONICS:
+    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in KEYS:
         return _unknown("harmony")
-    from_tonic = np.roll(chroma, -_TONICS.index(harmony.key))
+    from_tonic = np.roll(chroma, -KEYS.index(harmony.key))
     shape = (from_tonic - from_tonic.mean()) / 0.15
     mode = harmony.confidence if harmony.mode == "major" else -harmony.confidence
     return np.clip(np.append(shape, 2 * mode).astype(np.float32), -3, 3)

@@ -7,8 +7,6 @@ the songs to what their tags say, so that it can be told without the tagger.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +25,12 @@ from musrec.audio.descriptors import (
 )
 from musrec.audio.features import HOP_LENGTH, STATISTIC_NAMES
 from musrec.model import SAMPLE_RATE, NotFound
+from musrec.train.space import training_clips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from musrec.model import FloatArray
+    from musrec.evaluate.tables import Tables
 
     Float64Array = NDArray[np.float64]
 
@@ -67,17 +66,18 @@ def reference(data: Path) -> dict[str, Any]:
     NotFound
         Where one of them is absent.
     """
-    names, statistics, tags = _songs(data)
-    weights, intercept, fit = _fit_intensity(data, names, statistics, tags)
-    columns = {name: statistics[:, STATISTIC_NAMES.index(name)] for name in weights}
+    songs = training_clips(data / "gtzan")
+    songs = songs.rows(np.argsort(songs.clips))
+    weights, intercept, fit = _fit_intensity(songs)
+    columns = {name: songs.statistics[:, STATISTIC_NAMES.index(name)] for name in weights}
     intensity = intercept + sum(weight * columns[name] for name, weight in weights.items())
     values: dict[str, Float64Array] = {
-        "brightness": _column(statistics, "spectral_centroid_mean"),
-        "noisiness": 10.0 * np.log10(_column(statistics, "spectral_flatness_median")),
+        "brightness": _column(songs, "spectral_centroid_mean"),
+        "noisiness": 10.0 * np.log10(_column(songs, "spectral_flatness_median")),
         "intensity": np.asarray(intensity),
     }
     for name, axis in AXES.items():
-        values[name] = np.array([lean(row, axis) for row in tags])
+        values[name] = np.array([lean(row, axis) for row in songs.tag_mean])
     heard, shares = _clips(data)
     quantiles = {
         name: [_short(np.quantile(values[name], percent / 100)) for percent in _PERCENTS]
@@ -92,13 +92,13 @@ def reference(data: Path) -> dict[str, Any]:
             )
     return {
         "populations": {
-            SONGS: f"{len(names)} songs of ten genres, "
+            SONGS: f"{len(songs)} songs of ten genres, "
             "the training part of GTZAN without its faulty and repeated clips",
             CLIPS: f"{len(heard)} excerpts heard here: Creative Commons music of many genres, and "
             "GTZAN clips; classical music, most of the latter, counts for a tenth",
         },
         "intensity": {
-            "trained_on": f"{len(names)} songs; artist-disjoint correlation {fit:.2f}",
+            "trained_on": f"{len(songs)} songs; artist-disjoint correlation {fit:.2f}",
             "intercept": _short(intercept),
             "weights": {name: _short(weight) for name, weight in weights.items()},
         },
@@ -115,46 +115,17 @@ def write(data: Path, to: Path = SHIPPED) -> Path:
     return to
 
 
-def _songs(data: Path) -> tuple[list[str], FloatArray, FloatArray]:
-    """Names, statistics (n, S) with NaN where the table has none, and mean tags (n, 50)."""
-    taggrams = _existing(data / "gtzan" / "musicnn_taggrams_train.npz")
-    with np.load(taggrams) as arrays:
-        owners = np.array([Path(str(name)).stem for name in arrays["IDS"]])
-        patches = arrays["X"].astype(np.float32)
-    names = sorted(set(owners.tolist()))
-    tags = np.stack([patches[owners == name].mean(axis=0) for name in names])
-    table = _existing(data / "gtzan" / "librosa_statistics.csv.gz")
-    with gzip.open(table, "rt", encoding="utf-8", newline="") as lines:
-        rows = {row["clip"]: row for row in csv.DictReader(lines)}
-    known = {
-        ours: theirs
-        for ours in STATISTIC_NAMES
-        if (theirs := ours.replace("spectral_rolloff", "spectral_roll_of")) in rows[names[0]]
-        and not ours.startswith("tonnetz")
-    }
-    statistics = np.full((len(names), len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
-    for column, statistic in enumerate(STATISTIC_NAMES):
-        if statistic in known:
-            statistics[:, column] = [float(rows[name][known[statistic]]) for name in names]
-    return names, statistics, tags
-
-
-def _fit_intensity(
-    data: Path, names: list[str], statistics: FloatArray, tags: FloatArray
-) -> tuple[dict[str, float], float, float]:
+def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
     """Weights, intercept and artist-disjoint correlation of the regression."""
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    with _existing(data / "gtzan" / "clips.csv").open(encoding="utf-8", newline="") as lines:
-        artists = {row["clip"]: row["artist"] or row["clip"] for row in csv.DictReader(lines)}
-    x = np.column_stack([_column(statistics, name) for name in _PREDICTORS])
-    y = np.array([lean(row, INTENSITY) for row in tags])
+    x = np.column_stack([_column(songs, name) for name in _PREDICTORS])
+    y = np.array([lean(row, INTENSITY) for row in songs.tag_mean])
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 12)))
-    groups = [artists[name] for name in names]
-    predicted = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(10))
+    predicted = cross_val_predict(model, x, y, groups=songs.performers, cv=GroupKFold(10))
     model.fit(x, y)
     scaler, ridge = model[0], model[1]
     weights = ridge.coef_ / scaler.scale_
@@ -202,8 +173,8 @@ def _weighted_quantiles(values: Float64Array, shares: Float64Array) -> list[floa
     return [_short(value) for value in np.interp(_PERCENTS / 100, reached, values[order])]
 
 
-def _column(statistics: FloatArray, name: str) -> Float64Array:
-    return statistics[:, STATISTIC_NAMES.index(name)].astype(np.float64)
+def _column(songs: Tables, name: str) -> Float64Array:
+    return songs.statistics[:, STATISTIC_NAMES.index(name)].astype(np.float64)
 
 
 def _short(value: float) -> float:
