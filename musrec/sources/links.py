@@ -112,9 +112,11 @@ def parse(text: str) -> Link | None:
 def host(text: str) -> str | None:
     """Return the host of the first web address in a text; None where it must be a title.
 
-    An address without a scheme counts where it stands alone.
+    An address without a scheme counts where it stands alone; Spotify's own scheme is an address.
     """
     for word in _words(text):
+        if word.lower().startswith("spotify:"):
+            return "open.spotify.com"
         alone = len(text.split()) == 1 and _BARE_ADDRESS.match(word)
         if alone or _SCHEME.match(word):
             try:

@@ -14,7 +14,7 @@ from yarl import URL
 
 from musrec.model import Choices, Track, track_id
 from musrec.sites import SITES
-from musrec.sources import links
+from musrec.sources import links, shapes
 from musrec.sources.fetch import Endpoints, permitted
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
 from musrec.sources.links import WORKS, Link, LinkKind
@@ -142,7 +142,7 @@ class Resolver:
 
     async def resolve(self, text: str, deadline: Deadline) -> Resolution:
         """Find the song that a link or a text means; never raises for what a person sent."""
-        text = " ".join(text.split())[:2_000]
+        text = shapes.one_line(text)[:2_000]
         if not text:
             return Missing("No song was named.", "Name one, or send a link or a clip.")
         link = links.parse(text)
@@ -178,7 +178,9 @@ class Resolver:
             if second and _near(text, offered.tracks):
                 break  # two services see several songs in it: a third would see more of them
         if near := _near(text, offered.tracks):
-            return Choices(near, f"Several songs answer to “{_short(text)}”.")
+            if len(near) > 1:
+                return Choices(near, f"Several songs come near “{_short(text)}”.")
+            return Choices(near, f"Only one song comes near “{_short(text)}”.")
         if not inquiry.gone and not offered.tracks:
             return inquiry.unreachable("I cannot look for titles")
         nothing = f"I found no song called “{_short(text)}”"
@@ -230,8 +232,8 @@ class Resolver:
             for track in tracks:
                 offered.add(track)
         if near := _near(f"{heading.title} {heading.author or ''}", offered.tracks):
-            what = f"“{_short(heading.title)}”"
-            return Choices(near, f"That link says only {what}; these songs answer to that.")
+            come = "these songs come" if len(near) > 1 else "this song comes"
+            return Choices(near, f"That link says only “{_short(heading.title)}”; {come} near.")
         return None
 
     async def _list(self, link: Link, deadline: Deadline) -> Resolution:

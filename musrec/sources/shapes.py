@@ -51,8 +51,18 @@ def text(value: object, *path: str | int) -> str | None:
     found = at(value, *path)
     if not isinstance(found, str):
         return None
-    kept = "".join(" " if unicodedata.category(char).startswith("C") else char for char in found)
-    return " ".join(kept.split())[:LONGEST_TEXT] or None
+    return one_line(found)[:LONGEST_TEXT] or None
+
+
+def one_line(text: str) -> str:
+    """Put a text on one line, without control characters and what turns its direction round."""
+    kept = (" " if _unseen(char) else char for char in text)
+    return " ".join("".join(kept).split())
+
+
+def _unseen(char: str) -> bool:
+    # The two joiners are part of Persian and Hindi words, and of emoji.
+    return unicodedata.category(char).startswith("C") and char not in "\u200c\u200d"
 
 
 def number(value: object, *path: str | int) -> float | None:

@@ -70,6 +70,7 @@ async def test_a_spotify_link_that_nobody_can_open_is_asked_about(
     assert isinstance(choices, Choices)
     assert "One More Time" in choices.why
     assert [track.title for track in choices.tracks] == ["One More Time"]
+    assert choices.why == "That link says only “One More Time”; this song comes near."
 
 
 async def test_a_wrong_version_is_never_taken_for_the_song(
@@ -121,6 +122,9 @@ async def test_a_title_that_matches_nothing_or_everything_is_answered_with_words
     assert isinstance(nothing, Missing)
     assert "qwertz" in nothing.sentence
     assert "clip" in nothing.hint
+    turned = await sources.resolve("\x00\u202eqwertz\ud800\nuiop", deadline=soon)
+    assert isinstance(turned, Missing)
+    assert turned.sentence == "I found no song called “qwertz uiop”."
     empty = await sources.resolve("   ", deadline=soon)
     assert isinstance(empty, Missing)
     stocked.json("/deezer/search", {"data": [deezer_track(n, "Love", f"A{n}") for n in range(40)]})
@@ -141,7 +145,11 @@ async def test_unknown_sites_are_refused_with_what_works_and_without_a_request(
         refused = await sources.resolve(text, deadline=soon)
         assert isinstance(refused, Missing)
         assert "Bandcamp" in refused.hint
-    for text in ("https://open.spotify.com/genre/rock", "https://www.youtube.com/feed/trending"):
+    for text in (
+        "https://open.spotify.com/genre/rock",
+        "https://www.youtube.com/feed/trending",
+        "spotify:track:short",
+    ):
         no_song = await sources.resolve(text, deadline=soon)
         assert isinstance(no_song, Missing)
         assert no_song.sentence == "That link leads to no song."
