@@ -63,6 +63,7 @@ err = Console(stderr=True)
 
 As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="The member you are.")]
 Name = Annotated[str, typer.Option("--as", metavar="NAME", help="The member you are.")]
+Thumbed = Annotated[str, typer.Argument(metavar="ID", help="An id, a title or a link.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Ask no service on the network.")]
 Data = Annotated[
@@ -107,6 +108,9 @@ def main() -> NoReturn:
         code = _complain(error)
     except asyncio.CancelledError:
         code = _STOPPED
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        code = _complain(MusrecError(what, "Check that there is room and permission."))
     except Exception as error:  # click's own errors know how to show themselves
         if not hasattr(error, "show"):
             raise
@@ -348,21 +352,21 @@ def print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
 
 
 @app.command()
-def like(track: str, member: Name, as_json: Json = False) -> None:
+def like(song: Thumbed, member: Name, as_json: Json = False) -> None:
     """Give a song a thumb up; the next answer knows it."""
-    _thumb(track, member, FeedbackKind.LIKE, as_json=as_json)
+    _thumb(song, member, FeedbackKind.LIKE, as_json=as_json)
 
 
 @app.command()
-def dislike(track: str, member: Name, as_json: Json = False) -> None:
+def dislike(song: Thumbed, member: Name, as_json: Json = False) -> None:
     """Give a song a thumb down: it and what sounds like it will stay away."""
-    _thumb(track, member, FeedbackKind.DISLIKE, as_json=as_json)
+    _thumb(song, member, FeedbackKind.DISLIKE, as_json=as_json)
 
 
 @app.command()
-def unthumb(track: str, member: Name, as_json: Json = False) -> None:
+def unthumb(song: Thumbed, member: Name, as_json: Json = False) -> None:
     """Take a thumb back."""
-    _thumb(track, member, None, as_json=as_json)
+    _thumb(song, member, None, as_json=as_json)
 
 
 def _thumb(song: str, member: str, kind: FeedbackKind | None, *, as_json: bool) -> None:

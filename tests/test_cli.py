@@ -178,6 +178,19 @@ def test_a_stop_is_said_and_has_the_code_that_shells_know() -> None:
     assert ran.stderr.strip() == "Stopped. What was done so far is kept."
 
 
+def test_what_the_machine_refuses_is_a_sentence_too() -> None:
+    program = (
+        "import sys; from pathlib import Path; from musrec import cli\n"
+        "cli.app.command('work')(lambda: Path('/').write_text('x'))\n"
+        "sys.argv = ['musrec', 'work']; cli.main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[0] == "✗ /: Is a directory."
+
+
 def test_without_the_tagger_it_is_said_what_that_means_and_how_to_get_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
