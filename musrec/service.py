@@ -241,7 +241,8 @@ class Service:
         NotFound
             Nothing answers to it; the message says what to try.
         """
-        text = text.strip()
+        # Halves of characters and nulls, which no database takes.
+        text = text.encode(errors="replace").decode().replace("\0", " ").strip()
         if not text:
             raise NotFound("No song was named.", "Name one, or send a link or a clip.")
         if track := await self.store.track(text) or await self._linked(text):
@@ -826,7 +827,7 @@ class Service:
         return {name: weight / whole for name, weight in found.items()}
 
     async def health(self) -> tuple[ProviderHealth, ...]:
-        """Return how each service on the network is, without asking it anything."""
+        """Return how each service on the network is, as far as was seen, without asking it."""
         return (await self._open_sources()).health()
 
     async def tools(self) -> tuple[Tool, ...]:

@@ -30,12 +30,18 @@ class World:
     clips: list[bytes]
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("tunes")
+    write_tunes(folder)
+    found = [path.read_bytes() for path in sorted(folder.iterdir())]
+    assert len(found) == len(TUNES)
+    return found
+
+
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, clips: list[bytes]) -> AsyncIterator[World]:
     """A service without songs of its own, and a network that knows one song and two like it."""
-    write_tunes(tmp_path / "tunes")
-    clips = [path.read_bytes() for path in sorted((tmp_path / "tunes").iterdir())]
-    assert len(clips) == len(TUNES)
     settings = Settings.model_validate(
         {"paths": {"data": tmp_path / "data"}, "catalogue": {"starter": False}}
     )
@@ -144,6 +150,14 @@ async def test_a_song_to_choose_can_be_asked_for_by_its_id(world: World) -> None
     assert heard.track.id == chosen.id
     assert heard.track.isrc  # what its own page tells was filled in
     assert heard.track.genre
+
+
+async def test_whatever_is_typed_is_answered(world: World) -> None:
+    for text in ("qq\udcff\udcfe", "qq\0zz", "q" * 5_000, "spotify:", "/"):
+        for online in (True, False):
+            with pytest.raises(NotFound) as caught:
+                await world.service.find(text, online=online)
+            assert caught.value.hint
 
 
 async def test_the_same_bytes_are_heard_once_whatever_they_are_called(world: World) -> None:
