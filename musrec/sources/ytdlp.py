@@ -17,14 +17,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from musrec.model import Track
-from musrec.sources import shapes
+from musrec.sites import SITES
+from musrec.sources import links, shapes
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.matching import Wanted, readings, same
 from musrec.sources.provider import Heading, Preview, Provider
 
-SITES = ("youtube", "soundcloud", "bandcamp")
+READ = ("youtube", "soundcloud", "bandcamp")
+"""Sites whose pages it opens here."""
 LONGEST_SONG = 20 * 60.0
 AUDIO_BYTES = 25_000_000
 SEARCH_SECONDS = 6.0
@@ -55,41 +57,57 @@ class YtDlp(Provider):
     label = "yt-dlp"
 
     def __init__(self, endpoints: Endpoints, *, audio: bool) -> None:
-        self.gate = Gate(self.label, rate=2, seconds=2, places=2, longest=30.0)
+        # One a site: YouTube denies many servers, and the others need not wait for that to pass.
+        self._gates = {
+            site: Gate(f"yt-dlp at {SITES[site]}", rate=2, seconds=2, places=2, longest=30.0)
+            for site in READ
+        }
+        self.gate = self._gates["youtube"]
         self._extractors = endpoints.ytdlp_extractors
         self._pages = endpoints.ytdlp_pages
         self._audio = audio
 
     def speaks_for(self, site: str) -> bool:
         """Whether it reads that site's own pages."""
-        return site in SITES
+        return site in READ
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """One a site."""
+        return tuple(self._gates.values())
 
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
         """Return title, author and duration of a page."""
-        if link.provider not in SITES or link.kind is not LinkKind.TRACK:
+        if link.provider not in READ or link.kind is not LinkKind.TRACK:
             return await super().heading(link, deadline)
         address = f"{self._pages}/{link.provider}/{link.id}" if self._pages else link.url
-        return _heading(await self._ask(address, deadline))
+        return _heading(await self._ask(link.provider, address, deadline))
 
     async def audio(self, track: Track, deadline: Deadline) -> Preview:
         """Return the audio of a track's own page, or of the video that a search finds for it."""
         if not self._audio:
             raise Unsupported("Audio through yt-dlp is off: sources.ytdlp_audio")
-        own = next((track.links[site] for site in SITES if site in track.links), None)
+        site = next((site for site in READ if site in track.links), "youtube")
+        own = track.links.get(site)
         wanted = Wanted.of(track)
         with tempfile.TemporaryDirectory(prefix="musrec-") as folder:
-            answer = await self._ask(own or f"ytsearch1:{wanted.query}", deadline, Path(folder))
+            address = own or f"ytsearch1:{wanted.query}"
+            answer = await self._ask(site, address, deadline, Path(folder))
             if own is None and not _is(wanted, _heading(answer)):
                 raise Absent(f"YouTube has other songs than {track}")
             file = shapes.at(answer, "file")
             if not isinstance(file, str) or Path(file).parent != Path(folder):
                 raise Absent(f"the audio of {track} is too long or too large")
             data = await asyncio.to_thread(Path(file).read_bytes)
-        page = own or shapes.text(answer, "webpage_url") or "https://www.youtube.com/"
+        video = links.parse(shapes.text(answer, "webpage_url") or "")
+        page = own or (video.url if video else "https://www.youtube.com/")
         return Preview(data, self.name, page, track)
 
-    async def _ask(self, address: str, deadline: Deadline, folder: Path | None = None) -> object:
-        async with self.gate.turn(deadline) as own:
+    async def _ask(
+        self, site: str, address: str, deadline: Deadline, folder: Path | None = None
+    ) -> object:
+        gate = self._gates[site]
+        async with gate.turn(deadline) as own:
             job = {
                 "address": address,
                 "audio": folder is not None,
@@ -109,8 +127,8 @@ class YtDlp(Provider):
             if outcome == "unsupported":
                 raise Absent("yt-dlp may not open that address")
             if outcome == "denied":
-                raise Refused("the site denies yt-dlp from this address", DENIED_SECONDS)
-            raise Refused("yt-dlp failed")
+                raise Refused(f"{SITES[site]} denies yt-dlp from this address", DENIED_SECONDS)
+            raise Refused(f"{gate.name} failed")
 
 
 async def _run(job: bytes) -> bytes:

@@ -107,6 +107,18 @@ async def test_other_links_are_none_of_its_business(site: Loopback) -> None:
     assert site.asked == []
 
 
+async def test_one_site_that_denies_us_does_not_close_the_others(site: Loopback) -> None:
+    site.raw("/pages/youtube/x.mp3", b"", status=429)
+    ytdlp = YtDlp(site.endpoints(), audio=False)
+    video = replace(link(site, "/x.mp3"), provider="youtube")
+    with pytest.raises(Refused, match="YouTube denies"):
+        await ytdlp.heading(video, Deadline.within(60))
+    with pytest.raises(Refused, match="not asked for another 15 min"):
+        await ytdlp.heading(video, Deadline.within(60))
+    heading = await ytdlp.heading(link(site, "/basement-tape.mp3"), Deadline.within(60))
+    assert heading.title == "basement-tape"
+
+
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
