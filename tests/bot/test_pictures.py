@@ -125,7 +125,7 @@ async def test_every_kind_of_message_can_be_looked_at(
 ) -> None:
     folder = Path(FOLDER or tmp_path)
     bot = Bot(service_of_music.settings, service_of_music, cdn_hosts=CDN, guild_ready_timeout=0.01)
-    async with simcord.run(bot, shard_count=1, settle_timeout=300, check_errors=False) as env:
+    async with simcord.run(bot, shard_count=1, settle_timeout=60, check_errors=False) as env:
         env.backend.bot_user.name = "musrec"
         guild = env.create_guild()
         channel = guild.create_text_channel("music")
