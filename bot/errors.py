@@ -11,7 +11,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.cards import layouts
+from bot.cards import layouts, words
 from musrec.model import MusrecError
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,10 @@ UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK = 10008, 
 # The message was deleted, or the quarter of an hour to answer is over.
 _NOBODY_LEFT = (UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK)
 _INVALID_FORM = 50035
+
+
+LONGEST = 1000
+"""Characters of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ _FORESEEN: tuple[tuple[type[BaseException], Trouble], ...] = (
 )
 
 
+def foreseen(error: MusrecError) -> Trouble:
+    """Say what an error of our own says: titles from anywhere stand in it; hints are our words."""
+    return Trouble(words.plain(str(error), LONGEST), error.hint)
+
+
 def explain(error: BaseException) -> Trouble | None:
     """Say what happened and what to try; None where there is nobody left to tell.
 
@@ -71,7 +80,7 @@ def explain(error: BaseException) -> Trouble | None:
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, MusrecError):
-        return Trouble(str(error), error.hint)
+        return foreseen(error)
     if isinstance(error, discord.HTTPException) and _nobody_left(error):
         log.info("nobody waits for this answer", extra={"code": error.code})
         return None

@@ -113,7 +113,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         track = next((t for t in tracks if t.id == song or t.title.casefold() == wanted), None)
         if track is None:
             raise NotFound(
-                f"{words.plain(song, 80)} is not in {words.plain(kept.name)}.",
+                f"{words.short(song, 80)} is not in {kept.name}.",
                 "Choose one of those offered while you type.",
             )
         await self._bot.service.store.remove_from_playlist(kept.id, track.id)

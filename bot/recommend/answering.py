@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -50,7 +49,8 @@ MOST_PICKS = 10
 _TOO_LARGE = 40005
 """What Discord answers to a file larger than the server allows."""
 
-_GENRE = re.compile(r"[a-z0-9][a-z0-9 &'\-]{0,39}")
+LONGEST_GENRE = 40
+"""Characters, so that it fits into the name of a select."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +82,13 @@ class Wish:
     @classmethod
     def read(cls, code: str) -> Wish:
         """Read what `code` wrote."""
-        count, adventurous, genre = code.split("/")
+        count, adventurous, genre = code.split("/", 2)
         return cls(int(count) if count else None, int(adventurous) if adventurous else None, genre)
 
     @classmethod
     def of(cls, count: int | None, adventurous: int | None, genre: str | None) -> Wish:
-        """Check what a member typed.
-
-        Raises
-        ------
-        NotFound
-            There is no such genre.
-        """
-        name = (genre or "").strip().lower()
-        if name and not _GENRE.fullmatch(name):
-            raise NotFound(f"I know no genre called {name[:40]!r}.", "Choose one of the list.")
-        return cls(count, adventurous, name)
+        """Take what a member typed; whether there is such a genre is for the answer to say."""
+        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,9 +431,10 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         try:
             preview = await service.preview(track)
         except MusrecError as error:
-            await interaction.edit_original_response(
-                view=layouts.notice(f"{words.song(track)}\n{error}", *links, hint=error.hint)
-            )
+            trouble = errors.foreseen(error)
+            said = f"{words.song(track)}\n{trouble.sentence}"
+            view = layouts.notice(said, *links, hint=trouble.hint)
+            await interaction.edit_original_response(view=view)
             return
         if all(button.url != preview.page_url for button in links):
             site = SITES.get(preview.provider, preview.provider.title())
@@ -458,7 +450,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         await service.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
 
 
-class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/[^:]*)"):
+class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
     """Goes on with the song that was meant, for the member who asked."""
 
     @classmethod

@@ -83,7 +83,8 @@ class Chat(commands.Cog):
         return bool(channels & wishes.channels)
 
     async def _say(self, message: discord.Message, error: MusrecError) -> None:
+        trouble = errors.foreseen(error)
         try:
-            await message.reply(view=layouts.trouble(str(error), error.hint))
+            await message.reply(view=layouts.trouble(trouble.sentence, trouble.hint))
         except discord.HTTPException as gone:
             errors.explain(gone)

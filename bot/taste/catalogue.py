@@ -69,7 +69,7 @@ class Browse(commands.Cog):
         found = await self._bot.service.find(text)
         if isinstance(found, Choices):
             raise NotFound(
-                f"Several songs are called {words.plain(text, 80)}.",
+                f"Several songs are called {words.short(text, 80)}.",
                 "Choose one of those offered while you type, or send a link.",
             )
         return found

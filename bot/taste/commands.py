@@ -179,9 +179,7 @@ async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None
     if other.bot:
         raise Refused("Bots like nothing.", "Choose somebody of flesh and blood.")
     if interaction.guild_id is not None and not isinstance(other, discord.Member):
-        raise Refused(
-            f"{words.plain(_name(other))} is not here any more, so nobody can agree for them."
-        )
+        raise Refused(f"{_name(other)} is not here any more, so nobody can agree for them.")
     asker = interaction.user.id
     view = layouts.notice(
         f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everybody here "

@@ -84,6 +84,13 @@ async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: 
     assert "jazz" in stated
     assert stated <= {"jazz", "blues", "classical"}  # or heard as jazz, whatever is stated
 
+    question = await world.ask(song="Rhapsody in Blue", count=2, genre="R&B/Soul")
+    await world.alice.select(
+        question.message, [options(question)[0]], custom_id=pressable(question, "choose:")
+    )
+    assert "r&b/soul" in said(question)
+    assert "broke" not in said(question)
+
 
 async def test_without_song_or_clip_it_starts_from_what_the_member_likes(world: World) -> None:
     card = await world.ask(song=SONG)

@@ -13,23 +13,39 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot import logs
+from bot import errors, logs
 from bot.app import PERMISSIONS, intents, invitation
 from bot.cards import layouts, words
 from bot.errors import UNKNOWN_INTERACTION
 from bot.feedback.thumbs import kind_of
-from bot.recommend.answering import Wish
+from bot.recommend.answering import Choose, Question, Wish
 from musrec import playlists
 from musrec.model import FeedbackKind, NotFound, Track
 from musrec.settings import Settings
 from musrec.sites import SITES
 
 
-def test_a_wish_survives_the_name_of_a_select() -> None:
-    for wish in (Wish(), Wish(3, 0, "hip hop")):
-        assert Wish.read(wish.code) == wish
-    with pytest.raises(NotFound):
-        Wish.of(None, None, "a:b/c")
+@given(genre=st.text(max_size=60))
+@example(genre="R&B/Soul")
+@example(genre="Música: Popular")
+def test_a_wish_survives_the_name_of_a_select(genre: str) -> None:
+    for wish in (Wish(), Wish.of(3, 0, genre)):
+        name = Choose.offer([Track("x", "T")], Question(2**63, wish)).item.custom_id
+        assert len(name) <= 100
+        found = re.fullmatch(Choose.__discord_ui_compiled_template__, name)
+        assert found
+        assert Wish.read(found["wish"]) == wish
+
+
+@given(st.text())
+@example("Nobody knows [click](https://evil.example), @everyone.")
+def test_what_was_typed_stays_text_in_what_went_wrong(typed: str) -> None:
+    trouble = errors.explain(NotFound(f"Nobody knows “{typed}”.", "`/help` helps."))
+    assert trouble is not None
+    assert trouble.hint == "`/help` helps."
+    assert "](" not in trouble.sentence.replace("\\](", "")
+    assert "@everyone" not in trouble.sentence
+    assert "://" not in trouble.sentence
 
 
 def test_permissions_asked_for_are_the_fewest() -> None:
