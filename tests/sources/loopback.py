@@ -95,6 +95,18 @@ class Loopback:
 
         self.set(path, answer)
 
+    def endless(self, path: str) -> None:
+        """Answer with chunks for as long as somebody reads them."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            while not self._open.is_set():
+                await response.write(b" " * 64 * 1024)
+            return response
+
+        self.set(path, answer)
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path_qs)
         self.headers.append(dict(request.headers))

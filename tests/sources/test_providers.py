@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import logging
 import re
@@ -214,6 +215,8 @@ SPOTIFY_LINK = Link("spotify", LinkKind.TRACK, SPOTIFY_ID, "https://open.spotify
 VIDEO_LINK = Link("youtube", LinkKind.TRACK, VIDEO_ID, "https://www.youtube.com/watch?v=x")
 LAST_SERVICES = ("itunes", "listenbrainz")
 
+BOMB = gzip.compress(bytes(100_000_000), 6)
+
 MISBEHAVIOUR: dict[str, Callable[[Loopback, str], None]] = {
     "500": lambda to, path: to.raw(path, b"oops", status=500),
     "503 with a date": lambda to, path: to.raw(
@@ -225,6 +228,12 @@ MISBEHAVIOUR: dict[str, Callable[[Loopback, str], None]] = {
     "redirect to another host": lambda to, path: to.redirect(path, "http://127.0.0.2:9/x"),
     "redirect in circles": lambda to, path: to.redirect(path, f"{to.address}{path}"),
     "a bomb of brackets": lambda to, path: to.raw(path, b"[" * 200_000),
+    "a bomb of 100 MB in 100 kB": lambda to, path: to.raw(
+        path, BOMB, headers={"Content-Encoding": "gzip"}
+    ),
+    "what is no gzip": lambda to, path: to.raw(path, b"{}", headers={"Content-Encoding": "gzip"}),
+    "chunks without end": lambda to, path: to.endless(path),
+    "a header of 1 MB": lambda to, path: to.raw(path, b"{}", headers={"X-Long": "a" * 1_000_000}),
     "not UTF-8": lambda to, path: to.raw(path, b'{"a": "\xff\xfe"}'),
     "nothing": lambda to, path: to.raw(path, b""),
 }
