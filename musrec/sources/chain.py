@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from musrec import __version__
 from musrec.model import MusrecError, Track
 from musrec.settings import SourcesSettings
+from musrec.sources import shapes
 from musrec.sources.candidates import candidates
 from musrec.sources.deezer import Deezer
 from musrec.sources.fetch import Endpoints
@@ -114,7 +115,8 @@ class Sources:
         self._all: tuple[Provider, ...] = ()
 
     async def __aenter__(self) -> Sources:
-        contact = f" ({self._settings.contact})" if self._settings.contact else ""
+        whose = shapes.one_line(self._settings.contact)
+        contact = f" ({whose})" if whose else ""
         session = aiohttp.ClientSession(
             headers={"User-Agent": f"musrec/{__version__}{contact}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),

@@ -43,7 +43,20 @@ _VERSIONS = {
     "extended": r"extended|club mix|12( inch)?( mix| version)?|long version|dub( mix)?",
     "8d": r"8d|3d audio|binaural",
 }
-_VERSION = {name: re.compile(rf"\b(?:{words})\b") for name, words in _VERSIONS.items()}
+# The same in Japanese, Korean, Chinese and Russian, of which the first write no spaces.
+_VERSIONS_ELSEWHERE = {
+    "live": "ライブ|ライヴ|라이브|现场|現場|вживую|концерт",
+    "remix": "リミックス|리믹스|ремикс",
+    "karaoke": "カラオケ|노래방|伴奏|караоке|минус(овка)?\\b",
+    "cover": "カバー|カヴァー|歌ってみた|커버|翻唱|кавер",
+    "acoustic": "アコースティック|어쿠스틱|акусти",
+    "instrumental": "インストゥルメンタル|オフボーカル",
+}
+_VERSION = {
+    name: re.compile(rf"\b(?:{words})\b|{_VERSIONS_ELSEWHERE.get(name, '(?!)')}")
+    for name, words in _VERSIONS.items()
+}
+_EDITION = re.compile("版|バージョン|ヴァージョン|버전|верси")
 _NOISE = (
     r"official|officiel|oficial|music|lyrics?|letra|video|videoclip|clip|audio|visuali[sz]er"
     r"|m ?v|hd|hq|uhd|4k|8k|1080p|720p|full|new|upgraded?|restored|in|version|explicit|clean"
@@ -183,6 +196,8 @@ def _is_neutral(inside: str, rest: str) -> bool:
 
 def _translates(inside: str, rest: str) -> bool:
     """Whether one is in Latin letters and the other has none: GANGNAM STYLE(강남스타일)."""
+    if _EDITION.search(inside):  # sung in another language
+        return False
     latin, other = (bool(re.search("[a-z]", text)) for text in (inside, rest))
     return latin != other and all(any(map(str.isalpha, text)) for text in (inside, rest))
 

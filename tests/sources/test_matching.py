@@ -78,6 +78,11 @@ def test_one_recording_under_two_names_is_recognised(
         (("Blinding Lights", "The Weeknd"), ("Blinding Lights (1 Hour)", "The Weeknd")),
         (("Группа крови", "Кино"), ("Группа крови (Live)", "Кино")),
         (("दिल की", "A Band"), ("दिल का", "A Band")),
+        (("Dynamite", "BTS"), ("Dynamite (日本語版)", "BTS")),
+        (("夜に駆ける", "YOASOBI"), ("夜に駆ける【カラオケ】", "YOASOBI")),
+        (("夜に駆ける", "YOASOBI"), ("夜に駆ける (ライブ映像)", "YOASOBI")),
+        (("Группа крови", "Кино"), ("Группа крови (Кавер)", "Кино")),
+        (("Группа крови", "Кино"), ("Группа крови (DJ ремикс)", "Кино")),
     ],
 )
 def test_another_version_part_or_artist_is_another_recording(
