@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from musrec.model import Picture
+from musrec.model import Picture, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,23 @@ AREAS = (
 """Every area; a table that names members and is missing here fails the tests."""
 
 
+def songs_in(kept: object) -> set[str]:
+    """Return the ids of the songs that stand anywhere in what is kept."""
+    if isinstance(kept, Mapping):
+        own = {str(value) for name, value in kept.items() if name in _SONGS and value}
+        return own.union(*map(songs_in, kept.values()))
+    if isinstance(kept, Sequence) and not isinstance(kept, str):
+        return set().union(*map(songs_in, kept))
+    return set()
+
+
+_SONGS = ("track_id", "query_id", "track", "query")
+
+
 def archive(
-    kept: Mapping[str, Sequence[Mapping[str, Any]]], pictures: Mapping[str, Picture]
+    kept: Mapping[str, Sequence[Mapping[str, Any]]],
+    songs: Mapping[str, Track],
+    pictures: Mapping[str, Picture],
 ) -> bytes:
     """Return everything kept about a member as a zip.
 
@@ -97,18 +112,24 @@ def archive(
     ----------
     kept : mapping of str to sequence of mapping
         Area to its rows, as they are kept.
+    songs : mapping of str to Track
+        Those that the rows name by their ids.
     pictures : mapping of str to Picture
         Drawn from them, by name; each comes with its description as text.
     """
+    files = {name.replace(" ", "-"): [dict(row) for row in rows] for name, rows in kept.items()}
+    files["songs"] = [
+        {"id": track.id, "title": track.title, "artists": list(track.artists)}
+        for track in songs.values()
+    ]
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         said = "".join(f"{area.name}: {area.what} Kept {area.until}.\n" for area in AREAS)
+        said += "songs: What the songs are called that stand in the others by their ids.\n"
         file.writestr("README.txt", f"Everything that is kept about you.\n\n{said}")
-        for name, rows in kept.items():
-            body = json.dumps(
-                [dict(row) for row in rows], ensure_ascii=False, indent=1, default=str
-            )
-            file.writestr(f"{name.replace(' ', '-')}.json", body)
+        for name, rows in files.items():
+            body = json.dumps(rows, ensure_ascii=False, indent=1, default=str)
+            file.writestr(f"{name}.json", body)
         for name, picture in pictures.items():
             file.writestr(f"{name}.png", picture.png)
             file.writestr(f"{name}.txt", picture.alt)

@@ -1206,11 +1206,12 @@ class Service:
         from musrec import privacy
 
         kept = await self.about(member)
+        songs = await self.store.tracks(privacy.songs_in(kept))
         pictures: dict[str, Picture] = {}
         if await self.liked(member):
             pictures["taste"] = (await self.taste(member, name))[1]
             pictures["map"] = (await self.map(member))[1]
-        return await asyncio.to_thread(privacy.archive, kept, pictures)
+        return await asyncio.to_thread(privacy.archive, kept, songs, pictures)
 
     # Weekly drops -----------------------------------------------------------------------------
 

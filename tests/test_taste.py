@@ -577,7 +577,8 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
 
 async def test_a_member_takes_everything_along_as_one_file(service: Service) -> None:
     member = "417711229900"
-    await like(service, member, songs(service, "pop", 4))
+    liked = songs(service, "pop", 4)
+    await like(service, member, liked)
     playlist = await service.make_playlist(member, "Zoë's 🎧 =list")
     await service.add_to_playlist(playlist, [songs(service, "pop", 1)[0].id])
     with zipfile.ZipFile(io.BytesIO(await service.export(member, "Zoë"))) as file:
@@ -586,7 +587,10 @@ async def test_a_member_takes_everything_along_as_one_file(service: Service) -> 
             name: json.loads(file.read(name)) for name in file.namelist() if name.endswith(".json")
         }
         pictures = [name for name in file.namelist() if name.endswith(".png")]
+        named = {song["id"]: song["title"] for song in kept.pop("songs.json")}
         assert {Path(name).stem.replace("-", " ") for name in kept} == {a.name for a in AREAS}
+        assert named == {track.id: track.title for track in liked}
+        assert {row["track_id"] for row in kept["feedback.json"]} == named.keys()
         assert len(kept["feedback.json"]) == 4
         assert kept["playlists.json"][0]["name"] == "Zoë's 🎧 =list"
         assert sorted(pictures) == ["map.png", "taste.png"]

@@ -604,10 +604,7 @@ class Store:
     async def _empty_log(self) -> None:
         """Move everything from SQLite's write-ahead log, which holds old pages, to the database."""
         async with self._read() as connection:
-            # Not through SQLAlchemy, which would begin a transaction.
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            await connection.run_sync(_checkpoint)
 
     # What the bot shows, and how servers want it ---------------------------------------------
 
@@ -1440,6 +1437,13 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("musrec_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _checkpoint(connection: sa.Connection) -> None:
+    # Not as a statement of SQLAlchemy's, which would begin a transaction first.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    cursor.close()
 
 
 def _revision(connection: sa.Connection) -> str | None:
