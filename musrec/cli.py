@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
@@ -21,6 +21,7 @@ from rich.markup import escape
 
 from musrec import __version__
 from musrec.model import (
+    Analysis,
     Answer,
     Choices,
     Constraints,
@@ -30,6 +31,7 @@ from musrec.model import (
     NotAudio,
     NotFound,
     Pick,
+    SoundKind,
     Track,
 )
 
@@ -589,21 +591,15 @@ def _print_heard(
     from rich.table import Table
 
     from musrec.audio.descriptors import DEFINITIONS, populations
+    from musrec.service import NOT_MUSIC
 
     analysis, profile = heard.analysis, heard.profile
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("[bold]Song[/]", f"{escape(str(heard.track))}  [dim]{heard.track.id}[/]")
     table.add_row("[bold]Heard[/]", f"{analysis.seconds:.1f} s of {analysis.kind}")
-    if (rhythm := analysis.rhythm) and rhythm.tempo:
-        other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
-        table.add_row(
-            "[bold]Tempo[/]", f"{rhythm.tempo:.0f} bpm, {rhythm.confidence:.0%} sure{other}"
-        )
-    if harmony := analysis.harmony:
-        table.add_row(
-            "[bold]Key[/]",
-            f"{harmony}, {harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents",
-        )
+    music = analysis.kind is SoundKind.MUSIC
+    for label, said in _pulse_and_key(analysis) if music else ():
+        table.add_row(f"[bold]{label}[/]", said)
     if analysis.loudness is not None:
         table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
     if profile.genres:
@@ -618,10 +614,21 @@ def _print_heard(
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
         table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
     out.print(table)
+    if not music:
+        out.print(f"I hear no music in this: {NOT_MUSIC[analysis.kind]}.", highlight=False)
     for name in dict.fromkeys(DEFINITIONS[name].population for name in profile.percentiles):
         out.print(f"{name}: {populations()[name]}.", style="dim", highlight=False)
     for note in notes:
         out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
+
+
+def _pulse_and_key(analysis: Analysis) -> Iterator[tuple[str, str]]:
+    if (rhythm := analysis.rhythm) and rhythm.tempo:
+        other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
+        yield "Tempo", f"{rhythm.tempo:.0f} bpm, {rhythm.confidence:.0%} sure{other}"
+    if harmony := analysis.harmony:
+        sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"
+        yield "Key", f"{harmony}, {sure}"
 
 
 def _genre(heard: Heard) -> str | None:

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,23 @@ def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: P
         word, population = (heard["definitions"][name][key] for key in ("higher", "population"))
         assert f"{word} than {percentile:.0f}% of {population}" in said
         assert heard["populations"][population][:40] in said
+
+
+def test_of_what_is_no_music_nothing_is_said_but_that(run: Run, tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22_050)
+        file.writeframes(bytes(2 * 22_050 * 10))
+    shown = run("show", "silence.wav", "--offline")
+    assert shown.code == 0
+    assert "I hear no music in this: it is silent." in shown.out
+    assert "Genre" not in shown.out
+    as_json = run("show", "silence.wav", "--offline", "--json").json
+    assert as_json["kind"] == "silence"
+    assert as_json["genre"] is None
+    assert as_json["genres"] == as_json["tags"] == as_json["percentiles"] == {}
+    assert run("recommend", "silence.wav", "--offline").code == 3
 
 
 def test_what_cannot_be_heard_is_said_with_a_code_of_its_kind(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Profile
+from musrec.model import Profile, SoundKind
 from musrec.space.genre import genre_head
 
 if TYPE_CHECKING:
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def profile(analysis: Analysis) -> Profile:
-    """Tags, percentiles, genres, tempo and key of a song; each left out where not known."""
+    """Tags, percentiles, genres, tempo and key of a song; each left out where not known.
+
+    Nothing is said of what is no music: the models know nothing else, and would call silence rock.
+    """
+    if analysis.kind is not SoundKind.MUSIC:
+        return Profile()
     from musrec.audio import descriptors
     from musrec.audio.tagger import TAGS
 
