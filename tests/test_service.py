@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from musrec.audio import tagger
 from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.model import Choices, Constraints, FeedbackKind, NotAudio, NotFound, Track
-from musrec.service import Added, Service
+from musrec.service import NO_TAGGER, Added, Service
 from musrec.settings import Settings
 
 AGAIN = Constraints(repeats=True)
@@ -125,6 +126,26 @@ async def test_feedback_outlasts_a_restart(service: Service) -> None:
     await service.reload()
     again = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
     assert first.picks[0].track not in [pick.track for pick in again.picks]
+
+
+async def test_a_tagger_that_comes_later_is_used_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tagger.status()
+    if not installed.installed:
+        pytest.skip("the tagger is not installed: `musrec models install`")
+    monkeypatch.setenv("MUSREC_CACHE", str(tmp_path / "cache"))
+    async with Service.open(settings(tmp_path / "data")) as service:
+        assert service.notes == (NO_TAGGER,)
+        shutil.copytree(installed.path.parent, tmp_path / "cache")
+        await service.reload()
+        assert not service.notes
+
+
+async def test_what_counts_is_told_in_the_terms_of_a_score(service: Service) -> None:
+    shares = await service.weights("ann")
+    assert set(shares) == {"sound", "members", "taste", "popularity"}
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 async def test_what_thumbs_say_of_a_blend_outlasts_a_restart(service: Service) -> None:

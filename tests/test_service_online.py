@@ -17,7 +17,7 @@ from musrec.demo import TUNES, write_tunes
 from musrec.model import Choices, FeedbackKind, NotFound, SoundKind, Track
 from musrec.service import Service
 from musrec.settings import RecommendSettings, Settings
-from tests.sources.loopback import ISRC, Loopback, deezer_track, serving, stock
+from tests.sources.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
 
 TITLE = "one more time daft punk"
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
@@ -229,3 +229,27 @@ async def test_quiet_hours_hear_songs_around_what_was_liked_within_the_days_budg
     assert world.server.count("/cdn/") == 0
     await world.service.recommend(heard)
     assert world.server.count(SECOND) == 0
+
+
+async def test_a_key_finds_the_addresses_that_an_export_to_spotify_lacks(tmp_path: Path) -> None:
+    keys = {"spotify_client_id": "an-id", "spotify_client_secret": "a-secret"}
+    for sources, kept in ((keys, f"spotify:track:{SPOTIFY_ID}\n"), ({}, "")):
+        settings = Settings.model_validate(
+            {
+                "paths": {"data": tmp_path / str(len(sources))},
+                "catalogue": {"starter": False},
+                "sources": sources,
+            }
+        )
+        async with serving() as server:
+            stock(server)
+            async with Service.open(settings, endpoints=server.endpoints()) as service:
+                song = await service.store.add_track(
+                    Track("a", "One More Time", ("Daft Punk",), isrc=ISRC)
+                )
+                other = await service.store.add_track(Track("b", "Nobody Has This", ("Nobody",)))
+                made = await service.make_playlist("ann", "mine")
+                await service.add_to_playlist(made, [song.id, other.id])
+                exported = await service.export_playlist(made, "spotify")
+        assert exported.data.decode() == kept
+        assert other.id in [track.id for track in exported.missing]

@@ -222,7 +222,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
 @contextlib.asynccontextmanager
 async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
     """Say on the slate what went wrong, and hand it back where the bot must stop."""
-    with bot.working():
+    with bot.working(), bot.service.budget():
         try:
             yield
         except asyncio.CancelledError:

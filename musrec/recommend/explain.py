@@ -68,6 +68,16 @@ def ordinal(number: int) -> str:
     return f"{number}{ending or 'th'}"
 
 
+MEANING: Mapping[str, str] = {
+    "sound": "how like the song asked about it sounds",
+    "members": "what members have in common who like the same songs",
+    "taste": "how its sound goes with what is liked",
+    "freshness": "how long ago you heard it",
+    "popularity": "how many know it",
+}
+"""What a term of a score stands for, where nothing in particular can be said for it."""
+
+
 def members_word(count: int) -> str:
     """Return "1 member", "2 members" ..."""
     return f"{count} member{'' if count == 1 else 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -351,6 +351,7 @@ class Scoring:
         if penalty and other is not None:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
+        terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
         said = explain.explanation(
             track, terms, causes, self._counterfactual(at, causes), len(self.rows)
         )
@@ -459,7 +460,7 @@ class Scoring:
         count = int(counts[row]) if row < len(counts) else 0
         if count:
             of = explain.members_word(self.fitted.active)
-            return f"{count} of {of} here like{'s' if count == 1 else ''} it"
+            return f"{count} of {of} like{'s' if count == 1 else ''} it"
         if track.popularity:
             return f"its popularity is {track.popularity:.0%}"
         return ""

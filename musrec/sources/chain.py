@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -203,6 +204,19 @@ class Sources:
     async def finish(self, track: Track, *, deadline: Deadline) -> Track:
         """Fill in what others know of a track, for one that was chosen from a `Choices`."""
         return await self._resolver.finish(track, deadline)
+
+    async def known_by(
+        self, provider: str, tracks: Iterable[Track], *, deadline: Deadline
+    ) -> list[Track]:
+        """Return those tracks whose recording one service has, with its id and link, in time."""
+        found = []
+        for track in tracks:  # one after the other: many songs are no reason to hurry a service
+            if not deadline.left:
+                break
+            if known := await self._resolver.known_by(provider, track, deadline):
+                found.append(known)
+        await self._record()
+        return found
 
     async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
         """Return some 30 s of this very recording, with the page that must be shown beside it."""

@@ -6,6 +6,7 @@ Nothing is guessed: where artist, title, version and duration do not agree, the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -320,6 +321,14 @@ class Resolver:
             except Unanswered:
                 continue
         return track
+
+    async def known_by(self, name: str, track: Track, deadline: Deadline) -> Track | None:
+        """Return a track with what one service knows of the same recording, or None."""
+        for provider in self._providers:
+            if provider.name == name:
+                with suppress(Unanswered):
+                    return merge(track, await self._elsewhere(track, provider, deadline))
+        return None
 
     async def _elsewhere(self, track: Track, provider: Provider, deadline: Deadline) -> Track:
         if track.isrc:

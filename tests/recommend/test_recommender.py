@@ -167,6 +167,14 @@ def test_a_named_cause_matters_and_the_counterfactual_is_true(small_town):
     assert lowered / cards >= 0.95
 
 
+def test_no_term_stands_without_a_word(small_town):
+    for member in (None, "newcomer", "m0"):
+        answer = small_town.recommender().recommend(
+            Request(member, (small_town.seed(5),), 10, now=NOW)
+        )
+        assert all(term.because for pick in answer.picks for term in pick.terms), member
+
+
 def test_the_like_named_by_a_counterfactual_really_held_the_song_up(small_town):
     checked = true = 0
     for member in range(0, 40, 8):

@@ -565,7 +565,13 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
         f'[paths]\ndata = "{tmp_path}"\n[log]\njson_lines = true\n[discord]\nshard_count = 1\n'
         "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS)
     )
-    environment = {**os.environ, "MUSREC_DISCORD__TOKEN": FakeDiscord.TOKEN}
+    environment = {
+        **os.environ,
+        "MUSREC_DISCORD__TOKEN": FakeDiscord.TOKEN,
+        "MUSREC_CACHE": str(tmp_path / "cache"),  # where no tagger is, and no index to fetch it
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+    }
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STARTER, "--config", str(config), f"127.0.0.1:{wire.fake.port}"),
         cwd=ROOT,
@@ -575,14 +581,17 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     assert program.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(PATIENCE):
-        while not any('"event": "ready"' in line for line in lines):
-            line = await program.stderr.readline()
-            assert line, lines
-            lines.append(line.decode())
+        for event in ("ready", "no tagger"):
+            while not any(f'"event": "{event}"' in line for line in lines):
+                line = await program.stderr.readline()
+                assert line, lines
+                lines.append(line.decode())
         program.send_signal(signal.SIGTERM)
         lines += (await program.stderr.read()).decode().splitlines()
         assert await program.wait() == 0
     ready = next(json.loads(line) for line in lines if '"event": "ready"' in line)
     assert ready["invite"].startswith("https://discord.com/oauth2/authorize?client_id=")
+    untagged = next(json.loads(line) for line in lines if '"event": "no tagger"' in line)
+    assert "pip could not fetch" in untagged["why"]
     assert not [line for line in lines if FakeDiscord.TOKEN in line]
     assert not [line for line in lines if '"level": "ERROR"' in line]

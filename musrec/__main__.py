@@ -1,0 +1,5 @@
+"""`python -m musrec` is `musrec`, for whoever has no program of that name on the path."""
+
+from musrec.cli import main
+
+main()
