@@ -591,7 +591,7 @@ def _print_heard(
     from rich.table import Table
 
     from musrec.audio.descriptors import DEFINITIONS, populations
-    from musrec.service import NOT_MUSIC
+    from musrec.service import no_music
 
     analysis, profile = heard.analysis, heard.profile
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -615,7 +615,7 @@ def _print_heard(
         table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
     out.print(table)
     if not music:
-        out.print(f"I hear no music in this: {NOT_MUSIC[analysis.kind]}.", highlight=False)
+        out.print(no_music(analysis.kind), highlight=False)
     for name in dict.fromkeys(DEFINITIONS[name].population for name in profile.percentiles):
         out.print(f"{name}: {populations()[name]}.", style="dim", highlight=False)
     for note in notes:

@@ -87,10 +87,10 @@ TRIED_AGAIN = 7 * 86_400.0
 REFIT_AFTER = 25
 """Events after which members are compared anew; until then each thumb acts on its own member."""
 
-NOT_MUSIC = {
+_NOT_MUSIC = {
     SoundKind.SPEECH: "it sounds like speech",
     SoundKind.NOISE: "it sounds like noise",
-    SoundKind.TONES: "I hear only steady tones",
+    SoundKind.TONES: "nothing but steady tones",
     SoundKind.SILENCE: "it is silent",
 }
 
@@ -459,7 +459,7 @@ class Service:
         except MusrecError as error:
             return Added(path, problem=str(error)), None
         if heard.analysis.kind is not SoundKind.MUSIC:
-            return Added(path, problem=_no_music(heard.analysis.kind)), None
+            return Added(path, problem=no_music(heard.analysis.kind)), None
         return Added(path, heard.track), heard
 
     # Recommending -----------------------------------------------------------------------------
@@ -500,7 +500,7 @@ class Service:
         from musrec.recommend import Request, Seed
 
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
-            raise NotAudio(_no_music(heard.analysis.kind), "Send a clip with music in it.")
+            raise NotAudio(no_music(heard.analysis.kind), "Send a clip with music in it.")
         if heard is not None and online:
             await self._hear_around(heard.track, progress)
         wishes = self.settings.recommend
@@ -1370,9 +1370,10 @@ def _present(answer: P | Missing) -> P:
 def _short(heard: Heard | None) -> tuple[str, ...]:
     if heard is None or heard.analysis.seconds >= WHOLE_SECONDS:
         return ()
-    said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for tempo and key."
+    said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for a sure tempo and key."
     return (f"{said} Ten seconds or more give a better answer.",)
 
 
-def _no_music(kind: SoundKind) -> str:
-    return f"I hear no music in this: {NOT_MUSIC[kind]}."
+def no_music(kind: SoundKind) -> str:
+    """Say that something is no music, and what it is instead."""
+    return f"I hear no music in this: {_NOT_MUSIC[kind]}."
