@@ -470,7 +470,7 @@ class Scoring:
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
-        if causes[0] in {"members", "taste"} and self.gains.size:
+        if causes[0] in {"members", "taste"} and self.liked.rows.size:
             like = int(self.gains[:, at].argmax())
             without = self.total - self.gains[like]
             place = 1 + int(np.count_nonzero(without > without[at]))
