@@ -43,13 +43,14 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with _signals(stop.set):
         async with Service.open(settings) as service:
-            warming = asyncio.create_task(_warm(service))
-            fetching = asyncio.create_task(_fetch_tagger(service))
-            await supervise(
-                settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
-            )
-            for task in (warming, fetching):
-                await Bot.end(task)
+            preparing = [asyncio.create_task(job(service)) for job in (_warm, _fetch_tagger)]
+            try:
+                await supervise(
+                    settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
+                )
+            finally:
+                for task in preparing:
+                    await Bot.end(task)
 
 
 async def supervise(

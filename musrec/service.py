@@ -823,10 +823,10 @@ class Service:
         members = (await self.store.counts())["likers"]
         evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
         found = hybrid.shipped().weights(evidence)
-        shares: dict[str, float] = {}
+        whole, shares = sum(found.values()) or 1.0, dict[str, float]()
         for signal, weight in found.items():
             term = hybrid.TERM_OF[signal]
-            shares[term] = shares.get(term, 0.0) + weight / (sum(found.values()) or 1.0)
+            shares[term] = shares.get(term, 0.0) + weight / whole
         return shares
 
     async def health(self) -> tuple[ProviderHealth, ...]:

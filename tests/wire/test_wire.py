@@ -125,6 +125,7 @@ async def test_a_storm_of_reactions_is_stored_whole(wire: Wire) -> None:
         return {id_: thumbs.get(id_) for id_ in wanted} == wanted
 
     await until(all_there)
+    assert await all_there()
 
 
 def _expected(number: int) -> FeedbackKind | None:
@@ -145,6 +146,7 @@ async def test_a_thumb_given_while_reconnecting_is_replayed(wire: Wire) -> None:
     await wire.fake.react_as(bob, card, "👍")
     await resumed
     await until(lambda: _is(wire, bob, card, LIKE))
+    assert len(wire.bots) == 1  # the same client, resumed
 
 
 async def test_a_socket_that_dies_without_a_word_is_resumed(wire: Wire) -> None:
@@ -168,6 +170,7 @@ async def test_thumbs_given_while_a_session_was_lost_are_read_back(wire: Wire) -
     await connection.send(9, False)
     await again
     await until(lambda: _is(wire, bob, card, LIKE))
+    assert len(wire.bots) == 1  # the same client, with a new session
 
 
 async def test_what_happened_while_the_bot_was_off_is_read_back_exactly(wire: Wire) -> None:
@@ -325,7 +328,7 @@ async def test_a_clip_that_discord_does_not_give_is_said(
     message = await wire.fake.say(alice, "", [("gone.wav", "audio/wav", b"RIFF")])
     wire.fake.files.clear()
     answer = await wire.fake.message_command(alice, "Find similar", message)
-    await finished(wire, answer, says)
+    assert not is_final(await finished(wire, answer, says))
 
 
 async def test_a_file_elsewhere_than_on_discord_is_not_fetched(wire: Wire) -> None:
@@ -334,7 +337,7 @@ async def test_a_file_elsewhere_than_on_discord_is_not_fetched(wire: Wire) -> No
     message = await wire.fake.say(alice, "", [("x.wav", "audio/wav", b"RIFF")])
     message["attachments"][0]["url"] = "http://169.254.169.254/latest/x.wav"
     answer = await wire.fake.message_command(alice, "Find similar", message)
-    await finished(wire, answer, "not on Discord")
+    assert not is_final(await finished(wire, answer, "not on Discord"))
 
 
 async def test_a_question_deleted_before_the_reply_is_let_go(
