@@ -113,7 +113,7 @@ class Ease:
         m, n = likes.shape
         scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
         scale = scale.astype(np.float32)
-        likes = _scaled(likes, 1 / scale)
+        likes = _scaled(likes, 1 / scale[likes.indices])
         by_track = likes.T.tocsr()
         content = np.zeros((n, 0), np.float32) if content is None else _finite(content)
         weight = (share / scale).astype(np.float32)
@@ -141,10 +141,7 @@ class Ease:
         self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
-            if by_members:
-                pull = by_track[rows] @ inverse[:m] + weighted[rows] @ inverse[m:]
-            else:
-                pull = bare._spread(inverse[rows])
+            pull = bare._pull_of_tracks(rows)
             self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
             self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
         lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
@@ -154,9 +151,32 @@ class Ease:
         """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
         if not self.by_members:
             return self._spread(profiles @ self.inverse)
-        by_content = _scaled(profiles, self.weight) @ self.content
+        by_content = _scaled(profiles, self.weight[profiles.indices]) @ self.content
         seen = np.hstack([(profiles @ self.by_track).toarray(), by_content])
         return np.asarray(seen @ self.inverse)
+
+    def _pull_of_tracks(
+        self, tracks: NDArray[np.intp], shares: tuple[float, float] = (1, 1)
+    ) -> FloatArray:
+        """Return (tracks, m + d): how far a like of each, 1 in units of `scale`, pulls.
+
+        Where members were solved for, likes and content of the tracks may weigh `shares`.
+        """
+        if not self.by_members:
+            return self._spread(self.inverse[tracks])
+        m = self.likes.shape[0]
+        members = self.by_track[tracks] @ self.inverse[:m]
+        content = (self.content[tracks] * self.weight[tracks, None]) @ self.inverse[m:]
+        return np.asarray(members * np.float32(shares[0]) + content * np.float32(shares[1]))
+
+    def _pulled(
+        self, pull: FloatArray, tracks: NDArray[np.intp], shares: tuple[float, float] = (1, 1)
+    ) -> FloatArray:
+        """Return (q, tracks): what a pull (q, m + d) adds up to, before `lift`."""
+        m = self.likes.shape[0]
+        members = self.by_track[tracks] @ pull[:, :m].T
+        content = (self.content[tracks] * self.weight[tracks, None]) @ pull[:, m:].T
+        return np.asarray(members * np.float32(shares[0]) + content * np.float32(shares[1])).T
 
     def _spread(self, solved: FloatArray) -> FloatArray:
         """Return (q, m + d) from (q, n) rows of (M'M + I)^-1, which times M' are the pull."""
@@ -167,28 +187,28 @@ class Ease:
 
         Their sum is the score of EASE.
         """
-        profiles = _scaled(profiles, 1 / self.scale)
+        profiles = _scaled(profiles, 1 / self.scale[profiles.indices])
         pull = self._pull(profiles)
         return self._lifted(profiles, pull, pull[:, self.likes.shape[0] :] @ self.content.T)
 
     def gains(
-        self, tracks: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return what a full like of each of some tracks adds to `parts`, each (tracks, rows)."""
-        from scipy.sparse import csr_matrix
+        self, tracks: NDArray[np.intp], rows: NDArray[np.intp], shares: tuple[float, float]
+    ) -> FloatArray:
+        """Return (tracks, rows): what a full like of each track adds to the scores of rows.
 
-        m, n = self.likes.shape
-        each = (1 / self.scale[tracks], tracks, np.arange(len(tracks) + 1))
-        profiles = csr_matrix(each, shape=(len(tracks), n))
-        pull = self._pull(profiles).T
-        members = self.by_track[rows] @ pull[:m]
-        content = self.content[rows] @ pull[m:]
-        content *= self.weight[rows, None]
-        own, at, like = np.intersect1d(rows, tracks, assume_unique=True, return_indices=True)
-        members[at, like] -= self.self_members[own] / self.scale[own]
-        content[at, like] -= self.self_content[own] / self.scale[own]
-        lift = self.lift[rows, None]
-        return (members * lift).T, (content * lift).T
+        Parameters
+        ----------
+        shares : tuple of float
+            What the parts of a score, by members and by content, are multiplied by.
+        """
+        if len(tracks) <= len(rows) or not self.by_members:
+            out = self._pulled(self._pull_of_tracks(tracks), rows, shares)
+        else:  # the inverse is symmetric, so the fewer may pull
+            out = self._pulled(self._pull_of_tracks(rows, shares), tracks).T
+        own, like, at = np.intersect1d(tracks, rows, assume_unique=True, return_indices=True)
+        out[like, at] -= shares[0] * self.self_members[own] + shares[1] * self.self_content[own]
+        out *= self.lift[rows]
+        return np.asarray(out / self.scale[tracks, None])
 
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
@@ -198,7 +218,7 @@ class Ease:
         Each (q, n'). The fit knows the first rows; what members add to the others is NaN.
         """
         m, n = self.likes.shape
-        profiles = _scaled(profiles, 1 / self.scale)
+        profiles = _scaled(profiles, 1 / self.scale[profiles.indices])
         pull = self._pull(profiles)
         by_content, nearness = _products(content, pull[:, m:], centres)
         members, learned = self._lifted(profiles, pull, by_content[:, :n])
@@ -214,7 +234,7 @@ class Ease:
         """Return parts of scores from a pull and its product with content, less a track's own."""
         own, likes = profiles.indices, profiles.data
         row = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr))
-        by_members = (self.by_track @ pull[:, : self.likes.shape[0]].T).T
+        by_members = pull[:, : self.likes.shape[0]] @ self.likes
         by_content = by_content * self.weight
         by_members[row, own] -= likes * self.self_members[own]
         by_content[row, own] -= likes * self.self_content[own]
@@ -265,11 +285,10 @@ class ItemNeighbours:
         return members, np.zeros_like(members)
 
     def gains(
-        self, tracks: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return what a full like of each of some tracks adds to `parts`, each (tracks, rows)."""
-        members = self.similarity[tracks][:, rows].toarray()
-        return members, np.zeros_like(members)
+        self, tracks: NDArray[np.intp], rows: NDArray[np.intp], shares: tuple[float, float]
+    ) -> FloatArray:
+        """Return what `Ease.gains` does."""
+        return np.asarray(self.similarity[tracks][:, rows].toarray() * np.float32(shares[0]))
 
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
@@ -427,10 +446,10 @@ def _finite(content: FloatArray) -> FloatArray:
     return content if np.isfinite(content).all() else np.nan_to_num(content)
 
 
-def _scaled(rows: csr_matrix, columns: NDArray[np.floating]) -> csr_matrix:
-    """Return sparse rows with every column multiplied by its number."""
+def _scaled(rows: csr_matrix, factors: NDArray[np.floating]) -> csr_matrix:
+    """Return sparse rows with every entry multiplied by its factor (nnz,)."""
     out = rows.copy()
-    out.data = (out.data * columns[out.indices]).astype(np.float32, copy=False)
+    out.data = (out.data * factors).astype(np.float32, copy=False)
     return out
 
 

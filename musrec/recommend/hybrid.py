@@ -166,28 +166,34 @@ def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[int, int]]
 
 
 class Standardised(NamedTuple):
-    """Z-scores (q, n), and what each row was divided by (q,): 0 where all its scores are alike."""
+    """A signal (q, n) less the mean of each row, and what makes z-scores of a row (q,).
 
-    values: FloatArray
+    A row whose scores are all alike says nothing: its deviation is 0, and so are its z-scores.
+    """
+
+    centred: FloatArray
     deviation: FloatArray
+
+    @property
+    def values(self) -> FloatArray:
+        """(q, n): z-scores."""
+        unit = np.zeros_like(self.deviation)
+        np.divide(1, self.deviation, out=unit, where=self.deviation > 0)
+        return np.asarray(self.centred * unit[:, None], np.float32)
 
 
 def standardised(scores: FloatArray, deviation: FloatArray | None = None) -> Standardised:
-    """Return z-scores of each row of (q, n).
-
-    What is not finite is not known, and gets 0: the mean. Scores that are all alike say nothing,
-    and get 0 too.
+    """Return rows of scores (q, n) as z-scores; what is not finite is not known, and gets 0.
 
     Parameters
     ----------
     deviation : FloatArray, shape (q,), optional
         What to divide by where it is not the deviation of the scores themselves.
     """
-    values, mean, count = _centred(scores)
+    centred, mean, count = _centred(scores)
     if deviation is None:
-        deviation = _deviation(values, mean, count)
-    values *= np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)[:, None]
-    return Standardised(values.astype(np.float32, copy=False), deviation)
+        deviation = _deviation(centred, mean, count)
+    return Standardised(centred.astype(np.float32, copy=False), deviation)
 
 
 def _centred(scores: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.integer] | int]:
@@ -220,7 +226,7 @@ def signals(
     """Return every signal but `sound`, each (q, n), for q members: `personal` and `common`."""
     shape = (profiles.shape[0], len(content))
     return personal(model, profiles, likes, content) | {
-        name: Standardised(np.broadcast_to(each.values, shape), each.deviation)
+        name: Standardised(np.broadcast_to(each.centred, shape), each.deviation)
         for name, each in common(counts, reputation).items()
     }
 

@@ -233,7 +233,8 @@ class Recommender:
         history = self._ledger.of(request.member)
         liked, disliked = self._opinions(songs, history, now)
         seeds = tuple(s for s in request.seeds if np.isfinite(s.place.vector).all())
-        candidates, notes = self._candidates(songs, request, history, liked, now)
+        heard = self._last_heard(songs, history)
+        candidates, notes = self._candidates(songs, request, history, liked, heard, now)
         if len(seeds) < len(request.seeds):
             notes.append("The sound of the song asked about could not be used: it is not known.")
         if not candidates.any():
@@ -251,7 +252,7 @@ class Recommender:
             member=request.member,
             liked=liked,
             disliked=disliked,
-            heard=self._last_heard(songs, history),
+            heard=heard,
             arm=arm,
             adventurous=adventurous,
             now=now,
@@ -291,7 +292,13 @@ class Recommender:
         return Likes(rows[rows >= 0], times[rows >= 0])
 
     def _candidates(
-        self, songs: Songs, request: Request, history: History, liked: Likes, now: float
+        self,
+        songs: Songs,
+        request: Request,
+        history: History,
+        liked: Likes,
+        heard: Likes,
+        now: float,
     ) -> tuple[NDArray[np.bool_], list[str]]:
         """Return (n,) which rows may be picked, and notes; at least one note where none may."""
         constraints = request.constraints
@@ -303,7 +310,6 @@ class Recommender:
         if not keep.any():
             why = "the song asked about or its artist, has your thumb down, or came to you lately"
             return np.zeros(len(songs), bool), [f"Everything that fits is {why}."]
-        heard = self._last_heard(songs, history)
         fresh = keep.copy()
         fresh[liked.rows[liked.weights >= KNOWN]] = False
         fresh[heard.rows[heard.weights > now - HEARD_HALF_LIFE * DAY]] = False

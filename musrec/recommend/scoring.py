@@ -168,6 +168,13 @@ class Likes(NamedTuple):
     weights: NDArray[np.floating]
 
 
+class Feed(NamedTuple):
+    """The like that adds most to a pick, as a row of the catalogue, and what it adds to all (r,)."""
+
+    like: int
+    gains: FloatArray
+
+
 class Scoring:
     """Scores of one request; each attribute is computed once.
 
@@ -205,11 +212,15 @@ class Scoring:
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
         evidence = hybrid.Evidence.of(fitted.active, profile.values())
-        self.weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
+        weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
         self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
         self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)
         self.signals = self._signals()
+        self.units = {
+            name: weights[name] / float(signal.deviation[0]) if signal.deviation[0] else 0.0
+            for name, signal in self.signals.items()
+        }
         self.rows = self._shortlist(candidates)
         self.terms = self._terms()
         self.total = np.sum(list(self.terms.values()), axis=0)
@@ -241,10 +252,12 @@ class Scoring:
         """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
         if np.count_nonzero(candidates) <= SHORTLIST:
             return np.flatnonzero(candidates)
+        from scipy.linalg.blas import saxpy
+
         score = np.zeros(len(self.songs), np.float32)
-        for name, weight in self.weights.items():
-            if weight and self.signals[name].deviation[0]:
-                score += weight * self.signals[name].values[0]
+        for name, unit in self.units.items():
+            if unit:
+                score = saxpy(self.signals[name].centred[0], score, a=unit)
         score[~candidates] = -np.inf
         return np.sort(np.argpartition(score, -SHORTLIST)[-SHORTLIST:])
 
@@ -252,8 +265,7 @@ class Scoring:
         rows = self.rows
         terms = {name: np.zeros(len(rows)) for name in TERMS}
         for signal, term in hybrid.TERM_OF.items():
-            values = self.signals[signal].values[0, rows].astype(np.float64)
-            terms[term] += self.weights[signal] * values
+            terms[term] += self.units[signal] * self.signals[signal].centred[0, rows].astype(float)
         terms["taste"] += FACET_FORCE * self._facets()
         terms["taste"] -= DISLIKE_FORCE * self.unwelcome.max(axis=1, initial=0.0)
         age = np.maximum(self.now - self.heard.weights, 0) / (HEARD_HALF_LIFE * DAY)
@@ -306,10 +318,10 @@ class Scoring:
     def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
         """Choose `count` songs that may stand together, best first, with their reasons."""
         chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
-        tracks = self.songs.catalogue.tracks
+        tracks, feeds = self.songs.catalogue.tracks, self._feeds(chosen)
         return tuple(
-            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None)
-            for at, penalty, other in zip(chosen, penalties, unlike, strict=True)
+            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None, feed)
+            for at, penalty, other, feed in zip(chosen, penalties, unlike, feeds, strict=True)
         )
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
@@ -332,7 +344,7 @@ class Scoring:
         best = np.partition(-self.total, place)
         return float(best[place] - best.min())
 
-    def _pick(self, at: int, penalty: float, other: Track | None) -> Pick:
+    def _pick(self, at: int, penalty: float, other: Track | None, feed: Feed | None) -> Pick:
         row = int(self.rows[at])
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         match = self._match(at)
@@ -353,7 +365,7 @@ class Scoring:
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
         said = explain.explanation(
-            track, terms, causes, self._counterfactual(at, causes), len(self.rows)
+            track, terms, causes, self._counterfactual(at, causes, feed), len(self.rows)
         )
         return Pick(track, float(sum(t.value for t in terms)), match, tuple(terms), said, profile)
 
@@ -367,7 +379,7 @@ class Scoring:
         if np.isfinite(self.similarity[row]):
             alike = self.similarity
         elif self.liked.rows.size:
-            alike = self.signals["nearness"].values[0]
+            alike = self.signals["nearness"].centred[0]
         else:
             return 0
         less = np.count_nonzero(alike < alike[row])
@@ -397,9 +409,9 @@ class Scoring:
         model = self.fitted.model
         if row >= self.columns:
             return ""
-        by_track = model.by_track
-        likes_it = np.zeros(by_track.shape[1], bool)
-        likes_it[by_track.indices[by_track.indptr[row] : by_track.indptr[row + 1]]] = True
+        likes_it = np.zeros(model.by_track.shape[1], bool)
+        start, end = model.by_track.indptr[row : row + 2]
+        likes_it[model.by_track.indices[start:end]] = True
         likes_it[self._own] = False
         for (songs, fans), own in zip(self._fans, (True, False), strict=True):
             common = likes_it[fans]
@@ -465,17 +477,18 @@ class Scoring:
             return f"its popularity is {track.popularity:.0%}"
         return ""
 
-    def _counterfactual(self, at: int, causes: Sequence[str]) -> explain.Cause | None:
+    def _counterfactual(
+        self, at: int, causes: Sequence[str], feed: Feed | None
+    ) -> explain.Cause | None:
         """Return what the rank hangs on: the largest named term, or the like that feeds it most."""
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
-        if causes[0] in {"members", "taste"} and self.liked.rows.size:
-            like = int(self.gains[:, at].argmax())
-            without = self.total - self.gains[like]
+        if causes[0] in {"members", "taste"} and feed is not None:
+            without = self.total - feed.gains
             place = 1 + int(np.count_nonzero(without > without[at]))
             if place > rank:
-                track = self.songs.catalogue.tracks[self._causing.rows[like]]
+                track = self.songs.catalogue.tracks[feed.like]
                 return explain.Cause(
                     f"your like of {explain.title(track)}", rank, place, candidates
                 )
@@ -488,30 +501,30 @@ class Scoring:
         place = self.rank(at, float(self.total[at] - self.terms[causes[0]][at]))
         return explain.Cause(what, rank, place, candidates)
 
-    @cached_property
-    def _causing(self) -> Likes:
-        strongest = np.argsort(-self.liked.weights, kind="stable")[:CAUSES]
-        return Likes(self.liked.rows[strongest], self.liked.weights[strongest])
+    def gains(self, likes: Likes, at: NDArray[np.intp]) -> FloatArray:
+        """Return (likes, at): what each like adds to candidates, the scales left as they are."""
+        content, rows = self.songs.content, self.rows[at]
+        unit = likes.weights * np.float32(
+            self.units["nearness"] / max(float(self.liked.weights.sum()), 1e-9)
+        )
+        out = (content[likes.rows] @ content[rows].T) * unit[:, None]
+        inside, known = np.flatnonzero(rows < self.columns), likes.rows < self.columns
+        shares = self.units["members"], self.units["learned"]
+        more = self.fitted.model.gains(likes.rows[known], rows[inside], shares)
+        out[np.ix_(known, inside)] += more * likes.weights[known, None]
+        return np.asarray(out)
 
-    @cached_property
-    def gains(self) -> FloatArray:
-        """(likes, r): what each like adds to each candidate, the scales left as they are."""
-        own, values = self._causing
-        content = self.songs.content
-        unit = values / max(float(self.liked.weights.sum()), 1e-9)
-        near = (content[own] @ content[self.rows].T) * unit[:, None]
-        out = self._weighted("nearness", near)
-        inside, known = int(np.searchsorted(self.rows, self.columns)), own < self.columns
-        parts = self.fitted.model.gains(own[known], self.rows[:inside])
-        for name, part in zip(("members", "learned"), parts, strict=True):
-            out[known, :inside] += self._weighted(name, part * values[known, None])
-        return out
-
-    def _weighted(self, name: str, values: NDArray[np.floating]) -> FloatArray:
-        """Return raw values of a signal as what they add to a score."""
-        deviation = float(self.signals[name].deviation[0])
-        weight = self.weights[name] / deviation if deviation else 0.0
-        return np.asarray(values * np.float32(weight), np.float32)
+    def _feeds(self, chosen: Sequence[int]) -> list[Feed | None]:
+        """Return for each choice, if anything is liked, the like that adds most to it."""
+        likes = self.liked
+        if not likes.rows.size:
+            return [None] * len(chosen)
+        strong = np.argsort(-likes.weights, kind="stable")[:CAUSES]
+        added = self.gains(Likes(likes.rows[strong], likes.weights[strong]), np.array(chosen, int))
+        feeding, which = np.unique(strong[added.argmax(axis=0)], return_inverse=True)
+        few = Likes(likes.rows[feeding], likes.weights[feeding])
+        gains = self.gains(few, np.arange(len(self.rows)))
+        return [Feed(int(few.rows[at]), gains[at]) for at in which]
 
 
 @lru_cache(maxsize=1)

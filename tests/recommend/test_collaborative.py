@@ -85,8 +85,13 @@ def test_ease_is_the_textbook_solution_on_either_side(members, tracks, dimension
     np.testing.assert_allclose(model.scores(likes), likes @ weights, atol=1e-4)
     by_members, by_content = model.parts(likes)
     np.testing.assert_allclose(by_members + by_content, likes @ weights, atol=1e-4)
-    gained = model.gains(np.array([0, 3, 7]), np.array([3, 5]))
-    np.testing.assert_allclose(sum(gained), weights[np.ix_([0, 3, 7], [3, 5])], atol=1e-4)
+    for tracks_, rows in ((np.array([0, 3, 7]), np.array([3, 5])), (np.array([3]), np.arange(9))):
+        by_both = model.gains(tracks_, rows, (1, 1))
+        np.testing.assert_allclose(by_both, weights[np.ix_(tracks_, rows)], atol=1e-4)
+        single = csr_matrix(np.eye(tracks, dtype=np.float32)[tracks_])
+        expected = 0.2 * model.parts(single)[0] + 0.7 * model.parts(single)[1]
+        weighted = model.gains(tracks_, rows, (0.2, 0.7))
+        np.testing.assert_allclose(weighted, expected[:, rows], atol=1e-4)
     if not dimensions:
         assert not by_content.any()
 
