@@ -169,7 +169,7 @@ class Likes(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """The like that adds most to a pick, as a row of the catalogue, and what it adds to all (r,)."""
+    """The like that adds most to a pick, a row of the catalogue, and what it adds to all (r,)."""
 
     like: int
     gains: FloatArray
