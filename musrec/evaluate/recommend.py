@@ -359,10 +359,13 @@ REACTIONS: Mapping[str, Reaction] = {
 }
 ROUNDS, PER_ROUND = 6, 5
 
+FEW: Mapping[str, float] = {"none": 0.0, "one": 0.02, "three": 0.06}
+"""Shares of some fifty artists that guests show before the first round."""
+
 
 def conversations(town: _Data, seeds: Sequence[int], count: int) -> tuple[Report, Report]:
     """Play conversations through the product: what feedback gains, and what picks are like."""
-    hits: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    hits: dict[tuple[str, str, str], list[NDArray[np.float64]]] = {}
     found: dict[str, list[float]] = {}
     who: list[NDArray[np.intp]] = []
     for seed in seeds:
@@ -371,11 +374,14 @@ def conversations(town: _Data, seeds: Sequence[int], count: int) -> tuple[Report
             dict.fromkeys(blend.coefficients, (0.0, 0.0, 0.0, 0.0))
             | {"nearness": (1.0, 0.0, 0.0, 0.0)}
         )
-        for name, weights in (("content", content_only), ("hybrid", blend)):
-            stage = _Stage(town, weights, seed, count, shown=0.02)
-            hits.setdefault((name, "static"), []).append(_hits(stage, None))
+        for name, weights, shown in (
+            ("content", content_only, "one"),
+            *(("hybrid", blend, shown) for shown in FEW),
+        ):
+            stage = _Stage(town, weights, seed, count, shown=FEW[shown])
+            hits.setdefault((name, shown, "static"), []).append(_hits(stage, None))
             for kind, reaction in REACTIONS.items():
-                hits.setdefault((name, kind), []).append(_hits(stage, reaction))
+                hits.setdefault((name, shown, kind), []).append(_hits(stage, reaction))
         stage = _Stage(town, blend, seed, count, shown=0.8)
         qualities(stage, found)
         who.append(stage.guests)
@@ -385,30 +391,30 @@ def conversations(town: _Data, seeds: Sequence[int], count: int) -> tuple[Report
         " part in the fit show SHOWN of their artists; "
     )
     return (
-        _gains(hits, guests, protocol.replace("SHOWN", "one")),
+        _gains(hits, guests, protocol.replace("SHOWN", "none, one or about three")),
         _qualities(found, protocol.replace("SHOWN", "four fifths")),
     )
 
 
 def _gains(
-    hits: Mapping[tuple[str, str], Sequence[NDArray[np.float64]]],
+    hits: Mapping[tuple[str, str, str], Sequence[NDArray[np.float64]]],
     guests: NDArray[np.intp],
     protocol: str,
 ) -> Report:
     rows: list[tuple[Cell, ...]] = []
-    for (name, kind), each in hits.items():
-        got, static = np.concatenate(each), np.concatenate(hits[name, "static"])
+    for (name, shown, kind), each in hits.items():
+        got, static = np.concatenate(each), np.concatenate(hits[name, shown, "static"])
         if kind == "static":
-            rows.append((name, kind, float(got.mean()), None, None, None))
+            rows.append((name, shown, kind, float(got.mean()), None, None, None))
             continue
         gain = (got - static) / static.mean()
         interval = metrics.bootstrap(gain, guests)
-        rows.append((name, kind, float(got.mean()), float(gain.mean()), *interval))
+        rows.append((name, shown, kind, float(got.mean()), float(gain.mean()), *interval))
     return Report(
         "What feedback gains in six rounds of five picks",
         f"{protocol}a pick among the others is a hit. The static control is asked the same and"
         " learns nothing. 95% bootstrap over users, paired.",
-        ("system", "feedback", f"hits in {ROUNDS * PER_ROUND}", "gain", "low", "high"),
+        ("system", "shown", "feedback", f"hits in {ROUNDS * PER_ROUND}", "gain", "low", "high"),
         tuple(rows),
         (
             "explicit: a thumb on every pick; implicit: played to the end, or skipped.",

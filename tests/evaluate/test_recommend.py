@@ -59,6 +59,13 @@ def test_the_hybrid_finds_the_scene_and_chance_does_not(reports):
     assert cold["hybrid"] > cold["random"]
 
 
+def test_thumbs_find_more_than_nothing_learned_whatever_is_shown(reports):
+    hits = {row[:3]: row[3] for row in reports[2].rows}
+    assert {shown for _, shown, _ in hits} == {"none", "one", "three"}
+    for shown in ("none", "one"):
+        assert hits["hybrid", shown, "explicit"] > hits["hybrid", shown, "static"]
+
+
 def test_explanations_add_up_and_their_causes_matter(reports):
     values = {row[0]: row[1] for row in reports[3].rows}
     assert values["cards whose score is the sum of its terms"] == 1
