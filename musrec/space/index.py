@@ -25,12 +25,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,7 +69,7 @@ class Index:
         Whether hubs are corrected by mutual proximity.
     file : Path, optional
         Where the faiss index of a large catalogue is kept, mapped into memory instead of read;
-        made where it is not there or belongs to other vectors.
+        made where it is not there or belongs to other vectors. That of details lies beside it.
     """
 
     def __init__(
@@ -109,14 +109,31 @@ class Index:
         self.corrected = self._wanted and len(self) >= _ENOUGH_ROWS
         self._settled = len(self), self._some.count
         self._scales = _Scales.none()
-        self._approximate: Any = None
+        self._approximate: list[_Approximate] = []
         if self.corrected and before is not None and self._has_hardly_grown(before):
             self._settled = before._settled
             self._scales = _Scales.joined([before._scales, self._scales_of(len(before))])
         elif self.corrected:
             self._scales = self._scales_of(0)
         if len(self) > EXACT_ROWS and importlib.util.find_spec("faiss"):
-            self._approximate = _faiss(_directions(self._vectors, self.distance), file)
+            self._approximate = self._approximations(file)
+
+    def _approximations(self, file: Path | None) -> list[_Approximate]:
+        """Return what finds neighbours by vector among all rows, and by both among the detailed."""
+        everything, detailed = np.arange(len(self)), np.flatnonzero(self._detailed)
+        beside = file and file.with_name(f"{file.stem}-detailed{file.suffix}")
+        by_vector = _faiss(self._directions_of, everything, file, one_in=128)
+        found = [_Approximate(everything, by_vector)]
+        if len(detailed):
+            by_both = _faiss(self._wholes_of, detailed, beside, one_in=45)  # of more views
+            found.append(_Approximate(detailed, by_both))
+        return found
+
+    def _directions_of(self, rows: NDArray[np.intp]) -> FloatArray:
+        return _directions(self._vectors[rows], self.distance)
+
+    def _wholes_of(self, rows: NDArray[np.intp]) -> FloatArray:
+        return _wholes(self._keys[rows], self._details[rows])
 
     def _has_hardly_grown(self, before: Index) -> bool:
         counts = zip((len(self), self._some.count), before._settled, strict=True)
@@ -150,15 +167,15 @@ class Index:
     ) -> tuple[NDArray[np.intp], FloatArray]:
         """The k most similar rows, most similar first, and their similarities.
 
-        Above `EXACT_ROWS`, candidates are found by vector alone, and compared by detail as well:
-        a row that only its detail makes similar may be missed. `similarities` misses none.
+        Above `EXACT_ROWS`, faiss finds the candidates: a few rows may be missed. `similarities`
+        misses none.
 
         Returns
         -------
         rows : array of int, shape (min(k, n),)
         similarities : FloatArray, of the same shape
         """
-        rows = self._candidates(vector, k) if self._approximate is not None else None
+        rows = self._candidates(vector, detail, k) if self._approximate else None
         unlike = self._unlike(vector, detail, rows)
         k = min(k, len(unlike))
         best = np.argpartition(unlike, k - 1)[:k] if k else np.empty(0, dtype=np.intp)
@@ -273,12 +290,31 @@ class Index:
             np.where(known, whole_intercept, intercept),
         )
 
-    def _candidates(self, vector: FloatArray, k: int) -> NDArray[np.intp]:
+    def _candidates(
+        self, vector: FloatArray, detail: FloatArray | None, k: int
+    ) -> NDArray[np.intp]:
         """Rows that are nearest before correction, enough that the corrected k are among them."""
-        query = _directions(np.asarray(vector, dtype=np.float32)[None], self.distance)
-        _, rows = self._approximate.search(query, min(20 * k + 300, len(self)))
-        found: NDArray[np.intp] = rows[0][rows[0] >= 0]
-        return found
+        query, known = _directions(self._checked(vector)[None], self.distance), self._detail(detail)
+        by_vector, *by_both = self._approximate
+        if known is None or not by_both:
+            return by_vector.nearest(query, 20 * k + 300)
+        near = by_both[0].nearest(_wholes(query, known), 20 * k + 300)
+        if len(by_both[0].rows) == len(self):
+            return near
+        return np.union1d(near, by_vector.nearest(query, 20 * k + 300))
+
+
+class _Approximate(NamedTuple):
+    """Some rows of an index, and what faiss knows of them."""
+
+    rows: NDArray[np.intp]
+    known: Any
+
+    def nearest(self, query: FloatArray, k: int) -> NDArray[np.intp]:
+        """Return about the k rows nearest to a query (1, d)."""
+        _, found = self.known.search(query, min(k, len(self.rows)))
+        rows: NDArray[np.intp] = self.rows[found[0][found[0] >= 0]]
+        return rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -398,40 +434,54 @@ def _plainly_unlike(likeness: FloatArray, distance: Distance) -> FloatArray:
     return np.clip((1 - likeness) / 2, 0, 1)
 
 
-def _faiss(directions: FloatArray, file: Path | None) -> Any:
-    """Inverted lists with eight bits a dimension, read from `file` where it fits."""
+def _wholes(directions: FloatArray, details: FloatArray) -> FloatArray:
+    """Vectors whose inner product is the likeness by both."""
+    of_vector, of_detail = np.sqrt(np.array([1 - DETAIL, DETAIL], np.float32))
+    return np.concatenate([of_vector * directions, of_detail * details], axis=1)
+
+
+def _faiss(
+    directions: Callable[[NDArray[np.intp]], FloatArray],
+    rows: NDArray[np.intp],
+    file: Path | None,
+    *,
+    one_in: int,
+) -> Any:
+    """Inverted lists with eight bits a dimension of some rows, read from `file` where it fits.
+
+    A search looks into one of so many lists, and at least sixteen.
+    """
     import faiss
 
-    n, d = directions.shape
+    n, d = len(rows), directions(rows[:1]).shape[1]
     if file is not None and file.is_file():
         try:
             index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         except RuntimeError:
             index = None  # damaged: made again below
-        if index is not None and (index.ntotal, index.d) == (n, d) and _same(index, directions):
-            return _probing(index)
+        if index is not None and (index.ntotal, index.d) == (n, d):
+            index.nprobe = max(16, index.nlist // one_in)
+            if _same(index, directions, rows):
+                return index
     lists = max(1, min(int(2 * np.sqrt(n)), n // 64))
     index = faiss.index_factory(d, f"IVF{lists},SQ8")
     rng = np.random.default_rng(0)
     sample = rng.choice(n, size=min(n, 40 * lists), replace=False)
-    index.train(directions[np.sort(sample)])
+    index.train(directions(rows[np.sort(sample)]))
     for start in range(0, n, 100_000):
-        index.add(directions[start : start + 100_000])
+        index.add(directions(rows[start : start + 100_000]))
     if file is not None:
         partial = file.with_name(f"{file.name}.part")
         faiss.write_index(index, str(partial))
         partial.replace(file)
-    return _probing(index)
-
-
-def _probing(index: Any) -> Any:
-    index.nprobe = max(16, index.nlist // 128)
+    index.nprobe = max(16, lists // one_in)
     return index
 
 
-def _same(index: Any, directions: FloatArray) -> bool:
+def _same(
+    index: Any, directions: Callable[[NDArray[np.intp]], FloatArray], rows: NDArray[np.intp]
+) -> bool:
     """Whether a few rows find themselves: the file was made from these vectors."""
-    _probing(index)
-    rows = np.linspace(0, len(directions) - 1, 16).astype(int)
-    _, found = index.search(directions[rows], 16)
-    return bool(np.mean([row in near for row, near in zip(rows, found, strict=True)]) > 0.9)
+    places = np.linspace(0, len(rows) - 1, 16).astype(int)
+    _, found = index.search(directions(rows[places]), 16)
+    return bool(np.mean([place in near for place, near in zip(places, found, strict=True)]) > 0.9)

@@ -224,3 +224,29 @@ def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, mon
     file.write_bytes(b"torn")
     Index(rows, file=file)
     assert faiss.read_index(str(file)).ntotal == len(rows)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4], ids=["all detailed", "some detailed"])
+def test_a_large_catalogue_is_searched_by_details_too(tmp_path, monkeypatch, share: float) -> None:
+    pytest.importorskip("faiss", reason="faiss is an extra")
+    monkeypatch.setattr(index_module, "EXACT_ROWS", 2_000)
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(60, 16))
+    rows = centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))
+    details = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)]
+    details += 0.4 * rng.normal(size=details.shape)
+    details /= np.linalg.norm(details, axis=1, keepdims=True)
+    details[rng.random(8_000) >= share] = np.nan
+    vectors, details = rows.astype(np.float32), details.astype(np.float32)
+    file = tmp_path / "rows.faiss"
+
+    index = Index(vectors, details=details, file=file)
+
+    shares = []
+    for song in np.flatnonzero(np.isfinite(details[:, 0]))[:40]:
+        exact = np.argsort(-index.similarities(vectors[song], details[song]), kind="stable")[:10]
+        shares.append(
+            len(set(exact) & set(index.nearest(vectors[song], 10, details[song])[0])) / 10
+        )
+    assert np.mean(shares) >= 0.97
+    assert {each.name for each in tmp_path.iterdir()} == {"rows.faiss", "rows-detailed.faiss"}
