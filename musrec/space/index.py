@@ -453,6 +453,7 @@ def _faiss(
     """
     import faiss
 
+    index: Any
     n, d = len(rows), directions(rows[:1]).shape[1]
     if file is not None and file.is_file():
         try:
