@@ -175,8 +175,9 @@ class Ease:
         """Return (q, tracks): what a pull (q, m + d) adds up to, before `lift`."""
         m = self.likes.shape[0]
         members = self.by_track[tracks] @ pull[:, :m].T
-        content = (self.content[tracks] * self.weight[tracks, None]) @ pull[:, m:].T
-        return np.asarray(members * np.float32(shares[0]) + content * np.float32(shares[1])).T
+        content = self.content[tracks] @ pull[:, m:].T
+        content *= self.weight[tracks, None] * np.float32(shares[1])
+        return np.asarray(members * np.float32(shares[0]) + content).T
 
     def _spread(self, solved: FloatArray) -> FloatArray:
         """Return (q, m + d) from (q, n) rows of (M'M + I)^-1, which times M' are the pull."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 from math import log1p
 from typing import TYPE_CHECKING, NamedTuple
@@ -182,18 +182,17 @@ class Standardised(NamedTuple):
         return np.asarray(self.centred * unit[:, None], np.float32)
 
 
-def standardised(scores: FloatArray, deviation: FloatArray | None = None) -> Standardised:
-    """Return rows of scores (q, n) as z-scores; what is not finite is not known, and gets 0.
+def standardised(*parts: FloatArray) -> list[Standardised]:
+    """Return the parts (q, n) of a score, in units of the deviation of their sum.
 
-    Parameters
-    ----------
-    deviation : FloatArray, shape (q,), optional
-        What to divide by where it is not the deviation of the scores themselves.
+    What is not finite is not known, and gets 0.
     """
-    centred, mean, count = _centred(scores)
-    if deviation is None:
-        deviation = _deviation(centred, mean, count)
-    return Standardised(centred.astype(np.float32, copy=False), deviation)
+    centred, means, counts = zip(*map(_centred, parts), strict=True)
+    whole = reduce(np.add, centred)
+    deviation = np.sqrt(np.vecdot(whole, whole) / reduce(np.maximum, counts))
+    rounding = 1e-6 * np.maximum(reduce(np.add, map(np.abs, means)), 1e-6)
+    deviation = np.where(deviation > rounding, deviation, 0)
+    return [Standardised(each.astype(np.float32, copy=False), deviation) for each in centred]
 
 
 def _centred(scores: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.integer] | int]:
@@ -205,14 +204,6 @@ def _centred(scores: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int
     count = np.maximum(known.sum(axis=1), 1)
     mean = np.where(known, scores, 0).sum(axis=1) / count
     return np.where(known, scores - mean[:, None], 0), mean, count
-
-
-def _deviation(
-    centred: FloatArray, mean: FloatArray, count: NDArray[np.integer] | int
-) -> FloatArray:
-    """Return the standard deviation of what `_centred` returned, 0 where all scores are alike."""
-    deviation = np.sqrt(np.vecdot(centred, centred) / count)
-    return np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, 0)
 
 
 def signals(
@@ -250,12 +241,8 @@ def personal(
     total = np.bincount(owner, np.abs(likes.data), likes.shape[0])
     centres = np.asarray(likes @ content / np.maximum(total, 1e-9)[:, None], np.float32)
     members, learned, nearness = model.signals(profiles, content, centres)
-    whole = _deviation(*_centred(members + learned))
-    return {
-        "members": standardised(members, whole),
-        "learned": standardised(learned, whole),
-        "nearness": standardised(nearness),
-    }
+    found = [*standardised(members, learned), *standardised(nearness)]
+    return dict(zip(PERSONAL, found, strict=True))
 
 
 def common(counts: FloatArray, reputation: FloatArray) -> dict[str, Standardised]:
@@ -269,8 +256,8 @@ def common(counts: FloatArray, reputation: FloatArray) -> dict[str, Standardised
         0 to 1.
     """
     return {
-        "popularity": standardised(np.log1p(counts)[None]),
-        "reputation": standardised(reputation[None]),
+        "popularity": standardised(np.log1p(counts)[None])[0],
+        "reputation": standardised(reputation[None])[0],
     }
 
 

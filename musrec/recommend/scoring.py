@@ -52,6 +52,9 @@ HEARD_HALF_LIFE = 30.0
 TERMS = ("sound", "members", "taste", "freshness", "popularity")
 """Names of the parts of a score, before `variety` takes from it."""
 
+LEARNED = frozenset({"members", "taste"})
+"""Terms that come from likes: where one is the first cause, a counterfactual names a like."""
+
 CAUSES = 50
 """Likes, the strongest ones, that a counterfactual looks at."""
 
@@ -176,6 +179,14 @@ class Feed(NamedTuple):
     gains: FloatArray
 
 
+class Reasons(NamedTuple):
+    """Why a candidate was picked: its likeness, all terms, and the names of those to speak of."""
+
+    match: int
+    terms: list[Term]
+    causes: list[str]
+
+
 class Scoring:
     """Scores of one request; each attribute is computed once.
 
@@ -237,7 +248,7 @@ class Scoring:
             known = (np.mean(each, axis=0) if len(each) > 1 else each[0])[:n]
             self.similarity[: len(known)] = known
         return (
-            {"sound": hybrid.standardised(self.similarity[None])}
+            {"sound": hybrid.standardised(self.similarity[None])[0]}
             | hybrid.personal(self.fitted.model, self.profile, self._taste(n), self.songs.content)
             | _common(self.songs, self.fitted)
         )
@@ -319,11 +330,15 @@ class Scoring:
     def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
         """Choose `count` songs that may stand together, best first, with their reasons."""
         chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
-        tracks, feeds = self.songs.catalogue.tracks, self._feeds(chosen)
-        return tuple(
-            self._pick(at, penalty, tracks[self.rows[chosen[other]]] if other >= 0 else None, feed)
-            for at, penalty, other, feed in zip(chosen, penalties, unlike, feeds, strict=True)
+        tracks = self.songs.catalogue.tracks
+        reasons = {
+            at: self._reasons(at, penalty, tracks[self.rows[chosen[o]]] if o >= 0 else None)
+            for at, penalty, o in zip(chosen, penalties, unlike, strict=True)
+        }
+        feeds = self._feeds(
+            [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
         )
+        return tuple(self._pick(at, each, feeds.get(at)) for at, each in reasons.items())
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
         """Choose candidates that may stand together, as `variety.pick_varied` returns them."""
@@ -345,10 +360,9 @@ class Scoring:
         best = np.partition(-self.total, place)
         return float(best[place] - best.min())
 
-    def _pick(self, at: int, penalty: float, other: Track | None, feed: Feed | None) -> Pick:
-        row = int(self.rows[at])
+    def _reasons(self, at: int, penalty: float, other: Track | None) -> Reasons:
+        row, match = int(self.rows[at]), self._match(at)
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
-        match = self._match(at)
         because = {
             "sound": self._sound_because(profile, match),
             "members": self._members_because(track, row),
@@ -365,9 +379,14 @@ class Scoring:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
-        said = explain.explanation(
-            track, terms, causes, self._counterfactual(at, causes, feed), len(self.rows)
-        )
+        return Reasons(match, terms, causes)
+
+    def _pick(self, at: int, reasons: Reasons, feed: Feed | None) -> Pick:
+        match, terms, causes = reasons
+        row = self.rows[at]
+        track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
+        hangs_on = self._counterfactual(at, causes, feed)
+        said = explain.explanation(track, terms, causes, hangs_on, len(self.rows))
         return Pick(track, float(sum(t.value for t in terms)), match, tuple(terms), said, profile)
 
     def rank(self, at: int, score: float | None = None) -> int:
@@ -481,11 +500,11 @@ class Scoring:
     def _counterfactual(
         self, at: int, causes: Sequence[str], feed: Feed | None
     ) -> explain.Cause | None:
-        """Return what the rank hangs on: the largest named term, or the like that feeds it most."""
+        """Return what the rank hangs on: the like that feeds it most, or the largest named term."""
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
-        if causes[0] in {"members", "taste"} and feed is not None:
+        if feed is not None:
             without = self.total - feed.gains
             place = 1 + int(np.count_nonzero(without > without[at]))
             if place > rank:
@@ -515,17 +534,20 @@ class Scoring:
         out[np.ix_(known, inside)] += more * likes.weights[known, None]
         return np.asarray(out)
 
-    def _feeds(self, chosen: Sequence[int]) -> list[Feed | None]:
+    def _feeds(self, chosen: Sequence[int]) -> dict[int, Feed]:
         """Return for each choice, if anything is liked, the like that adds most to it."""
         likes = self.liked
-        if not likes.rows.size:
-            return [None] * len(chosen)
+        if not likes.rows.size or not chosen:
+            return {}
         strong = np.argsort(-likes.weights, kind="stable")[:CAUSES]
-        added = self.gains(Likes(likes.rows[strong], likes.weights[strong]), np.array(chosen, int))
+        added = self.gains(Likes(likes.rows[strong], likes.weights[strong]), np.array(chosen))
         feeding, which = np.unique(strong[added.argmax(axis=0)], return_inverse=True)
         few = Likes(likes.rows[feeding], likes.weights[feeding])
         gains = self.gains(few, np.arange(len(self.rows)))
-        return [Feed(int(few.rows[at]), gains[at]) for at in which]
+        return {
+            at: Feed(int(few.rows[like]), gains[like])
+            for at, like in zip(chosen, which, strict=True)
+        }
 
 
 @lru_cache(maxsize=1)
