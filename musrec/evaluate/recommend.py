@@ -424,17 +424,19 @@ def _gains(
 
 
 def _for_guests(town: _Data, seed: int, count: int) -> hybrid.Blend:
-    """Fit a blend on members who are no guests, shown with short histories too."""
-    guests = _guests(town, seed, count)
-    hosts = np.setdiff1d(np.arange(len(town.users)), guests)
-    rows = hosts[ranking.sample(len(hosts), 300, seed)]
+    """Fit a blend on members who are no guests, shown with short histories too.
+
+    The server is the one that guests meet: the weights follow its size.
+    """
+    hosts = np.setdiff1d(np.arange(len(town.users)), _guests(town, seed, count))
     groups = training.prepare(
-        town.listening.plays[rows],
-        town.users[rows],
+        town.listening.plays[hosts],
+        town.users[hosts],
         town.vectors,
         town.reputation,
         seed=seed,
         histories=training.HISTORIES,
+        among=ranking.sample(len(hosts), 300, seed),
     )
     coefficients, _ = training.ascend(list(groups))
     return hybrid.Blend({"sound": (training.SOUND, 0.0, 0.0, 0.0), **coefficients})

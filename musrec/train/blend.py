@@ -99,17 +99,24 @@ def prepare(
     *,
     seed: int,
     histories: Sequence[tuple[int, int]] = ((1_000, 0),),
+    among: NDArray[np.intp] | None = None,
 ) -> Iterator[Group]:
-    """Split plays (m, n), fit to the training part, and yield a group a length of history."""
+    """Split plays (m, n), fit to the training part, and yield a group a length of history.
+
+    Groups are of all members, or of the rows `among` them.
+    """
     parts = ranking.split(plays, members, seed)
     likes = ranking.likes(parts.train)
     content = hybrid.voiced(vectors, reputation)
     model = collaborative.fit(likes, content)
     counts = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.float32)
+    active = int((np.diff(likes.indptr) > 0).sum())
+    rows = np.arange(likes.shape[0]) if among is None else among
+    likes, held = likes[rows], [parts.held[row] for row in rows]
     for thumbs, listens in histories:
         shown, given = _shortened(likes, thumbs, listens, seed)
         signals = hybrid.signals(model, shown, shown, content, counts, reputation)
-        yield _group(signals, likes, shown, given, parts.held)
+        yield _group(signals, likes, shown, given, held, active)
 
 
 def _shortened(
@@ -138,8 +145,8 @@ def _group(
     shown: csr_matrix,
     given: NDArray[np.int64],
     held: Sequence[NDArray[np.intp]],
+    active: int,
 ) -> Group:
-    active = int((np.diff(likes.indptr) > 0).sum())
     stacked, gains, ideal, features = [], [], [], []
     even = np.sum([_START[name] * signals[name].values for name in FITTED], axis=0)
     for row, wanted in enumerate(held):
