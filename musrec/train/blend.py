@@ -148,17 +148,17 @@ def _group(
     active: int,
 ) -> Group:
     stacked, gains, ideal, features = [], [], [], []
-    even = np.sum([_START[name] * signals[name].values for name in FITTED], axis=0)
+    values = {name: signals[name].values for name in FITTED}  # worked out once, not once a row
+    even = np.sum([_START[name] * values[name] for name in FITTED], axis=0)
     for row, wanted in enumerate(held):
         if not len(wanted):
             continue
         leaders = [
-            ranking.top(scores[row], likes, row, _POOL)
-            for scores in (even, *(signals[name].values for name in FITTED))
+            ranking.top(scores[row], likes, row, _POOL) for scores in (even, *values.values())
         ]
         pool = np.unique(np.concatenate(leaders))
         pad = _POOL * (len(FITTED) + 1) - len(pool)
-        rows = np.stack([signals[name].values[row, pool] for name in FITTED], axis=1)
+        rows = np.stack([values[name][row, pool] for name in FITTED], axis=1)
         stacked.append(np.pad(rows, ((0, pad), (0, 0)), constant_values=-1e4))
         gains.append(np.pad(np.isin(pool, wanted).astype(np.float32), (0, pad)))
         ideal.append(ranking.DISCOUNT[: len(wanted)].sum())
