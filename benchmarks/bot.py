@@ -24,7 +24,7 @@ from musrec.evaluate.report import Cell, Report
 from musrec.model import FeedbackKind
 from musrec.service import Service
 from musrec.settings import Settings
-from tests.wire.fake_discord import FakeDiscord, connected
+from tests.support.fake_discord import FakeDiscord, connected
 
 SONG = "Boogie Nights"
 THUMBS = 200

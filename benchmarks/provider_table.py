@@ -17,7 +17,7 @@ from musrec.evaluate.report import Report
 from musrec.model import Track
 from musrec.settings import SourcesSettings
 from musrec.sources import Deadline, Found, Missing, Preview, Sources
-from tests.sources.loopback import SPOTIFY_ID, VIDEO_ID, serving, stock
+from tests.support.loopback import SPOTIFY_ID, VIDEO_ID, serving, stock
 
 KEYLESS = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
 

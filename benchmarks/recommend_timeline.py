@@ -29,7 +29,7 @@ from musrec.settings import SourcesSettings
 from musrec.settings import Workers as WorkerSettings
 from musrec.sources import Deadline, Found, Preview, Sources
 from musrec.sources.hear import hear_candidates
-from tests.sources.loopback import serving, stock
+from tests.support.loopback import serving, stock
 
 LATENCY = 0.150
 CANDIDATES = 40

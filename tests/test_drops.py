@@ -24,8 +24,8 @@ from musrec.drops import Drop, Part, Schedule, State
 from musrec.model import Catalogue, FeedbackKind, NotFound
 from musrec.recommend.hybrid import ARMS
 from musrec.service import Service
-from tests import clock_cases
-from tests.posting import MONDAY, Channel, Clock, likes, settings, subscribe, ticks
+from tests.support import clock_cases
+from tests.support.posting import MONDAY, Channel, Clock, likes, settings, subscribe, ticks
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -163,7 +163,12 @@ def test_zones_are_completed_from_a_city_and_unknown_ones_are_answered() -> None
 @pytest.fixture(scope="session")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What real processes did that were killed or ticked together."""
-    command = [sys.executable, "-m", "tests.drop_processes", str(tmp_path_factory.mktemp("drops"))]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.drop_processes",
+        str(tmp_path_factory.mktemp("drops")),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -17,7 +17,7 @@ from musrec.demo import TUNES, write_tunes
 from musrec.model import Choices, FeedbackKind, NotFound, SoundKind, Track
 from musrec.service import Service
 from musrec.settings import RecommendSettings, Settings
-from tests.sources.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
+from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
 
 TITLE = "one more time daft punk"
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sounds
 from numpy.typing import NDArray
 
 from musrec.audio import descriptors, features, rhythm
 from musrec.audio.decode import decode
 from musrec.audio.tagger import TAGS
 from musrec.model import SAMPLE_RATE
+from tests.support import sounds
 
 SPOTIFY = {
     *("acousticness", "danceability", "energy", "instrumentalness", "liveness"),

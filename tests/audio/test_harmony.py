@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sounds
 
 from musrec.audio import harmony
 from musrec.model import SAMPLE_RATE
+from tests.support import sounds
 
 
 @pytest.mark.parametrize("tonic", range(12))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sounds
 from numpy.typing import NDArray
 
 from musrec.audio import features, kind, rhythm
 from musrec.audio.decode import decode
 from musrec.audio.tagger import TAGS
 from musrec.model import SAMPLE_RATE, SoundKind
+from tests.support import sounds
 
 SENTENCES = """Welcome back to the show. Today we are going to talk about how to build a small
 greenhouse from old windows. First of all you need some wood, a saw, and a lot of patience. I

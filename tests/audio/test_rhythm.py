@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sounds
 from numpy.typing import NDArray
 
 from musrec.audio import features, rhythm
 from musrec.audio.decode import decode
 from musrec.model import SAMPLE_RATE, Rhythm
+from tests.support import sounds
 
 
 def pulse(y: NDArray[np.float32]) -> Rhythm:

@@ -17,7 +17,7 @@ from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.model import MusrecError
 from musrec.service import Service
 from musrec.store import schema
-from tests.bot.world import CDN, World, settings_for
+from tests.support.world import CDN, World, settings_for
 
 
 @pytest.fixture(scope="session")

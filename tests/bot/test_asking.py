@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from musrec.audio.decode import decode
-from tests.bot.world import (
+from tests.support.world import (
     World,
     featured,
     is_card,

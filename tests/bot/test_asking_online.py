@@ -22,8 +22,8 @@ from musrec.demo import write_tunes
 from musrec.model import NotFound
 from musrec.service import Service
 from musrec.settings import Settings
-from tests.bot.world import settings_for, text_of
-from tests.sources.loopback import serving, stock
+from tests.support.loopback import serving, stock
+from tests.support.world import settings_for, text_of
 
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
 

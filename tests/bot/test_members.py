@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from musrec.privacy import AREAS
 from musrec.store import schema
-from tests.bot.world import World, featured, is_card, options, pressable, said
+from tests.support.world import World, featured, is_card, options, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

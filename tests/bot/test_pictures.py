@@ -19,7 +19,7 @@ from PIL import Image
 from bot.app import Bot
 from musrec.model import FeedbackKind
 from musrec.service import Service
-from tests.bot.world import CDN, World, pressable, said, settings_for
+from tests.support.world import CDN, World, pressable, said, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from musrec.model import FeedbackKind, Track
 from musrec.service import Service
-from tests.bot.world import World, is_card, options, parts, pressable, said
+from tests.support.world import World, is_card, options, parts, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

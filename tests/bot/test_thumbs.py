@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from musrec.model import FeedbackKind
-from tests.bot.world import World, featured, is_card, options, pressable, said
+from tests.support.world import World, featured, is_card, options, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from bot.drops.posting import Messages
 from musrec.drops import Drop, Part, Post, Schedule, State
 from musrec.model import FeedbackKind
 from musrec.store import schema
-from tests.bot.world import World, featured, is_card, options, parts, pressable, said
+from tests.support.world import World, featured, is_card, options, parts, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

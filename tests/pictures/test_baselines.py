@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import CALM, hear, picked, pixels, song, tune
 from PIL import Image
 
 from musrec.model import Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import Difference, Row, compare, gallery
 from musrec.pictures.portraits import Taste, catalogue_map, taste
+from tests.support.drawn import CALM, hear, picked, pixels, song, tune
 
 BASELINES = Path(__file__).parent / "baselines"
 SMALLER = 4

@@ -6,12 +6,12 @@ import unicodedata
 
 import numpy as np
 import pytest
-from drawn import picked, song
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musrec.pictures import contributions, draw, lettering
 from musrec.pictures.draw import Canvas
+from tests.support.drawn import picked, song
 
 ODD = [
     "@everyone <@&1234> **bold** `code` ||spoiler||",

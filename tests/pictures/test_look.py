@@ -7,9 +7,9 @@ import itertools
 import librosa
 import numpy as np
 import pytest
-from drawn import brightness, pixels
 
 from musrec.pictures import draw
+from tests.support.drawn import brightness, pixels
 
 # Severity 1.0 of Machado, Oliveira and Fernandes (2009), on linear RGB.
 SEEN_BY = {

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from drawn import brightness, hear, pixels, song, tone, tune
 
 from musrec.pictures.comparisons import Difference, Row, compare, gallery
 from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box
 from musrec.pictures.portraits import Taste, _spread, catalogue_map, taste
+from tests.support.drawn import brightness, hear, pixels, song, tone, tune
 
 DARK = LOOKS["dark"]
 

@@ -8,7 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from drawn import (
+
+from musrec.model import Profile, Term
+from musrec.pictures import card, contributions
+from musrec.pictures.draw import LOOKS, MARGIN, WIDTH
+from tests.support.drawn import (
     CALM,
     LOUD,
     SAMPLE_RATE,
@@ -20,10 +24,6 @@ from drawn import (
     tone,
     tune,
 )
-
-from musrec.model import Profile, Term
-from musrec.pictures import card, contributions
-from musrec.pictures.draw import LOOKS, MARGIN, WIDTH
 
 DARK = LOOKS["dark"]
 HALF = WIDTH // 2

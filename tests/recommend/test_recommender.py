@@ -22,7 +22,7 @@ from musrec.model import (
 )
 from musrec.recommend import Recommender, Request, Seed
 from musrec.recommend.variety import song_title
-from tests.recommend.conftest import NOW, town
+from tests.support.town import NOW, town
 
 TOWN = town()
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from musrec.settings import SourcesSettings
 from musrec.sources import Deadline, Sources
-from tests.sources.loopback import Loopback, serving, stock
+from tests.support.loopback import Loopback, serving, stock
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 from musrec.model import Track
 from musrec.sources import Deadline, Sources
 from musrec.sources.candidates import merged
-from tests.sources.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, stock
+from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, stock
 
 SONG = Track(
     "x",

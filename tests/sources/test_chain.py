@@ -15,7 +15,7 @@ from musrec.sources import Deadline, Endpoints, Found, Missing, Sources
 from musrec.sources.links import Link
 from musrec.sources.provider import Heading, Provider
 from musrec.sources.resolve import Resolver
-from tests.sources.loopback import ISRC, VIDEO_ID, Loopback
+from tests.support.loopback import ISRC, VIDEO_ID, Loopback
 
 
 @pytest.fixture(scope="module")

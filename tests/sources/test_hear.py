@@ -10,7 +10,7 @@ import pytest
 from musrec.model import Analysis, NotAudio, SoundKind, Track
 from musrec.sources import Deadline, Sources
 from musrec.sources.hear import explore, hear_candidates
-from tests.sources.loopback import Loopback
+from tests.support.loopback import Loopback
 
 SONG = Track("x", "One More Time", ("Daft Punk",), identities={"deezer": "3135553"})
 

@@ -8,8 +8,8 @@ import pytest
 from musrec.model import Track
 from musrec.settings import SourcesSettings
 from musrec.sources import Deadline, Endpoints, Missing, Preview, Sources
-from tests.sources.loopback import AUDIO, ISRC, Loopback, deezer_track, itunes_track
-from tests.sources.test_providers import MISBEHAVIOUR
+from tests.support.loopback import AUDIO, ISRC, Loopback, deezer_track, itunes_track
+from tests.support.misbehaviour import MISBEHAVIOUR
 
 SONG = Track(
     "x",

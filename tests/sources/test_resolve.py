@@ -5,7 +5,7 @@ from aiohttp import web
 
 from musrec.model import Choices, Track
 from musrec.sources import Deadline, Found, Missing, Sources
-from tests.sources.loopback import (
+from tests.support.loopback import (
     ISRC,
     SPOTIFY_ID,
     VIDEO_ID,

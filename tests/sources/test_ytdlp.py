@@ -17,7 +17,7 @@ from musrec.sources.matching import Wanted
 from musrec.sources.provider import Heading, Provider
 from musrec.sources.ytdlp import YtDlp, _is
 from musrec.sources.ytdlp_child import _kind
-from tests.sources.loopback import AUDIO, Loopback
+from tests.support.loopback import AUDIO, Loopback
 
 
 def link(server: Loopback, path: str) -> Link:

@@ -15,12 +15,11 @@ from musrec.demo import RATE, TUNES, compose
 from musrec.service import Service
 from musrec.settings import SourcesSettings
 from musrec.sources import Sources
-from tests.bot.world import PROVIDERS, parts_of, settings_for, text_of
-from tests.sources.loopback import Loopback, serving, stock
-from tests.wire.conftest import Wire
-from tests.wire.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
-from tests.wire.openapi import Document
-from tests.wire.test_wire import ask, finished, until
+from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
+from tests.support.loopback import Loopback, serving, stock
+from tests.support.openapi import Document
+from tests.support.wire import Wire, ask, finished, until
+from tests.support.world import PROVIDERS, parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -18,9 +18,9 @@ from bot.serve import WrongToken, check
 from musrec.listening import Playing
 from musrec.model import FeedbackKind, Track
 from musrec.store.database import Card
-from tests.bot.world import PROVIDERS, featured_in, parts_of, settings_for, text_of
-from tests.wire.conftest import Wire
-from tests.wire.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
+from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
+from tests.support.wire import Wire, ask, finished, is_final, until
+from tests.support.world import PROVIDERS, featured_in, parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,38 +29,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 Tunes = list[tuple[str, str, bytes]]
 J = dict[str, Any]
-
-
-def is_final(message: J) -> bool:
-    return "like:" in str(message["components"])
-
-
-async def until(condition: Any) -> None:
-    """Wait until something asked of the store is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
-async def finished(wire: Wire, interaction: J, says: str = "") -> J:
-    """Wait for the message that answers an interaction: a card, or one that says something."""
-
-    def is_it(message: J) -> bool:
-        done = says in str(message["components"]) if says else is_final(message)
-        return message["id"] == interaction["original"] and done
-
-    message = wire.fake.messages[interaction["original"]]
-    return message if is_it(message) else await wire.fake.wait("followup", is_it)
-
-
-async def ask(wire: Wire, who: J, **options: Any) -> J:
-    """Ask with /recommend; return the finished card with its reactions."""
-    answer = await wire.fake.slash(who, "recommend", **options)
-    assert answer["answered"] == 5  # deferred
-    card = await finished(wire, answer)
-    if len(card.get("reactions", ())) < 2:
-        await wire.fake.wait("reacted", lambda m: m is card and len(m["reactions"]) == 2)
-    return card
 
 
 async def opinion(wire: Wire, who: J, card: J) -> FeedbackKind | None:

@@ -1,7 +1,7 @@
 """Real processes that post drops from one real database, and die wherever they are told to.
 
-``python -m tests.drop_processes FOLDER`` prints one JSON object: for each way of dying what stands
-in the channel afterwards, and what stands there after several processes ticked at once. The
+``python -m tests.support.drop_processes FOLDER`` prints one JSON object: for each way of dying what
+stands in the channel afterwards, and what stands there after several processes ticked at once. The
 processes are forked from this one, which has imported everything and opened nothing.
 """
 
@@ -22,7 +22,7 @@ import musrec.audio.tagger
 import musrec.recommend  # noqa: F401
 from musrec.service import Service
 from musrec.space import starter
-from tests.posting import MONDAY, Channel, Clock, likes, settings, subscribe
+from tests.support.posting import MONDAY, Channel, Clock, likes, settings, subscribe
 
 DIED = 9
 WEDNESDAY = MONDAY + timedelta(days=2, hours=20)

@@ -1,0 +1,1 @@
+"""What tests share: loopback services, a simulated Discord, made-up music, members and clocks."""
