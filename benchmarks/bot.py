@@ -163,7 +163,7 @@ async def measure(bench: Bench, clips: list[tuple[str, str, bytes]], commands: i
     track = str(next(part for part in _ids(card["components"]) if part.startswith("like:")))[5:]
     start = perf_counter()
     for number in range(THUMBS):
-        await bench.service.learn(f"bare{number}", track, FeedbackKind.LIKE)
+        await bench.service.members.learn(f"bare{number}", track, FeedbackKind.LIKE)
     bare = perf_counter() - start
     start = perf_counter()
     for person in people:
@@ -171,7 +171,7 @@ async def measure(bench: Bench, clips: list[tuple[str, str, bytes]], commands: i
     stored = 0
     while stored < THUMBS and perf_counter() - start < 60:
         await asyncio.sleep(0.05)
-        thumbs = {event.member for event in await bench.service.store.feedback()}
+        thumbs = {event.member for event in await bench.service.members.feedback()}
         stored = sum(person["id"] in thumbs for person in people)
     took = perf_counter() - start
     row(f"{stored} of {THUMBS} thumbs stored, all at once", took, "s", "learned one by one", bare)

@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from musrec.drops import Drop, Part, Schedule, Unposted, personal
+from musrec.drops.choice import personal
+from musrec.drops.model import Drop, Part, Schedule
+from musrec.drops.ports import Unposted
 from musrec.evaluate.report import Cell, Report
 from musrec.model import Analysis, Catalogue, Feedback, FeedbackKind, Heard, Place, Track, track_id
 from musrec.recommend import Recommender
@@ -27,6 +29,7 @@ from musrec.service import Service
 from musrec.settings import Settings
 from musrec.space import starter
 from musrec.store import schema
+from tests.support.stores import store_of
 
 SEED = 2026
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -57,7 +60,8 @@ async def lay_out(folder: Path, tracks: int, members: int) -> None:
     rng = np.random.default_rng(SEED)
     async with Service.open(Settings(paths={"data": folder})) as service:
         made = songs(tracks)
-        await service.store.add_starter(made)
+        async with store_of(service) as store:
+            await store.analyses.add_starter(made)
         by_genre = defaultdict(list)
         for track, _ in made:
             by_genre[track.genre].append(track.id)
@@ -72,7 +76,7 @@ async def lay_out(folder: Path, tracks: int, members: int) -> None:
                 strict=True,
             )
         ]
-        async with service.store._write() as connection:
+        async with store_of(service) as store, store.database.write() as connection:
             await connection.execute(
                 schema.members.insert(),
                 [
@@ -89,7 +93,7 @@ async def lay_out(folder: Path, tracks: int, members: int) -> None:
             )
         schedule = Schedule(2, 18, "Europe/Berlin")
         for name in names:
-            await service.store.keep_drop(Drop(name, None, schedule, MONDAY))
+            await service.drops.keep(Drop(name, None, schedule, MONDAY))
 
 
 def choose(recommender: Recommender, catalogue: Catalogue, likes: dict[str, list[int]]) -> int:
@@ -112,10 +116,10 @@ def choose(recommender: Recommender, catalogue: Catalogue, likes: dict[str, list
 
 async def measure(folder: Path) -> tuple[list[tuple[Cell, ...]], str]:
     async with Service.open(Settings(paths={"data": folder})) as service:
-        catalogue = service.catalogue
+        catalogue = service.catalogue.songs
         row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
         likes: dict[str, list[int]] = defaultdict(list)
-        for event in await service.store.feedback():
+        for event in await service.members.feedback():
             likes[event.member].append(row_of[event.track])
         queries = catalogue.vectors[[rows[0] for rows in likes.values()]]
 
@@ -132,11 +136,11 @@ async def measure(folder: Path) -> tuple[list[tuple[Cell, ...]], str]:
         choosing = time.perf_counter() - start
 
         start = time.perf_counter()
-        done = await service.tick_drops(Unposted(), lambda: MONDAY + timedelta(days=2, hours=20))
+        done = await service.drops.tick(Unposted(), lambda: MONDAY + timedelta(days=2, hours=20))
         whole = time.perf_counter() - start
         assert done == len(likes)
         parts = defaultdict(int)
-        async with service.store._read() as connection:
+        async with store_of(service) as store, store.database.read() as connection:
             for row in await connection.execute(schema.drop_posts.select()):
                 parts[row.part] += 1
     rows = [

@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from musrec import browse, taste
+from musrec.catalogue import atlas, search
+from musrec.catalogue.model import SongFilter
 from musrec.evaluate.report import Report
+from musrec.members import taste
 from musrec.model import Catalogue, Place
 from musrec.recommend import Recommender, Request, Seed
 from musrec.recommend.taste import unit
@@ -69,7 +71,7 @@ def every_song(vectors: np.ndarray) -> None:
     from sklearn.decomposition import PCA
 
     PCA(2).fit_transform(unit(vectors))
-    KMeans(browse.MOST_GROUPS, n_init=10, random_state=0).fit(unit(vectors))
+    KMeans(atlas.MOST_GROUPS, n_init=10, random_state=0).fit(unit(vectors))
 
 
 def times(catalogue: Catalogue) -> Report:
@@ -104,7 +106,7 @@ def times(catalogue: Catalogue) -> Report:
     cases = (
         (
             "map, when the catalogue has changed",
-            lambda: browse.atlas(catalogue),
+            lambda: atlas.atlas(catalogue),
             "PCA and k-means with defaults",
             lambda: every_song(catalogue.vectors),
         ),
@@ -128,9 +130,9 @@ def times(catalogue: Catalogue) -> Report:
         ),
         (
             "search by genre and mood",
-            lambda: browse.search(catalogue, names, browse.Wanted(genre="jazz", mood="calm")),
+            lambda: search.search(catalogue, names, SongFilter(genre="jazz", mood="calm")),
             "search by title",
-            lambda: browse.search(catalogue, names, browse.Wanted(text="boogie nights")),
+            lambda: search.search(catalogue, names, SongFilter(text="boogie nights")),
         ),
     )
     rows_ = []

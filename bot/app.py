@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -49,9 +49,6 @@ PERMISSIONS = discord.Permissions(
 
 GRACE = 10.0
 """Seconds that answers have to finish when the bot stops."""
-
-ANSWERS_KEPT = timedelta(days=30)
-CARDS_KEPT = timedelta(days=90)
 
 # Whoever wants to know what is kept of them, or how to ask, is never turned away.
 _FOR_EVERYBODY = ("privacy", "listening", "help", "setup")
@@ -194,7 +191,7 @@ class Bot(commands.AutoShardedBot):
             extra={
                 "guilds": len(self.guilds),
                 "shards": self.shard_count,
-                "songs": len(self.service.catalogue),
+                "songs": len(self.service.catalogue.songs),
                 "invite": invitation(self.user.id),
             },
         )
@@ -221,7 +218,7 @@ class Bot(commands.AutoShardedBot):
             raise Busy("I am being restarted.", "Please ask again in a minute.")
         if guild is None or not isinstance(member, discord.Member):
             return
-        wishes = await self.service.store.guild(str(guild.id))
+        wishes = await self.service.servers.get(str(guild.id))
         # `member.roles` leaves out roles that are not cached; the ids come with every event.
         # Who manages the server is never locked out.
         held = {str(id_) for id_ in member._roles}
@@ -259,7 +256,7 @@ class Bot(commands.AutoShardedBot):
     @tasks.loop(hours=24)
     async def _sweep(self) -> None:
         now = datetime.now(UTC)
-        await self.service.store.sweep_cards(now - ANSWERS_KEPT, now - CARDS_KEPT)
+        await self.service.cards.sweep(now)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:

@@ -10,7 +10,6 @@ import discord
 from discord import app_commands
 
 from bot.cards import words
-from musrec import browse
 
 Context = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
@@ -23,7 +22,7 @@ async def songs(interaction: Context, typed: str) -> Choices:
     """Offer songs of the catalogue."""
     if not typed.strip() or typed.startswith("http"):
         return []
-    found = await asyncio.to_thread(interaction.client.service.suggest, typed, MOST)
+    found = await asyncio.to_thread(interaction.client.service.songs.suggest, typed, MOST)
     return [
         app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
     ]
@@ -31,12 +30,12 @@ async def songs(interaction: Context, typed: str) -> Choices:
 
 async def genres(interaction: Context, typed: str) -> Choices:
     """Offer genres that songs of the catalogue state."""
-    return names(interaction.client.service.genres(), typed, longest=40)
+    return names(interaction.client.service.catalogue.genres(), typed, longest=40)
 
 
-async def moods(interaction: Context, typed: str) -> Choices:  # noqa: ARG001
+async def moods(interaction: Context, typed: str) -> Choices:
     """Offer words for how songs sound."""
-    return names(browse.moods(), typed)
+    return names(interaction.client.service.catalogue.moods(), typed)
 
 
 def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:

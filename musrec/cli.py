@@ -10,7 +10,6 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -23,7 +22,6 @@ from musrec import __version__
 from musrec.model import (
     Analysis,
     Answer,
-    Choices,
     Constraints,
     FeedbackKind,
     Heard,
@@ -191,7 +189,7 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
         TimeRemainingColumn,
     )
 
-    from musrec.files import audio_files
+    from musrec.catalogue.files import audio_files
 
     files, _ = await asyncio.to_thread(audio_files, paths)
     steps = []
@@ -204,7 +202,7 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
     )
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("", total=len(files), rate="")
-        async for step in service.add(paths):
+        async for step in service.songs.add(paths):
             steps.append(step)
             speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
             progress.update(task, advance=1, rate=f"{speed:.1f} songs/s" if speed else "")
@@ -231,7 +229,8 @@ async def _add(service: Service, paths: list[Path], *, as_json: bool) -> None:
 
 def _clip(song: str) -> tuple[bytes, str] | None:
     """Read the file of that name; None where there is none, so that it must be a title."""
-    from musrec.files import AUDIO_SUFFIXES, read_clip
+    from musrec.catalogue.files import read_clip
+    from musrec.catalogue.model import AUDIO_SUFFIXES
 
     path = Path(song)
     with contextlib.suppress(RuntimeError):  # of a title that begins with ~ and is nobody's folder
@@ -252,12 +251,8 @@ def _clip(song: str) -> tuple[bytes, str] | None:
 async def hear(service: Service, song: str, *, online: bool) -> Heard:
     """Hear a file, or find a song by id, link or title and hear that."""
     if clip := await asyncio.to_thread(_clip, song):
-        return await service.hear_clip(*clip)
-    found = await service.find(song, online=online)
-    if isinstance(found, Choices):
-        lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
-        raise NotFound(f"{found.why}\n{lines}", "Say which one by its id or with its artist.")
-    return await service.hear_track(found)
+        return await service.songs.hear_clip(*clip)
+    return await service.songs.hear_track(await service.songs.find_one(song, online=online))
 
 
 # Recommending -------------------------------------------------------------------------------------
@@ -284,7 +279,7 @@ def recommend(
     async def job(service: Service) -> None:
         with err.status("Listening") as status, service.budget():
             heard = await hear(service, song, online=not offline)
-            answer = await service.recommend(
+            answer = await service.answers.recommend(
                 heard,
                 member=member,
                 count=count,
@@ -302,7 +297,7 @@ def recommend(
 
 
 async def _draw(service: Service, answer: Answer, card: Path) -> Path:
-    return await save((await service.card(answer, answer.picks[0])).png, card)
+    return await save((await service.answers.card(answer, answer.picks[0])).png, card)
 
 
 async def save(data: bytes, path: Path) -> Path:
@@ -373,15 +368,14 @@ def unthumb(song: Thumbed, member: Name, as_json: Json = False) -> None:
 
 def _thumb(song: str, member: str, kind: FeedbackKind | None, *, as_json: bool) -> None:
     async def job(service: Service) -> None:
-        found = await service.find(song, online=False)
-        if isinstance(found, Choices):
-            lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
-            raise NotFound(f"{found.why}\n{lines}", "Say which one by its id.")
+        found = await service.songs.find_one(song, online=False)
         if kind:
-            changed = await service.learn(member, found.id, kind, name=member)
+            changed = await service.members.learn(member, found.id, kind, name=member)
         else:
             thumbs = (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
-            changed = any([await service.forget(member, found.id, thumb) for thumb in thumbs])
+            changed = any(
+                [await service.members.forget(member, found.id, thumb) for thumb in thumbs]
+            )
         if as_json:
             print_json(track=track_json(found), member=member, kind=kind, changed=changed)
             return
@@ -399,8 +393,8 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its things.")] = Path("demo"),
 ) -> None:
     """See it work: hear some music, recommend, thumb, and recommend again."""
+    from musrec.catalogue.files import audio_files
     from musrec.demo import write_tunes
-    from musrec.files import audio_files
     from musrec.service import Service
 
     music = data / "music"
@@ -426,10 +420,10 @@ def demo(
 
 
 async def _demonstrate(service: Service, music: Path, card: Path) -> None:
-    from musrec.files import audio_files
+    from musrec.catalogue.files import audio_files
 
     out.rule("1. Hear some music")
-    await service.delete_member("demo")
+    await service.members.delete("demo")
     await _add(service, [music], as_json=False)
     files, _ = await asyncio.to_thread(audio_files, [music])
     clip = files[len(files) // 2]
@@ -437,15 +431,17 @@ async def _demonstrate(service: Service, music: Path, card: Path) -> None:
     out.rule(f"2. Recommend for a clip: {escape(clip.name)}")
     wishes = Constraints(repeats=True)
     heard = await hear(service, str(clip), online=False)
-    before = await service.recommend(heard, member="demo", constraints=wishes, online=False)
+    before = await service.answers.recommend(heard, member="demo", constraints=wishes, online=False)
     drawn = await _draw(service, before, card) if before.picks else None
     print_answer(before, drawn, as_json=False)
 
     if before.picks:
         first = before.picks[0].track
         out.rule(f"3. Thumb {escape(first.title)} down, and ask again")
-        await service.learn("demo", first.id, FeedbackKind.DISLIKE)
-        after = await service.recommend(heard, member="demo", constraints=wishes, online=False)
+        await service.members.learn("demo", first.id, FeedbackKind.DISLIKE)
+        after = await service.answers.recommend(
+            heard, member="demo", constraints=wishes, online=False
+        )
         print_answer(after, None, as_json=False)
 
     out.rule("What to try next")
@@ -489,26 +485,25 @@ async def _drop(
     *,
     as_json: bool,
 ) -> None:
-    from musrec import drops
+    from musrec.drops.model import State
+    from musrec.drops.ports import Unposted
 
     wanted = {"size": size, "adventurous": adventurous}
-    kept = await service.own_drop(member, **{k: v for k, v in wanted.items() if v is not None})
-    if artists and not await service.like_artists(member, artists):
+    kept = await service.drops.wish(member, **{k: v for k, v in wanted.items() if v is not None})
+    if artists and not await service.drops.like_artists(member, artists):
         raise NotFound(
             f"No song of {' or '.join(artists)} is in the catalogue.", "`musrec search` lists them."
         )
-    state = await service.drop_now(kept, drops.Unposted())
-    if state is drops.State.ASKED:
-        names = [
-            name for question in drops.artists_to_ask(service.catalogue) for name, _ in question
-        ]
+    state = await service.drops.post_now(kept, Unposted())
+    if state is State.ASKED:
+        names = [name for question in service.drops.questions() for name, _ in question]
         raise NotFound(
             "There is nothing yet that you like.",
             f"Name somebody, such as --artist '{names[0]}'. Others: {', '.join(names[1:12])}.",
         )
-    issue = await service.store.issue(kept, kept.schedule.week_of(datetime.now(UTC)))
+    issue = await service.drops.this_week(kept)
     posts = issue.posts if issue else ()
-    shown = [(post, await service.kept_answer(post.answer)) for post in posts if post.answer]
+    shown = [(post, await service.answers.kept(post.answer)) for post in posts if post.answer]
     if as_json:
         picks = [
             {**_pick_json(pick), "part": post.part, "words": post.words}
@@ -552,10 +547,10 @@ def search(
         raise NotFound("What shall be looked for?", "Give a title, or how it should sound.")
 
     async def job(service: Service) -> None:
-        from musrec.browse import Wanted, tempo_range
+        from musrec.catalogue.model import SongFilter, tempo_range
 
-        wanted = Wanted(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
-        found = await service.search(wanted, limit)
+        wanted = SongFilter(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
+        found = await service.catalogue.search(wanted, limit)
         if as_json:
             print_json(tracks=[track_json(track) for track in found])
             return
@@ -576,11 +571,11 @@ def show(
     async def job(service: Service) -> None:
         with err.status("Listening"):
             heard = await hear(service, song, online=not offline)
-        foreign = await service.foreign(heard.track, online=not offline)
+        foreign = await service.songs.foreign(heard.track, online=not offline)
         if as_json:
             print_json(**_heard_json(heard), foreign=foreign)
         else:
-            _print_heard(heard, foreign, service.notes)
+            _print_heard(heard, foreign, service.answers.notes)
 
     with_service(job)
 
@@ -591,7 +586,7 @@ def _print_heard(
     from rich.table import Table
 
     from musrec.audio.descriptors import DEFINITIONS, populations
-    from musrec.service import no_music
+    from musrec.service.songs import no_music
 
     analysis, profile = heard.analysis, heard.profile
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -672,7 +667,7 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
     from musrec.audio import tagger
 
     status = await asyncio.to_thread(tagger.status)
-    counts = await service.store.counts()
+    counts = await service.members.counts()
     return {
         "musrec": [("version", __version__), ("Python", platform.python_version())],
         "Store": [
@@ -686,8 +681,8 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         ],
         "Catalogue": [
             ("songs", f"{len(service.catalogue):,}"),
-            ("space", service.space.name),
-            ("dimensions", str(service.space.dimensions)),
+            ("space", service.catalogue.space.name),
+            ("dimensions", str(service.catalogue.space.dimensions)),
         ],
         "Services": [(one.name, _service_said(one)) for one in await service.health()],
         "Programs": [

@@ -15,8 +15,8 @@ from musrec.cli import As, Json, Name, Offline, app, out
 from musrec.model import Choices, MusrecError, NotFound, Track
 
 if TYPE_CHECKING:
+    from musrec.playlists.model import Playlist
     from musrec.service import Service
-    from musrec.store.database import Playlist
 
 playlist = typer.Typer(no_args_is_help=True, help="Your own lists of songs.")
 privacy = typer.Typer(no_args_is_help=True, help="What is kept of a member.")
@@ -41,7 +41,7 @@ def taste(
     """Draw what a member likes, against everybody."""
 
     async def job(service: Service) -> None:
-        found, drawn = await service.taste(member, member)
+        found, drawn = await service.members.taste(member, member)
         path = await cli.save(drawn.png, picture)
         if as_json:
             cli.print_json(
@@ -74,7 +74,7 @@ def blend(
 
     async def job(service: Service) -> None:
         names = (member, other)
-        found, drawn = await service.blend(names, names, count=count)
+        found, drawn = await service.members.blend(names, names, count=count)
         path = await cli.save(drawn.png, picture)
         if as_json:
             cli.print_json(
@@ -117,7 +117,7 @@ def draw_map(
     """Draw the catalogue in two dimensions, with what a member likes marked."""
 
     async def job(service: Service) -> None:
-        atlas, drawn = await service.map(member)
+        atlas, drawn = await service.members.map(member)
         path = await cli.save(drawn.png, picture)
         if as_json:
             sizes = [int((atlas.groups == group).sum()) for group in range(len(atlas.names))]
@@ -127,7 +127,7 @@ def draw_map(
                 songs=[
                     {"id": track.id, "x": float(x), "y": float(y), "group": atlas.names[group]}
                     for track, (x, y), group in zip(
-                        service.catalogue.tracks, atlas.points, atlas.groups, strict=True
+                        service.catalogue.songs.tracks, atlas.points, atlas.groups, strict=True
                     )
                 ],
                 picture=str(path),
@@ -151,7 +151,7 @@ def compare(
     async def job(service: Service) -> None:
         with cli.err.status("Listening"):
             ours, theirs = [await cli.hear(service, one, online=not offline) for one in (a, b)]
-        found, drawn = await service.compare(ours, theirs)
+        found, drawn = await service.catalogue.compare(ours, theirs)
         path = await cli.save(drawn.png, picture)
         if as_json:
             cli.print_json(
@@ -198,7 +198,7 @@ def gallery(
         raise NotFound(f"There is no intensity called {intensity!r}.", "It is high or low.")
 
     async def job(service: Service) -> None:
-        rows, drawn = await service.gallery(genre.lower(), intensity)
+        rows, drawn = await service.catalogue.gallery(genre.lower(), intensity)
         path = await cli.save(drawn.png, picture)
         if as_json:
             cli.print_json(
@@ -226,11 +226,15 @@ def history(
     """Show what a member did, the newest first."""
 
     async def job(service: Service) -> None:
-        from musrec.taste import KINDS, Filters
+        from musrec.members.model import HISTORY_KINDS, HistoryFilter
 
-        if kind not in KINDS:
-            raise NotFound(f"There is no kind called {kind!r}.", f"It is {', '.join(KINDS)}.")
-        found = await service.history(member, Filters(kind, song), page=page - 1, size=20)
+        if kind not in HISTORY_KINDS:
+            raise NotFound(
+                f"There is no kind called {kind!r}.", f"It is {', '.join(HISTORY_KINDS)}."
+            )
+        found = await service.members.history(
+            member, HistoryFilter(kind, song), page=page - 1, size=20
+        )
         if as_json:
             cli.print_json(
                 page=found.page + 1,
@@ -267,7 +271,7 @@ def create(name: ListName, member: Name, as_json: Json = False) -> None:
     """Make a playlist."""
 
     async def job(service: Service) -> None:
-        made = await service.make_playlist(member, name)
+        made = await service.playlists.create(member, name)
         _tell(made, "is there.", as_json=as_json)
 
     cli.with_service(job)
@@ -286,10 +290,10 @@ def add_song(
     """Put songs in a playlist."""
 
     async def job(service: Service) -> None:
-        kept = await service.playlist(member, name)
+        kept = await service.playlists.named(member, name)
         tracks = [await _one(service, text, online=not offline) for text in song]
-        added = await service.add_to_playlist(kept, [track.id for track in tracks])
-        kept = await service.playlist(member, name)
+        added = await service.playlists.add(kept, [track.id for track in tracks])
+        kept = await service.playlists.named(member, name)
         _tell(kept, f"got {added} more and holds {kept.songs}.", as_json=as_json, added=added)
 
     cli.with_service(job)
@@ -305,13 +309,8 @@ def remove(
     """Take a song out of a playlist."""
 
     async def job(service: Service) -> None:
-        kept = await service.playlist(member, name)
-        tracks = await service.store.playlist_songs(kept.id)
-        wanted = song.casefold()
-        found = next((t for t in tracks if t.id == song or t.title.casefold() == wanted), None)
-        if found is None:
-            raise NotFound(f"{song} is not in {kept.name}.", "`musrec playlist show` lists it.")
-        await service.store.remove_from_playlist(kept.id, found.id)
+        kept = await service.playlists.named(member, name)
+        found = await service.playlists.remove_song(kept, song)
         _tell(kept, f"lost {found}.", as_json=as_json, removed=found.id)
 
     cli.with_service(job)
@@ -322,8 +321,8 @@ def delete(name: ListName, member: Name, as_json: Json = False) -> None:
     """Delete a playlist with all that is in it."""
 
     async def job(service: Service) -> None:
-        kept = await service.playlist(member, name)
-        await service.store.remove_playlist(kept.id)
+        kept = await service.playlists.named(member, name)
+        await service.playlists.delete(kept)
         _tell(kept, "is deleted.", as_json=as_json)
 
     cli.with_service(job)
@@ -339,7 +338,7 @@ def show_playlist(
 
     async def job(service: Service) -> None:
         if not name:
-            own = await service.store.playlists(member)
+            own = await service.playlists.of(member)
             if as_json:
                 cli.print_json(playlists=[{"name": one.name, "songs": one.songs} for one in own])
                 return
@@ -348,8 +347,8 @@ def show_playlist(
             if not own:
                 raise NotFound("There is no playlist yet.", "`musrec playlist create` makes one.")
             return
-        kept = await service.playlist(member, name)
-        tracks = await service.store.playlist_songs(kept.id)
+        kept = await service.playlists.named(member, name)
+        tracks = await service.playlists.songs(kept)
         if as_json:
             cli.print_json(name=kept.name, songs=[cli.track_json(track) for track in tracks])
             return
@@ -372,13 +371,13 @@ def export(
     """Write a playlist as a file; m3u8 names your own files where songs came from them."""
 
     async def job(service: Service) -> None:
-        from musrec.playlists import FORMATS
+        from musrec.playlists.model import FORMATS
 
         how = next((one for one in FORMATS if one == form), None)
         if how is None:
             raise NotFound(f"There is no format called {form!r}.", f"It is {', '.join(FORMATS)}.")
-        kept = await service.playlist(member, name)
-        made = await service.export_playlist(kept, how, local=True)
+        kept = await service.playlists.named(member, name)
+        made = await service.playlists.export(kept, how, local=True)
         if not made.data:
             raise NotFound(f"No song of {kept.name} has an address for that.", "Try m3u8 or csv.")
         path = await cli.save(made.data, to / made.file)
@@ -402,17 +401,17 @@ def go_on(
     """Recommend songs for a whole playlist."""
 
     async def job(service: Service) -> None:
-        kept = await service.playlist(member, name)
-        answer = await service.continue_playlist(kept, count=count)
+        kept = await service.playlists.named(member, name)
+        answer = await service.playlists.continued(kept, count=count)
         cli.print_answer(answer, None, as_json=as_json)
         if add:
-            await service.add_to_playlist(kept, [pick.track.id for pick in answer.picks])
+            await service.playlists.add(kept, [pick.track.id for pick in answer.picks])
 
     cli.with_service(job)
 
 
 async def _one(service: Service, text: str, *, online: bool) -> Track:
-    found = await service.find(text, online=online)
+    found = await service.songs.find(text, online=online)
     if isinstance(found, Choices):
         lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
         raise NotFound(f"{found.why}\n{lines}", "Say which one by its id.")
@@ -434,13 +433,11 @@ def show_privacy(member: Name, as_json: Json = False) -> None:
     """Say what is kept of a member, and how much of it there is."""
 
     async def job(service: Service) -> None:
-        from musrec.privacy import AREAS
-
-        kept = await service.about(member)
+        kept = await service.members.about(member)
         if as_json:
             cli.print_json(**{name: len(rows) for name, rows in kept.items()})
             return
-        for area in AREAS:
+        for area in service.members.areas:
             out.print(
                 f"[bold]{area.name}[/] {len(kept[area.name])}\n  {area.what} Kept {area.until}.",
                 highlight=False,
@@ -458,7 +455,7 @@ def export_privacy(
     """Write everything kept of a member as one zip of JSON and pictures."""
 
     async def job(service: Service) -> None:
-        path = await cli.save(await service.export(member, member), to)
+        path = await cli.save(await service.members.export(member, member), to)
         if as_json:
             cli.print_json(member=member, file=str(path))
         else:
@@ -478,7 +475,7 @@ def delete_privacy(
         raise MusrecError(f"Everything about {member} would be deleted for good.", "Add --yes.")
 
     async def job(service: Service) -> None:
-        known = await service.delete_member(member)
+        known = await service.members.delete(member)
         if as_json:
             cli.print_json(member=member, deleted=known)
         else:

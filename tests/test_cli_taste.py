@@ -30,8 +30,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = Settings.model_validate({"paths": {"data": folder}})
         async with Service.open(settings) as service:
             for member, genre in (("ann", "metal"), ("ben", "rock")):
-                for track in [t for t in service.catalogue.tracks if t.genre == genre][:4]:
-                    await service.learn(member, track.id, FeedbackKind.LIKE)
+                for track in [t for t in service.catalogue.songs.tracks if t.genre == genre][:4]:
+                    await service.members.learn(member, track.id, FeedbackKind.LIKE)
 
     asyncio.run(like())
     return folder

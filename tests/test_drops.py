@@ -19,13 +19,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as some
 
-from musrec import drops
-from musrec.drops import Drop, Part, Schedule, State
+from musrec.drops import delivery, newcomers, zones
+from musrec.drops.mixtape import mixtape as chosen_for
+from musrec.drops.model import SPREAD, Drop, Part, Schedule, State
 from musrec.model import Catalogue, FeedbackKind, NotFound
 from musrec.recommend.hybrid import ARMS
 from musrec.service import Service
 from tests.support import clock_cases
 from tests.support.posting import MONDAY, Channel, Clock, likes, settings, subscribe, ticks
+from tests.support.stores import store_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -126,17 +128,17 @@ async def test_after_weeks_of_silence_a_drop_comes_once(service: Service, channe
     await likes(service, "ann", 3)
     await subscribe(service, size=2)
     clock = Clock().forward(weeks=5)
-    assert await service.tick_drops(channel, clock) == 1
-    assert await service.tick_drops(channel, clock.forward(days=2, hours=1)) == 0
+    assert await service.drops.tick(channel, clock) == 1
+    assert await service.drops.tick(channel, clock.forward(days=2, hours=1)) == 0
     assert {line["week"] for line in channel.lines} == {"2026-W51"}
-    assert await service.tick_drops(channel, clock.forward(days=1)) == 1
+    assert await service.drops.tick(channel, clock.forward(days=1)) == 1
     assert {line["week"] for line in channel.lines} == {"2026-W51", "2026-W52"}
 
 
 async def test_drops_of_one_hour_are_spread_and_each_keeps_its_minute() -> None:
     schedule = Schedule(4, 18, "UTC")
     made = [Drop(f"member {n}", None, schedule, MONDAY) for n in range(600)]
-    assert all(timedelta() <= drop.delay < drops.SPREAD for drop in made)
+    assert all(timedelta() <= drop.delay < SPREAD for drop in made)
     a_minute = Counter(drop.delay // timedelta(minutes=1) for drop in made)
     assert len(a_minute) == 10
     assert max(a_minute.values()) < 120
@@ -144,16 +146,16 @@ async def test_drops_of_one_hour_are_spread_and_each_keeps_its_minute() -> None:
 
 
 def test_zones_are_completed_from_a_city_and_unknown_ones_are_answered() -> None:
-    assert drops.suggest_zones("berl")[0] == "Europe/Berlin"
-    assert drops.suggest_zones("new york")[0] == "America/New_York"
-    assert len(drops.suggest_zones("")) == 25
-    assert drops.zone_named(" europe/berlin ") == "Europe/Berlin"
+    assert zones.suggest_zones("berl")[0] == "Europe/Berlin"
+    assert zones.suggest_zones("new york")[0] == "America/New_York"
+    assert len(zones.suggest_zones("")) == 25
+    assert zones.zone_named(" europe/berlin ") == "Europe/Berlin"
     for wrong in ("Europe/Berlim", "../../etc/passwd", "", "\0", "x" * 500):
         with pytest.raises(NotFound) as caught:
-            drops.zone_named(wrong)
+            zones.zone_named(wrong)
         assert caught.value.hint
     with pytest.raises(NotFound) as caught:
-        drops.zone_named("Berlim")
+        zones.zone_named("Berlim")
     assert "Europe/Berlin" in caught.value.hint
 
 
@@ -227,7 +229,7 @@ async def test_what_breaks_on_the_way_is_tried_again_with_growing_pauses(
     tried = []
     for _ in range(20):
         before = channel.broken
-        if await service.tick_drops(channel, clock):
+        if await service.drops.tick(channel, clock):
             break
         tried += [clock.now] if channel.broken < before else []
         clock.forward(minutes=1)
@@ -245,9 +247,10 @@ async def test_what_always_breaks_is_given_up_and_paused_in_the_second_week(
     channel.broken = 1000
     clock = Clock()
     await ticks(service, channel, clock, MONDAY + 3 * WEEK, lambda: timedelta(hours=1))
-    assert 1000 - channel.broken == 2 * drops.ATTEMPTS
-    assert await service.store.drop_states(drop.id, 9) == [State.FAILED] * 2
-    kept = await service.store.drop_of("ann")
+    assert 1000 - channel.broken == 2 * delivery.ATTEMPTS
+    async with store_of(service) as store:
+        assert await store.drops.states(drop.id, 9) == [State.FAILED] * 2
+    kept = await service.drops.of_member("ann")
     assert kept is not None
     assert not kept.active
     assert len(channel.told) == 1
@@ -266,7 +269,7 @@ async def test_closed_messages_are_told_once_and_never_tried_again(
         "I paused your weekly drop: Ann's direct messages are closed. Open them. "
         "/drops on starts it again."
     )
-    kept = await service.store.drop_of("ann")
+    kept = await service.drops.of_member("ann")
     assert kept is not None
     assert (kept.active, kept.trouble) == (False, "Ann's direct messages are closed. Open them.")
 
@@ -283,12 +286,12 @@ async def test_now_goes_on_with_what_had_failed_and_doubles_nothing(
         return await post(*args, **options)
 
     channel.post = closing  # type: ignore[method-assign]
-    assert await service.tick_drops(channel, clock) == 0
-    assert await service.drop_now(drop, channel, clock) is State.FAILED
+    assert await service.drops.tick(channel, clock) == 0
+    assert await service.drops.post_now(drop, channel, clock) is State.FAILED
     channel.post = post  # type: ignore[method-assign]
     channel.closed = ""
-    assert await service.drop_now(drop, channel, clock) is State.POSTED
-    assert await service.drop_now(drop, channel, clock) is None
+    assert await service.drops.post_now(drop, channel, clock) is State.POSTED
+    assert await service.drops.post_now(drop, channel, clock) is None
     assert positions(channel.lines) == [0, 1, 2]
 
 
@@ -297,17 +300,18 @@ async def test_nothing_is_left_of_who_deletes_everything_while_it_is_decided(
 ) -> None:
     await likes(service, "ann", 3)
     await subscribe(service, size=2)
-    choose = service.choose
+    library = service.drops._library
+    think = library.think
 
     async def chosen(job: Any) -> Any:
-        found = await choose(job)
-        await service.delete_member("ann")
+        found = await think(job)
+        await service.members.delete("ann")
         return found
 
-    service.choose = chosen  # type: ignore[method-assign]
-    assert await service.tick_drops(channel, Clock().forward(days=3)) == 0
+    library.think = chosen  # type: ignore[method-assign]
+    assert await service.drops.tick(channel, Clock().forward(days=3)) == 0
     assert not channel.lines
-    assert not any((await service.about("ann")).values())
+    assert not any((await service.members.about("ann")).values())
 
 
 async def test_who_left_a_server_gets_no_drop_in_it_and_no_part_in_its_mixtape(
@@ -318,11 +322,11 @@ async def test_who_left_a_server_gets_no_drop_in_it_and_no_part_in_its_mixtape(
     await subscribe(service, "ann", channel="channel")
     tape = await mixtape(service, "ann", "bob")
     channel.gone = {"ann"}
-    await service.tick_drops(channel, Clock().forward(days=6))
+    await service.drops.tick(channel, Clock().forward(days=6))
     assert {line["drop"] for line in channel.lines} == {tape.id}
     assert all(line["listeners"] == ["bob"] for line in channel.lines)
-    assert await service.store.mixtape_members(tape.id) == ["bob"]
-    kept = await service.store.drop_of("ann")
+    assert await service.drops.mixtape_members(tape) == ["bob"]
+    kept = await service.drops.of_member("ann")
     assert kept is not None
     assert kept.trouble.startswith("You left the server")
 
@@ -331,8 +335,8 @@ async def test_now_counts_as_this_week(service: Service, channel: Channel) -> No
     await likes(service, "ann", 3)
     drop = await subscribe(service, size=2)
     clock = Clock().forward(hours=9)
-    assert await service.drop_now(drop, channel, clock) is State.POSTED
-    assert await service.drop_now(drop, channel, clock) is None
+    assert await service.drops.post_now(drop, channel, clock) is State.POSTED
+    assert await service.drops.post_now(drop, channel, clock) is None
     await ticks(service, channel, clock, MONDAY + 2 * WEEK, lambda: timedelta(hours=3))
     assert Counter(line["week"] for line in channel.lines) == {"2026-W47": 3, "2026-W48": 3}
 
@@ -356,9 +360,9 @@ async def test_who_switched_it_off_paused_or_left_gets_none(
     await subscribe(service, "off", active=False)
     await subscribe(service, "gone")
     await subscribe(service, "quiet")
-    await service.store.choose("quiet", paused=True)
-    await service.delete_member("gone")
-    assert await service.tick_drops(channel, Clock().forward(weeks=1)) == 0
+    await service.members.choose("quiet", paused=True)
+    await service.members.delete("gone")
+    assert await service.drops.tick(channel, Clock().forward(weeks=1)) == 0
     assert not channel.lines
 
 
@@ -371,15 +375,15 @@ async def test_who_deletes_everything_while_a_drop_is_posted_is_left_in_peace(
 
     async def posted(*args: Any, **options: Any) -> str:
         message = await post(*args, **options)
-        await service.delete_member("ann")
+        await service.members.delete("ann")
         return message
 
     channel.post = posted  # type: ignore[method-assign]
     clock = Clock().forward(days=3)
-    assert await service.tick_drops(channel, clock) == 0
+    assert await service.drops.tick(channel, clock) == 0
     assert positions(channel.lines) == [0]
-    assert not any((await service.about("ann")).values())
-    assert await service.tick_drops(channel, clock.forward(weeks=1)) == 0
+    assert not any((await service.members.about("ann")).values())
+    assert await service.drops.tick(channel, clock.forward(weeks=1)) == 0
 
 
 # What is in it -----------------------------------------------------------------------------------
@@ -388,21 +392,21 @@ async def test_who_deletes_everything_while_a_drop_is_posted_is_left_in_peace(
 async def test_a_drop_is_made_of_sound_members_and_one_brave_song(
     service: Service, channel: Channel
 ) -> None:
-    jazz = [n for n, t in enumerate(service.catalogue.tracks) if t.genre == "jazz"]
+    jazz = [n for n, t in enumerate(service.catalogue.songs.tracks) if t.genre == "jazz"]
     await likes(service, "ann", *jazz[:6])
     for number in range(4):  # members who share a like with her, and have another in common
         await likes(service, f"m{number}", jazz[0], jazz[10], 3)
     await service.reload()
     await subscribe(service, size=5)
-    await service.tick_drops(channel, Clock().forward(days=3))
+    await service.drops.tick(channel, Clock().forward(days=3))
 
     opening, *cards = channel.lines
     assert [line["part"] for line in cards] == ["sound", "sound", "members", "members", "brave"]
     assert "members" in cards[2]["words"]
     assert "your likes" in cards[2]["words"]
-    tracks = await service.store.tracks(channel.tracks)
+    tracks = await service.songs.many(channel.tracks)
     assert len({track.artist for track in tracks.values()}) == 5
-    liked = {service.catalogue.tracks[row].title for row in jazz[:6]}
+    liked = {service.catalogue.songs.tracks[row].title for row in jazz[:6]}
     for line in cards[:2]:
         assert line["words"].split("“")[1].split("”")[0] in liked
     assert tracks[cards[-1]["track"]].genre != "jazz"
@@ -415,20 +419,21 @@ async def test_every_card_shows_a_liked_song_beside_the_new_one(
 ) -> None:
     await likes(service, "ann", 3, 4, 5)
     drop = await subscribe(service, size=4)
-    await service.tick_drops(channel, Clock().forward(days=3))
-    issue = await service.store.issue(drop, "2026-W47")
+    await service.drops.tick(channel, Clock().forward(days=3))
+    async with store_of(service) as store:
+        issue = await store.drops.issue(drop, "2026-W47")
     assert issue is not None
-    answers = [await service.kept_answer(str(post.answer)) for post in issue.posts[1:]]
+    answers = [await service.answers.kept(str(post.answer)) for post in issue.posts[1:]]
     assert len(answers) == 4
     for answer in answers:
-        assert answer.query in service.catalogue.tracks[3:6]
+        assert answer.query in service.catalogue.songs.tracks[3:6]
     assert answers[0].query is not None
     assert f"“{answers[0].query.title}”" in issue.posts[1].words
     assert answers[0].picks[0].explanation.causes[0] == "sound"
 
 
 async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channel) -> None:
-    rows = [n for n, t in enumerate(service.catalogue.tracks) if t.genre in ("jazz", "blues")]
+    rows = [n for n, t in enumerate(service.catalogue.songs.tracks) if t.genre in ("jazz", "blues")]
     await likes(service, "ann", *rows[:8])
     await subscribe(service, size=6)
     clock = Clock()
@@ -437,10 +442,12 @@ async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channe
     tracks = [(line["week"], line["track"]) for line in channel.lines if line["track"]]
     season = [track for week, track in tracks if week != "2026-W47"]
     assert len(season) == len(set(season)) == 13 * 6
-    liked = {service.catalogue.tracks[row].id for row in rows[:8]}
+    liked = {service.catalogue.songs.tracks[row].id for row in rows[:8]}
     assert not liked & set(season)
     # Thumbs on a drop teach which blend suits its member, whenever they come.
-    chosen = {one.track: one.blend for one in await service.store.served() if one.member == "ann"}
+    async with store_of(service) as store:
+        served = await store.answers.served()
+    chosen = {one.track: one.blend for one in served if one.member == "ann"}
     assert chosen.keys() >= set(season)
     assert set(chosen.values()) <= set(ARMS)
     assert len(set(chosen.values())) > 1
@@ -452,13 +459,13 @@ async def test_thumbs_since_the_last_drop_are_said_in_one_line(
     await likes(service, "ann", 3)
     await subscribe(service, size=1)
     clock = Clock().forward(days=3)
-    await service.tick_drops(channel, clock)
-    titles = [track.title for track in service.catalogue.tracks[10:15]]
+    await service.drops.tick(channel, clock)
+    titles = [track.title for track in service.catalogue.songs.tracks[10:15]]
     for row in range(10, 14):
-        track = service.catalogue.tracks[row].id
-        await service.learn("ann", track, LIKE, at=clock.forward(hours=1).now)
-    await service.learn("ann", service.catalogue.tracks[14].id, DISLIKE, at=clock.now)
-    await service.tick_drops(channel, clock.forward(weeks=1))
+        track = service.catalogue.songs.tracks[row].id
+        await service.members.learn("ann", track, LIKE, at=clock.forward(hours=1).now)
+    await service.members.learn("ann", service.catalogue.songs.tracks[14].id, DISLIKE, at=clock.now)
+    await service.drops.tick(channel, clock.forward(weeks=1))
     [line] = [line for line in channel.lines if line["part"] == "opening"][1:]
     assert line["words"] == (
         f"Since the last drop: 👍 “{titles[3]}”, “{titles[2]}” and 2 more; 👎 “{titles[4]}”."
@@ -470,18 +477,18 @@ async def test_thumbs_that_answered_the_questions_are_not_told_twice(
 ) -> None:
     drop = await subscribe(service, size=1)
     clock = Clock().forward(days=3)
-    await service.tick_drops(channel, clock)
-    track = service.catalogue.tracks[3]
-    await service.learn("ann", track.id, LIKE, at=clock.forward(hours=1).now)
-    await service.drop_now(drop, channel, clock.forward(hours=1))
-    await service.tick_drops(channel, clock.forward(weeks=1))
+    await service.drops.tick(channel, clock)
+    track = service.catalogue.songs.tracks[3]
+    await service.members.learn("ann", track.id, LIKE, at=clock.forward(hours=1).now)
+    await service.drops.post_now(drop, channel, clock.forward(hours=1))
+    await service.drops.tick(channel, clock.forward(weeks=1))
     said = [line["words"] for line in channel.lines if line["part"] == "opening"]
     assert said == [f"Since last week: 👍 “{track.title}”.", "No thumbs since the last drop."]
 
 
 async def test_a_catalogue_without_new_songs_is_said(bare: Service, channel: Channel) -> None:
     await subscribe(bare)
-    await bare.tick_drops(channel, Clock().forward(days=3))
+    await bare.drops.tick(channel, Clock().forward(days=3))
     [line] = channel.lines
     assert line["part"] == "opening"
     assert "no song left" in line["words"]
@@ -495,22 +502,22 @@ async def test_without_history_it_starts_with_questions_and_goes_on_once_they_ar
 ) -> None:
     drop = await subscribe(service, size=3)
     clock = Clock().forward(days=3)
-    await service.tick_drops(channel, clock)
+    await service.drops.tick(channel, clock)
     assert [line["part"] for line in channel.lines] == ["questions"]
 
-    questions = drops.artists_to_ask(service.catalogue)
+    questions = newcomers.artists_to_ask(service.catalogue.songs)
     assert [len(question) for question in questions] == [25, 25, 25]
     assert len({artist for question in questions for artist, _ in question}) == 75
     assert all(len({genre for _, genre in question}) >= 5 for question in questions)
     chosen = [question[0][0] for question in questions]
-    liked = await service.like_artists("ann", chosen)
+    liked = await service.drops.like_artists("ann", chosen)
     assert {track.artists[0] for track in liked} == set(chosen)
-    assert not await service.like_artists("ann", ["nobody of that name"])
+    assert not await service.drops.like_artists("ann", ["nobody of that name"])
 
     clock.forward(minutes=1)
-    assert await service.drop_now(drop, channel, clock) is State.POSTED
-    assert await service.drop_now(drop, channel, clock) is None
-    await service.tick_drops(channel, clock.forward(minutes=1))
+    assert await service.drops.post_now(drop, channel, clock) is State.POSTED
+    assert await service.drops.post_now(drop, channel, clock) is None
+    await service.drops.tick(channel, clock.forward(minutes=1))
     later = channel.lines[1:]
     assert [line["position"] for line in later] == [0, 1, 2, 3]
     assert later[0]["part"] == "opening"
@@ -535,9 +542,9 @@ def test_an_empty_catalogue_has_nobody_to_ask_about() -> None:
     import numpy as np
 
     empty = Catalogue((), (), np.zeros((0, 4), np.float32), {})
-    assert drops.artists_to_ask(empty) == []
-    assert drops.songs_of(empty, ["Somebody"]) == []
-    assert drops.mixtape(empty, {}) == []
+    assert newcomers.artists_to_ask(empty) == []
+    assert newcomers.songs_of(empty, ["Somebody"]) == []
+    assert chosen_for(empty, {}) == []
 
 
 # Mixtapes ----------------------------------------------------------------------------------------
@@ -545,11 +552,11 @@ def test_an_empty_catalogue_has_nobody_to_ask_about() -> None:
 
 async def mixtape(service: Service, *members: str) -> Drop:
     schedule = Schedule(4, 18, "UTC")
-    drop = await service.store.keep_drop(
+    drop = await service.drops.keep(
         Drop(None, "guild", schedule, MONDAY, channel="channel", size=5)
     )
     for member in members:
-        await service.store.join_mixtape(drop.id, member, there=True)
+        await service.drops.join_mixtape(drop, member, there=True)
     return drop
 
 
@@ -557,29 +564,29 @@ async def test_a_mixtape_is_made_of_what_its_members_agree_on_and_what_divides_t
     service: Service, channel: Channel
 ) -> None:
     rows = {
-        genre: [n for n, t in enumerate(service.catalogue.tracks) if t.genre == genre]
+        genre: [n for n, t in enumerate(service.catalogue.songs.tracks) if t.genre == genre]
         for genre in ("metal", "classical")
     }
     await likes(service, "ann", *rows["metal"][:8])
     await likes(service, "bob", *rows["metal"][4:6], *rows["classical"][:8])
-    await service.learn("bob", service.catalogue.tracks[rows["metal"][0]].id, DISLIKE)
+    await service.members.learn("bob", service.catalogue.songs.tracks[rows["metal"][0]].id, DISLIKE)
     await likes(service, "eve", *rows["classical"][:8])  # she never said that she takes part
     await mixtape(service, "ann", "bob", "new")
-    await service.tick_drops(channel, Clock().forward(days=6))
+    await service.drops.tick(channel, Clock().forward(days=6))
 
     opening, *cards = channel.lines
     both, minds = opening["words"].splitlines()
-    agreed = {service.catalogue.tracks[row].title for row in rows["metal"][4:6]}
+    agreed = {service.catalogue.songs.tracks[row].title for row in rows["metal"][4:6]}
     assert both.removeprefix("You agree on “").partition("”")[0] in agreed
     assert minds == (
-        f"You are of two minds about “{service.catalogue.tracks[rows['metal'][0]].title}”: "
+        f"You are of two minds about “{service.catalogue.songs.tracks[rows['metal'][0]].title}”: "
         "1 👍, 1 👎."
     )
     assert opening["listeners"] == ["ann", "bob"]
     assert [line["part"] for line in cards] == ["together"] * 4 + ["apart"]
     assert [line["listeners"] for line in cards[:4]] == [["ann", "bob"]] * 4
     assert len(cards[4]["listeners"]) == 1
-    known = {e.track for m in ("ann", "bob") for e in await service.store.feedback(m)}
+    known = {e.track for m in ("ann", "bob") for e in await service.members.feedback(m)}
     assert not known & set(channel.tracks)
 
 
@@ -588,11 +595,11 @@ async def test_the_numbers_of_a_mixtape_are_those_of_the_catalogue(service: Serv
 
     await likes(service, "ann", 1, 2)
     await likes(service, "bob", 200, 201)
-    opinions = {member: await service.store.feedback(member) for member in ("ann", "bob")}
-    chosen = drops.mixtape(service.catalogue, opinions, size=4)
-    vectors = service.catalogue.vectors
+    opinions = {member: await service.members.feedback(member) for member in ("ann", "bob")}
+    chosen = chosen_for(service.catalogue.songs, opinions, size=4)
+    vectors = service.catalogue.songs.vectors
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    row_of = {track.id: row for row, track in enumerate(service.catalogue.tracks)}
+    row_of = {track.id: row for row, track in enumerate(service.catalogue.songs.tracks)}
     for choice in chosen:
         row = row_of[choice.pick.track.id]
         places = [
@@ -616,12 +623,12 @@ async def test_a_mixtape_that_nobody_joins_invites_twice_and_stops(
 
 async def test_who_pauses_or_leaves_a_mixtape_is_no_part_of_it(service: Service) -> None:
     drop = await mixtape(service, "ann", "bob", "eve")
-    await service.store.choose("ann", paused=True)
-    await service.store.join_mixtape(drop.id, "bob", there=False)
-    assert await service.store.mixtape_members(drop.id) == ["eve"]
-    await service.store.remove_mixtape("guild")
-    assert await service.store.mixtape_of("guild") is None
-    assert not (await service.about("eve"))["mixtapes"]
+    await service.members.choose("ann", paused=True)
+    await service.drops.join_mixtape(drop, "bob", there=False)
+    assert await service.drops.mixtape_members(drop) == ["eve"]
+    await service.servers.remove("guild")
+    assert await service.drops.of_server("guild") is None
+    assert not (await service.members.about("eve"))["mixtapes"]
 
 
 def test_local_calendars_decide_which_week_it_is() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from musrec.listening import Listening, Playing
+from musrec.members.listening import Listening, Playing
 from musrec.model import FeedbackKind, Track
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

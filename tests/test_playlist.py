@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from musrec import playlists
+from musrec.catalogue.model import FileStamp
 from musrec.model import FeedbackKind, MusrecError, NotFound, Track
-from musrec.playlists import PlaylistError
+from musrec.playlists.continuation import MOST_SEEDS, PER_ARTIST, spread
+from musrec.playlists.export import export, safe_file_name
+from musrec.playlists.model import FORMATS, MOST_PLAYLISTS, PlaylistError
+from musrec.playlists.names import clean_name
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.store import schema
+from tests.support.stores import store_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,13 +50,13 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     ],
 )
 async def test_a_name_is_one_line_that_shows(typed: str, name: str) -> None:
-    assert playlists.clean_name(typed) == name
+    assert clean_name(typed) == name
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200d", "\n\t", "\u202e", "x" * 81])
 async def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(typed: str) -> None:
     with pytest.raises(PlaylistError) as raised:
-        playlists.clean_name(typed)
+        clean_name(typed)
     assert raised.value.hint
 
 
@@ -68,27 +72,27 @@ async def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(typed: str) 
     ],
 )
 async def test_a_file_name_is_safe_on_every_system(name: str, file: str) -> None:
-    assert playlists.safe_file_name(name, "csv") == file
+    assert safe_file_name(name, "csv") == file
 
 
 async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
-    made = await service.make_playlist("names", "Ｌate Night")
+    made = await service.playlists.create("names", "Ｌate Night")
     with pytest.raises(PlaylistError, match="already"):
-        await service.make_playlist("names", "late  night")
-    assert (await service.playlist("names", "LATE NIGHT")).id == made.id
-    await service.make_playlist("other", "late night")  # somebody else's is another one
+        await service.playlists.create("names", "late  night")
+    assert (await service.playlists.named("names", "LATE NIGHT")).id == made.id
+    await service.playlists.create("other", "late night")  # somebody else's is another one
     with pytest.raises(NotFound, match="no playlist called dawn") as raised:
-        await service.playlist("names", "dawn")
+        await service.playlists.named("names", "dawn")
     assert "Ｌate Night" in raised.value.hint
     with pytest.raises(NotFound, match="no playlist yet"):
-        await service.playlist("nobody", "dawn")
+        await service.playlists.named("nobody", "dawn")
 
 
 async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service) -> None:
     for typed in ("\u202egnp.exe", "two\nlines", "👩‍🎤\u200b set"):
-        made = await service.make_playlist("sly", typed)
-        assert (await service.playlist("sly", typed)).id == made.id
-        assert (await service.playlist("sly", made.name)).id == made.id
+        made = await service.playlists.create("sly", typed)
+        assert (await service.playlists.named("sly", typed)).id == made.id
+        assert (await service.playlists.named("sly", made.name)).id == made.id
 
 
 # Size ---------------------------------------------------------------------------------------------
@@ -96,105 +100,106 @@ async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service)
 
 async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) -> None:
     for number in range(40):
-        await service.make_playlist("maker", f"list {number:03d}")
-    kept = await service.store.playlists("maker")
+        await service.playlists.create("maker", f"list {number:03d}")
+    kept = await service.playlists.of("maker")
     assert [playlist.name for playlist in kept] == [f"list {n:03d}" for n in range(40)]
-    for number in range(40, playlists.MOST_PLAYLISTS):
-        await service.make_playlist("maker", f"list {number:03d}")
+    for number in range(40, MOST_PLAYLISTS):
+        await service.playlists.create("maker", f"list {number:03d}")
     with pytest.raises(PlaylistError, match="which is the most"):
-        await service.make_playlist("maker", "one more")
-    assert len(await service.store.playlists("maker")) == playlists.MOST_PLAYLISTS
+        await service.playlists.create("maker", "one more")
+    assert len(await service.playlists.of("maker")) == MOST_PLAYLISTS
 
 
 async def test_five_thousand_songs_keep_their_order_leave_and_are_continued(
     service: Service,
 ) -> None:
-    known = [track.id for track in service.catalogue.tracks[:20]]
+    known = [track.id for track in service.catalogue.songs.tracks[:20]]
     ids = [*known, *(f"many{n:06d}" for n in range(4980))]
     empty = {"artists": ["A"], "links": {}, "provenance": {}, "added_at": datetime.now(UTC)}
-    async with service.store._write() as connection:
+    async with store_of(service) as store, store.database.write() as connection:
         await connection.execute(
             schema.tracks.insert(), [{"id": id_, "title": id_, **empty} for id_ in ids[20:]]
         )
-    playlist = await service.make_playlist("hoarder", "everything")
-    assert await service.add_to_playlist(playlist, [*ids, *ids[:7]]) == 5000
-    assert await service.add_to_playlist(playlist, ids[:3]) == 0
-    playlist = await service.playlist("hoarder", "everything")
+    playlist = await service.playlists.create("hoarder", "everything")
+    assert await service.playlists.add(playlist, [*ids, *ids[:7]]) == 5000
+    assert await service.playlists.add(playlist, ids[:3]) == 0
+    playlist = await service.playlists.named("hoarder", "everything")
     assert playlist.songs == 5000
-    kept = [track.id for track in await service.store.playlist_songs(playlist.id)]
+    kept = [track.id for track in await service.playlists.songs(playlist)]
     assert kept == ids
-    for how in playlists.FORMATS:
-        assert (await service.export_playlist(playlist, how)).data.count(b"\n") < 70_000
-    assert await service.store.remove_from_playlist(playlist.id, ids[2500])
-    assert not await service.store.remove_from_playlist(playlist.id, ids[2500])
-    assert (await service.playlist("hoarder", "everything")).songs == 4999
-    full = await service.store.add_to_playlist(playlist, [ids[2500]], 4999)
-    assert full == 0
+    for how in FORMATS:
+        assert (await service.playlists.export(playlist, how)).data.count(b"\n") < 70_000
+    assert (await service.playlists.remove_song(playlist, ids[2500])).id == ids[2500]
+    with pytest.raises(NotFound):
+        await service.playlists.remove_song(playlist, ids[2500])
+    assert (await service.playlists.named("hoarder", "everything")).songs == 4999
+    async with store_of(service) as store:
+        assert await store.playlists.add(playlist, [ids[2500]], 4999) == 0
 
 
 # What comes next ----------------------------------------------------------------------------------
 
 
 async def test_a_playlist_is_continued_in_its_own_vein(service: Service) -> None:
-    catalogue = service.catalogue
+    catalogue = service.catalogue.songs
     metal = [track for track in catalogue.tracks if track.genre == "metal"][:12]
-    playlist = await service.make_playlist("metalhead", "loud")
-    await service.add_to_playlist(playlist, [track.id for track in metal])
-    playlist = await service.playlist("metalhead", "loud")
-    answer = await service.continue_playlist(playlist, count=10)
+    playlist = await service.playlists.create("metalhead", "loud")
+    await service.playlists.add(playlist, [track.id for track in metal])
+    playlist = await service.playlists.named("metalhead", "loud")
+    answer = await service.playlists.continued(playlist, count=10)
     picked = [pick.track for pick in answer.picks]
     assert len(picked) == 10
     assert not {track.id for track in metal} & {track.id for track in picked}
     assert sum(track.genre in ("metal", "rock") for track in picked) >= 8
     artists = [track.artist for track in picked]
-    assert max(artists.count(artist) for artist in artists) <= playlists.PER_ARTIST
+    assert max(artists.count(artist) for artist in artists) <= PER_ARTIST
     for pick in answer.picks:
         assert pick.score == pytest.approx(sum(term.value for term in pick.terms))
         assert pick.explanation.sentence
-    again = await service.continue_playlist(playlist, count=10)
+    again = await service.playlists.continued(playlist, count=10)
     assert not {t.id for t in picked} & {p.track.id for p in again.picks}
 
 
 async def test_an_empty_playlist_has_nothing_to_go_on(service: Service) -> None:
-    playlist = await service.make_playlist("blank", "empty")
+    playlist = await service.playlists.create("blank", "empty")
     with pytest.raises(NotFound, match="heard no song of empty"):
-        await service.continue_playlist(playlist)
-    for how in playlists.FORMATS:
+        await service.playlists.continued(playlist)
+    for how in FORMATS:
         with pytest.raises(NotFound, match="nothing in empty yet"):
-            await service.export_playlist(playlist, how)
+            await service.playlists.export(playlist, how)
 
 
 async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
-    playlist = await service.make_playlist("quiet", "before")
-    await service.store.choose("quiet", paused=True)
+    playlist = await service.playlists.create("quiet", "before")
+    await service.members.choose("quiet", paused=True)
     with pytest.raises(MusrecError, match="keep nothing new"):
-        await service.make_playlist("quiet", "after")
+        await service.playlists.create("quiet", "after")
     with pytest.raises(MusrecError, match="keep nothing new"):
-        await service.add_to_playlist(playlist, [service.catalogue.tracks[0].id])
+        await service.playlists.add(playlist, [service.catalogue.songs.tracks[0].id])
     with pytest.raises(MusrecError, match="keep nothing new"):
-        await service.own_drop("quiet", size=3)
-    assert await service.store.drop_of("quiet") is None
+        await service.drops.wish("quiet", size=3)
+    assert await service.drops.of_member("quiet") is None
     # What was there stays theirs to read and to throw away.
-    assert await service.store.playlist_songs(playlist.id) == []
-    assert await service.store.remove_playlist(playlist.id)
+    assert await service.playlists.songs(playlist) == []
+    assert await service.playlists.delete(playlist)
 
 
 async def test_songs_stay_where_feedback_is_taken_back(service: Service) -> None:
-    track = service.catalogue.tracks[3].id
-    playlist = await service.make_playlist("fickle", "kept")
-    await service.add_to_playlist(playlist, [track])
-    await service.learn("fickle", track, FeedbackKind.LIKE)
-    await service.forget("fickle", track, FeedbackKind.LIKE)
-    assert [t.id for t in await service.store.playlist_songs(playlist.id)] == [track]
+    track = service.catalogue.songs.tracks[3].id
+    playlist = await service.playlists.create("fickle", "kept")
+    await service.playlists.add(playlist, [track])
+    await service.members.learn("fickle", track, FeedbackKind.LIKE)
+    await service.members.forget("fickle", track, FeedbackKind.LIKE)
+    assert [t.id for t in await service.playlists.songs(playlist)] == [track]
 
 
 @pytest.mark.parametrize(("count", "last"), [(3, 3), (40, 40), (41, 41), (5000, 5000)])
 async def test_seeds_come_from_the_whole_list(count: int, last: int) -> None:
-    chosen = [int(t.id) for t in playlists.spread([Track(str(n), "") for n in range(1, count + 1)])]
-    assert len(chosen) == len(set(chosen)) == min(count, playlists.MOST_SEEDS)
+    chosen = [int(t.id) for t in spread([Track(str(n), "") for n in range(1, count + 1)])]
+    assert len(chosen) == len(set(chosen)) == min(count, MOST_SEEDS)
     assert chosen == sorted(chosen)
     assert chosen[-1] == last
-    assert chosen[0] <= -(-count // playlists.MOST_SEEDS)
+    assert chosen[0] <= -(-count // MOST_SEEDS)
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -230,7 +235,7 @@ SONGS = [
 
 
 async def test_no_cell_of_a_csv_is_a_formula() -> None:
-    made = playlists.export("songs", SONGS, "csv")
+    made = export("songs", SONGS, "csv")
     header, *rows = csv.reader(io.StringIO(made.data.decode("utf-8-sig"), newline=""))
     assert header[:3] == ["title", "artists", "album"]
     assert len(rows) == len(SONGS)
@@ -249,7 +254,7 @@ async def test_no_cell_of_a_csv_is_a_formula() -> None:
 
 
 async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
-    made = playlists.export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
+    made = export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
     lines = made.data.decode().splitlines()
     assert lines[0] == "#EXTM3U"
     assert lines[2] == "#PLAYLIST:Näme #EXTM3U"
@@ -264,25 +269,28 @@ async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
 
 
 async def test_json_holds_every_link_as_it_is() -> None:
-    body = json.loads(playlists.export("songs", SONGS, "json").data)
+    body = json.loads(export("songs", SONGS, "json").data)
     assert body["name"] == "songs"
     assert [song["title"] for song in body["songs"]] == [track.title for track in SONGS]
     assert body["songs"][0]["links"] == dict(SONGS[0].links)
 
 
 async def test_spotify_gets_addresses_of_what_it_is_known_to_have() -> None:
-    made = playlists.export("songs", SONGS, "spotify")
+    made = export("songs", SONGS, "spotify")
     assert made.data.decode() == f"spotify:track:{SPOTIFY}\n"
     assert [track.id for track in made.missing] == ["bbbbbbbbbb", "cccccccccc", "dddddddddd"]
 
 
 async def test_files_of_this_machine_are_named_to_its_owner_alone(service: Service) -> None:
-    from musrec.store.database import FileStamp
-
-    track = service.catalogue.tracks[5]
-    await service.store.keep_file(FileStamp("/music/five.flac", 1, 1), track.id)
-    playlist = await service.make_playlist("owner", "local")
-    await service.add_to_playlist(playlist, [track.id])
-    assert b"/music/five.flac" in (await service.export_playlist(playlist, "m3u8", local=True)).data
-    for how in playlists.FORMATS:
-        assert b"five.flac" not in (await service.export_playlist(playlist, how)).data
+    track = service.catalogue.songs.tracks[5]
+    async with store_of(service) as store:
+        analysis = await store.analyses.get(track.id)
+        assert analysis is not None
+        await store.analyses.add(track, analysis, "file", FileStamp("/music/five.flac", 1, 1))
+    playlist = await service.playlists.create("owner", "local")
+    await service.playlists.add(playlist, [track.id])
+    assert (
+        b"/music/five.flac" in (await service.playlists.export(playlist, "m3u8", local=True)).data
+    )
+    for how in FORMATS:
+        assert b"five.flac" not in (await service.playlists.export(playlist, how)).data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musrec.privacy import AREAS
+from musrec.members.privacy import AREAS
 from musrec.store import schema
 
 

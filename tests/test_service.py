@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from musrec.audio import tagger
+from musrec.catalogue.model import Added
 from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.model import Choices, Constraints, FeedbackKind, NotAudio, NotFound, Track
-from musrec.service import NO_TAGGER, Added, Service
+from musrec.service import Service
+from musrec.service.live import NO_TAGGER
 from musrec.settings import Settings
+from tests.support.stores import store_of
 
 AGAIN = Constraints(repeats=True)
 
@@ -52,19 +55,21 @@ async def service(indexed: Path, tmp_path: Path) -> AsyncIterator[Service]:
 
 
 def tune(service: Service, number: int) -> Track:
-    [track] = [track for track in service.catalogue.tracks if track.title == TUNES[number].title]
+    [track] = [
+        track for track in service.catalogue.songs.tracks if track.title == TUNES[number].title
+    ]
     return track
 
 
 async def added(service: Service, path: Path) -> list[Added]:
-    return [step async for step in service.add([path])]
+    return [step async for step in service.songs.add([path])]
 
 
 async def test_the_first_answer_needs_no_network(tmp_path: Path) -> None:
     async with Service.open(settings(tmp_path)) as service:
-        song = service.catalogue.tracks[0]
-        heard = await service.hear_track(song)
-        answer = await service.recommend(heard, online=False, count=5)
+        song = service.catalogue.songs.tracks[0]
+        heard = await service.songs.hear_track(song)
+        answer = await service.answers.recommend(heard, online=False, count=5)
     assert len(answer.picks) == 5
     assert song not in [pick.track for pick in answer.picks]
     for pick in answer.picks:
@@ -74,18 +79,18 @@ async def test_the_first_answer_needs_no_network(tmp_path: Path) -> None:
 
 async def test_details_grow_with_the_catalogue(service: Service) -> None:
     """Only songs heard here have one, and hearing gives the same as loading."""
-    details = service.catalogue.details
-    if service.space.name == "full":
+    details = service.catalogue.songs.details
+    if service.catalogue.space.name == "full":
         assert details is not None
         known = np.isfinite(details).all(axis=1)
-        heard = [track.artist == ARTIST for track in service.catalogue.tracks]
+        heard = [track.artist == ARTIST for track in service.catalogue.songs.tracks]
         assert known.tolist() == heard
     else:
         assert details is None
 
 
 async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) -> None:
-    assert {track.artist for track in service.catalogue.tracks} >= {ARTIST}
+    assert {track.artist for track in service.catalogue.songs.tracks} >= {ARTIST}
     steps = await added(service, tunes)
     assert [step.known for step in steps] == [True] * len(TUNES)
 
@@ -93,38 +98,38 @@ async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) ->
 async def test_what_sounds_alike_is_found_whatever_the_format(service: Service) -> None:
     # The two waltzes differ in tempo and decay, the two dances in key and a few beats.
     for song, twin in ((0, 1), (3, 4)):
-        heard = await service.hear_track(tune(service, song))
+        heard = await service.songs.hear_track(tune(service, song))
         wishes = Constraints(same_artist=True)
-        answer = await service.recommend(heard, online=False, count=5, constraints=wishes)
+        answer = await service.answers.recommend(heard, online=False, count=5, constraints=wishes)
         assert tune(service, twin).id in [pick.track.id for pick in answer.picks]
 
 
 async def test_a_thumb_changes_the_next_answer_and_taking_it_back_undoes_it(
     service: Service,
 ) -> None:
-    heard = await service.hear_track(tune(service, 0))
+    heard = await service.songs.hear_track(tune(service, 0))
 
     async def answer() -> list[tuple[str, float]]:
-        picked = await service.recommend(
+        picked = await service.answers.recommend(
             heard, online=False, member="ann", adventurous=0, constraints=AGAIN
         )
         return [(pick.track.id, round(pick.score, 6)) for pick in picked.picks]
 
     before = await answer()
     best = before[0][0]
-    assert await service.learn("ann", best, FeedbackKind.DISLIKE)
-    assert not await service.learn("ann", best, FeedbackKind.DISLIKE)
+    assert await service.members.learn("ann", best, FeedbackKind.DISLIKE)
+    assert not await service.members.learn("ann", best, FeedbackKind.DISLIKE)
     assert best not in dict(await answer())
-    assert await service.forget("ann", best, FeedbackKind.DISLIKE)
+    assert await service.members.forget("ann", best, FeedbackKind.DISLIKE)
     assert await answer() == before
 
 
 async def test_feedback_outlasts_a_restart(service: Service) -> None:
-    heard = await service.hear_track(tune(service, 0))
-    first = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
-    await service.learn("ann", first.picks[0].track.id, FeedbackKind.DISLIKE)
+    heard = await service.songs.hear_track(tune(service, 0))
+    first = await service.answers.recommend(heard, online=False, member="ann", constraints=AGAIN)
+    await service.members.learn("ann", first.picks[0].track.id, FeedbackKind.DISLIKE)
     await service.reload()
-    again = await service.recommend(heard, online=False, member="ann", constraints=AGAIN)
+    again = await service.answers.recommend(heard, online=False, member="ann", constraints=AGAIN)
     assert first.picks[0].track not in [pick.track for pick in again.picks]
 
 
@@ -136,37 +141,43 @@ async def test_a_tagger_that_comes_later_is_used_without_a_restart(
         pytest.skip("the tagger is not installed: `musrec models install`")
     monkeypatch.setenv("MUSREC_CACHE", str(tmp_path / "cache"))
     async with Service.open(settings(tmp_path / "data")) as service:
-        assert service.notes == (NO_TAGGER,)
+        assert service.answers.notes == (NO_TAGGER,)
         shutil.copytree(installed.path.parent, tmp_path / "cache")
         await service.reload()
-        assert not service.notes
+        assert not service.answers.notes
 
 
 async def test_what_counts_is_told_in_the_terms_of_a_score(service: Service) -> None:
-    shares = await service.weights("ann")
+    shares = await service.answers.weights("ann")
     assert set(shares) == {"sound", "members", "taste", "popularity"}
     assert sum(shares.values()) == pytest.approx(1)
 
 
 async def test_what_thumbs_say_of_a_blend_outlasts_a_restart(service: Service) -> None:
-    heard = await service.hear_track(tune(service, 0))
-    answer = await service.recommend(heard, online=False, member="ann", adventurous=1.0)
+    heard = await service.songs.hear_track(tune(service, 0))
+    answer = await service.answers.recommend(heard, online=False, member="ann", adventurous=1.0)
     tracks = [pick.track.id for pick in answer.picks]
-    before = await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+    before = await service.drops._library.think(
+        lambda recommender, _: recommender.served("ann", tracks)
+    )
     assert set(before) == set(tracks)
     assert len(set(before.values())) == 1
     await service.reload()
-    after = await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+    after = await service.drops._library.think(
+        lambda recommender, _: recommender.served("ann", tracks)
+    )
     assert after == before
-    await service.delete_member("ann")
+    await service.members.delete("ann")
     await service.reload()
-    assert not await service.choose(lambda recommender, _: recommender.served("ann", tracks))
+    assert not await service.drops._library.think(
+        lambda recommender, _: recommender.served("ann", tracks)
+    )
 
 
 async def test_what_was_recommended_lately_does_not_return_unasked(service: Service) -> None:
-    heard = await service.hear_track(tune(service, 0))
-    first = await service.recommend(heard, online=False, member="ann")
-    second = await service.recommend(heard, online=False, member="ann")
+    heard = await service.songs.hear_track(tune(service, 0))
+    first = await service.answers.recommend(heard, online=False, member="ann")
+    second = await service.answers.recommend(heard, online=False, member="ann")
     assert second.picks
     assert not {p.track.id for p in first.picks} & {p.track.id for p in second.picks}
 
@@ -176,31 +187,32 @@ async def test_an_upload_is_heard_but_never_recommended_to_others(
 ) -> None:
     clip = (tunes / f"{ARTIST} - {TUNES[0].title}.wav").read_bytes()
     upload = clip[: len(clip) * 3 // 4]
-    heard = await service.hear_clip(upload, "voice-message.ogg")
+    heard = await service.songs.hear_clip(upload, "voice-message.ogg")
     assert heard.track.title == "Voice Message"
     await service.reload()
-    assert heard.track not in service.catalogue.tracks
-    assert (await service.recommend(heard, online=False)).picks
+    assert heard.track not in service.catalogue.songs.tracks
+    assert (await service.answers.recommend(heard, online=False)).picks
 
 
 async def test_songs_are_found_by_id_title_and_what_is_being_typed(service: Service) -> None:
     song = tune(service, 2)
-    assert await service.find(song.id, online=False) == song
-    assert await service.find(f" {song.title.upper()} ", online=False) == song
-    assert song in service.suggest("composed march")
+    assert await service.songs.find(song.id, online=False) == song
+    assert await service.songs.find(f" {song.title.upper()} ", online=False) == song
+    assert song in service.songs.suggest("composed march")
     with pytest.raises(NotFound) as caught:
-        await service.find("no such song anywhere", online=False)
+        await service.songs.find("no such song anywhere", online=False)
     assert caught.value.hint
 
 
 async def test_an_ambiguous_title_is_answered_with_choices(service: Service) -> None:
     song = tune(service, 2)
     namesake = Track("another", song.title, ("Somebody else",), identities={"isrc": "XX0000000001"})
-    analysis = await service.store.analysis(song.id)
-    assert analysis is not None
-    await service.store.add_heard(namesake, analysis, "preview:deezer")
+    async with store_of(service) as store:
+        analysis = await store.analyses.get(song.id)
+        assert analysis is not None
+        await store.analyses.add(namesake, analysis, "preview:deezer")
     await service.reload()
-    found = await service.find(song.title, online=False)
+    found = await service.songs.find(song.title, online=False)
     assert isinstance(found, Choices)
     assert {track.id for track in found.tracks} == {song.id, "another"}
 
@@ -233,20 +245,20 @@ async def test_no_music_is_said_and_not_recommended_from(service: Service) -> No
         file.setframerate(22_050)
         noise = np.random.default_rng(0).normal(scale=3000, size=22_050 * 10)
         file.writeframes(noise.astype("<i2").tobytes())
-    heard = await service.hear_clip(buffer.getvalue(), "noise.wav")
+    heard = await service.songs.hear_clip(buffer.getvalue(), "noise.wav")
     with pytest.raises(NotAudio, match="no music"):
-        await service.recommend(heard)
+        await service.answers.recommend(heard)
 
 
 async def test_a_deleted_member_is_forgotten_in_the_next_answer(service: Service) -> None:
-    heard = await service.hear_track(tune(service, 0))
-    stranger = await service.recommend(
+    heard = await service.songs.hear_track(tune(service, 0))
+    stranger = await service.answers.recommend(
         heard, online=False, member="new", adventurous=0, constraints=AGAIN
     )
-    await service.learn("ann", stranger.picks[0].track.id, FeedbackKind.DISLIKE)
-    assert await service.delete_member("ann")
-    assert not await service.delete_member("ann")
-    again = await service.recommend(
+    await service.members.learn("ann", stranger.picks[0].track.id, FeedbackKind.DISLIKE)
+    assert await service.members.delete("ann")
+    assert not await service.members.delete("ann")
+    again = await service.answers.recommend(
         heard, online=False, member="ann", adventurous=0, constraints=AGAIN
     )
     assert [p.track.id for p in again.picks] == [p.track.id for p in stranger.picks]
@@ -254,4 +266,4 @@ async def test_a_deleted_member_is_forgotten_in_the_next_answer(service: Service
 
 async def test_a_thumb_on_an_unknown_song_is_answered_clearly(service: Service) -> None:
     with pytest.raises(NotFound, match="no song with the id"):
-        await service.learn("ann", "nonsense", FeedbackKind.LIKE)
+        await service.members.learn("ann", "nonsense", FeedbackKind.LIKE)

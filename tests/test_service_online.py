@@ -18,6 +18,7 @@ from musrec.model import Choices, FeedbackKind, NotFound, SoundKind, Track
 from musrec.service import Service
 from musrec.settings import RecommendSettings, Settings
 from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
+from tests.support.stores import store_of
 
 TITLE = "one more time daft punk"
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
@@ -64,7 +65,7 @@ def silence() -> bytes:
 
 
 async def found(world: World) -> Track:
-    track = await world.service.find(TITLE)
+    track = await world.service.songs.find(TITLE)
     assert isinstance(track, Track)
     return track
 
@@ -73,10 +74,10 @@ async def test_a_title_becomes_an_answer_from_songs_heard_on_the_way(world: Worl
     track = await found(world)
     assert track.isrc == ISRC
     assert track.links["deezer"].startswith("https://www.deezer.com/")
-    heard = await world.service.hear_track(track)
+    heard = await world.service.songs.hear_track(track)
     assert heard.analysis.kind is SoundKind.MUSIC
     reported: list[tuple[int, int]] = []
-    answer = await world.service.recommend(
+    answer = await world.service.answers.recommend(
         heard, progress=lambda done, of: reported.append((done, of))
     )
     titles = [pick.track.title for pick in answer.picks]
@@ -86,17 +87,17 @@ async def test_a_title_becomes_an_answer_from_songs_heard_on_the_way(world: Worl
 
 
 async def test_what_was_heard_once_is_neither_fetched_nor_heard_again(world: World) -> None:
-    heard = await world.service.hear_track(await found(world))
-    await world.service.recommend(heard)
-    again = await world.service.hear_track(await found(world))
-    answer = await world.service.recommend(again)
+    heard = await world.service.songs.hear_track(await found(world))
+    await world.service.answers.recommend(heard)
+    again = await world.service.songs.hear_track(await found(world))
+    answer = await world.service.answers.recommend(again)
     assert answer.picks
     assert world.server.count(SONG) == 1
     assert world.server.count(CANDIDATE) == 1
 
 
 async def test_what_is_late_is_there_next_time_and_heard_once(world: World) -> None:
-    heard = await world.service.hear_track(await found(world))
+    heard = await world.service.songs.hear_track(await found(world))
     there = asyncio.Event()
     for path, clip in ((CANDIDATE, world.clips[1]), (SECOND, world.clips[2])):
 
@@ -111,13 +112,13 @@ async def test_what_is_late_is_there_next_time_and_heard_once(world: World) -> N
     async with Service.open(hurried, endpoints=world.server.endpoints()) as service:
         before = len(service.catalogue)
         for _ in range(2):  # the second time while they are still under way
-            await service.recommend(heard)
+            await service.answers.recommend(heard)
         assert len(service.catalogue) == before
         there.set()
         async with asyncio.timeout(60):
-            await asyncio.gather(*service._background)
+            await asyncio.gather(*service._live._background)
         assert len(service.catalogue) == before + 2
-        titles = {pick.track.title for pick in (await service.recommend(heard)).picks}
+        titles = {pick.track.title for pick in (await service.answers.recommend(heard)).picks}
     assert titles & {"Song number 10000", "Song number 10001"}
     assert (world.server.count(CANDIDATE), world.server.count(SECOND)) == (1, 1)
 
@@ -126,7 +127,7 @@ async def test_a_link_that_was_met_needs_no_service(world: World) -> None:
     track = await found(world)
     world.server.asked.clear()
     for text in ("https://www.deezer.com/de/track/3135553?x", "deezer.com/track/3135553"):
-        again = await world.service.find(text)
+        again = await world.service.songs.find(text)
         assert isinstance(again, Track)
         assert again.id == track.id
     assert world.server.asked == []
@@ -141,12 +142,12 @@ async def test_a_song_to_choose_can_be_asked_for_by_its_id(world: World) -> None
     for song in songs:
         page = song | {"isrc": f"USDJ2020000{song['id']}"}
         world.server.json(f"/deezer/track/{song['id']}", page)
-    choices = await world.service.find("hurt")
+    choices = await world.service.songs.find("hurt")
     assert isinstance(choices, Choices)
-    chosen = await world.service.find(choices.tracks[1].id)
+    chosen = await world.service.songs.find(choices.tracks[1].id)
     assert isinstance(chosen, Track)
     assert chosen == choices.tracks[1]
-    heard = await world.service.hear_track(chosen)
+    heard = await world.service.songs.hear_track(chosen)
     assert heard.track.id == chosen.id
     assert heard.track.isrc  # what its own page tells was filled in
     assert heard.track.genre
@@ -156,55 +157,54 @@ async def test_whatever_is_typed_is_answered(world: World) -> None:
     for text in ("qq\udcff\udcfe", "qq\0zz", "q" * 5_000, "spotify:", "/"):
         for online in (True, False):
             with pytest.raises(NotFound) as caught:
-                await world.service.find(text, online=online)
+                await world.service.songs.find(text, online=online)
             assert caught.value.hint
 
 
 async def test_the_same_bytes_are_heard_once_whatever_they_are_called(world: World) -> None:
-    song = await world.service.hear_track(await found(world))
+    song = await world.service.songs.hear_track(await found(world))
     world.server.raw("/cdn/itunes.m4a", world.clips[0], kind="audio/mp4")
     copy = Track("copy", "Another Side 1", ("Daft Punk",), identities={"itunes": "701"})
-    again = await world.service.hear_track(copy)
+    again = await world.service.songs.hear_track(copy)
     assert again.track.id != song.track.id
     assert again.analysis.digest == song.analysis.digest
     assert again.analysis.seconds == song.analysis.seconds
-    kept = await world.service.store.analysis(again.track.id)
-    assert kept is not None
+    assert await world.service.songs.heard(again.track.id) is not None
 
 
 async def test_one_budget_is_shared_by_the_parts_of_a_command(world: World) -> None:
     with world.service.budget():
-        ends = world.service._deadline()
+        ends = world.service._outside.deadline()
         await found(world)
-        assert world.service._deadline() == ends
-    assert world.service._deadline().at > ends.at
+        assert world.service._outside.deadline() == ends
+    assert world.service._outside.deadline().at > ends.at
 
 
 async def test_without_any_service_the_catalogue_still_answers(world: World) -> None:
-    heard = await world.service.hear_track(await found(world))
-    await world.service.recommend(heard)
+    heard = await world.service.songs.hear_track(await found(world))
+    await world.service.answers.recommend(heard)
     for path in ("/deezer/search", "/itunes/search", "/musicbrainz/recording"):
         world.server.json(path, {}, status=500)
     with pytest.raises(NotFound, match="now"):
-        await world.service.find("a title that nobody asked for before")
-    assert (await world.service.recommend(heard)).picks
+        await world.service.songs.find("a title that nobody asked for before")
+    assert (await world.service.answers.recommend(heard)).picks
 
 
 async def test_a_song_without_a_preview_asks_for_a_clip(world: World) -> None:
     for path in (SONG, "/cdn/itunes.m4a", "/pages/youtube/FGBhQbmPwH8"):
         world.server.raw(path, b"", status=404)
     with pytest.raises(NotFound) as caught:
-        await world.service.hear_track(await found(world))
+        await world.service.songs.hear_track(await found(world))
     assert "clip" in caught.value.hint
 
 
 async def test_other_services_numbers_are_shown_with_their_origin_and_nothing_else(
     world: World,
 ) -> None:
-    heard = await world.service.hear_track(await found(world))
-    said = await world.service.foreign(heard.track)
+    heard = await world.service.songs.hear_track(await found(world))
+    said = await world.service.songs.foreign(heard.track)
     assert said["reccobeats"]["tempo"] == pytest.approx(122.7)
-    again = await world.service.hear_track(heard.track)
+    again = await world.service.songs.hear_track(heard.track)
     assert (again.place.vector == heard.place.vector).all()
     assert "danceability" not in repr(again.analysis.descriptors)
     assert "danceability" not in repr(again.profile)
@@ -213,21 +213,23 @@ async def test_other_services_numbers_are_shown_with_their_origin_and_nothing_el
 async def test_quiet_hours_hear_songs_around_what_was_liked_within_the_days_budget(
     world: World,
 ) -> None:
-    assert await world.service.explore() == 0  # nobody liked anything yet
-    heard = await world.service.hear_track(await found(world))
-    await world.service.learn("ann", heard.track.id, FeedbackKind.LIKE)
-    before = len(world.service.catalogue)
+    assert await world.service.songs.explore() == 0  # nobody liked anything yet
+    heard = await world.service.songs.hear_track(await found(world))
+    await world.service.members.learn("ann", heard.track.id, FeedbackKind.LIKE)
+    before = len(world.service.catalogue.songs)
     # The best-looking are of no use: one is never there, one is no music.
     world.server.raw(CANDIDATE, b"", status=404)
     world.server.raw(SECOND, silence(), kind="audio/wav")
-    tried = await world.service.explore()
+    tried = await world.service.songs.explore()
     assert 0 < tried <= -(-world.service.settings.catalogue.explore_per_day // 24)
-    assert len(world.service.catalogue) == before
-    assert int(await world.service.store.get(f"explored:{datetime.now(UTC).date()}") or 0) == tried
+    assert len(world.service.catalogue.songs) == before
+    async with store_of(world.service) as store:
+        counted = await store.lookups.get(f"explored:{datetime.now(UTC).date()}")
+    assert int(counted or 0) == tried
     world.server.asked.clear()
-    assert await world.service.explore() == 0  # they take no budget from the others again
+    assert await world.service.songs.explore() == 0  # they take no budget from the others again
     assert world.server.count("/cdn/") == 0
-    await world.service.recommend(heard)
+    await world.service.answers.recommend(heard)
     assert world.server.count(SECOND) == 0
 
 
@@ -244,12 +246,14 @@ async def test_a_key_finds_the_addresses_that_an_export_to_spotify_lacks(tmp_pat
         async with serving() as server:
             stock(server)
             async with Service.open(settings, endpoints=server.endpoints()) as service:
-                song = await service.store.add_track(
-                    Track("a", "One More Time", ("Daft Punk",), isrc=ISRC)
+                song, other = await service.songs.keep(
+                    (
+                        Track("a", "One More Time", ("Daft Punk",), isrc=ISRC),
+                        Track("b", "Nobody Has This", ("Nobody",)),
+                    )
                 )
-                other = await service.store.add_track(Track("b", "Nobody Has This", ("Nobody",)))
-                made = await service.make_playlist("ann", "mine")
-                await service.add_to_playlist(made, [song.id, other.id])
-                exported = await service.export_playlist(made, "spotify")
+                made = await service.playlists.create("ann", "mine")
+                await service.playlists.add(made, [song.id, other.id])
+                exported = await service.playlists.export(made, "spotify")
         assert exported.data.decode() == kept
         assert other.id in [track.id for track in exported.missing]

@@ -17,9 +17,17 @@ import pytest_asyncio
 import sqlalchemy as sa
 from PIL import Image
 
-from musrec import browse, space, taste
+from musrec import space
 from musrec.audio.descriptors import DEFINITIONS
-from musrec.drops import Drop, Schedule
+from musrec.catalogue import gallery
+from musrec.catalogue.atlas import atlas as laid_out
+from musrec.catalogue.comparison import compare as compared
+from musrec.catalogue.comparison import key_steps
+from musrec.catalogue.model import Comparison, SongFilter, tempo_range
+from musrec.drops.model import Drop, Schedule
+from musrec.members import taste
+from musrec.members.model import HistoryFilter
+from musrec.members.privacy import AREAS
 from musrec.model import (
     Catalogue,
     FeedbackKind,
@@ -32,12 +40,12 @@ from musrec.model import (
     Spectrogram,
     Track,
 )
-from musrec.privacy import AREAS
 from musrec.recommend import Recommender, Request, Seed
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.space.place import N_EMBEDDING
 from musrec.store import schema
+from tests.support.stores import store_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,7 +65,7 @@ def songs(service: Service, genre: str, count: int, start: int = 0) -> list[Trac
     """Songs of a genre; one of each artist first."""
     known: set[str] = set()
     first, rest = [], []
-    for track in service.catalogue.tracks:
+    for track in service.catalogue.songs.tracks:
         if track.genre == genre:
             (rest if track.artist in known else first).append(track)
             known.add(track.artist)
@@ -66,7 +74,7 @@ def songs(service: Service, genre: str, count: int, start: int = 0) -> list[Trac
 
 async def like(service: Service, member: str, tracks: Sequence[Track]) -> None:
     for track in tracks:
-        await service.learn(member, track.id, LIKE)
+        await service.members.learn(member, track.id, LIKE)
 
 
 def ids(tracks: Sequence[Track]) -> set[str]:
@@ -86,7 +94,7 @@ async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> 
     await like(service, "loud", liked)
     for number, genre in enumerate(("classical", "jazz", "country")):
         await like(service, f"other {number}", songs(service, genre, 5))
-    found, picture = await service.taste("loud", "Lou")
+    found, picture = await service.members.taste("loud", "Lou")
     assert found.songs == 6
     assert found.against == "everybody"
     assert found.member["intensity"] > found.server["intensity"] + 20
@@ -97,8 +105,8 @@ async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> 
     assert all(str(track) in picture.alt for track in found.signature)
     assert size(picture) == (picture.width, picture.height)
     # A thumb down, and a song only played once, are no part of it.
-    await service.learn("loud", liked[0].id, DISLIKE)
-    assert (await service.taste("loud", "Lou"))[0].songs == 5
+    await service.members.learn("loud", liked[0].id, DISLIKE)
+    assert (await service.members.taste("loud", "Lou"))[0].songs == 5
 
 
 async def test_a_taste_is_seen_against_those_of_ones_server_where_they_are_enough(
@@ -110,26 +118,26 @@ async def test_a_taste_is_seen_against_those_of_ones_server_where_they_are_enoug
     await like(service, "harsh", songs(service, "metal", 5))
     for number in range(3):
         await like(service, f"elsewhere {number}", songs(service, "metal", 8))
-    everybody = (await service.taste("harsh", "Ha"))[0].server
-    found, picture = await service.taste("harsh", "Ha", among=here)
+    everybody = (await service.members.taste("harsh", "Ha"))[0].server
+    found, picture = await service.members.taste("harsh", "Ha", among=here)
     assert found.against == "the server"
     assert "in brackets the server" in picture.alt
-    alike = (await service.taste(here[0], "Ca"))[0].member
+    alike = (await service.members.taste(here[0], "Ca"))[0].member
     assert found.server == pytest.approx(alike, abs=0.01)
     assert found.server["intensity"] < everybody["intensity"] - 5
-    few = (await service.taste("harsh", "Ha", among=here[:2]))[0]
+    few = (await service.members.taste("harsh", "Ha", among=here[:2]))[0]
     assert (few.against, few.server) == ("everybody", everybody)
 
 
 async def test_nobodys_taste_is_said_and_not_drawn(service: Service) -> None:
-    await service.learn("grump", service.catalogue.tracks[0].id, DISLIKE)
+    await service.members.learn("grump", service.catalogue.songs.tracks[0].id, DISLIKE)
     for member in ("nobody", "grump"):
         with pytest.raises(NotFound, match="nothing that Ada likes") as raised:
-            await service.taste(member, "Ada")
+            await service.members.taste(member, "Ada")
         assert raised.value.hint
     await like(service, "some", songs(service, "pop", 1))
     with pytest.raises(NotFound, match="nothing that Bob likes"):
-        await service.blend(("some", "nobody"), ("Ada", "Bob"))
+        await service.members.blend(("some", "nobody"), ("Ada", "Bob"))
 
 
 def of(places: Sequence[float], days: Sequence[int]) -> taste.Liked:
@@ -182,9 +190,9 @@ async def test_two_who_like_the_same_are_more_alike_than_two_who_do_not(service:
     }
     for member, tracks in members.items():
         await like(service, member, tracks)
-    near, picture = await service.blend(("same 1", "same 2"), ("Ann", "Ben"))
-    back, _ = await service.blend(("same 2", "same 1"), ("Ben", "Ann"))
-    far, _ = await service.blend(("same 1", "unlike"), ("Ann", "Cy"))
+    near, picture = await service.members.blend(("same 1", "same 2"), ("Ann", "Ben"))
+    back, _ = await service.members.blend(("same 2", "same 1"), ("Ben", "Ann"))
+    far, _ = await service.members.blend(("same 1", "unlike"), ("Ann", "Cy"))
     assert near.alike == back.alike
     assert near.alike > 85
     assert far.alike < 50
@@ -210,7 +218,7 @@ async def test_two_who_like_the_same_are_more_alike_than_two_who_do_not(service:
 
 async def test_somebody_is_entirely_alike_to_themselves(service: Service) -> None:
     await like(service, "me", songs(service, "jazz", 4))
-    found, _ = await service.blend(("me", "me"), ("Me", "Me"))
+    found, _ = await service.members.blend(("me", "me"), ("Me", "Me"))
     assert found.alike == 100
     assert len(found.both) == 4
 
@@ -219,26 +227,27 @@ async def test_somebody_is_entirely_alike_to_themselves(service: Service) -> Non
 
 
 async def test_groups_of_the_map_are_named_after_what_is_in_them(service: Service) -> None:
-    atlas, picture = await service.map()
+    atlas, picture = await service.members.map()
     assert len(atlas.points) == len(atlas.groups) == len(service.catalogue)
     assert len(set(atlas.names)) == len(atlas.names) >= 6
     hits = 0
     for group, name in enumerate(atlas.names):
         inside = [
-            service.catalogue.tracks[row].genre for row in np.flatnonzero(atlas.groups == group)
+            service.catalogue.songs.tracks[row].genre
+            for row in np.flatnonzero(atlas.groups == group)
         ]
         hits += max(set(inside), key=inside.count) in name
         assert name in picture.alt
     assert hits >= len(atlas.names) - 1
-    again = browse.atlas(service.catalogue)
+    again = laid_out(service.catalogue.songs)
     assert again.names == atlas.names
     assert np.array_equal(again.points, atlas.points)
 
 
 async def test_a_members_songs_are_marked(service: Service) -> None:
     await like(service, "marked", songs(service, "blues", 3))
-    await service.learn("marked", songs(service, "pop", 1)[0].id, FeedbackKind.PREVIEW)
-    _, picture = await service.map("marked")
+    await service.members.learn("marked", songs(service, "pop", 1)[0].id, FeedbackKind.PREVIEW)
+    _, picture = await service.members.map("marked")
     assert "3 liked by you" in picture.alt
 
 
@@ -246,14 +255,14 @@ async def test_a_members_songs_are_marked(service: Service) -> None:
 async def test_catalogues_of_next_to_nothing_are_drawn_too(service: Service, count: int) -> None:
     from musrec import pictures
 
-    whole = service.catalogue
+    whole = service.catalogue.songs
     few = Catalogue(
         whole.tracks[:count],
         whole.profiles[:count],
         np.repeat(whole.vectors[:1], count, axis=0),  # all the same: no direction to draw
         {name: rows[:count] for name, rows in whole.facets.items()},
     )
-    atlas = browse.atlas(few)
+    atlas = laid_out(few)
     assert atlas.points.shape == (count, 2)
     assert len(atlas.names) == min(count, 1)
     none = np.zeros(count, bool)
@@ -276,13 +285,13 @@ def heard(service: Service, track: Track) -> Heard:
     starter = space.starter()
     row = next(n for n, one in enumerate(starter.tracks) if one.id == track.id)
     analysis = starter.analyses[row]
-    return Heard(track, analysis, space.profile(analysis), service.space.place(analysis))
+    return Heard(track, analysis, space.profile(analysis), service.catalogue.space.place(analysis))
 
 
-def compare(service: Service, ours: Heard, theirs: Heard) -> browse.Comparison:
-    catalogue = service.catalogue
+def compare(service: Service, ours: Heard, theirs: Heard) -> Comparison:
+    catalogue = service.catalogue.songs
     index = space.Index(catalogue.vectors, details=catalogue.details)
-    return browse.compare(service.space, catalogue, index, ours, theirs)
+    return compared(service.catalogue.space, catalogue, index, ours, theirs)
 
 
 async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Service) -> None:
@@ -313,7 +322,7 @@ async def test_a_song_is_no_different_from_itself(service: Service) -> None:
 
 
 async def test_a_comparison_says_what_a_recommendation_says() -> None:
-    """Half of the songs have a detail; what is compared may be in the catalogue or not."""
+    """Half of the songs have a detail; what is comparisons may be in the catalogue or not."""
     learned, starter = space.Space.load("full"), space.starter()
     rng = np.random.default_rng(0)
     known = []
@@ -335,18 +344,19 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
     )
     index = space.Index(catalogue.vectors, details=catalogue.details)
     seed = Seed(asked.place, asked.track, asked.profile)
-    picks = Recommender(catalogue, (), index.alike).recommend(Request(seeds=(seed,), count=8)).picks
+    recommender = Recommender(catalogue, (), index.alike)
+    picks = recommender.recommend(Request(seeds=(seed,), count=8)).picks
     by_id = {song.track.id: song for song in known}
-    compared = [
-        browse.compare(learned, catalogue, index, asked, by_id[pick.track.id]) for pick in picks
+    comparisons = [
+        compared(learned, catalogue, index, asked, by_id[pick.track.id]) for pick in picks
     ]
-    assert [found.match for found in compared] == [pick.match for pick in picks]
-    for pick, found in zip(picks, compared, strict=True):
+    assert [found.match for found in comparisons] == [pick.match for pick in picks]
+    for pick, found in zip(picks, comparisons, strict=True):
         assert abs(found.alike - sum(part for _, part in found.because)) < 0.1
         copy = replace(by_id[pick.track.id], track=stranger.track)
-        strange = browse.compare(learned, catalogue, index, asked, copy)
+        strange = compared(learned, catalogue, index, asked, copy)
         assert abs(strange.match - pick.match) <= 1
-    same = browse.compare(learned, catalogue, index, asked, asked)
+    same = compared(learned, catalogue, index, asked, asked)
     assert (round(same.alike, 4), same.match) == (1, 100)
 
 
@@ -364,7 +374,7 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
 async def test_keys_are_as_far_apart_as_on_the_circle_of_fifths(
     one: str, other: str, steps: int
 ) -> None:
-    assert browse.key_steps(one, other) == browse.key_steps(other, one) == steps
+    assert key_steps(one, other) == key_steps(other, one) == steps
 
 
 # Galleries, searching, history --------------------------------------------------------------------
@@ -392,38 +402,41 @@ async def listened(service: Service, tmp_path_factory: pytest.TempPathFactory) -
             analysis = replace(
                 analysis, rhythm=rhythm, harmony=harmony, spectrogram=spectrogram(60 + 10 * place)
             )
-            await service.store.add_heard(track, analysis, "file")
+            async with store_of(service) as store:
+                await store.analyses.add(track, analysis, "file")
     await service.reload()
     return service
 
 
 async def test_a_gallery_shows_both_ends_of_what_was_heard(listened: Service) -> None:
-    rows, picture = await listened.gallery()
+    rows, picture = await listened.catalogue.gallery()
     assert [len(row.songs) for row in rows] == [4, 4]
     assert {track.genre for track, _, _ in rows[0].songs} == {"metal"}
     assert {track.genre for track, _, _ in rows[1].songs} == {"jazz"}
     assert "intensity" in picture.alt
-    rows, _ = await listened.gallery("jazz", "low")
+    rows, _ = await listened.catalogue.gallery("jazz", "low")
     shown = [track.id for row in rows for track, _, _ in row.songs]
     assert len(shown) == len(set(shown)) == 6
     place = {
         t.id: p.percentiles["intensity"]
-        for t, p in zip(listened.catalogue.tracks, listened.catalogue.profiles, strict=True)
+        for t, p in zip(
+            listened.catalogue.songs.tracks, listened.catalogue.songs.profiles, strict=True
+        )
     }
     assert [place[id_] for id_ in shown] == sorted(place[id_] for id_ in shown)
     with pytest.raises(NotFound, match="No polka song"):
-        await listened.gallery("polka")
+        await listened.catalogue.gallery("polka")
 
 
 async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
-    catalogue = listened.catalogue
+    catalogue = listened.catalogue.songs
     profiles = {t.id: p for t, p in zip(catalogue.tracks, catalogue.profiles, strict=True)}
-    fast = await listened.search(browse.Wanted(tempo=(140, 160)), 50)
+    fast = await listened.catalogue.search(SongFilter(tempo=(140, 160)), 50)
     assert len(fast) == 6
     assert all(140 <= (profiles[t.id].tempo or 0) <= 160 for t in fast)
-    minor = await listened.search(browse.Wanted(key="a minor"), 50)
+    minor = await listened.catalogue.search(SongFilter(key="a minor"), 50)
     assert {track.genre for track in minor} == {"metal"}
-    calm = await listened.search(browse.Wanted(mood="calm", genre="jazz"), 5)
+    calm = await listened.catalogue.search(SongFilter(mood="calm", genre="jazz"), 5)
     places = [profiles[track.id].percentiles["intensity"] for track in calm]
     assert places == sorted(places)
     assert max(places) <= 30
@@ -431,41 +444,41 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     for track in calm:
         said = profiles[track.id]
         assert track.genre == "jazz" or max(said.genres["jazz"], said.tags["jazz"]) >= 0.35
-    mellow = await listened.search(browse.Wanted(mood="mellow"), 5)
+    mellow = await listened.catalogue.search(SongFilter(mood="mellow"), 5)
     assert all(profiles[track.id].tags["Mellow"] > 0.05 for track in mellow)
     artist = songs(listened, "country", 1)[0].artist
-    found = await listened.search(browse.Wanted(artist=artist.upper()), 50)
+    found = await listened.catalogue.search(SongFilter(artist=artist.upper()), 50)
     assert {track.artist for track in found} == {artist}
-    [named, *_] = await listened.search(browse.Wanted(text="boogie nigths", genre="disco"))
+    [named, *_] = await listened.catalogue.search(SongFilter(text="boogie nigths", genre="disco"))
     assert named.title == "Boogie Nights"
 
 
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (browse.Wanted(genre="polka"), "None of the ... songs I know is polka"),
-        (browse.Wanted(mood="purple"), "no mood called 'purple'"),
-        (browse.Wanted(tempo=(20, 21)), "between 20 and 21 bpm"),
-        (browse.Wanted(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
+        (SongFilter(genre="polka"), "None of the ... songs I know is polka"),
+        (SongFilter(mood="purple"), "no mood called 'purple'"),
+        (SongFilter(tempo=(20, 21)), "between 20 and 21 bpm"),
+        (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )
 async def test_a_wish_that_nothing_meets_is_named(
-    listened: Service, wanted: browse.Wanted, said: str
+    listened: Service, wanted: SongFilter, said: str
 ) -> None:
     with pytest.raises(NotFound, match=said) as raised:
-        await listened.search(wanted)
+        await listened.catalogue.search(wanted)
     assert raised.value.hint
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-", "120-100", "0", "1e9", "nan", "-5", "10-20-30"])
 async def test_what_is_no_tempo_is_said(text: str) -> None:
     with pytest.raises(NotFound, match="no tempo"):
-        browse.tempo_range(text)
+        tempo_range(text)
 
 
 async def test_tempos_are_read_as_people_write_them() -> None:
-    assert browse.tempo_range("100 – 120") == (100, 120)
-    low, high = browse.tempo_range("120")
+    assert tempo_range("100 – 120") == (100, 120)
+    low, high = tempo_range("120")
     assert low < 120 < high
 
 
@@ -478,7 +491,7 @@ async def test_rows_of_a_gallery_hold_no_song_twice_and_none_is_empty(
     count: int, end: str, rows: list[int]
 ) -> None:
     songs = [(Track(str(n), ""), 100.0 - n) for n in range(count)]
-    found = browse.ends(songs, end)
+    found = gallery.ends(songs, end)
     assert [len(row) for _, row in found] == rows
     shown = [track.id for _, row in found for track, _ in row]
     assert len(set(shown)) == len(shown)
@@ -490,25 +503,25 @@ async def test_history_is_paged_and_narrowed(service: Service) -> None:
     tracks = songs(service, "reggae", 9)
     for number, track in enumerate(tracks):
         at = NOW - timedelta(days=number)
-        await service.learn("past", track.id, DISLIKE if number % 3 else LIKE, at=at)
-        await service.learn("past", track.id, FeedbackKind.SKIP, at=at - timedelta(hours=1))
-    first = await service.history("past", page=0, size=7)
+        await service.members.learn("past", track.id, DISLIKE if number % 3 else LIKE, at=at)
+        await service.members.learn("past", track.id, FeedbackKind.SKIP, at=at - timedelta(hours=1))
+    first = await service.members.history("past", page=0, size=7)
     assert (first.total, first.pages) == (18, 3)
     seen = [
         event
         for page in range(3)
-        for event, _ in (await service.history("past", page=page, size=7)).events
+        for event, _ in (await service.members.history("past", page=page, size=7)).events
     ]
     assert [event.at for event in seen] == sorted((event.at for event in seen), reverse=True)
     assert len(seen) == 18
-    liked = await service.history("past", taste.Filters(kind="liked"))
+    liked = await service.members.history("past", HistoryFilter(kind="liked"))
     assert [event.kind for event, _ in liked.events] == [LIKE] * 3
     title = tracks[4].title
-    named = await service.history("past", taste.Filters(text=title.upper()))
+    named = await service.members.history("past", HistoryFilter(text=title.upper()))
     assert {track.id for _, track in named.events} == {tracks[4].id}
-    beyond = await service.history("past", page=99, size=7)
+    beyond = await service.members.history("past", page=99, size=7)
     assert beyond.page == 2
-    nothing = await service.history("nobody")
+    nothing = await service.members.history("nobody")
     assert (nothing.total, nothing.pages, nothing.events) == (0, 1, ())
 
 
@@ -518,7 +531,7 @@ async def test_history_is_paged_and_narrowed(service: Service) -> None:
 async def rows_naming(service: Service, member: str) -> dict[str, int]:
     """Count, in every table of the database, the rows in which a member's id stands anywhere."""
     found = {}
-    async with service.store._read() as connection:
+    async with store_of(service) as store, store.database.read() as connection:
         for table in schema.metadata.sorted_tables:
             rows = (await connection.execute(sa.select(table))).all()
             found[table.name] = sum(any(member in str(value) for value in row) for row in rows)
@@ -530,15 +543,15 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
     liked = songs(service, "hiphop", 5)
     await like(service, member, liked)
     await like(service, other, liked[:2])
-    one = await service.heard(liked[0].id)
-    answer = await service.recommend(one, member=member, online=False)
-    await service.keep_answer(answer, member)
-    playlist = await service.make_playlist(member, "Mine")
-    await service.add_to_playlist(playlist, ids(liked))
-    await service.store.choose(member, listening=True)
-    drop = await service.store.keep_drop(Drop(member, None, Schedule(4, 18, "Europe/Berlin"), NOW))
+    one = await service.songs.heard(liked[0].id)
+    answer = await service.answers.recommend(one, member=member, online=False)
+    await service.answers.keep(answer, member)
+    playlist = await service.playlists.create(member, "Mine")
+    await service.playlists.add(playlist, ids(liked))
+    await service.members.choose(member, listening=True)
+    drop = await service.drops.keep(Drop(member, None, Schedule(4, 18, "Europe/Berlin"), NOW))
     week = {"week": "2026-W47", "state": "open", "token": "", "attempts": 1}
-    async with service.store._write() as connection:
+    async with store_of(service) as store, store.database.write() as connection:
         await connection.execute(
             schema.drop_issues.insert().values(
                 id=1, drop_id=drop.id, leased_until=NOW, at=NOW, **week
@@ -549,7 +562,7 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
                 issue_id=1, position=0, part="song", words="", track_id=liked[0].id
             )
         )
-    [kept] = (await service.about(member))["drops"]
+    [kept] = (await service.members.about(member))["drops"]
     assert kept["drop_issues"][0]["drop_posts"][0]["track_id"] == liked[0].id
     named = await rows_naming(service, member)
     assert {"members", "feedback", "recommendations", "answers"} < named.keys()
@@ -557,21 +570,21 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
     # Whatever names the member belongs to an area, so that `/privacy` shows and exports it.
     assert named.keys() <= {area.table for area in AREAS}
 
-    assert await service.delete_member(member)
+    assert await service.members.delete(member)
     assert await rows_naming(service, member) == {}
-    async with service.store._read() as connection:
+    async with store_of(service) as store, store.database.read() as connection:
         for table in (schema.drop_issues, schema.drop_posts, schema.playlist_songs):
             assert (await connection.execute(sa.select(table))).all() == []
-    recommender = service._engine.recommender
+    recommender = service._live.engine.recommender
     recommender.refit()
     assert member not in recommender._fitted.members
     await service.reload()
-    recommender = service._engine.recommender
+    recommender = service._live.engine.recommender
     assert member not in recommender._fitted.members
     assert other in recommender._fitted.members
     assert not recommender._ledger.of(member)
     with pytest.raises(NotFound):
-        await service.taste(member, "They")
+        await service.members.taste(member, "They")
     assert await rows_naming(service, other) != {}
 
 
@@ -579,9 +592,9 @@ async def test_a_member_takes_everything_along_as_one_file(service: Service) -> 
     member = "417711229900"
     liked = songs(service, "pop", 4)
     await like(service, member, liked)
-    playlist = await service.make_playlist(member, "Zoë's 🎧 =list")
-    await service.add_to_playlist(playlist, [songs(service, "pop", 1)[0].id])
-    with zipfile.ZipFile(io.BytesIO(await service.export(member, "Zoë"))) as file:
+    playlist = await service.playlists.create(member, "Zoë's 🎧 =list")
+    await service.playlists.add(playlist, [songs(service, "pop", 1)[0].id])
+    with zipfile.ZipFile(io.BytesIO(await service.members.export(member, "Zoë"))) as file:
         assert file.testzip() is None
         kept: dict[str, Any] = {
             name: json.loads(file.read(name)) for name in file.namelist() if name.endswith(".json")
@@ -596,5 +609,5 @@ async def test_a_member_takes_everything_along_as_one_file(service: Service) -> 
         assert sorted(pictures) == ["map.png", "taste.png"]
         for name in pictures:
             Image.open(io.BytesIO(file.read(name))).verify()
-    with zipfile.ZipFile(io.BytesIO(await service.export("nobody", "Nobody"))) as file:
+    with zipfile.ZipFile(io.BytesIO(await service.members.export("nobody", "Nobody"))) as file:
         assert not [name for name in file.namelist() if name.endswith(".png")]

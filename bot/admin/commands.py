@@ -15,7 +15,7 @@ from bot.cards import layouts, words
 from bot.press import Press
 from bot.turns import Refused
 from musrec import __version__
-from musrec.store.database import GuildWishes
+from musrec.members.model import ServerSettings
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -26,7 +26,7 @@ MOST_CHANNELS = 20
 MOST_ROLES = 10
 
 
-def panel(wishes: GuildWishes, *, content: bool) -> ui.LayoutView:
+def panel(wishes: ServerSettings, *, content: bool) -> ui.LayoutView:
     """Show how a server wants the bot, each choice kept as soon as it is made."""
     listening = "Clips sent there are answered without being asked."
     if not content:
@@ -52,13 +52,13 @@ class _Choice(Press, template="(?!)"):
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
             raise Refused("Only those who manage this server may do that.")
         await interaction.response.defer()
-        store, guild = interaction.client.service.store, str(interaction.guild_id)
-        wishes = self.changed(await store.guild(guild))
-        await store.keep_guild(guild, wishes)
+        servers, guild = interaction.client.service.servers, str(interaction.guild_id)
+        wishes = self.changed(await servers.get(guild))
+        await servers.keep(guild, wishes)
         view = panel(wishes, content=interaction.client.intents.message_content)
         await interaction.edit_original_response(view=view)
 
-    def changed(self, wishes: GuildWishes) -> GuildWishes:
+    def changed(self, wishes: ServerSettings) -> ServerSettings:
         """Return the wishes with what was chosen."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class Channels(_Choice, template="setup:channels"):
     """Listening channels."""
 
     @classmethod
-    def offer(cls, wishes: GuildWishes) -> Channels:
+    def offer(cls, wishes: ServerSettings) -> Channels:
         """Return the select with what is chosen now."""
         chosen = [
             discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.channel)
@@ -84,7 +84,7 @@ class Channels(_Choice, template="setup:channels"):
             )
         )
 
-    def changed(self, wishes: GuildWishes) -> GuildWishes:
+    def changed(self, wishes: ServerSettings) -> ServerSettings:
         """Take the channels."""
         return replace(wishes, channels=frozenset(str(channel.id) for channel in self.values))
 
@@ -93,7 +93,7 @@ class Roles(_Choice, template="setup:roles"):
     """Who may use the bot."""
 
     @classmethod
-    def offer(cls, wishes: GuildWishes) -> Roles:
+    def offer(cls, wishes: ServerSettings) -> Roles:
         """Return the select with what is chosen now."""
         chosen = [
             discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.role)
@@ -109,7 +109,7 @@ class Roles(_Choice, template="setup:roles"):
             )
         )
 
-    def changed(self, wishes: GuildWishes) -> GuildWishes:
+    def changed(self, wishes: ServerSettings) -> ServerSettings:
         """Take the roles."""
         return replace(wishes, roles=frozenset(str(role.id) for role in self.values))
 
@@ -118,7 +118,7 @@ class Dates(_Choice, template="setup:dates"):
     """How dates are written."""
 
     @classmethod
-    def offer(cls, wishes: GuildWishes) -> Dates:
+    def offer(cls, wishes: ServerSettings) -> Dates:
         """Return the select with what is chosen now."""
         options = [
             discord.SelectOption(label=seen, value=style, default=style == wishes.dates)
@@ -126,7 +126,7 @@ class Dates(_Choice, template="setup:dates"):
         ]
         return cls(ui.Select(custom_id="setup:dates", options=options))
 
-    def changed(self, wishes: GuildWishes) -> GuildWishes:
+    def changed(self, wishes: ServerSettings) -> ServerSettings:
         """Take the way of writing."""
         return replace(wishes, dates=str(self.values[0]))
 
@@ -146,7 +146,7 @@ class Admin(commands.Cog):
     @app_commands.checks.has_permissions(manage_guild=True)
     async def setup(self, interaction: Context) -> None:
         """Choose where I listen, who may use me and how dates are written."""
-        wishes = await self._bot.service.store.guild(str(interaction.guild_id))
+        wishes = await self._bot.service.servers.get(str(interaction.guild_id))
         view = panel(wishes, content=self._bot.intents.message_content)
         await interaction.response.send_message(view=view, ephemeral=True)
 
@@ -161,8 +161,8 @@ class Admin(commands.Cog):
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, bot = self._bot.service, self._bot
         kept, weights = (
-            await service.store.counts(),
-            await service.weights(str(interaction.user.id)),
+            await service.members.counts(),
+            await service.answers.weights(str(interaction.user.id)),
         )
         shards = bot.shard_count or 1
         counted = " · ".join(
@@ -178,7 +178,7 @@ class Admin(commands.Cog):
             layouts.text(f"**What counts in your answers**\n{counted}"),
             layouts.text(_services(await service.health())),
         ]
-        if off := [*bot.limits(), *service.notes]:
+        if off := [*bot.limits(), *service.answers.notes]:
             lines = "\n".join(f"- {words.plain(line, 300)}" for line in off)
             blocks.append(layouts.text(f"**Off**\n{lines}"))
         await interaction.edit_original_response(view=layouts.page(*blocks))
@@ -186,7 +186,7 @@ class Admin(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: Any) -> None:
         """Forget a server that sent the bot away."""
-        await self._bot.service.store.remove_guild(str(guild.id))
+        await self._bot.service.servers.remove(str(guild.id))
 
 
 def _services(all_health: Sequence[ProviderHealth]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -17,8 +16,7 @@ from discord.ext import commands
 from bot.cards import layouts
 from bot.drops.posting import Messages, panel, progress
 from bot.turns import Refused
-from musrec import drops
-from musrec.drops import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
+from musrec.drops.model import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
 from musrec.model import NotFound
 
 if TYPE_CHECKING:
@@ -42,20 +40,22 @@ _WHEN = {
 }
 
 
-def _schedule(kept: Schedule, day: Day | None, hour: int | None, zone: str | None) -> Schedule:
+def _schedule(
+    bot: Bot, kept: Schedule, day: Day | None, hour: int | None, zone: str | None
+) -> Schedule:
     return Schedule(
         kept.weekday if day is None else WEEKDAYS.index(day),
         kept.hour if hour is None else hour,
-        kept.zone if zone is None else drops.zone_named(zone),
+        kept.zone if zone is None else bot.service.drops.zone_named(zone),
     )
 
 
 _managers = app_commands.checks.has_permissions(manage_guild=True)
 
 
-async def zones(_: Context, typed: str) -> list[app_commands.Choice[str]]:
+async def zones(interaction: Context, typed: str) -> list[app_commands.Choice[str]]:
     """Complete a time zone."""
-    found = await asyncio.to_thread(drops.suggest_zones, typed)
+    found = await interaction.client.service.drops.suggest_zones(typed)
     return [app_commands.Choice(name=name.replace("_", " "), value=name) for name in found]
 
 
@@ -70,7 +70,7 @@ class Drops(commands.GroupCog, group_name="drops"):
         """Start the clock. It remembers nothing: what is due stands in the database."""
         for job, seconds in (
             (self.tick, TICK_SECONDS),
-            (self._bot.service.explore, EXPLORE_SECONDS),
+            (self._bot.service.songs.explore, EXPLORE_SECONDS),
         ):
             self._ticking.add_job(
                 self._in_quiet,
@@ -101,7 +101,7 @@ class Drops(commands.GroupCog, group_name="drops"):
 
     async def tick(self) -> int:
         """Post what is due."""
-        return await self._bot.service.tick_drops(Messages(self._bot))
+        return await self._bot.service.drops.tick(Messages(self._bot))
 
     @app_commands.command()
     @app_commands.describe(
@@ -125,7 +125,7 @@ class Drops(commands.GroupCog, group_name="drops"):
             drop = replace(drop, channel=None if place == "direct messages" else _here(interaction))
         drop = replace(
             drop,
-            schedule=_schedule(drop.schedule, day, hour, zone),
+            schedule=_schedule(self._bot, drop.schedule, day, hour, zone),
             home=_home(interaction) or drop.home,
             size=size or drop.size,
             adventurous=drop.adventurous if adventurous is None else adventurous / 10,
@@ -133,17 +133,17 @@ class Drops(commands.GroupCog, group_name="drops"):
             active=True,
             trouble="",
         )
-        drop = await self._bot.service.store.keep_drop(drop)
+        drop = await self._bot.service.drops.keep(drop)
         await interaction.edit_original_response(view=panel(drop))
 
     @app_commands.command()
     async def off(self, interaction: Context) -> None:
         """No more weekly songs."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        store = self._bot.service.store
-        drop = await store.drop_of(str(interaction.user.id))
+        drops = self._bot.service.drops
+        drop = await drops.of_member(str(interaction.user.id))
         if drop is not None:
-            await store.keep_drop(replace(drop, active=False, trouble=""))
+            await drops.turn_off(drop)
         await interaction.edit_original_response(
             view=layouts.notice("Your weekly drop is off.", hint="`/drops on` brings it back.")
         )
@@ -156,15 +156,15 @@ class Drops(commands.GroupCog, group_name="drops"):
         if not drop.id:
             here = _here(interaction) if drop.home else None
             drop = replace(drop, channel=here, active=False)
-            drop = await self._bot.service.store.keep_drop(drop)
-        state = await self._bot.service.drop_now(drop, Messages(self._bot))
+            drop = await self._bot.service.drops.keep(drop)
+        state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
         await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
 
     @app_commands.command()
     async def settings(self, interaction: Context) -> None:
         """When and where your songs come."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        drop = await self._bot.service.store.drop_of(str(interaction.user.id))
+        drop = await self._bot.service.drops.of_member(str(interaction.user.id))
         if drop is None:
             raise NotFound("You have no weekly drop.", "`/drops on` starts one.")
         await interaction.edit_original_response(view=panel(drop))
@@ -172,12 +172,12 @@ class Drops(commands.GroupCog, group_name="drops"):
     async def _kept(self, interaction: Context) -> Drop:
         """Return how the member wants it; what nobody chose yet is chosen for them."""
         member = str(interaction.user.id)
-        if await self._bot.service.paused(member):
+        if await self._bot.service.members.paused(member):
             raise Refused(
                 "You paused learning, so nothing can be made for you.",
                 "`/privacy pause` switches it on again.",
             )
-        kept = await self._bot.service.store.drop_of(member)
+        kept = await self._bot.service.drops.of_member(member)
         return kept or Drop(
             member,
             None,
@@ -211,18 +211,18 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
     ) -> None:
         """A mixtape every week, made from what the members who join like."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        kept = await self._bot.service.store.mixtape_of(str(interaction.guild_id))
+        kept = await self._bot.service.drops.of_server(str(interaction.guild_id))
         where = str(channel.id) if channel else kept.channel if kept else None
         drop = Drop(
             None,
             str(interaction.guild_id),
-            _schedule(kept.schedule if kept else FRIDAY_EVENING, day, hour, zone),
+            _schedule(self._bot, kept.schedule if kept else FRIDAY_EVENING, day, hour, zone),
             datetime.now(UTC),
             channel=where or _here(interaction),
             home=_home(interaction),
             size=size or (kept.size if kept else 5),
         )
-        drop = await self._bot.service.store.keep_drop(drop)
+        drop = await self._bot.service.drops.keep(drop)
         await interaction.edit_original_response(view=panel(drop))
 
     @app_commands.command()
@@ -231,7 +231,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
         """No more mixtapes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._kept(interaction)
-        await self._bot.service.store.keep_drop(replace(drop, active=False, trouble=""))
+        await self._bot.service.drops.turn_off(drop)
         await interaction.edit_original_response(
             view=layouts.notice("The mixtape is off.", hint="`/mixtape on` brings it back.")
         )
@@ -242,7 +242,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
         """Get the mixtape of this week at once."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._kept(interaction)
-        state = await self._bot.service.drop_now(drop, Messages(self._bot))
+        state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
         await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
 
     @app_commands.command()
@@ -253,15 +253,10 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
         await interaction.edit_original_response(view=panel(await self._kept(interaction)))
 
     async def _kept(self, interaction: Context) -> Drop:
-        drop = await self._bot.service.store.mixtape_of(str(interaction.guild_id))
+        drop = await self._bot.service.drops.of_server(str(interaction.guild_id))
         if drop is None:
             raise NotFound("This server has no mixtape.", "`/mixtape on` starts one.")
         return drop
-
-    @commands.Cog.listener()
-    async def on_guild_remove(self, guild: Any) -> None:
-        """Forget the mixtape of a server that sent the bot away."""
-        await self._bot.service.store.remove_mixtape(str(guild.id))
 
 
 def _home(interaction: Context) -> str | None:

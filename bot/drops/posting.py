@@ -16,8 +16,8 @@ from bot.cards import layouts, words
 from bot.press import Press
 from bot.recommend.answering import Slate, feature
 from bot.turns import Refused
-from musrec.drops import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable, artists_to_ask
-from musrec.model import Answer, Catalogue, FeedbackKind, NotFound
+from musrec.drops.model import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable
+from musrec.model import Answer, FeedbackKind, NotFound
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -32,7 +32,7 @@ _LOOKED_AT = 100
 
 
 class Messages:
-    """Where drops go: a `musrec.drops.Poster`."""
+    """Where drops go: a `musrec.drops.ports.Poster`."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
@@ -185,7 +185,7 @@ _STARTS = {
 def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
     lines = "\n".join(words.plain(line, 600) for line in post.words.splitlines())
     if post.part is Part.QUESTIONS:
-        return questions(bot.service.catalogue, _mark(issue), lines)
+        return questions(bot.service.drops.questions(), _mark(issue), lines)
     if post.part is Part.INVITATION:
         return _invitation(issue, f"### A mixtape for you all\n{lines}")
     if issue.drop.member is None:
@@ -227,17 +227,17 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Change whether the member's likes may be used."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        store, member = interaction.client.service.store, str(interaction.user.id)
-        drop = await store.kept_drop(int(self.about["drop"]))
+        service, member = interaction.client.service, str(interaction.user.id)
+        drop = await service.drops.get(int(self.about["drop"]))
         if drop is None:
             raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
-        if await interaction.client.service.paused(member):
+        if await service.members.paused(member):
             raise Refused(
                 "You paused learning, so nothing of you is used.",
                 "`/privacy pause` switches it on again.",
             )
-        there = member not in await store.mixtape_members(drop.id)
-        await store.join_mixtape(drop.id, member, there=there)
+        there = member not in await service.drops.mixtape_members(drop)
+        await service.drops.join_mixtape(drop, member, there=there)
         said = (
             "🙋 The next mixtape is made from your likes too; your name stands under songs for you."
             if there
@@ -250,13 +250,16 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
 
 
 def questions(
-    catalogue: Catalogue, mark: str, lines: str, numbers: Collection[int] = range(QUESTIONS)
+    asked: Sequence[Sequence[tuple[str, str]]],
+    mark: str,
+    lines: str,
+    numbers: Collection[int] = range(QUESTIONS),
 ) -> ui.LayoutView:
     """Show the questions that are still open."""
     blocks: list[layouts.Control] = [layouts.text(f"### What do you like?\n{lines}")]
     blocks += [
         layouts.row(Artists.offer(mark, number, artists))
-        for number, artists in enumerate(artists_to_ask(catalogue))
+        for number, artists in enumerate(asked)
         if number in numbers
     ]
     blocks.append(layouts.row(Enough.button(mark)))
@@ -289,9 +292,9 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.defer()
         service, chosen = interaction.client.service, {str(value) for value in self.values}
-        names = {track.artists[0] for track in service.catalogue.tracks if track.artists}
+        names = {track.artists[0] for track in service.catalogue.songs.tracks if track.artists}
         artists = sorted(name for name in names if name[:100] in chosen)
-        liked = await service.like_artists(str(interaction.user.id), artists)
+        liked = await service.drops.like_artists(str(interaction.user.id), artists)
         assert interaction.message is not None
         left = {
             int(name[4])
@@ -304,7 +307,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         songs = f"{len(liked)} song{'' if len(liked) == 1 else 's'}"
         lines = f"{songs} by {words.plain(', '.join(artists), 300)} noted. And of these?"
         mark = f"{drop.id}:{self.about['issue']}"
-        view = questions(service.catalogue, mark, lines, left)
+        view = questions(service.drops.questions(), mark, lines, left)
         await interaction.edit_original_response(view=view)
 
 
@@ -319,7 +322,7 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Make the drop from what was answered."""
         drop = await _own(interaction, self.about["drop"])
-        events = await interaction.client.service.store.feedback(str(interaction.user.id))
+        events = await interaction.client.service.members.feedback(str(interaction.user.id))
         if not any(event.kind is FeedbackKind.LIKE for event in events):
             raise NotFound("I know nothing that you like yet.", "Pick at least one artist.")
         await interaction.response.defer()
@@ -330,7 +333,7 @@ PRESSES = (Change, Join, Artists, Enough)
 
 
 async def _own(interaction: Context, id_: str) -> Drop:
-    drop = await interaction.client.service.store.kept_drop(int(id_))
+    drop = await interaction.client.service.drops.get(int(id_))
     if drop is None:
         raise NotFound("That drop is no longer kept.", "`/drops on` starts one.")
     if drop.member != str(interaction.user.id):
@@ -342,7 +345,7 @@ async def _go_on(interaction: Context, drop: Drop) -> None:
     thanks = layouts.notice("Thank you, noted. Your drop is on its way.")
     await interaction.edit_original_response(view=thanks)
     bot = interaction.client
-    state = await bot.service.drop_now(drop, Messages(bot))
+    state = await bot.service.drops.post_now(drop, Messages(bot))
     if state is not State.POSTED:
         view = layouts.notice(f"Thank you, noted. {progress(drop, state)}")
         await interaction.edit_original_response(view=view)

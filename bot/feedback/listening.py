@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cards import layouts
-from musrec.listening import Listening, Playing
+from musrec.members.model import Playing
 from musrec.model import MusrecError, Track, track_id
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class Presence(commands.GroupCog, group_name="listening"):
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._listening = Listening()
         self.members: set[str] = set()
 
     async def cog_load(self) -> None:
@@ -40,21 +39,21 @@ class Presence(commands.GroupCog, group_name="listening"):
 
     async def refresh(self) -> None:
         """Read again who may be listened to; what the others were hearing is forgotten."""
-        members = await self._bot.service.store.listeners()
+        members = await self._bot.service.members.listeners()
         for gone in self.members - members:
-            self._listening.forget(gone)
+            self._bot.service.members.stop_listening(gone)
         self.members = members
 
     def forget(self, member: str) -> None:
         """Stop listening to a member now."""
         self.members.discard(member)
-        self._listening.forget(member)
+        self._bot.service.members.stop_listening(member)
 
     @app_commands.command()
     async def on(self, interaction: Context) -> None:
         """Let me learn from what your Spotify status shows."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        await self._bot.service.store.choose(str(interaction.user.id), listening=True)
+        await self._bot.service.members.choose(str(interaction.user.id), listening=True)
         await self.refresh()
         hint = "I see what your Discord status shows, nothing else. `/listening off` ends it."
         said = "🎧 Listening is on: what you play, finish, skip and repeat teaches me."
@@ -67,8 +66,8 @@ class Presence(commands.GroupCog, group_name="listening"):
         """Stop learning from what you play."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         member = str(interaction.user.id)
-        if await self._bot.service.store.member(member) is not None:
-            await self._bot.service.store.choose(member, listening=False)
+        if await self._bot.service.members.get(member) is not None:
+            await self._bot.service.members.choose(member, listening=False)
         self.forget(member)
         await interaction.edit_original_response(
             view=layouts.notice(
@@ -80,7 +79,7 @@ class Presence(commands.GroupCog, group_name="listening"):
     async def status(self, interaction: Context) -> None:
         """Whether I learn from what you play."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        chosen = await self._bot.service.store.member(str(interaction.user.id))
+        chosen = await self._bot.service.members.get(str(interaction.user.id))
         on = chosen is not None and chosen.listening
         said = "🎧 Listening is **on**." if on else "🔇 Listening is **off**."
         if chosen is not None and chosen.paused:
@@ -95,10 +94,12 @@ class Presence(commands.GroupCog, group_name="listening"):
         if member not in self.members:
             return
         now = datetime.now(UTC)
-        for track, kind in self._listening.heard(member, _playing(event.activities), now):
+        for track, kind in self._bot.service.members.listens(
+            member, _playing(event.activities), now
+        ):
             try:
-                kept = await self._bot.service.store.add_track(track)
-                await self._bot.service.learn(member, kept.id, kind, at=now)
+                (kept,) = await self._bot.service.songs.keep((track,))
+                await self._bot.service.members.learn(member, kept.id, kind, at=now)
             except MusrecError:
                 log.exception("listening not kept")
 

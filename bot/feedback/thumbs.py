@@ -19,8 +19,8 @@ from discord.ext import commands
 from bot import errors
 from bot.cards import layouts, words
 from bot.press import Press
+from musrec.members.model import Card
 from musrec.model import FeedbackKind, NotFound
-from musrec.store.database import Card
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -66,11 +66,9 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, member = interaction.client.service, str(interaction.user.id)
         kind, id_ = FeedbackKind(self.about["kind"]), self.about["track"]
-        track = await service.store.track(id_)
-        if track is None:
-            raise NotFound("That song is no longer kept.", "Your other thumbs are safe.")
-        news = await service.learn(member, id_, kind)
-        if not news and await service.paused(member):
+        track = await service.songs.get(id_)
+        news = await service.members.learn(member, id_, kind)
+        if not news and await service.members.paused(member):
             view = layouts.notice(
                 "You paused learning, so nothing was kept.",
                 hint="`/privacy pause` switches it on again.",
@@ -100,7 +98,7 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         await interaction.response.defer()
         kind = FeedbackKind(self.about["kind"])
         member = str(interaction.user.id)
-        gone = await interaction.client.service.forget(member, self.about["track"], kind)
+        gone = await interaction.client.service.members.forget(member, self.about["track"], kind)
         said = "is taken back." if gone else "was not there any more."
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))
 
@@ -144,7 +142,7 @@ class Reactions(commands.Cog):
         self, event: discord.RawReactionActionEvent, kind: FeedbackKind, *, there: bool
     ) -> None:
         async with self._order[event.user_id % len(self._order)]:
-            card = await self._bot.service.store.card(str(event.message_id))
+            card = await self._bot.service.cards.get(str(event.message_id))
             if card is not None:
                 await self._take(card, str(event.user_id), kind, there=there)
 
@@ -158,21 +156,21 @@ class Reactions(commands.Cog):
         if there:
             news = False
             with contextlib.suppress(NotFound):
-                news = await service.learn(member, card.track, kind)
-            if news or not await service.paused(member):
-                await service.store.account_thumb(card.message, member, kind, there=True)
+                news = await service.members.learn(member, card.track, kind)
+            if news or not await service.members.paused(member):
+                await service.cards.account_thumb(card.message, member, kind, there=True)
             return
-        await service.forget(member, card.track, kind)
-        await service.store.account_thumb(card.message, member, kind, there=False)
+        await service.members.forget(member, card.track, kind)
+        await service.cards.account_thumb(card.message, member, kind, there=False)
         # Who took one of two thumbs away still shows the other.
-        for other, left in await service.store.card_thumbs(card.message):
+        for other, left in await service.cards.thumbs(card.message):
             if other == member:
-                await service.learn(member, card.track, left)
+                await service.members.learn(member, card.track, left)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Forget a card with its message; the thumbs it brought stay."""
-        await self._bot.service.store.remove_card(str(event.message_id))
+        await self._bot.service.cards.remove(str(event.message_id))
 
     # While the bot was away ---------------------------------------------------------------------
 
@@ -185,7 +183,7 @@ class Reactions(commands.Cog):
     async def read_back(self) -> None:
         """Compare the reactions under recent cards with those accounted for."""
         since = datetime.now(UTC) - timedelta(days=READ_BACK_DAYS)
-        cards = await self._bot.service.store.cards(since, READ_BACK_CARDS)
+        cards = await self._bot.service.cards.newest(since, READ_BACK_CARDS)
         found, closed = 0, set[str]()
         for card in cards:
             if card.channel in closed:
@@ -194,7 +192,7 @@ class Reactions(commands.Cog):
                 found += await self._read_back(card)
             except discord.NotFound as error:
                 if error.code == errors.UNKNOWN_MESSAGE:
-                    await self._bot.service.store.remove_card(card.message)
+                    await self._bot.service.cards.remove(card.message)
                 else:
                     closed.add(card.channel)
             except discord.HTTPException:
@@ -204,7 +202,7 @@ class Reactions(commands.Cog):
     async def _read_back(self, card: Card) -> int:
         # What is known is read first: a thumb that comes live in between is then taken twice, which
         # is harmless, and never forgotten.
-        known = await self._bot.service.store.card_thumbs(card.message)
+        known = await self._bot.service.cards.thumbs(card.message)
         channel = self._bot.get_partial_messageable(int(card.channel))
         message = await channel.fetch_message(int(card.message))
         there: set[tuple[str, FeedbackKind]] = set()

@@ -17,11 +17,11 @@ from bot.press import Press
 from bot.recommend import answering
 from bot.turns import Refused
 from musrec.model import Choices, NotFound, Pick, Track
-from musrec.playlists import FORMATS, LONGEST_NAME, Format
+from musrec.playlists.model import FORMATS, LONGEST_NAME, Format
 
 if TYPE_CHECKING:
     from bot.app import Bot
-    from musrec.store.database import Playlist
+    from musrec.playlists.model import Playlist
 
 Context = discord.Interaction["Bot"]
 Name = app_commands.Range[str, 1, LONGEST_NAME]
@@ -35,7 +35,7 @@ MOST_MISSING = 5
 
 
 async def _names(interaction: Context, typed: str) -> completions.Choices:
-    own = await interaction.client.service.store.playlists(str(interaction.user.id))
+    own = await interaction.client.service.playlists.of(str(interaction.user.id))
     return completions.names((playlist.name for playlist in own), typed)
 
 
@@ -45,11 +45,11 @@ async def _own_songs(interaction: Context, typed: str) -> completions.Choices:
     if not name:
         return []
     try:
-        playlist = await service.playlist(str(interaction.user.id), name)
+        playlist = await service.playlists.named(str(interaction.user.id), name)
     except NotFound:
         return []
     wanted = typed.strip().casefold()
-    tracks = await service.store.playlist_songs(playlist.id)
+    tracks = await service.playlists.songs(playlist)
     fitting = [track for track in tracks if wanted in str(track).casefold()]
     return [
         app_commands.Choice(name=words.bare(str(track), 100), value=track.id)
@@ -64,14 +64,14 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         self._bot = bot
 
     async def _playlist(self, interaction: Context, name: str) -> Playlist:
-        return await self._bot.service.playlist(str(interaction.user.id), name)
+        return await self._bot.service.playlists.named(str(interaction.user.id), name)
 
     @app_commands.command()
     @app_commands.describe(name="What it is called")
     async def create(self, interaction: Context, name: Name) -> None:
         """Make a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        made = await self._bot.service.make_playlist(str(interaction.user.id), name)
+        made = await self._bot.service.playlists.create(str(interaction.user.id), name)
         await interaction.edit_original_response(
             view=layouts.notice(
                 f"📃 **{words.plain(made.name)}** is there.",
@@ -88,12 +88,11 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         """Put a song in a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        store = self._bot.service.store
-        found = await self._bot.service.find(song)
+        found = await self._bot.service.songs.find(song)
         if isinstance(found, Choices):
-            tracks = [await store.add_track(track) for track in found.tracks]
             view = layouts.notice(
-                f"**{words.plain(found.why, 300)}** Which one?", Into.offer(kept, tracks, most=1)
+                f"**{words.plain(found.why, 300)}** Which one?",
+                Into.offer(kept, found.tracks, most=1),
             )
         else:
             view = await _added(interaction, kept, [found])
@@ -108,15 +107,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         """Take a song out of a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        tracks = await self._bot.service.store.playlist_songs(kept.id)
-        wanted = song.strip().casefold()
-        track = next((t for t in tracks if t.id == song or t.title.casefold() == wanted), None)
-        if track is None:
-            raise NotFound(
-                f"{words.short(song, 80)} is not in {kept.name}.",
-                "Choose one of those offered while you type.",
-            )
-        await self._bot.service.store.remove_from_playlist(kept.id, track.id)
+        track = await self._bot.service.playlists.remove_song(kept, song)
         await interaction.edit_original_response(
             view=layouts.notice(
                 f"🗑️ {words.title(track)} is out of **{words.plain(kept.name)}**; "
@@ -131,7 +122,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         """Delete a playlist with all that is in it."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        await self._bot.service.store.remove_playlist(kept.id)
+        await self._bot.service.playlists.delete(kept)
         await interaction.edit_original_response(
             view=layouts.notice(f"🗑️ **{words.plain(kept.name)}** is deleted.")
         )
@@ -143,7 +134,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         """What is in a playlist, or which you have."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         if playlist is None:
-            own = await self._bot.service.store.playlists(str(interaction.user.id))
+            own = await self._bot.service.playlists.of(str(interaction.user.id))
             view = _all(own)
         else:
             kept = await self._playlist(interaction, playlist)
@@ -175,7 +166,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         how = cast("Format", form.value)
-        made = await self._bot.service.export_playlist(kept, how)
+        made = await self._bot.service.playlists.export(kept, how)
         blocks: list[layouts.Control] = [
             layouts.text(f"📃 **{words.plain(kept.name)}**, {_songs(kept.songs)}")
         ]
@@ -198,10 +189,10 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         """Songs that go on where a playlist ends."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        answer = await self._bot.service.continue_playlist(kept, count=count)
+        answer = await self._bot.service.playlists.continued(kept, count=count)
         if not answer.picks:
             raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
-        id_ = await self._bot.service.keep_answer(answer, str(interaction.user.id))
+        id_ = await self._bot.service.answers.keep(answer, str(interaction.user.id))
         blocks: list[layouts.Control] = [
             layouts.text(f"### To go on with {words.plain(kept.name)}\n{_picked(answer.picks)}"),
             layouts.row(Into.offer(kept, [pick.track for pick in answer.picks])),
@@ -250,7 +241,7 @@ def _all(own: Sequence[Playlist]) -> ui.LayoutView:
 
 
 async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.LayoutView:
-    tracks = await bot.service.store.playlist_songs(playlist.id)
+    tracks = await bot.service.playlists.songs(playlist)
     pages = max(1, -(-len(tracks) // ON_A_PAGE))
     page = min(max(page, 0), pages - 1)
     start = page * ON_A_PAGE
@@ -320,13 +311,13 @@ class Into(Press, template=r"into:(?P<playlist>\d+)"):
         """Put them in, and say so."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         playlist = await _kept(interaction, self.about["playlist"], shared=False)
-        found = await interaction.client.service.store.tracks(map(str, self.values))
+        found = await interaction.client.service.songs.many(map(str, self.values))
         view = await _added(interaction, playlist, list(found.values()))
         await interaction.edit_original_response(view=view)
 
 
 async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
-    playlist = await interaction.client.service.store.kept_playlist(int(id_))
+    playlist = await interaction.client.service.playlists.get(int(id_))
     if playlist is None:
         raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
     if not shared and playlist.member != str(interaction.user.id):
@@ -337,9 +328,7 @@ async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
 async def _added(
     interaction: Context, playlist: Playlist, tracks: Sequence[Track]
 ) -> ui.LayoutView:
-    added = await interaction.client.service.add_to_playlist(
-        playlist, [track.id for track in tracks]
-    )
+    added = await interaction.client.service.playlists.add(playlist, [track.id for track in tracks])
     what = words.title(tracks[0]) if len(tracks) == 1 else _songs(added)
     name = f"**{words.plain(playlist.name)}**"
     if not added:

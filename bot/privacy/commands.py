@@ -1,4 +1,4 @@
-"""`/privacy show|export|delete|pause`: iterates over the areas of `musrec.privacy`."""
+"""`/privacy show|export|delete|pause`: iterates over the areas of `musrec.members.privacy`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from discord.ext import commands
 from bot.cards import layouts
 from bot.press import Press
 from bot.turns import Refused
-from musrec.privacy import AREAS
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -43,7 +42,7 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
             raise Refused("That button is somebody else's.")
         await interaction.response.defer()
         member = str(interaction.user.id)
-        known = await interaction.client.service.delete_member(member)
+        known = await interaction.client.service.members.delete(member)
         interaction.client.forget_listener(member)
         said = "Everything about you is deleted." if known else "There was nothing to delete."
         await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
@@ -62,13 +61,14 @@ class Privacy(commands.GroupCog, group_name="privacy"):
     async def show(self, interaction: Context) -> None:
         """What I keep about you, and how much of it there is."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        kept = await self._bot.service.about(str(interaction.user.id))
+        members = self._bot.service.members
+        kept = await members.about(str(interaction.user.id))
         lines = [
             f"**{area.name}** · {len(kept[area.name]):,}\n-# {area.what} Kept {area.until}."
-            for area in AREAS
+            for area in members.areas
             if kept[area.name]
         ]
-        if empty := ", ".join(area.name for area in AREAS if not kept[area.name]):
+        if empty := ", ".join(area.name for area in members.areas if not kept[area.name]):
             lines.append(f"-# Nothing of yours yet under: {empty}.")
         await interaction.edit_original_response(
             view=layouts.page(
@@ -86,7 +86,7 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         """Everything I keep about you, as one file."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         who = interaction.user
-        body = await self._bot.service.export(str(who.id), who.display_name)
+        body = await self._bot.service.members.export(str(who.id), who.display_name)
         view = layouts.page(
             layouts.text("Everything I keep about you, as data and as pictures:"),
             ui.File(f"attachment://{EXPORT}"),
@@ -109,8 +109,8 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         """Stop learning from you, or start again."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         member = str(interaction.user.id)
-        paused = not await self._bot.service.paused(member)
-        await self._bot.service.store.choose(member, paused=paused)
+        paused = not await self._bot.service.members.paused(member)
+        await self._bot.service.members.choose(member, paused=paused)
         await self._bot.refresh_listeners()
         said = (
             "⏸️ Paused: from now on I keep nothing new about you. Use it again to go on."

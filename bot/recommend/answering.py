@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from bot.cards import layouts, words
 from bot.feedback.thumbs import Thumb, offer_reactions
 from bot.press import Press
 from bot.recommend import clips
+from musrec.members.model import Card
 from musrec.model import (
     Answer,
     Choices,
@@ -34,7 +35,6 @@ from musrec.model import (
     Track,
 )
 from musrec.sites import SITES
-from musrec.store.database import Card
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -200,7 +200,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
             return
         slate.say("Choosing songs…")
         wish = question.wish
-        found = await bot.service.recommend(
+        found = await bot.service.answers.recommend(
             heard,
             member=str(question.member),
             count=wish.count,
@@ -213,7 +213,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
                 " ".join(found.notes) or "I found nothing that fits.",
                 "Ask for less, or try another song.",
             )
-        kept = await bot.service.keep_answer(found, str(question.member))
+        kept = await bot.service.answers.keep(found, str(question.member))
         await feature(bot, slate, kept, found, found.picks[0])
         took = round(monotonic() - began, 2)
         log.info("answered", extra={"seconds": took, "picks": len(found.picks)})
@@ -245,21 +245,18 @@ async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices |
     if question.clip is not None:
         data = await clips.read(question.clip, bot.cdn_hosts)
         slate.say("Listening to your clip…")
-        return await service.hear_clip(data, clips.name_of(question.clip))
+        return await service.songs.hear_clip(data, clips.name_of(question.clip))
     if question.track is not None:
-        found: Track | Choices | None = await service.store.track(question.track)
-        if found is None:
-            raise NotFound("That song is no longer kept.", "Ask for it by its name.")
+        found: Track | Choices = await service.songs.get(question.track)
     elif question.text:
         slate.say(f"Looking for {words.plain(question.text, 80)}…")
-        found = await service.find(question.text)
+        found = await service.songs.find(question.text)
     else:
         return None
     if isinstance(found, Choices):
-        tracks = [await service.store.add_track(track) for track in found.tracks]
-        return replace(found, tracks=tuple({track.id: track for track in tracks}.values()))
+        return found
     slate.say(f"Listening to {words.song(found)}…")
-    return await service.hear_track(found)
+    return await service.songs.hear_track(found)
 
 
 def _which(choices: Choices, question: Question) -> ui.LayoutView:
@@ -280,7 +277,7 @@ async def feature(
         return layouts.card(
             answer.query,
             pick,
-            mood=bot.service.mood(pick.profile),
+            mood=bot.service.answers.mood(pick.profile),
             picture=picture,
             notes=answer.notes,
             buttons=[
@@ -302,7 +299,7 @@ async def feature(
         message = await slate.show(build(None))
     if slate.private:
         return
-    await bot.service.store.keep_card(
+    await bot.service.cards.keep(
         Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
     )
     if slate.reactions:
@@ -312,20 +309,12 @@ async def feature(
 async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
     """Draw a card; without a picture it is still an answer."""
     try:
-        return await bot.service.card(answer, pick)
+        return await bot.service.answers.card(answer, pick)
     except MusrecError:
         raise
     except Exception:
         log.exception("no picture")
         return None
-
-
-async def _kept(bot: Bot, kept: str, track: str) -> tuple[Answer, Pick]:
-    answer = await bot.service.kept_answer(kept)
-    pick = next((pick for pick in answer.picks if pick.track.id == track), None)
-    if pick is None:
-        raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
-    return answer, pick
 
 
 def _is_private(interaction: discord.Interaction[Any]) -> bool:
@@ -344,8 +333,8 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         """Draw the terms of the score as bars."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         bot = interaction.client
-        _, pick = await _kept(bot, self.about["kept"], self.about["track"])
-        picture = await bot.service.contributions(pick)
+        _, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
+        picture = await bot.service.answers.contributions(pick)
         await interaction.edit_original_response(
             view=layouts.why(pick, picture),
             attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
@@ -369,14 +358,14 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
         async with at_work(bot, slate):
-            answer = await bot.service.kept_answer(self.about["kept"])
+            answer = await bot.service.answers.kept(self.about["kept"])
             tracks = [pick.track.id for pick in answer.picks]
             here = tracks.index(self.about["track"]) if self.about["track"] in tracks else -1
             if here + 1 >= len(tracks):
                 raise NotFound("That was the last of them.", "Ask again with /recommend.")
             if here >= 0:
                 member = str(interaction.user.id)
-                await bot.service.learn(member, tracks[here], FeedbackKind.NEXT)
+                await bot.service.members.learn(member, tracks[here], FeedbackKind.NEXT)
             await feature(bot, slate, self.about["kept"], answer, answer.picks[here + 1])
 
 
@@ -393,7 +382,7 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
                 options=[
                     layouts.option(
                         pick.track,
-                        f"{pick.match}% · {', '.join(bot.service.mood(pick.profile))}",
+                        f"{pick.match}% · {', '.join(bot.service.answers.mood(pick.profile))}",
                     )
                     for pick in picks[:25]
                 ],
@@ -406,7 +395,9 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
         async with at_work(bot, slate):
-            answer, pick = await _kept(bot, self.about["kept"], str(self.values[0]))
+            answer, pick = await bot.service.answers.kept_pick(
+                self.about["kept"], str(self.values[0])
+            )
             await feature(bot, slate, self.about["kept"], answer, pick)
 
 
@@ -422,14 +413,12 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         """Fetch the preview now: its address is good for minutes, and nothing of it is kept."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, id_ = interaction.client.service, self.about["track"]
-        track = await service.store.track(id_)
-        if track is None:
-            raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
+        track = await service.songs.get(id_)
         links: list[ui.Button[Any]] = [
             ui.Button(label=name, url=page) for name, page in words.addresses(track)[:4]
         ]
         try:
-            preview = await service.preview(track)
+            preview = await service.songs.preview(track)
         except MusrecError as error:
             trouble = errors.foreseen(error)
             said = f"{words.song(track)}\n{trouble.sentence}"
@@ -447,7 +436,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         )
         file = discord.File(io.BytesIO(preview.data), name)
         await interaction.edit_original_response(view=view, attachments=[file])
-        await service.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
+        await service.members.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
 
 
 class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):

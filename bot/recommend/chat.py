@@ -78,7 +78,7 @@ class Chat(commands.Cog):
     async def _listens_in(self, message: discord.Message) -> bool:
         if message.guild is None:
             return False
-        wishes = await self._bot.service.store.guild(str(message.guild.id))
+        wishes = await self._bot.service.servers.get(str(message.guild.id))
         channels = {str(message.channel.id), str(getattr(message.channel, "parent_id", None))}
         return bool(channels & wishes.channels)
 

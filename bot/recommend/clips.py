@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import discord
 
-from musrec.files import AUDIO_SUFFIXES
+from musrec.catalogue.model import AUDIO_SUFFIXES
 from musrec.model import Busy, NotAudio, NotFound
 
 LARGEST_CLIP = 25 * 2**20

@@ -12,7 +12,7 @@ from bot import completions
 from bot.cards import layouts, words
 from bot.recommend import answering, clips
 from bot.recommend.answering import Question, Wish
-from musrec.browse import Wanted
+from musrec.catalogue.model import SongFilter
 from musrec.model import Choices, FeedbackKind, NotFound, Track
 
 if TYPE_CHECKING:
@@ -66,14 +66,16 @@ class Recommend(commands.Cog):
         await interaction.response.defer(thinking=True)
         clip, link = clips.clip_in(message), clips.link_in(message)
         if clip is None and link is None:
-            card = await self._bot.service.store.card(str(message.id))
+            card = await self._bot.service.cards.get(str(message.id))
             if card is None:
                 raise NotFound(
                     "I see neither a clip nor a link in that message.",
                     "Try `/recommend` with a title.",
                 )
             question = Question(interaction.user.id, track=card.track)
-            await self._bot.service.learn(str(interaction.user.id), card.track, FeedbackKind.MORE)
+            await self._bot.service.members.learn(
+                str(interaction.user.id), card.track, FeedbackKind.MORE
+            )
         else:
             question = Question(interaction.user.id, clip=clip, text=link)
         slate = answering.slate_of(interaction, private=False)
@@ -104,13 +106,13 @@ class Recommend(commands.Cog):
         """Find songs by what they are called and how they sound."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         tempo = (slowest or 30.0, fastest or 300.0) if slowest or fastest else None
-        wanted = Wanted(song, artist, genre, mood, key, tempo)
-        named_alone = wanted == Wanted(song)
+        wanted = SongFilter(song, artist, genre, mood, key, tempo)
+        named_alone = wanted == SongFilter(song)
         try:
             if named_alone and song.startswith("http"):
                 tracks = await self._elsewhere(song)
             else:
-                tracks = await self._bot.service.search(wanted, SHOWN)
+                tracks = await self._bot.service.catalogue.search(wanted, SHOWN)
         except NotFound:
             if not named_alone or song.startswith("http"):
                 raise
@@ -119,10 +121,8 @@ class Recommend(commands.Cog):
 
     async def _elsewhere(self, song: str) -> list[Track]:
         """Ask the services for a song that is not in the catalogue, or named by a link."""
-        service = self._bot.service
-        found = await service.find(song)
-        tracks = found.tracks if isinstance(found, Choices) else (found,)
-        return [await service.store.add_track(track) for track in tracks]
+        found = await self._bot.service.songs.find(song)
+        return list(found.tracks) if isinstance(found, Choices) else [found]
 
     def _found(self, tracks: list[Track], member: int) -> discord.ui.LayoutView:
         lines = "\n".join(

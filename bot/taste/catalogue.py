@@ -18,7 +18,7 @@ from musrec.model import Choices, NotFound, Track
 
 if TYPE_CHECKING:
     from bot.app import Bot
-    from musrec.browse import Comparison
+    from musrec.catalogue.model import Comparison
 
 Context = discord.Interaction["Bot"]
 
@@ -51,9 +51,9 @@ class Browse(commands.Cog):
         """Two songs side by side: what is heard in each, and what makes them alike."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         ours, theirs = [
-            await self._bot.service.hear_track(await self._one(text)) for text in (a, b)
+            await self._bot.service.songs.hear_track(await self._one(text)) for text in (a, b)
         ]
-        found, picture = await self._bot.service.compare(ours, theirs)
+        found, picture = await self._bot.service.catalogue.compare(ours, theirs)
         view = layouts.page(
             layouts.text(f"### {words.song(ours.track)}\n### {words.song(theirs.track)}"),
             layouts.image(picture, PICTURE),
@@ -66,7 +66,7 @@ class Browse(commands.Cog):
         await interaction.edit_original_response(view=view, attachments=files)
 
     async def _one(self, text: str) -> Track:
-        found = await self._bot.service.find(text)
+        found = await self._bot.service.songs.find(text)
         if isinstance(found, Choices):
             raise NotFound(
                 f"Several songs are called {words.short(text, 80)}.",
@@ -91,7 +91,7 @@ class Browse(commands.Cog):
         """Spectrograms of the most and the least intense songs heard here."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         wanted = genre.strip().lower()
-        rows, picture = await self._bot.service.gallery(wanted, intensity or "")
+        rows, picture = await self._bot.service.catalogue.gallery(wanted, intensity or "")
         tracks = {track.id: track for row in rows for track, _, _ in row.songs}
         view = layouts.page(
             layouts.image(picture, PICTURE),

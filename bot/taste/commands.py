@@ -12,8 +12,8 @@ from discord.ext import commands
 from bot.cards import layouts, words
 from bot.press import Press
 from bot.turns import Refused
+from musrec.members.model import HISTORY_KINDS, Blend, HistoryFilter, HistoryPage
 from musrec.model import FeedbackKind, Picture
-from musrec.taste import KINDS, Blend, Filters, History
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -84,7 +84,7 @@ class Taste(commands.Cog):
     ) -> None:
         """What you liked, disliked and listened to, the newest first."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        view = await _history(interaction, Filters(kind, song), 0)
+        view = await _history(interaction, HistoryFilter(kind, song), 0)
         await interaction.edit_original_response(view=view)
 
 
@@ -94,7 +94,7 @@ class Taste(commands.Cog):
 async def _taste(
     interaction: Context, member: discord.abc.User, *controls: layouts.Control
 ) -> tuple[ui.LayoutView, discord.File]:
-    portrait, picture = await interaction.client.service.taste(
+    portrait, picture = await interaction.client.service.members.taste(
         str(member.id), _name(member), among=await _likers_here(interaction)
     )
     changed = f"\n-# {portrait.changed}" if portrait.changed else ""
@@ -107,7 +107,7 @@ async def _likers_here(interaction: Context) -> set[str] | None:
 
     Discord tells it of members named to it without any privileged intent, and nothing is kept.
     """
-    likers = await interaction.client.service.store.likers()
+    likers = await interaction.client.service.members.likers()
     guild = interaction.guild_id and interaction.client.get_guild(interaction.guild_id)
     if not guild or len(likers) > MOST_ASKED:
         return None
@@ -127,7 +127,7 @@ async def _likers_here(interaction: Context) -> set[str] | None:
 async def _map(
     bot: Bot, member: discord.abc.User, *controls: layouts.Control
 ) -> tuple[ui.LayoutView, discord.File]:
-    atlas, picture = await bot.service.map(str(member.id))
+    atlas, picture = await bot.service.members.map(str(member.id))
     note = layouts.text(
         f"-# Two directions cannot show all of it: these show {atlas.share:.0%} of how songs "
         "differ. Colours are groups in all directions, named after what is heard in them."
@@ -253,7 +253,7 @@ async def _blend(
     bot: Bot, one: discord.abc.User, other: discord.abc.User
 ) -> tuple[ui.LayoutView, discord.File]:
     members, names = (str(one.id), str(other.id)), (_name(one), _name(other))
-    found, picture = await bot.service.blend(members, names)
+    found, picture = await bot.service.members.blend(members, names)
     heading = layouts.text(
         f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.alike} of 100 alike\n"
         "-# 50 is what two tastes with nothing in common would give."
@@ -300,7 +300,7 @@ class Turn(Press, template=r"history:(?P<kind>[a-z]+):(?P<page>\d+):(?P<text>(?s
     """Turns a page of a history."""
 
     @classmethod
-    def button(cls, label: str, page: int, filters: Filters, pages: int) -> Turn:
+    def button(cls, label: str, page: int, filters: HistoryFilter, pages: int) -> Turn:
         """Return the button to a page; one that is not there cannot be pressed."""
         return cls(
             ui.Button(
@@ -313,28 +313,28 @@ class Turn(Press, template=r"history:(?P<kind>[a-z]+):(?P<page>\d+):(?P<text>(?s
     async def press(self, interaction: Context) -> None:
         """Show the page in place of this one; the message is its member's alone."""
         await interaction.response.defer()
-        kind = self.about["kind"] if self.about["kind"] in KINDS else "all"
-        filters = Filters(kind, self.about["text"])
+        kind = self.about["kind"] if self.about["kind"] in HISTORY_KINDS else "all"
+        filters = HistoryFilter(kind, self.about["text"])
         view = await _history(interaction, filters, int(self.about["page"]))
         await interaction.edit_original_response(view=view)
 
 
-async def _history(interaction: Context, filters: Filters, page: int) -> ui.LayoutView:
+async def _history(interaction: Context, filters: HistoryFilter, page: int) -> ui.LayoutView:
     service = interaction.client.service
     member = str(interaction.user.id)
-    found = await service.history(member, filters, page=page, size=ON_A_PAGE)
+    found = await service.members.history(member, filters, page=page, size=ON_A_PAGE)
     if not found.total:
-        if filters == Filters():
+        if filters == HistoryFilter():
             hint = "Ask with `/recommend`, then press 👍 or 👎 under a card."
             return layouts.notice("Nothing yet.", hint=hint)
         return layouts.notice("Nothing of that.", hint="`/history` alone shows all of it.")
     style = "reader"
     if interaction.guild_id is not None:
-        style = (await service.store.guild(str(interaction.guild_id))).dates
+        style = (await service.servers.get(str(interaction.guild_id))).dates
     return layouts.page(*_history_blocks(found, filters, style))
 
 
-def _history_blocks(found: History, filters: Filters, style: str) -> list[Any]:
+def _history_blocks(found: HistoryPage, filters: HistoryFilter, style: str) -> list[Any]:
     what = "Lately" if filters.kind == "all" else f"Lately {filters.kind}"
     named = f" · {words.plain(filters.text, 40)}" if filters.text else ""
     lines = [

@@ -428,3 +428,26 @@ def _reference() -> _Reference:
         data["intensity"]["weights"],
         data["intensity"]["intercept"],
     )
+
+
+MOODS = ("mood", "intensity", "dreaminess", "acoustic", "vocal", "brightness")
+"""Descriptors whose words `mood` chooses from."""
+
+
+def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:
+    """Return the words that set a song apart most, such as ``("calm", "acoustic")``.
+
+    Parameters
+    ----------
+    percentiles : mapping of str to float
+        Descriptor to its place, 0 to 100, in the reference population.
+    """
+    marked = sorted(
+        (
+            (abs(place - 50), DEFINITIONS[name].high if place > 50 else DEFINITIONS[name].low)
+            for name, place in percentiles.items()
+            if name in MOODS
+        ),
+        reverse=True,
+    )
+    return tuple(word for _, word in marked[:most])

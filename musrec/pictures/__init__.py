@@ -1,19 +1,7 @@
 """Seeing: spectrogram cards and small charts, drawn with NumPy and Pillow."""
 
-from musrec.model import Picture
 from musrec.pictures.cards import card, contributions
-from musrec.pictures.comparisons import Difference, Row, compare, gallery
-from musrec.pictures.portraits import Taste, catalogue_map, taste
+from musrec.pictures.comparisons import compare, gallery
+from musrec.pictures.portraits import catalogue_map, taste
 
-__all__ = [
-    "Difference",
-    "Picture",
-    "Row",
-    "Taste",
-    "card",
-    "catalogue_map",
-    "compare",
-    "contributions",
-    "gallery",
-    "taste",
-]
+__all__ = ["card", "catalogue_map", "compare", "contributions", "gallery", "taste"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec.catalogue.model import Difference, GalleryRow
 from musrec.model import Analysis, Picture, Spectrogram, Track
 from musrec.pictures import draw, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -25,35 +25,6 @@ ACROSS = 4
 # Drawn over a spectrogram, whose colours are the same in every look.
 _INK: Colour = (10, 8, 20)
 _WHITE: Colour = (255, 255, 255)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One feature of two songs.
-
-    Attributes
-    ----------
-    name : str
-        For people, with its unit.
-    ours, theirs : str
-        The two values, written.
-    apart : float
-        How far apart they are, in standard deviations of the catalogue; 0 is alike.
-    """
-
-    name: str
-    ours: str
-    theirs: str
-    apart: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a gallery: a label and what is drawn under it."""
-
-    label: str
-    songs: tuple[tuple[Track, Spectrogram, str], ...]
-    """Each with a few words of why it stands here, such as ``"energy 93"``."""
 
 
 def compare(
@@ -126,13 +97,13 @@ def compare(
     return canvas.finish(" ".join(said))
 
 
-def gallery(title: str, rows: Sequence[Row], *, look: LookName = "dark") -> Picture:
+def gallery(title: str, rows: Sequence[GalleryRow], *, look: LookName = "dark") -> Picture:
     """Draw rows of small spectrograms on one loudness and one time scale.
 
     Parameters
     ----------
     title : str
-    rows : sequence of Row
+    rows : sequence of GalleryRow
         Such as the songs of most and of least energy; four of each are shown.
     look : ``"dark"`` or ``"light"``
     """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ImageDraw
 
-from musrec.model import Picture, Track
+from musrec.members.model import Portrait
+from musrec.model import Picture
 from musrec.pictures import draw, lettering
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, LookName
 
@@ -26,48 +26,7 @@ FARTHER = 40.0
 """Pixels by which the name of a group moves away to hide a hundredth less of all songs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taste:
-    """What a member likes, in numbers.
-
-    Attributes
-    ----------
-    name : str
-    songs : int
-        How many songs this was learned from.
-    member, server : mapping of str to float
-        Mean percentile, 0 to 100, of each of `musrec.audio.descriptors.DEFINITIONS` over the songs
-        that the member likes, and over what they are seen against.
-    genres : mapping of str to float
-        Share of the member's songs, 0 to 1.
-    decades : mapping of int to int
-        First year of a decade to the number of songs; empty where years are not known.
-    signature : tuple of Track
-        Songs that say most of this taste, at most three are shown.
-    changed : str
-        One sentence about this month; empty where there is none.
-    against : str
-        What `server` is the mean of, for people.
-    title : str
-        By default the taste of `name`.
-    headings : pair of str
-        What stands over the genres and over the songs.
-    """
-
-    name: str
-    songs: int
-    member: Mapping[str, float]
-    server: Mapping[str, float]
-    genres: Mapping[str, float] = field(default_factory=dict)
-    decades: Mapping[int, int] = field(default_factory=dict)
-    signature: tuple[Track, ...] = ()
-    changed: str = ""
-    against: str = "the server"
-    title: str = ""
-    headings: tuple[str, str] = ("genres", "signature songs")
-
-
-def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
+def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
     """Draw a member's taste: a radar against others, genres, decades and signature songs."""
     canvas = Canvas(780, look)
     colours = canvas.look
@@ -175,7 +134,7 @@ def catalogue_map(
     return canvas.finish(f"{said} Groups, largest first: {groups}.")
 
 
-def _axes(portrait: Taste) -> list[tuple[str, float, float]]:
+def _axes(portrait: Portrait) -> list[tuple[str, float, float]]:
     """Return (word for 100, member, server) of the descriptors known of both."""
     from musrec.audio.descriptors import DEFINITIONS
 
@@ -234,7 +193,7 @@ def _radar(
         left += 70 + canvas.text((left + 40, bottom), word, 22, colour=look.muted, width=140)
 
 
-def _genres(canvas: Canvas, area: Box, portrait: Taste) -> None:
+def _genres(canvas: Canvas, area: Box, portrait: Portrait) -> None:
     look = canvas.look
     canvas.text((area.left, area.top + 18), portrait.headings[0], 24, weight="bold")
     rows = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
@@ -271,7 +230,7 @@ def _decades(canvas: Canvas, area: Box, decades: Mapping[int, int]) -> None:
         canvas.text((middle, area.bottom - 4), f"{year % 100:02d}s", 20, anchor="middle")
 
 
-def _signature(canvas: Canvas, area: Box, portrait: Taste) -> None:
+def _signature(canvas: Canvas, area: Box, portrait: Portrait) -> None:
     if not portrait.signature:
         return
     look = canvas.look

@@ -88,8 +88,22 @@ def pack_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def unpack_pick(row: Mapping[str, Any], track: Track, profile: Profile) -> Pick:
-    """Rebuild one pick of a packed answer, around its track and how that sounds."""
+def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
+    """Rebuild an answer, without the picks whose track is gone, and without how songs sound."""
+    return Answer(
+        query=tracks.get(body["query"]),
+        analysis=None,
+        profile=None,
+        picks=tuple(
+            _unpack_pick(row, tracks[row["track"]])
+            for row in body["picks"]
+            if row["track"] in tracks
+        ),
+        notes=tuple(body["notes"]),
+    )
+
+
+def _unpack_pick(row: Mapping[str, Any], track: Track) -> Pick:
     said = row["explanation"]
     return Pick(
         track=track,
@@ -102,7 +116,7 @@ def unpack_pick(row: Mapping[str, Any], track: Track, profile: Profile) -> Pick:
             counterfactual=said["counterfactual"],
             causes=tuple(said["causes"]),
         ),
-        profile=profile,
+        profile=Profile(),
     )
 
 

@@ -17,6 +17,7 @@ from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.model import MusrecError
 from musrec.service import Service
 from musrec.store import schema
+from tests.support.stores import store_of
 from tests.support.world import CDN, World, settings_for
 
 
@@ -39,7 +40,7 @@ async def opened(
     """One service for all tests, that has heard the tunes before: most tests need no second ear."""
     async with Service.open(settings_for(tmp_path_factory.mktemp("store"))) as service:
         for name, data in tunes:
-            await service.hear_clip(data, name)
+            await service.songs.hear_clip(data, name)
         yield service
 
 
@@ -47,12 +48,12 @@ async def opened(
 async def service(opened: Service) -> AsyncIterator[Service]:
     """The service, with nothing left of other tests' members, cards and servers."""
     yield opened
-    async with opened.store._write() as connection:
+    async with store_of(opened) as store, store.database.write() as connection:
         members = (await connection.execute(sa.select(schema.members.c.id))).scalars().all()
         for table in (schema.cards, schema.answers, schema.guilds):
             await connection.execute(table.delete())
     for member in members:
-        await opened.delete_member(member)
+        await opened.members.delete(member)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ async def test_one_message_features_one_track_and_is_remembered_as_that(
     card = await world.ask(clip=tunes[0])
     track = featured(card)
     assert pressable(card, "dislike:") == f"dislike:{track}"
-    kept = await world.service.store.card(str(card.id))
+    kept = await world.service.cards.get(str(card.id))
     assert kept is not None
     assert kept.track == track
     assert [str(reaction.emoji) for reaction in card.message.reactions] == ["👍", "👎"]
@@ -80,7 +80,7 @@ async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: 
     card = await world.ask(song=SONG, count=3, genre="jazz", adventurous=10)
     picked = [featured(card), *options(card)]
     assert len(picked) == 3
-    stated = {track.genre for track in world.service.catalogue.tracks if track.id in picked}
+    stated = {track.genre for track in world.service.catalogue.songs.tracks if track.id in picked}
     assert "jazz" in stated
     assert stated <= {"jazz", "blues", "classical"}  # or heard as jazz, whatever is stated
 
@@ -106,7 +106,7 @@ async def test_a_private_answer_is_seen_by_one_and_has_no_reactions(world: World
     assert card.ephemeral
     assert is_card(card)
     assert not card.message.reactions
-    assert await world.service.store.card(str(card.id)) is None
+    assert await world.service.cards.get(str(card.id)) is None
 
 
 async def test_songs_of_one_name_are_for_the_asker_to_choose_from(world: World) -> None:
@@ -164,7 +164,7 @@ async def test_another_pick_is_featured_in_a_message_of_its_own(world: World) ->
     other = result.response
     assert other.id != card.id
     assert featured(other) == chosen
-    kept = await world.service.store.card(str(other.id))
+    kept = await world.service.cards.get(str(other.id))
     assert kept is not None
     assert kept.track == chosen
     assert featured(card) != chosen
@@ -176,7 +176,7 @@ async def test_next_goes_on_to_the_last_and_is_an_opinion(world: World) -> None:
     assert featured(result.response) == options(card)[0]
     last = next(p for p in parts(result.response) if p.get("custom_id", "").startswith("next:"))
     assert last["disabled"]
-    events = await world.service.store.feedback(str(world.alice.id))
+    events = await world.service.members.feedback(str(world.alice.id))
     assert [(event.track, event.kind.value) for event in events] == [(featured(card), "next")]
 
 
@@ -195,12 +195,12 @@ async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: 
     assert result.ephemeral
     assert "Boogie" not in said(card).split("sounds like")[0]
     assert said(result.response)
-    assert await world.service.store.feedback(str(world.alice.id)) == []
+    assert await world.service.members.feedback(str(world.alice.id)) == []
 
 
 async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
     card = await world.ask(song=SONG)
-    await world.service.delete_member(str(world.alice.id))
+    await world.service.members.delete(str(world.alice.id))
     for start in ("why:", "next:"):
         result = await world.bob.click(card.message, custom_id=pressable(card, start))
         assert "no longer kept" in said(result.response)
@@ -238,11 +238,10 @@ async def test_a_forwarded_title_or_link_is_asked_for_by_its_text(world: World) 
 
 async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
     card = await world.ask(song=SONG)
-    track = await world.service.store.track(featured(card))
-    assert track is not None
+    track = await world.service.songs.get(featured(card))
     result = await world.bob.context_menu(world.channel, "Find similar", card.message)
     assert f"sounds like [**{track.title.split()[0]}" in said(result.response)
-    events = await world.service.store.feedback(str(world.bob.id))
+    events = await world.service.members.feedback(str(world.bob.id))
     assert [(event.track, event.kind.value) for event in events] == [(track.id, "more")]
 
 

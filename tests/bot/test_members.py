@@ -9,8 +9,9 @@ import zipfile
 import pytest
 import sqlalchemy as sa
 
-from musrec.privacy import AREAS
+from musrec.members.privacy import AREAS
 from musrec.store import schema
+from tests.support.stores import store_of
 from tests.support.world import World, featured, is_card, options, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,7 +76,7 @@ async def test_everything_kept_is_shown_exported_and_deleted(world: World) -> No
     asked = await world.alice.slash(world.channel, "privacy delete")
     await world.alice.click(asked.response.message, custom_id=pressable(asked.response, "erase:"))
     assert "deleted" in said(asked.response)
-    left = await world.service.about(str(world.alice.id))
+    left = await world.service.members.about(str(world.alice.id))
     assert not any(left.values())
 
 
@@ -86,7 +87,7 @@ async def test_nothing_is_kept_of_who_only_reads(world: World) -> None:
     await world.alice.slash(world.channel, "listening off")
     await world.alice.slash(world.channel, "privacy show")
     await world.alice.send(world.channel, "hello there")
-    async with world.service.store._read() as connection:
+    async with store_of(world.service) as store, store.database.read() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(schema.members)) == 0
 
 
@@ -95,9 +96,9 @@ async def test_listening_is_off_until_a_member_says_on(world: World) -> None:
     assert "**off**" in said(status.response)
     on = await world.alice.slash(world.channel, "listening on")
     assert "presence intent" in said(on.response)  # not configured in this world, and said
-    assert await world.service.store.listeners() == {str(world.alice.id)}
+    assert await world.service.members.listeners() == {str(world.alice.id)}
     await world.alice.slash(world.channel, "listening off")
-    assert await world.service.store.listeners() == set()
+    assert await world.service.members.listeners() == set()
 
 
 async def test_help_fits_on_a_phone(world: World) -> None:

@@ -19,8 +19,8 @@ from bot.cards import layouts, words
 from bot.errors import UNKNOWN_INTERACTION
 from bot.feedback.thumbs import kind_of
 from bot.recommend.answering import Choose, Question, Wish
-from musrec import playlists
 from musrec.model import FeedbackKind, NotFound, Track
+from musrec.playlists.export import link
 from musrec.settings import Settings
 from musrec.sites import SITES
 
@@ -131,7 +131,7 @@ def test_a_song_leads_to_the_same_page_wherever_it_is_written() -> None:
     track = Track("x", "T", links=links)
     names, pages = zip(*words.addresses(track), strict=True)
     assert names == (*SITES.values(), "Unknown")
-    assert words.address(track) == playlists.link(track) == pages[0] == links["spotify"]
+    assert words.address(track) == link(track) == pages[0] == links["spotify"]
 
 
 def test_a_song_without_a_page_links_to_a_search_and_an_unknown_clip_to_nothing() -> None:

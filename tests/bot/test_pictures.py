@@ -50,7 +50,7 @@ async def service_of_music(chromium: Path, music: Path, tmp_path: Path) -> Async
     alone = settings.catalogue.model_copy(update={"starter": False})
     async with Service.open(settings.model_copy(update={"catalogue": alone})) as service:
         heard = [music] if FOLDER else [music / name for name in HEARD]
-        async for step in service.add(heard):
+        async for step in service.songs.add(heard):
             assert not step.problem
         yield service
 
@@ -71,10 +71,10 @@ def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def tastes(room: World) -> dict[str, Any]:
     """Two members with likes of their own: their tastes, songs side by side, lists and drops."""
     alice, bob, channel, service = room.alice, room.bob, room.channel, room.service
-    tracks = sorted(service.catalogue.tracks, key=lambda track: track.title.lower())
+    tracks = sorted(service.catalogue.songs.tracks, key=lambda track: track.title.lower())
     for who, liked in ((alice, tracks[::5]), (bob, tracks[2::6] + tracks[:11:5])):
         for track in liked:
-            await service.learn(str(who.id), track.id, FeedbackKind.LIKE)
+            await service.members.learn(str(who.id), track.id, FeedbackKind.LIKE)
     shown: dict[str, Any] = {}
     for name in ("taste", "map", "gallery"):
         shown[name] = (await alice.slash(channel, name)).response.message
@@ -94,10 +94,10 @@ async def tastes(room: World) -> dict[str, Any]:
     shown |= {"drop-opening": opening, "drop": first}
     owner = room.guild_owner()
     await owner.slash(channel, "mixtape on", day="Friday", hour=18, size=3)
-    mixtape = await service.store.mixtape_of(str(room.guild.id))
+    mixtape = await service.drops.of_server(str(room.guild.id))
     assert mixtape is not None
     for who in (alice, bob):
-        await service.store.join_mixtape(mixtape.id, str(who.id), there=True)
+        await service.drops.join_mixtape(mixtape, str(who.id), there=True)
     await owner.slash(channel, "mixtape now")
     opening, first, *_ = posted_from(room, "This week's mixtape")
     return shown | {"mixtape-opening": opening, "mixtape": first}

@@ -15,19 +15,20 @@ from PIL import Image
 
 from musrec.model import FeedbackKind, Track
 from musrec.service import Service
+from tests.support.stores import store_of
 from tests.support.world import World, is_card, options, parts, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def songs(world: World, genre: str, count: int) -> list[Track]:
-    return [t for t in world.service.catalogue.tracks if t.genre == genre][:count]
+    return [t for t in world.service.catalogue.songs.tracks if t.genre == genre][:count]
 
 
 async def like(world: World, who: Any, genre: str, count: int = 5) -> list[Track]:
     tracks = songs(world, genre, count)
     for track in tracks:
-        await world.service.learn(str(who.id), track.id, FeedbackKind.LIKE)
+        await world.service.members.learn(str(who.id), track.id, FeedbackKind.LIKE)
     return tracks
 
 
@@ -66,17 +67,17 @@ async def test_a_taste_is_seen_against_the_members_of_this_server(world: World) 
     outside = [world.env.create_user(f"loud {n}") for n in range(7)]
     for user in outside:
         for track in songs(world, "metal", 5):
-            await world.service.learn(str(user.id), track.id, FeedbackKind.LIKE)
+            await world.service.members.learn(str(user.id), track.id, FeedbackKind.LIKE)
     shown = await world.alice.slash(world.channel, "taste")
     _, alt = await picture(shown.response)
     here = [str(member.id) for member in (*crowd, world.alice)]
-    _, expected = await world.service.taste(str(world.alice.id), "alice", among=here)
+    _, expected = await world.service.members.taste(str(world.alice.id), "alice", among=here)
     assert "in brackets the server" in alt
     assert alt == expected.alt
     alone = await world.alice.user.slash("taste")
     assert "in brackets everybody" in (await picture(alone.response))[1]
     for who in (*crowd, *outside):
-        await world.service.delete_member(str(who.id))
+        await world.service.members.delete(str(who.id))
 
 
 async def test_nobody_with_nothing_is_told_what_to_do(world: World) -> None:
@@ -166,12 +167,15 @@ async def test_the_map_marks_ones_own_songs(world: World) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def heard(service: Service, tunes: list[tuple[str, bytes]]) -> AsyncIterator[list[Track]]:
     """The composed tunes as songs of the catalogue, which uploads are not."""
-    found = [(await service.hear_clip(data, name, origin="file")).track for name, data in tunes]
+    found = [
+        (await service.songs.hear_clip(data, name, origin="file")).track for name, data in tunes
+    ]
     await service.reload()
     yield found
     for name, data in tunes:
-        song = await service.hear_clip(data, name)
-        await service.store.add_heard(song.track, song.analysis, "upload")
+        song = await service.songs.hear_clip(data, name)
+        async with store_of(service) as store:
+            await store.analyses.add(song.track, song.analysis, "upload")
     await service.reload()
 
 
@@ -284,8 +288,8 @@ async def test_playlists_leave_as_files(world: World) -> None:
     answer = await ask(world, "export", playlist="late night: été", format="spotify")
     assert "I know no address for 1 song" in said(answer.response)
     assert not answer.response.attachments
-    await world.service.store.add_track(
-        replace(track, identities={"spotify": "4uLU6hMCjMI75M1A2tKUQC"})
+    await world.service.songs.keep(
+        (replace(track, identities={"spotify": "4uLU6hMCjMI75M1A2tKUQC"}),)
     )
     answer = await ask(world, "export", playlist="late night: été", format="spotify")
     [file] = answer.response.attachments
@@ -336,7 +340,7 @@ async def test_somebody_elses_playlist_is_out_of_reach(world: World) -> None:
 async def test_forty_playlists_are_listed_and_found(world: World) -> None:
     member = str(world.alice.id)
     for number in range(45):
-        await world.service.make_playlist(member, f"list {number:02d} {'_' * 60}")
+        await world.service.playlists.create(member, f"list {number:02d} {'_' * 60}")
     shown = await ask(world, "show")
     text = said(shown.response)
     assert len(text) <= 4000

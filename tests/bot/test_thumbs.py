@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from musrec.model import FeedbackKind
+from tests.support.stores import store_of
 from tests.support.world import World, featured, is_card, options, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -16,7 +17,7 @@ LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 
 
 async def opinion(world: World, who: Any, card: Any) -> FeedbackKind | None:
-    return await world.service.store.opinion(str(who.id), featured(card))
+    return await world.service.members.thumb(str(who.id), featured(card))
 
 
 async def press(world: World, who: Any, card: Any, start: str) -> Any:
@@ -31,7 +32,7 @@ async def test_a_thumb_pressed_twice_is_one_thumb_and_can_be_taken_back(world: W
     assert "noted" in said(first)
     second = await press(world, world.bob, card, "like:")
     assert "already" in said(second)
-    events = await world.service.store.feedback(str(world.bob.id))
+    events = await world.service.members.feedback(str(world.bob.id))
     assert [event.kind for event in events] == [LIKE]
 
     await world.bob.click(first.message, custom_id=pressable(first, "undo:"))
@@ -48,7 +49,7 @@ async def test_a_second_opinion_replaces_the_first(world: World) -> None:
 
 async def test_the_next_answer_knows_a_thumb_at_once(world: World) -> None:
     card = await world.ask(song=SONG, count=1)
-    await world.service.store.delete_member(str(world.alice.id))  # nothing was recommended yet
+    await world.service.members.delete(str(world.alice.id))  # nothing was recommended yet
     same = await world.ask(song=SONG, count=1)
     assert featured(same) == featured(card)
     await press(world, world.bob, same, "dislike:")
@@ -101,7 +102,8 @@ async def test_reactions_under_other_messages_and_of_bots_mean_nothing(world: Wo
     await world.bob.react(talk, "👍")
     robot = world.guild.add_member(world.env.create_user("robot", bot=True))
     await robot.react(card.message, "👍")
-    assert await world.service.store.feedback() == []
+    async with store_of(world.service) as store:
+        assert await store.feedback.events() == []
 
 
 async def test_thumbs_stay_when_the_message_goes(world: World) -> None:
@@ -111,15 +113,15 @@ async def test_thumbs_stay_when_the_message_goes(world: World) -> None:
     track = featured(card)
     await world.bot.get_channel(world.channel.id).get_partial_message(card.id).delete()
     await world.env.settle()
-    assert await world.service.store.card(str(card.id)) is None
-    assert await world.service.store.opinion(str(world.bob.id), track) is LIKE
+    assert await world.service.cards.get(str(card.id)) is None
+    assert await world.service.members.thumb(str(world.bob.id), track) is LIKE
     assert owner
 
 
 async def test_a_button_whose_song_is_gone_says_so(world: World) -> None:
     from musrec.model import Track
 
-    track = await world.service.store.add_track(Track("abcdefghij", "Gone", ("Nobody",)))
+    (track,) = await world.service.songs.keep((Track("abcdefghij", "Gone", ("Nobody",)),))
     card = await world.ask(song=SONG)
     message = card.message
     name = pressable(card, "like:").replace(featured(card), track.id)
@@ -127,10 +129,12 @@ async def test_a_button_whose_song_is_gone_says_so(world: World) -> None:
     for part in _buttons(stored.components):
         if part.get("custom_id", "").startswith("like:"):
             part["custom_id"] = name
-    await world.service.store.remove_track(track.id)
+    async with store_of(world.service) as store:
+        await store.tracks.remove(track.id)
     result = await world.bob.click(message, custom_id=name)
     assert "no longer kept" in said(result.response)
-    assert await world.service.store.feedback() == []
+    async with store_of(world.service) as store:
+        assert await store.feedback.events() == []
 
 
 def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -144,5 +148,5 @@ async def test_a_member_who_paused_leaves_nothing(world: World) -> None:
     told = await press(world, world.bob, card, "like:")
     assert "nothing was kept" in said(told)
     await world.bob.react(card.message, "👎")
-    kept = await world.service.about(str(world.bob.id))
+    kept = await world.service.members.about(str(world.bob.id))
     assert {name: len(rows) for name, rows in kept.items() if rows} == {"choices": 1}

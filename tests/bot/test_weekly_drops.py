@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from bot.drops.commands import Drops
 from bot.drops.posting import Messages
-from musrec.drops import Drop, Part, Post, Schedule, State
+from musrec.drops.model import Drop, Part, Post, Schedule, State
 from musrec.model import FeedbackKind
 from musrec.store import schema
+from tests.support.stores import store_of
 from tests.support.world import World, featured, is_card, options, parts, pressable, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,14 +26,14 @@ LIKED = ("Boogie Nights", "Heartless")
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
 async def no_old_drops(world: World) -> None:
     """Servers' mixtapes of other tests are gone; members' drops went with the members."""
-    async with world.service.store._write() as connection:
+    async with store_of(world.service) as store, store.database.write() as connection:
         await connection.execute(sa.delete(schema.drops))
 
 
 async def like_something(world: World, who: Any, genre: str = "disco", count: int = 3) -> None:
-    tracks = [t for t in world.service.catalogue.tracks if t.genre == genre][:count]
+    tracks = [t for t in world.service.catalogue.songs.tracks if t.genre == genre][:count]
     for track in tracks:
-        await world.service.learn(str(who.id), track.id, FeedbackKind.LIKE)
+        await world.service.members.learn(str(who.id), track.id, FeedbackKind.LIKE)
 
 
 def posted(channel: Any, viewer: Any) -> list[Any]:
@@ -50,7 +51,7 @@ def nonces(world: World) -> list[str]:
 
 
 async def drop_of(world: World, who: Any) -> Drop:
-    drop = await world.service.store.drop_of(str(who.id))
+    drop = await world.service.drops.of_member(str(who.id))
     assert drop is not None
     return drop
 
@@ -67,7 +68,7 @@ class Later:
 
 
 async def tick(world: World, drop: Drop, weeks: int = 0) -> int:
-    done = await world.service.tick_drops(Messages(world.bot), Later(drop, weeks))
+    done = await world.service.drops.tick(Messages(world.bot), Later(drop, weeks))
     await world.env.settle()
     return done
 
@@ -102,7 +103,7 @@ async def test_an_unknown_zone_and_a_paused_member_are_answered(world: World) ->
     await world.alice.slash(world.channel, "privacy pause")
     paused = await world.alice.slash(world.channel, "drops on")
     assert "You paused learning" in said(paused.response)
-    assert await world.service.store.drop_of(str(world.alice.id)) is None
+    assert await world.service.drops.of_member(str(world.alice.id)) is None
 
 
 async def test_a_drop_now_features_each_song_in_a_message_of_its_own(world: World) -> None:
@@ -120,7 +121,7 @@ async def test_a_drop_now_features_each_song_in_a_message_of_its_own(world: Worl
     assert "Around “" in said(cards[0])
     assert "The brave one" in said(cards[-1])
     for card in cards:
-        kept = await world.service.store.card(str(card.id))
+        kept = await world.service.cards.get(str(card.id))
         assert kept is not None
         assert kept.track == featured(card)
         assert [str(reaction.emoji) for reaction in card.reactions] == ["👍", "👎"]
@@ -132,7 +133,7 @@ async def test_a_drop_now_features_each_song_in_a_message_of_its_own(world: Worl
             assert request.json["allowed_mentions"] == {"parse": []}
 
     await world.alice.click(cards[1], custom_id=pressable(cards[1], "like:"))
-    thumbs = await world.service.store.opinion(str(world.alice.id), featured(cards[1]))
+    thumbs = await world.service.members.thumb(str(world.alice.id), featured(cards[1]))
     assert thumbs is FeedbackKind.LIKE
     why = await world.alice.click(cards[0], custom_id=pressable(cards[0], "why:"))
     assert "Why" in said(why.response)
@@ -173,8 +174,8 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
         [asked] = posted(world.channel, world.alice)[:1]
         chosen = options(asked)[:2]
         await world.alice.select(asked, chosen, custom_id=pressable(asked, f"ask:{number}"))
-        liked = await world.service.store.feedback(str(world.alice.id))
-        tracks = await world.service.store.tracks([event.track for event in liked])
+        liked = await world.service.members.feedback(str(world.alice.id))
+        tracks = await world.service.songs.many([event.track for event in liked])
         assert set(chosen) <= {track.artists[0] for track in tracks.values()}
     await world.env.settle()
     asked, opening, *cards = posted(world.channel, world.alice)
@@ -262,7 +263,7 @@ async def test_what_was_posted_before_a_crash_is_found_and_a_doubt_is_said(world
     await like_something(world, world.alice)
     await world.alice.slash(world.channel, "drops now")
     drop = await drop_of(world, world.alice)
-    issue = await world.service.store.issue(drop, drop.schedule.week_of(datetime.now(UTC)))
+    issue = await world.service.drops.this_week(drop)
     assert issue is not None
     # Discord's clock is a simulated one here.
     began = world.env.now() - timedelta(minutes=5)
@@ -285,7 +286,7 @@ async def test_what_was_posted_before_a_crash_is_found_and_a_doubt_is_said(world
     path = f"/channels/{world.channel.id}/messages"
     world.env.inject_error("GET", path, status=403, code=50001)
     assert await poster.find(issue, issue.posts[1]) is None
-    answer = await world.service.kept_answer(str(issue.posts[1].answer))
+    answer = await world.service.answers.kept(str(issue.posts[1].answer))
     await poster.post(issue, replace(issue.posts[1], position=9), answer, again=True)
     assert "you may see this twice" in said(posted(world.channel, world.alice)[-1])
 
@@ -316,7 +317,7 @@ async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
         joined = await who.click(invitation, custom_id=pressable(invitation, "mix:"))
         assert joined.ephemeral
         assert "made from your likes too" in said(joined.response)
-    drop = await world.service.store.mixtape_of(str(world.guild.id))
+    drop = await world.service.drops.of_server(str(world.guild.id))
     assert drop is not None
     assert await tick(world, drop, weeks=1) == 1
     _, opening, *cards = posted(world.channel, world.alice)
@@ -329,7 +330,7 @@ async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
 
     left = await world.bob.click(opening, custom_id=pressable(opening, "mix:"))
     assert "left out from now on" in said(left.response)
-    assert await world.service.store.mixtape_members(drop.id) == [str(world.alice.id)]
+    assert await world.service.drops.mixtape_members(drop) == [str(world.alice.id)]
 
 
 async def test_the_clock_runs_with_the_bot_and_floods_nobody(world: World) -> None:
@@ -345,8 +346,8 @@ async def test_the_clock_runs_with_the_bot_and_floods_nobody(world: World) -> No
 
 async def test_every_part_of_a_drop_stays_within_what_a_message_holds(world: World) -> None:
     drop = Drop(str(world.alice.id), None, Schedule(0, 0, "UTC"), datetime.now(UTC))
-    drop = await world.service.store.keep_drop(replace(drop, channel=str(world.channel.id)))
-    from musrec.drops import Issue
+    drop = await world.service.drops.keep(replace(drop, channel=str(world.channel.id)))
+    from musrec.drops.model import Issue
 
     issue = Issue(1, drop, "2026-W47", State.OPEN, "", 1)
     long = "@everyone **“" + "x" * 5000 + "”"

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from musrec.catalogue.model import Difference, GalleryRow
+from musrec.members.model import Portrait
 from musrec.model import Picture
 from musrec.pictures import card, contributions
-from musrec.pictures.comparisons import Difference, Row, compare, gallery
-from musrec.pictures.portraits import Taste, catalogue_map, taste
+from musrec.pictures.comparisons import compare, gallery
+from musrec.pictures.portraits import catalogue_map, taste
 from tests.support.drawn import CALM, hear, picked, pixels, song, tune
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -38,9 +40,9 @@ def high():
     return hear(0.4 * tune(20, root=587.3))
 
 
-def portrait() -> Taste:
+def portrait() -> Portrait:
     member = {"brightness": 62.0, "noisiness": 30, "intensity": 71, "acoustic": 35, "mood": 90}
-    return Taste(
+    return Portrait(
         name="Ada",
         songs=48,
         member=member,
@@ -78,8 +80,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "gallery": lambda: gallery(
         "Folk, high against low energy",
         [
-            Row("high energy", ((ALPHA, low().spectrogram, "energy 91"),) * 4),
-            Row("low energy", ((OMEGA, high().spectrogram, "energy 9"),) * 2),
+            GalleryRow("high energy", ((ALPHA, low().spectrogram, "energy 91"),) * 4),
+            GalleryRow("low energy", ((OMEGA, high().spectrogram, "energy 9"),) * 2),
         ],
     ),
 }

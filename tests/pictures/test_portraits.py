@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musrec.pictures.comparisons import Difference, Row, compare, gallery
+from musrec.catalogue.model import Difference, GalleryRow
+from musrec.members.model import Portrait
+from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box
-from musrec.pictures.portraits import Taste, _spread, catalogue_map, taste
+from musrec.pictures.portraits import _spread, catalogue_map, taste
 from tests.support.drawn import brightness, hear, pixels, song, tone, tune
 
 DARK = LOOKS["dark"]
@@ -23,7 +25,7 @@ def test_the_radar_reaches_out_as_far_as_the_percentile():
     def top_of_first_axis(value):
         member = {"brightness": value, "noisiness": 10.0, "intensity": 10.0, "acoustic": 10.0}
         server = dict.fromkeys(member, 0.0)
-        image = pixels(taste(Taste("Ada", 3, member, server)))
+        image = pixels(taste(Portrait("Ada", 3, member, server)))
         return np.argwhere(near(image[:, 280:330], DARK.query))[:, 0].min()
 
     bottom, middle, top = (top_of_first_axis(value) for value in (20.0, 60.0, 100.0))
@@ -32,7 +34,7 @@ def test_the_radar_reaches_out_as_far_as_the_percentile():
 
 
 def test_a_taste_is_told_in_words():
-    portrait = Taste(
+    portrait = Portrait(
         name="Ada",
         songs=12,
         member={"brightness": 70.0, "mood": 20.0},
@@ -57,8 +59,8 @@ def test_a_taste_is_told_in_words():
 
 @pytest.mark.parametrize("look", ["dark", "light"])
 def test_a_newcomer_and_an_odd_name_have_a_picture_too(look):
-    assert "0 songs" in taste(Taste("", 0, {}, {}), look=look).alt
-    odd = Taste("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
+    assert "0 songs" in taste(Portrait("", 0, {}, {}), look=look).alt
+    odd = Portrait("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
     assert len(taste(odd, look=look).alt) <= 1024
 
 
@@ -136,9 +138,9 @@ def test_a_gallery_has_one_scale_and_says_what_is_where():
     loud = hear(tune()).spectrogram
     quiet = hear(tune() / 10).spectrogram
     rows = [
-        Row("high energy", ((song("Bang"), loud, "energy 95"),)),
-        Row("low energy", ((song("Hush"), quiet, "energy 5"),)),
-        Row("no energy", ()),
+        GalleryRow("high energy", ((song("Bang"), loud, "energy 95"),)),
+        GalleryRow("low energy", ((song("Hush"), quiet, "energy 5"),)),
+        GalleryRow("no energy", ()),
     ]
     picture = gallery("Folk, high against low", rows)
     image = pixels(picture)

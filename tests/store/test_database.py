@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.catalogue.model import FileStamp
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -28,8 +29,7 @@ from musrec.model import (
     Track,
     track_id,
 )
-from musrec.store import schema
-from musrec.store.database import FileStamp, Store
+from musrec.store import Store, schema
 
 NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 LIKE, DISLIKE, PLAY = FeedbackKind.LIKE, FeedbackKind.DISLIKE, FeedbackKind.PLAY
@@ -82,8 +82,8 @@ def heard(seed: int = 0) -> Analysis:
 
 async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
     analysis = heard()
-    track = await store.add_heard(song(1), analysis, "file")
-    back = await store.analysis(track.id)
+    track = await store.analyses.add(song(1), analysis, "file")
+    back = await store.analyses.get(track.id)
     assert back is not None
     assert back.spectrogram is not None
     assert analysis.spectrogram is not None
@@ -96,72 +96,74 @@ async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
         analysis.harmony,
         analysis.loudness,
     )
-    [(listed, light)] = await store.songs()
+    [(listed, light)] = await store.analyses.songs()
     assert listed == track
     assert light.spectrogram is None
     np.testing.assert_array_equal(light.tag_mean, analysis.tag_mean)
-    assert await store.heard(analysis.digest) is not None
+    assert await store.analyses.by_digest(analysis.digest) is not None
 
 
 async def test_two_that_share_an_identity_are_one_recording(store: Store) -> None:
-    first = await store.add_track(song(1, provenance={"title": "file"}))
+    first = await store.tracks.add(song(1, provenance={"title": "file"}))
     late = song(1, album="An album", title="Song 1 (Remastered)", provenance={"album": "deezer"})
     late = replace(late, id="other", identities={**late.identities, "deezer": "7"})
-    both = await store.add_track(late)
+    both = await store.tracks.add(late)
     assert both.id == first.id
     assert (both.title, both.album) == ("Song 1", "An album")
     assert both.provenance == {"title": "file", "album": "deezer"}
-    assert await store.identified("deezer", "7") == both
+    assert await store.tracks.identified("deezer", "7") == both
 
 
 async def test_an_opinion_is_kept_once_replaced_and_taken_back(store: Store) -> None:
-    track = (await store.add_track(song(1))).id
-    assert await store.learn(Feedback("ann", track, LIKE, NOW))
-    assert not await store.learn(Feedback("ann", track, LIKE, NOW + timedelta(hours=1)))
-    assert await store.learn(Feedback("ann", track, DISLIKE, NOW + timedelta(hours=2)))
-    assert await store.opinion("ann", track) is DISLIKE
-    assert not await store.forget("ann", track, LIKE)
-    assert await store.forget("ann", track, DISLIKE)
-    assert await store.opinion("ann", track) is None
+    track = (await store.tracks.add(song(1))).id
+    assert await store.feedback.add(Feedback("ann", track, LIKE, NOW))
+    assert not await store.feedback.add(Feedback("ann", track, LIKE, NOW + timedelta(hours=1)))
+    assert await store.feedback.add(Feedback("ann", track, DISLIKE, NOW + timedelta(hours=2)))
+    assert await store.feedback.opinion("ann", track) is DISLIKE
+    assert not await store.feedback.remove("ann", track, LIKE)
+    assert await store.feedback.remove("ann", track, DISLIKE)
+    assert await store.feedback.opinion("ann", track) is None
     for minute in range(3):
-        assert await store.learn(Feedback("ann", track, PLAY, NOW + timedelta(minutes=minute)))
-    events = await store.feedback("ann")
+        assert await store.feedback.add(
+            Feedback("ann", track, PLAY, NOW + timedelta(minutes=minute))
+        )
+    events = await store.feedback.events("ann")
     assert [event.kind for event in events] == [PLAY] * 3
     assert events[0].at == NOW
 
 
 async def test_what_was_liked_last_comes_first_and_once(store: Store) -> None:
-    first, second = [(await store.add_track(song(number))).id for number in (1, 2)]
+    first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
     for minute, (member, track) in enumerate(
         [("ann", first), ("ann", second), ("ben", first), ("ben", second)]
     ):
         kind = DISLIKE if (member, track) == ("ben", second) else LIKE
-        await store.learn(Feedback(member, track, kind, NOW + timedelta(minutes=minute)))
-    assert [track.id for track in await store.liked_lately(5)] == [first, second]
+        await store.feedback.add(Feedback(member, track, kind, NOW + timedelta(minutes=minute)))
+    assert [track.id for track in await store.feedback.liked_lately(5)] == [first, second]
 
 
 async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> None:
     stores = [await Store.open(url(tmp_path)) for _ in range(2)]
-    ids = [(await stores[0].add_track(song(number))).id for number in range(5)]
+    ids = [(await stores[0].tracks.add(song(number))).id for number in range(5)]
     await asyncio.gather(
         *(
-            stores[number % 2].learn(Feedback(f"member {number}", track, LIKE, NOW))
+            stores[number % 2].feedback.add(Feedback(f"member {number}", track, LIKE, NOW))
             for number in range(40)
             for track in ids
         )
     )
-    kept = await stores[0].feedback()
+    kept = await stores[0].feedback.events()
     for opened in stores:
         await opened.close()
     assert len(kept) == 200
 
 
 async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
-    track = (await store.add_track(song(1))).id
-    await store.learn(Feedback("ann-4711", track, LIKE, NOW))
-    await store.remember_picks("ann-4711", [track], None, NOW)
-    assert await store.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
-    assert await store.delete_member("ann-4711")
+    track = (await store.tracks.add(song(1))).id
+    await store.feedback.add(Feedback("ann-4711", track, LIKE, NOW))
+    await store.answers.remember_picks("ann-4711", [track], None, NOW)
+    assert await store.answers.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
+    assert await store.members.delete("ann-4711")
     database = sqlite3.connect(tmp_path / "musrec.db")
     for table in schema.metadata.tables:
         rows = database.execute(f"SELECT * FROM {table}").fetchall()
@@ -170,43 +172,43 @@ async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: 
 
 
 async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: Path) -> None:
-    track = (await store.add_track(song(1))).id
+    track = (await store.tracks.add(song(1))).id
     for _ in range(50):
-        await store.learn(Feedback("ann-4711", track, FeedbackKind.PLAY, NOW))
-    await store.make_playlist("ann-4711", "Between us", "between us", 100)
+        await store.feedback.add(Feedback("ann-4711", track, FeedbackKind.PLAY, NOW))
+    await store.playlists.create("ann-4711", "Between us", "between us", 100)
 
     def written() -> bytes:
         return b"".join(file.read_bytes() for file in tmp_path.glob("musrec.db*"))
 
     assert b"ann-4711" in written()
     assert b"Between us" in written()
-    await store.delete_member("ann-4711")
+    await store.members.delete("ann-4711")
     assert b"ann-4711" not in written()
     assert b"Between us" not in written()
     assert song(1).title.encode() in written()
 
 
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
-    first, second = [(await store.add_track(song(number))).id for number in (1, 2)]
+    first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
     later = NOW + timedelta(hours=1)
-    await store.remember_picks("ann", [second], None, later, blend="by sound")
-    await store.remember_picks("ann", [first], None, NOW, blend="balanced")
-    await store.remember_picks("ben", [first], None, NOW)
-    assert await store.served() == [
+    await store.answers.remember_picks("ann", [second], None, later, blend="by sound")
+    await store.answers.remember_picks("ann", [first], None, NOW, blend="balanced")
+    await store.answers.remember_picks("ben", [first], None, NOW)
+    assert await store.answers.served() == [
         Served("ann", first, "balanced", NOW),
         Served("ann", second, "by sound", later),
     ]
-    await store.delete_member("ann")
-    assert await store.served() == []
+    await store.members.delete("ann")
+    assert await store.answers.served() == []
 
 
 async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "a.mp3"
     file.write_bytes(b"one")
-    await store.add_heard(song(1), heard(), "file", FileStamp.of(file))
-    assert await store.file_known(FileStamp.of(file))
+    await store.analyses.add(song(1), heard(), "file", FileStamp.of(file))
+    assert await store.analyses.file_known(FileStamp.of(file))
     file.write_bytes(b"another")
-    assert not await store.file_known(FileStamp.of(file))
+    assert not await store.analyses.file_known(FileStamp.of(file))
 
 
 async def test_what_an_older_analyser_heard_is_as_good_as_not_there(
@@ -215,29 +217,29 @@ async def test_what_an_older_analyser_heard_is_as_good_as_not_there(
     file = tmp_path / "a.mp3"
     file.write_bytes(b"one")
     old = replace(heard(), version=ANALYSER_VERSION - 1)
-    track = await store.add_heard(song(1), old, "file", FileStamp.of(file))
-    assert await store.track(track.id) == track
-    assert await store.songs() == []
-    assert await store.analysis(track.id) is None
-    assert await store.heard(old.digest) is None
-    assert not await store.file_known(FileStamp.of(file))
-    await store.add_starter([(track, heard())])
-    assert len(await store.songs()) == 1
+    track = await store.analyses.add(song(1), old, "file", FileStamp.of(file))
+    assert await store.tracks.get(track.id) == track
+    assert await store.analyses.songs() == []
+    assert await store.analyses.get(track.id) is None
+    assert await store.analyses.by_digest(old.digest) is None
+    assert not await store.analyses.file_known(FileStamp.of(file))
+    await store.analyses.add_starter([(track, heard())])
+    assert len(await store.analyses.songs()) == 1
 
 
 async def test_a_starter_never_replaces_what_was_really_heard(store: Store) -> None:
-    await store.add_heard(song(1), heard(1), "file")
-    await store.add_starter([(song(1), heard(2)), (song(2), heard(3))])
-    await store.add_starter([(song(2), heard(4))])
-    kept = {track.title: analysis.digest for track, analysis in await store.songs()}
+    await store.analyses.add(song(1), heard(1), "file")
+    await store.analyses.add_starter([(song(1), heard(2)), (song(2), heard(3))])
+    await store.analyses.add_starter([(song(2), heard(4))])
+    kept = {track.title: analysis.digest for track, analysis in await store.analyses.songs()}
     assert kept == {"Song 1": heard(1).digest, "Song 2": heard(4).digest}
 
 
 async def test_remembered_answers_expire(store: Store) -> None:
-    await store.put("deezer:1", "{}", 60)
-    await store.put("deezer:2", "{}", -1)
-    assert await store.get("deezer:1") == "{}"
-    assert await store.get("deezer:2") is None
+    await store.lookups.put("deezer:1", "{}", 60)
+    await store.lookups.put("deezer:2", "{}", -1)
+    assert await store.lookups.get("deezer:1") == "{}"
+    assert await store.lookups.get("deezer:2") is None
 
 
 async def test_migrations_build_exactly_the_schema(store: Store) -> None:
@@ -247,7 +249,7 @@ async def test_migrations_build_exactly_the_schema(store: Store) -> None:
     def differences(connection: sa.Connection) -> list[object]:
         return compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
-    async with store._engine.connect() as connection:
+    async with store.database.read() as connection:
         assert await connection.run_sync(differences) == []
         newest = await connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     assert newest == schema.HEAD
@@ -274,9 +276,9 @@ async def test_an_older_store_is_brought_up_to_date_with_what_it_holds(tmp_path:
             "INSERT INTO feedback VALUES (1, 'ann', 'old', 'like', '2026-01-01 00:00:00')"
         )
     store = await Store.open(url(tmp_path))
-    assert (await store.track("old")) is not None
-    assert [event.kind for event in await store.feedback("ann")] == [LIKE]
-    assert await store.add_heard(song(1), heard(), "file")
+    assert (await store.tracks.get("old")) is not None
+    assert [event.kind for event in await store.feedback.events("ann")] == [LIKE]
+    assert await store.analyses.add(song(1), heard(), "file")
     await store.close()
 
 
@@ -301,16 +303,16 @@ async def test_a_damaged_file_and_a_forbidden_folder_are_said(tmp_path: Path) ->
 
 
 async def test_a_full_disk_loses_nothing_and_says_so(store: Store) -> None:
-    await store.add_heard(song(1), heard(1), "file")
-    async with store._engine.connect() as connection:
+    await store.analyses.add(song(1), heard(1), "file")
+    async with store.database.read() as connection:
         pages = await connection.scalar(sa.text("PRAGMA page_count"))
         # A database that may not grow is what a full disk looks like to SQLite.
         await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     kept = 1
     with pytest.raises(StoreError, match="no room left"):  # noqa: PT012 - one of them will not fit
         for number in range(2, 9):
-            await store.add_heard(song(number), heard(number), "file")
+            await store.analyses.add(song(number), heard(number), "file")
             kept += 1
-    songs = await store.songs()
+    songs = await store.analyses.songs()
     assert len(songs) == kept
-    assert all([await store.analysis(track.id) for track, _ in songs])
+    assert all([await store.analyses.get(track.id) for track, _ in songs])

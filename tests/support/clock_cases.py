@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from musrec.drops import Schedule
+from musrec.drops.model import Schedule
 from musrec.evaluate.report import Report
 
 SUNDAY = 6

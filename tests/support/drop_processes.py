@@ -22,11 +22,13 @@ import musrec.audio.tagger
 import musrec.recommend  # noqa: F401
 from musrec.service import Service
 from musrec.space import starter
+from musrec.store.drops import Drops
 from tests.support.posting import MONDAY, Channel, Clock, likes, settings, subscribe
+from tests.support.stores import store_of
 
 DIED = 9
 WEDNESDAY = MONDAY + timedelta(days=2, hours=20)
-STEPS = ("claim_drop", "compose_issue", "begin_post", "end_post", "finish_issue")
+STEPS = ("claim", "compose", "begin_post", "end_post", "finish")
 SUBSCRIBERS = 8
 AMID = 4
 """The step at which more is looked at: the lease before it is over, and the drop once finished."""
@@ -58,8 +60,9 @@ async def prepare(folder: Path) -> None:
     """Keep a dozen songs and somebody who likes one of them."""
     songs = starter()
     async with Service.open(settings(folder, starter=False)) as service:
-        for track, analysis in list(zip(songs.tracks, songs.analyses, strict=True))[::40]:
-            await service.store.add_heard(track, analysis, "file")
+        async with store_of(service) as store:
+            for track, analysis in list(zip(songs.tracks, songs.analyses, strict=True))[::40]:
+                await store.analyses.add(track, analysis, "file")
         await service.reload()
         for number in range(SUBSCRIBERS):
             await likes(service, f"member {number}", number)
@@ -69,9 +72,9 @@ async def post(folder: Path, channel: Channel, clock: Clock, *, dies_after: int 
     async with Service.open(settings(folder, starter=False)) as service:
         if dies_after:
             mortal = Mortal(dies_after)
-            mortal.wrap(service.store, STEPS)
+            mortal.wrap(Drops, STEPS)
             mortal.wrap(channel, ("post",))
-        return await service.tick_drops(channel, clock)
+        return await service.drops.tick(channel, clock)
 
 
 def forked(job: Callable[[], Coroutine[Any, Any, Any]]) -> int:

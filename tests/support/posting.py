@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from musrec.drops import Drop, Issue, Post, Schedule, Undeliverable
+from musrec.drops.model import Drop, Issue, Post, Schedule, Undeliverable
 from musrec.model import Answer, FeedbackKind
 from musrec.service import Service
 from musrec.settings import Settings
@@ -133,15 +133,15 @@ async def subscribe(service: Service, member: str = "ann", **changed: Any) -> Dr
     """Subscribe somebody to a drop on Wednesdays at 18 in Berlin, unless told otherwise."""
     schedule = changed.pop("schedule", Schedule(2, 18, "Europe/Berlin"))
     since = changed.pop("since", MONDAY)
-    return await service.store.keep_drop(Drop(member, None, schedule, since, **changed))
+    return await service.drops.keep(Drop(member, None, schedule, since, **changed))
 
 
 async def likes(service: Service, member: str, *rows: int) -> None:
     """Let a member like some songs of the catalogue, long ago."""
     for row in rows:
-        track = service.catalogue.tracks[row].id
+        track = service.catalogue.songs.tracks[row].id
         at = MONDAY - timedelta(weeks=20)
-        await service.learn(member, track, FeedbackKind.LIKE, at=at)
+        await service.members.learn(member, track, FeedbackKind.LIKE, at=at)
 
 
 async def ticks(
@@ -150,6 +150,6 @@ async def ticks(
     """Tick until some time; return how many issues were finished."""
     finished = 0
     while clock.now < until:
-        finished += await service.tick_drops(channel, clock)
+        finished += await service.drops.tick(channel, clock)
         clock.now += step()
     return finished

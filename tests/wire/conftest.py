@@ -39,7 +39,7 @@ async def service(
     """One service for all tests; people and cards have ids of their own in each."""
     async with Service.open(settings_for(tmp_path_factory.mktemp("store"))) as opened:
         name, _, data = tunes[0]
-        await opened.hear_clip(data, name)
+        await opened.songs.hear_clip(data, name)
         yield opened
 
 

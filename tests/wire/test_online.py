@@ -14,7 +14,6 @@ import pytest_asyncio
 from musrec.demo import RATE, TUNES, compose
 from musrec.service import Service
 from musrec.settings import SourcesSettings
-from musrec.sources import Sources
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
 from tests.support.loopback import Loopback, serving, stock
 from tests.support.openapi import Document
@@ -55,16 +54,13 @@ async def online(
         update={
             "catalogue": settings.catalogue.model_copy(update={"starter": False}),
             "recommend": settings.recommend.model_copy(update={"budget_seconds": PATIENCE}),
+            "sources": SourcesSettings(**dict.fromkeys(PROVIDERS[1:], False)),
         }
     )
     fake = FakeDiscord()
     fake.answered_within = PATIENCE
     await fake.start()
-    async with Service.open(settings) as service:
-        only = SourcesSettings(**dict.fromkeys(PROVIDERS[1:], False))
-        service._sources = await service._stack.enter_async_context(
-            Sources(only, cache=service.store, endpoints=deezer.endpoints())
-        )
+    async with Service.open(settings, endpoints=deezer.endpoints()) as service:
         with connected(fake):
             wire = Wire(fake, service)
             await wire.start()
@@ -92,10 +88,10 @@ async def test_a_title_is_found_songs_around_it_are_heard_and_a_preview_plays(
     assert any(link.startswith("https://www.deezer.com/") for link in links)
 
     async def noted() -> bool:
-        return bool(await online.service.store.feedback(bob["id"]))
+        return bool(await online.service.members.feedback(bob["id"]))
 
     await until(noted)
-    (event,) = await online.service.store.feedback(bob["id"])
+    (event,) = await online.service.members.feedback(bob["id"])
     assert event.kind.value == "preview"
 
 

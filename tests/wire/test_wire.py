@@ -15,10 +15,11 @@ import discord
 import pytest
 
 from bot.serve import WrongToken, check
-from musrec.listening import Playing
+from musrec.members.listening import Playing
+from musrec.members.model import Card
 from musrec.model import FeedbackKind, Track
-from musrec.store.database import Card
 from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
+from tests.support.stores import store_of
 from tests.support.wire import Wire, ask, finished, is_final, until
 from tests.support.world import PROVIDERS, featured_in, parts_of, settings_for, text_of
 
@@ -32,7 +33,7 @@ J = dict[str, Any]
 
 
 async def opinion(wire: Wire, who: J, card: J) -> FeedbackKind | None:
-    return await wire.service.store.opinion(who["id"], featured_in(card["components"]))
+    return await wire.service.members.thumb(who["id"], featured_in(card["components"]))
 
 
 @pytest.mark.parametrize("compress", [True, False], ids=["compressed", "plain"])
@@ -88,12 +89,14 @@ async def test_a_storm_of_reactions_is_stored_whole(wire: Wire) -> None:
 
     wanted = {person["id"]: _expected(number) for number, person in enumerate(people)}
 
-    async def all_there() -> bool:
-        thumbs = {event.member: event.kind for event in await wire.service.store.feedback()}
-        return {id_: thumbs.get(id_) for id_ in wanted} == wanted
+    async with store_of(wire.service) as store:
 
-    await until(all_there)
-    assert await all_there()
+        async def all_there() -> bool:
+            thumbs = {event.member: event.kind for event in await store.feedback.events()}
+            return {id_: thumbs.get(id_) for id_ in wanted} == wanted
+
+        await until(all_there)
+        assert await all_there()
 
 
 def _expected(number: int) -> FeedbackKind | None:
@@ -152,7 +155,9 @@ async def test_what_happened_while_the_bot_was_off_is_read_back_exactly(wire: Wi
 
     await wire.fake.react_as(ann, card, "👎")
     await wire.fake.react_as(bob, card, "👍", add=False)
-    await wire.service.learn(cid["id"], featured_in(card["components"]), DISLIKE)  # by button
+    await wire.service.members.learn(
+        cid["id"], featured_in(card["components"]), DISLIKE
+    )  # by button
     await wire.fake.react_as(dan, card, "🔥")
     await wire.start()
 
@@ -169,16 +174,16 @@ async def test_reading_back_is_bounded_and_forgets_deleted_messages(wire: Wire) 
     track, channel = featured_in(card["components"]), card["channel_id"]
     old = Card(wire.fake.new_id(), channel, track, datetime.now(UTC) - timedelta(days=15))
     deleted = Card(wire.fake.new_id(), channel, track, datetime.now(UTC))
-    await wire.service.store.keep_card(old)
-    await wire.service.store.keep_card(deleted)
+    await wire.service.cards.keep(old)
+    await wire.service.cards.keep(deleted)
     await wire.start()
 
     async def forgotten() -> bool:
-        return await wire.service.store.card(deleted.message) is None
+        return await wire.service.cards.get(deleted.message) is None
 
     await until(forgotten)
     assert not [path for _, path, _ in wire.fake.requests if old.message in path]
-    assert await wire.service.store.card(old.message) is not None
+    assert await wire.service.cards.get(old.message) is not None
 
 
 async def test_a_first_handshake_that_fails_is_tried_again(wire: Wire) -> None:
@@ -401,16 +406,15 @@ async def test_listening_is_learned_of_those_who_agreed_and_of_nobody_else(wire:
         await wire.fake.plays(person, spotify("first", -195))
 
     async def played() -> bool:
-        return len(await wire.service.store.feedback(ann["id"])) == 1
+        return len(await wire.service.members.feedback(ann["id"])) == 1
 
     await until(played)
-    (event,) = await wire.service.store.feedback(ann["id"])
-    track = await wire.service.store.track(event.track)
+    (event,) = await wire.service.members.feedback(ann["id"])
+    track = await wire.service.songs.get(event.track)
     assert event.kind is FeedbackKind.PLAY
-    assert track is not None
     assert track.artists == ("Somebody", "Else")
     assert track.links["spotify"] == "https://open.spotify.com/track/first"
-    assert await wire.service.store.member(bob["id"]) is None
+    assert await wire.service.members.get(bob["id"]) is None
 
 
 async def test_what_was_on_before_a_pause_is_not_taken_as_heard_to_its_end(wire: Wire) -> None:
@@ -422,7 +426,7 @@ async def test_what_was_on_before_a_pause_is_not_taken_as_heard_to_its_end(wire:
         await finished(wire, answer, says)
 
     async def did() -> list[str]:
-        events = await wire.service.store.feedback(cat["id"])
+        events = await wire.service.members.feedback(cat["id"])
         return [event.kind.value for event in events]
 
     async def played() -> bool:
@@ -431,7 +435,7 @@ async def test_what_was_on_before_a_pause_is_not_taken_as_heard_to_its_end(wire:
     await use("listening", "on", "Listening is on")
     since, lasts = datetime.now(UTC) - timedelta(hours=1), timedelta(minutes=3)
     on = Playing(Track("x", "Unheard", ("Somebody",)), since, lasts)
-    wire.bot._presence._listening.heard(cat["id"], on, since)  # as it was an hour ago
+    wire.service.members._listening.heard(cat["id"], on, since)  # as it was an hour ago
     await use("privacy", "pause", "Paused")
     await use("privacy", "pause", "Learning again")
     await wire.fake.plays(cat, spotify("another", -1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from musrec.members.model import Playing
 from musrec.model import FeedbackKind, Track
 
 SKIPPED_BELOW = 0.5
@@ -21,28 +22,6 @@ AGAIN_WITHIN = timedelta(minutes=10)
 """A song that comes on again this soon after it was finished is repeated."""
 LATE = timedelta(minutes=2)
 """No player shows a song for so long after its end: what came in between was not heard of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Playing:
-    """A song that is on.
-
-    Attributes
-    ----------
-    track : Track
-    since : datetime
-        When its first second was heard; moves when the listener winds back or forth.
-    duration : timedelta
-    """
-
-    track: Track
-    since: datetime
-    duration: timedelta
-
-    def share(self, at: datetime) -> float:
-        """Share of the song heard by then, 0 to 1."""
-        whole = self.duration.total_seconds()
-        return min(1.0, max(0.0, (at - self.since).total_seconds() / whole)) if whole > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Catalogue, Feedback, FeedbackKind, Heard, Profile, Track
+from musrec.audio.descriptors import DEFINITIONS
+from musrec.members.model import Blend, Portrait, Shared
+from musrec.model import Catalogue, Feedback, Heard, Profile, Track
 from musrec.recommend import variety
 from musrec.recommend.evidence import Ledger
 from musrec.recommend.taste import unit
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
-    from musrec.pictures import Taste
     from musrec.space import Space
 
 MONTH = timedelta(days=30)
@@ -136,9 +137,6 @@ def liked(
     )
 
 
-# One member ---------------------------------------------------------------------------------------
-
-
 def portrait(
     name: str,
     liked: Liked,
@@ -146,7 +144,7 @@ def portrait(
     *,
     against: str,
     now: datetime | None = None,
-) -> Taste:
+) -> Portrait:
     """Say what a member likes, for a picture.
 
     Parameters
@@ -159,9 +157,7 @@ def portrait(
     against : str
         What that is.
     """
-    from musrec.pictures import Taste
-
-    return Taste(
+    return Portrait(
         name=name,
         songs=len(liked),
         member=means(liked.profiles, liked.weights),
@@ -235,8 +231,6 @@ def changed(liked: Liked, now: datetime) -> str:
 
     Only what differs by more than chance is said: Welch's t above `CERTAIN`.
     """
-    from musrec.audio.descriptors import DEFINITIONS
-
     fresh = [since > now - MONTH for since in liked.since]
     new, old = _split(liked.profiles, fresh)
     if not new or not old:
@@ -290,63 +284,8 @@ def _shift(new: Sequence[Profile], old: Sequence[Profile], name: str) -> _Shift 
 
 def word(descriptor: str, place: float) -> str:
     """Return what to call a song at that place, 0 to 100, of a descriptor."""
-    from musrec.audio.descriptors import DEFINITIONS
-
     definition = DEFINITIONS[descriptor]
     return definition.high if place >= 50 else definition.low
-
-
-# Two members --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """A song for two.
-
-    Attributes
-    ----------
-    ours, theirs : int
-        0 to 100: the share of the catalogue that suits each of the two less.
-    """
-
-    track: Track
-    profile: Profile
-    ours: int
-    theirs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Blend:
-    """Two members together.
-
-    Attributes
-    ----------
-    names : pair of str
-    alike : int
-        0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
-        directions. 50 is what two tastes without anything in common would give.
-    meet : tuple of str
-        What both lean to, strongest first, in words with both numbers.
-    part : str
-        Where they differ most, likewise; empty where they do not.
-    genres : mapping of str to float
-        What both like: the smaller share of the two, largest first.
-    both : tuple of Track
-        Songs that both like.
-    songs : tuple of Shared
-        New to both, best for the one it suits less (least misery).
-    portrait : Taste
-        The two against each other, for a picture.
-    """
-
-    names: tuple[str, str]
-    alike: int
-    meet: tuple[str, ...]
-    part: str
-    genres: Mapping[str, float]
-    both: tuple[Track, ...]
-    songs: tuple[Shared, ...]
-    portrait: Taste
 
 
 def blend(
@@ -377,8 +316,6 @@ def blend(
     what they dislike: J. Masthoff, "Group modeling: selecting a sequence of television items to
     suit a group of viewers", UMUAI 14 (2004).
     """
-    from musrec.pictures import Taste
-
     rows = unit(catalogue.vectors)
     suits_us, suits_them = suits(ours, rows), suits(theirs, rows)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
@@ -397,7 +334,7 @@ def blend(
         genres=common,
         both=both,
         songs=songs,
-        portrait=Taste(
+        portrait=Portrait(
             name=names[0],
             against=names[1],
             title=f"{names[0]} and {names[1]}",
@@ -454,8 +391,6 @@ def _leanings(
     names: tuple[str, str], ours: Mapping[str, float], theirs: Mapping[str, float]
 ) -> tuple[tuple[str, ...], str]:
     """Return what both lean to, strongest first, and where they are farthest apart."""
-    from musrec.audio.descriptors import DEFINITIONS
-
     both = [name for name in DEFINITIONS if name in ours and name in theirs]
 
     meeting = [
@@ -526,68 +461,3 @@ def mine(catalogue: Catalogue, liked: Iterable[str]) -> NDArray[np.bool_]:
     """Return (n,) which songs of the catalogue are among those ids."""
     wanted = set(liked)
     return np.array([track.id in wanted for track in catalogue.tracks], bool)
-
-
-# What a member did --------------------------------------------------------------------------------
-
-KINDS: Mapping[str, frozenset[FeedbackKind]] = {
-    "all": frozenset(FeedbackKind),
-    "liked": frozenset((FeedbackKind.LIKE,)),
-    "disliked": frozenset((FeedbackKind.DISLIKE,)),
-    "played": frozenset(
-        (FeedbackKind.PLAY, FeedbackKind.FINISH, FeedbackKind.REPEAT, FeedbackKind.PREVIEW)
-    ),
-    "skipped": frozenset((FeedbackKind.SKIP, FeedbackKind.NEXT)),
-}
-"""What a history can be narrowed to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which part of a history.
-
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    text : str
-        Part of a title or artist; empty for any.
-    """
-
-    kind: str = "all"
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One page of what a member did, the newest first.
-
-    Attributes
-    ----------
-    page, pages : int
-        From 0; there is at least one, which may be empty.
-    total : int
-        How many events there are on all pages.
-    """
-
-    events: tuple[tuple[Feedback, Track], ...]
-    page: int
-    pages: int
-    total: int
-
-
-def history(
-    events: Sequence[Feedback], tracks: Mapping[str, Track], filters: Filters, page: int, size: int
-) -> History:
-    """Return one page of some events; a page that is not there is the nearest one."""
-    kinds, text = KINDS.get(filters.kind, KINDS["all"]), variety.plain(filters.text)
-    chosen = [
-        (event, track)
-        for event in events
-        if event.kind in kinds
-        and (track := tracks.get(event.track)) is not None
-        and text in variety.plain(f"{track.title} {track.artist}")
-    ]
-    pages = max(1, -(-len(chosen) // size))
-    page = min(max(page, 0), pages - 1)
-    return History(tuple(chosen[page * size : (page + 1) * size]), page, pages, len(chosen))

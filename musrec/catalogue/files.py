@@ -8,12 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from musrec.audio.decode import LARGEST
+from musrec.catalogue.model import AUDIO_SUFFIXES
 from musrec.model import NotAudio, Track, track_id
-
-# What a folder is searched for; a file named outright is tried whatever its ending.
-AUDIO_SUFFIXES = frozenset(
-    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
-)
 
 
 def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:

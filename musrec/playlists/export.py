@@ -1,4 +1,4 @@
-"""Members' own lists of songs: what they may be called, how large they get, and how they leave."""
+"""Playlists as files: for players, for tables, for other services."""
 
 from __future__ import annotations
 
@@ -8,109 +8,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from musrec.model import MusrecError, Pick, Track
-from musrec.recommend import variety
+from musrec.model import Track
+from musrec.playlists.model import Export, Format
 from musrec.sites import pages
-
-MOST_PLAYLISTS = 100
-"""A member's; more than anybody asked for, and few enough to be shown."""
-
-MOST_SONGS = 10_000
-"""In one playlist."""
-
-LONGEST_NAME = 80
-"""Characters."""
-
-MOST_SEEDS = 40
-"""Songs of a playlist that stand for all of it where it is continued."""
-
-PER_ARTIST = 2
-"""Songs of one artist among those that continue a playlist."""
-
-ASKED_FOR = 6
-"""Songs asked for, for each one wanted: what is left when no artist may fill the list."""
-
-Format = Literal["m3u8", "csv", "json", "spotify"]
-FORMATS: Mapping[Format, str] = {
-    "m3u8": "m3u8: for players",
-    "csv": "csv: for tables",
-    "json": "JSON: everything, with links",
-    "spotify": "Spotify: addresses to paste into a playlist of its desktop app",
-}
-
-
-class PlaylistError(MusrecError):
-    """A playlist cannot be made or changed like that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A playlist as a file.
-
-    Attributes
-    ----------
-    file : str
-        A name that is safe on every system.
-    data : bytes
-    missing : tuple of Track
-        Songs that could not be written in this format: they have no address that it needs.
-    """
-
-    file: str
-    data: bytes
-    missing: tuple[Track, ...] = ()
-
-
-def visible(text: str) -> str:
-    """Return what a text shows, on one line and without its edges.
-
-    Emoji stay whole; control and direction-changing characters go.
-    """
-    kept = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs", "Cn", "Co") else c
-        for c in unicodedata.normalize("NFC", text)
-        if unicodedata.category(c) != "Cf" or c == "\u200d"
-    )
-    return " ".join(kept.split()).strip("\u200d")
-
-
-def clean_name(text: str) -> str:
-    """Return what a playlist may be called: what is visible of a name.
-
-    What Discord would take for a mention is harmless here: names are escaped wherever they are
-    shown.
-
-    Raises
-    ------
-    PlaylistError
-        Nothing that shows is left, or it is too long.
-    """
-    name = visible(text)
-    if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
-        raise PlaylistError("A playlist needs a name that can be seen.", "Try a word or two.")
-    if len(name) > LONGEST_NAME:
-        raise PlaylistError(
-            f"That name has {len(name)} characters; {LONGEST_NAME} are the most.", "Shorten it."
-        )
-    return name
-
-
-def key(name: str) -> str:
-    """Return a cleaned name as it is compared: two that look alike to a reader are the same."""
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
-def safe_file_name(name: str, ending: str) -> str:
-    """Return a file name for any system: letters, digits and single dashes, never a device."""
-    bare = unicodedata.normalize("NFKD", name)
-    words = re.sub(r"[^0-9A-Za-z]+", "-", "".join(c for c in bare if not unicodedata.combining(c)))
-    stem = words.strip("-")[:60].rstrip("-").lower()
-    if not stem or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
-        stem = f"playlist-{stem}".rstrip("-")
-    return f"{stem}.{ending}"
 
 
 def export(
@@ -141,6 +42,16 @@ def export(
         body = "".join(f"{address}\n" for address in found)
         return Export(safe_file_name(name, "spotify.txt"), body.encode(), missing)
     return _m3u8(name, tracks, files or {})
+
+
+def safe_file_name(name: str, ending: str) -> str:
+    """Return a file name for any system: letters, digits and single dashes, never a device."""
+    bare = unicodedata.normalize("NFKD", name)
+    words = re.sub(r"[^0-9A-Za-z]+", "-", "".join(c for c in bare if not unicodedata.combining(c)))
+    stem = words.strip("-")[:60].rstrip("-").lower()
+    if not stem or re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", stem):
+        stem = f"playlist-{stem}".rstrip("-")
+    return f"{stem}.{ending}"
 
 
 def _m3u8(name: str, tracks: Sequence[Track], files: Mapping[str, str]) -> Export:
@@ -227,23 +138,3 @@ def _spotify(track: Track) -> str | None:
     """Return a song's address in Spotify, where its id there is known."""
     number = track.identities.get("spotify", "")
     return f"spotify:track:{number}" if re.fullmatch(r"[0-9A-Za-z]{22}", number) else None
-
-
-def spread(tracks: Sequence[Track], most: int = MOST_SEEDS) -> list[Track]:
-    """Return at most so many songs, evenly from the whole list, its last one included."""
-    if len(tracks) <= most:
-        return list(tracks)
-    step = len(tracks) / most
-    return [tracks[round((place + 1) * step) - 1] for place in range(most)]
-
-
-def varied(picks: Sequence[Pick], count: int, most: int = PER_ARTIST) -> tuple[Pick, ...]:
-    """Return the first `count` picks, of each artist at most `most`."""
-    songs: dict[str, int] = {}
-    chosen = []
-    for pick in picks:
-        artist = variety.main_artist(pick.track)
-        songs[artist] = songs.get(artist, 0) + 1
-        if not artist or songs[artist] <= most:
-            chosen.append(pick)
-    return tuple(chosen[:count])

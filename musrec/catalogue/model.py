@@ -1,0 +1,205 @@
+"""Records of the catalogue: its files, and what is drawn of its songs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musrec.model import NotFound, Spectrogram, Track
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+
+# What a folder is searched for; a file named outright is tried whatever its ending.
+AUDIO_SUFFIXES = frozenset(
+    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells a changed file from an unchanged one without reading it."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileStamp:
+        """Take the stamp of a file; raises `OSError` if it cannot be examined."""
+        stat = path.stat()
+        return cls(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atlas:
+    """The catalogue in two dimensions.
+
+    Attributes
+    ----------
+    points : FloatArray, shape (n, 2)
+        The two directions in which songs differ most (principal components of unit vectors).
+    groups : NDArray of intp, shape (n,)
+        Row of `names` for each song (k-means on all dimensions).
+    names : tuple of str
+        What is heard in each group more than elsewhere.
+    share : float
+        0 to 1: how much of all variance the two directions show.
+    """
+
+    points: FloatArray
+    groups: NDArray[np.intp]
+    names: tuple[str, ...]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One feature of two songs, written for people.
+
+    Attributes
+    ----------
+    name : str
+        With its unit.
+    ours, theirs : str
+        The two values.
+    apart : float
+        How far apart they are, in standard deviations of the catalogue; 0 is alike.
+    """
+
+    name: str
+    ours: str
+    theirs: str
+    apart: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One number of two songs.
+
+    Attributes
+    ----------
+    ours, theirs : float or None
+        None where not known.
+    apart : float or None
+        In standard deviations of the catalogue, where those are known.
+    """
+
+    name: str
+    ours: float | None
+    theirs: float | None
+    apart: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Two songs feature by feature.
+
+    Attributes
+    ----------
+    alike : float
+        -1 to 1: the likeness of `musrec.space.Index`, before hubs are corrected: the cosine of
+        their vectors, and of their details where both have one.
+    match : int
+        0 to 100: the share of the catalogue that sounds less like the first than the second does,
+        as a recommendation has it.
+    because : tuple of (str, float)
+        Feature to what it adds to `alike`, largest first; together with what every song of the
+        space has in common they sum to it.
+    differences : tuple of Difference
+        Everything that has a name and a unit for people, as a picture shows it.
+    features : tuple of Feature
+        Every statistic, tag and descriptor.
+    """
+
+    alike: float
+    match: int
+    because: tuple[tuple[str, float], ...]
+    differences: tuple[Difference, ...]
+    features: tuple[Feature, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GalleryRow:
+    """One row of a gallery: a label and the songs under it.
+
+    Attributes
+    ----------
+    songs : tuple of (Track, Spectrogram, str)
+        Each with a few words of why it stands here, such as ``"intensity 93"``.
+    """
+
+    label: str
+    songs: tuple[tuple[Track, Spectrogram, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SongFilter:
+    """What a song must be; empty means anything.
+
+    Attributes
+    ----------
+    text : str
+        Title, artist or both, nearly right.
+    artist : str
+        Part of an artist's name.
+    mood : str
+        One of `moods`.
+    key : str
+        Such as ``"A minor"``, or ``"A"`` for both modes.
+    tempo : pair of float or None
+        Beats per minute, both ends included.
+    """
+
+    text: str = ""
+    artist: str = ""
+    genre: str = ""
+    mood: str = ""
+    key: str = ""
+    tempo: tuple[float, float] | None = None
+
+
+def tempo_range(text: str) -> tuple[float, float]:
+    """Read ``"120"`` (a little either way) or ``"100-120"`` in beats per minute.
+
+    Raises
+    ------
+    NotFound
+        It is neither.
+    """
+    low, dash, high = text.replace("–", "-").replace(" ", "").partition("-")
+    try:
+        first = float(low)
+        last = float(high) if dash else first
+    except ValueError:
+        first = last = math.nan
+    if not (0 < first <= last < 1000):
+        raise NotFound(f"{text[:40]!r} is no tempo.", "Write it as 120, or as 100-120.")
+    return (first, last) if dash else (first * 0.97, first * 1.03)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """One file of those that were added.
+
+    Attributes
+    ----------
+    path : Path
+    track : Track or None
+        None if the file could not be added.
+    problem : str
+        Why it could not; empty otherwise.
+    known : bool
+        Analysed before and unchanged since, so passed over.
+    """
+
+    path: Path
+    track: Track | None = None
+    problem: str = ""
+    known: bool = False

@@ -1,0 +1,132 @@
+"""Songs of the catalogue by title, artist, genre, tempo, key and mood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rapidfuzz import fuzz, process, utils
+
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.catalogue.model import SongFilter
+from musrec.model import Catalogue, Choices, Constraints, NotFound, Profile, Track
+from musrec.recommend import variety
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+
+def names(tracks: Iterable[Track]) -> tuple[str, ...]:
+    """Return title and artist of each track in the form that rapidfuzz compares."""
+    return tuple(utils.default_process(f"{track.title} {track.artist}") for track in tracks)
+
+
+def titled(catalogue: Catalogue, text: str) -> Track | Choices | None:
+    """Find a title in the catalogue; only a near-exact one counts."""
+    wanted = utils.default_process(text)
+    exact = [
+        track
+        for track in catalogue.tracks
+        if wanted
+        in (
+            utils.default_process(track.title),
+            utils.default_process(f"{track.title} {track.artist}"),
+            utils.default_process(f"{track.artist} {track.title}"),
+        )
+    ]
+    if len(exact) > 1:
+        return Choices(tuple(exact[:10]), "Several songs have that title.")
+    return exact[0] if exact else None
+
+
+def suggest(catalogue: Catalogue, names: Sequence[str], text: str, limit: int) -> list[Track]:
+    """Complete what is being typed with songs of the catalogue, best first."""
+    found = process.extract(
+        utils.default_process(text), names, scorer=fuzz.WRatio, limit=limit, score_cutoff=60
+    )
+    return [catalogue.tracks[row] for _, _, row in found]
+
+
+def moods() -> tuple[str, ...]:
+    """Return the words by which songs can be searched: descriptor words and mood tags."""
+    words = [word for one in DEFINITIONS.values() for word in (one.low, one.high)]
+    tags = [tag.casefold() for tag, kind in TAG_KINDS.items() if kind == "mood"]
+    return tuple(sorted({*words, *tags}))
+
+
+def search(catalogue: Catalogue, names: Sequence[str], wanted: SongFilter) -> list[Track]:
+    """Find the songs of the catalogue that are as wanted, best first.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+        Title and artist of each song as rapidfuzz compares them.
+
+    Raises
+    ------
+    NotFound
+        No song is; the message says which wish none meets.
+    """
+    mood = wanted.mood.casefold()
+    if mood and mood not in moods():
+        raise NotFound(
+            f"I know no mood called {mood[:40]!r}.", f"Try one of: {', '.join(moods())}."
+        )
+    keep, reasons = variety.allowed(
+        catalogue,
+        Constraints(
+            only_genres=frozenset((wanted.genre.casefold(),) if wanted.genre else ()),
+            only_moods=frozenset((mood,) if mood else ()),
+            keys=frozenset((wanted.key,) if wanted.key else ()),
+            tempo=wanted.tempo,
+        ),
+    )
+    if reasons:
+        sentence = "; ".join(reasons)
+        raise NotFound(f"{sentence[0].upper()}{sentence[1:]}.", "Ask for less.")
+    rows = np.flatnonzero(keep)
+    if wanted.artist:
+        part = variety.plain(wanted.artist)
+        rows = np.array(
+            [row for row in rows if part in variety.plain(catalogue.tracks[row].artist)], np.intp
+        )
+    if wanted.text:
+        rows = _named(catalogue, names, rows, wanted.text)
+    elif mood:
+        rows = _best(rows, [_strength(catalogue.profiles[row], mood) for row in rows], 0)
+    if not len(rows):
+        raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
+    return [catalogue.tracks[row] for row in rows]
+
+
+def _strength(profile: Profile, mood: str) -> float:
+    """Return how much a song has of a mood, 0 to 100."""
+    found = [100 * share for tag, share in profile.tags.items() if tag.casefold() == mood]
+    for name, definition in DEFINITIONS.items():
+        if name in profile.percentiles and mood in (definition.low, definition.high):
+            place = profile.percentiles[name]
+            found.append(place if mood == definition.high else 100 - place)
+    return max(found, default=0.0)
+
+
+def _best(
+    rows: NDArray[np.intp], scores: Sequence[float] | FloatArray, least: float
+) -> NDArray[np.intp]:
+    values = np.array(scores, np.float64)
+    order = np.argsort(-values, kind="stable")
+    return rows[[at for at in order if values[at] >= least]]
+
+
+def _named(
+    catalogue: Catalogue, names: Sequence[str], rows: NDArray[np.intp], text: str
+) -> NDArray[np.intp]:
+    """Return the rows whose title, or title and artist, are nearly that text, best first."""
+    wanted = utils.default_process(text)
+    titles = [utils.default_process(catalogue.tracks[row].title) for row in rows]
+    whole = process.cdist([wanted], [names[row] for row in rows], scorer=fuzz.WRatio)[0]
+    alone = process.cdist([wanted], titles, scorer=fuzz.ratio)[0]
+    # Of songs that hold the words alike, the one with that very title comes first.
+    return _best(rows, np.maximum(whole, alone) + alone / 1000, 60)

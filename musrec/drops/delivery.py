@@ -1,0 +1,210 @@
+"""Posting drops, exactly once.
+
+`tick` claims a week's issue in the database, decides what is in it, keeps that, and posts one
+message after another, marking each before and after. A process that dies leaves a lease that runs
+out; the next process to claim the issue continues after the last mark, and first looks whether the
+message in between had been posted. Every instant comes from a clock given as an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from musrec.drops.compose import Composed
+from musrec.drops.model import Drop, Issue, Part, Post, State, Undeliverable
+from musrec.drops.ports import Clock, Issues, Poster
+from musrec.model import Answer, NotFound
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=3)
+"""How long a claimed issue is left alone after its last sign of life."""
+
+SIDE_BY_SIDE = 4
+"""Drops that one process posts at the same time, well below what Discord lets it send."""
+
+ATTEMPTS = 5
+"""How often one issue is tried; then it is given up for its week."""
+
+PATIENCE = 2
+"""Weeks in a row that may fail or stay unanswered before a drop is paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What delivery works with.
+
+    Attributes
+    ----------
+    issues : Issues
+    compose : callable
+        Decides what is in an issue.
+    answer : callable
+        Returns a kept answer by its id; raises `NotFound` if it is gone.
+    """
+
+    issues: Issues
+    compose: Callable[[Issue, datetime], Awaitable[Composed]]
+    answer: Callable[[str], Awaitable[Answer]]
+
+
+async def tick(desk: Desk, poster: Poster, clock: Clock) -> int:
+    """Post whatever is due and nobody else is posting; return how many issues were finished.
+
+    Call it every minute or so, in as many processes as there are. After a longer pause each drop
+    comes once, whatever number of weeks it was.
+    """
+    room = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def attend(drop: Drop, open_week: str | None) -> bool:
+        async with room:
+            try:
+                state = await _attend(desk, poster, drop, open_week, clock)
+            except Exception:
+                # One drop in trouble holds up no other; its lease says when it is tried again.
+                log.exception("drop failed", extra={"drop": drop.id})
+                return False
+        return state in (State.POSTED, State.ASKED)
+
+    due = await desk.issues.due(clock())
+    return sum(await asyncio.gather(*(attend(*one) for one in due)))
+
+
+async def _attend(
+    desk: Desk, poster: Poster, drop: Drop, open_week: str | None, clock: Clock
+) -> State | None:
+    now = clock()
+    week = drop.latest(now)
+    if drop.due(week) < drop.since:
+        week = ""
+    week = max(week, open_week or "")
+    if not week:
+        await desk.issues.wake(drop.id, drop.following(now))
+        return None
+    issue = await _claim(desk, drop, week, now)
+    return await _carry_out(desk, poster, issue, clock) if issue else None
+
+
+async def post_now(desk: Desk, poster: Poster, drop: Drop, clock: Clock) -> State | None:
+    """Post this week's issue without waiting for its hour.
+
+    One that ended with questions is made anew, from what was answered or thumbed since; one that
+    was given up goes on where it stopped.
+
+    Returns
+    -------
+    State or None
+        How far it came; None where it has come already, or somebody is posting it.
+    """
+    now = clock()
+    week = drop.schedule.week_of(now)
+    await desk.issues.reopen(drop.id, week, now)
+    issue = await _claim(desk, drop, week, now)
+    return await _carry_out(desk, poster, issue, clock) if issue else None
+
+
+async def _claim(desk: Desk, drop: Drop, week: str, now: datetime) -> Issue | None:
+    token = secrets.token_hex(8)
+    return await desk.issues.claim(
+        drop, week, token, now, until=now + LEASE, following=drop.following(now)
+    )
+
+
+async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> State:
+    """Post what is not posted yet of an issue that was claimed."""
+    issues, drop = desk.issues, issue.drop
+    try:
+        if issue.attempts > ATTEMPTS:
+            await issues.finish(issue, State.FAILED, drop.following(clock()))
+            await _lose_patience(desk, poster, drop, "Posting failed for weeks.")
+            return State.FAILED
+        if not issue.posts:
+            await _who_left(desk, poster, drop)
+            issue = await _compose(desk, issue, clock())
+        for post in issue.posts:
+            if post.message is None and not await _post(desk, poster, issue, post, clock):
+                return State.OPEN
+    except Undeliverable as error:
+        await issues.finish(issue, State.FAILED, drop.following(clock()))
+        await _pause(desk, poster, drop, f"{error} {error.hint}".strip())
+        return State.FAILED
+    except Exception:
+        log.exception("drop interrupted", extra={"drop": drop.id, "attempt": issue.attempts})
+        await issues.release(issue, clock() + timedelta(minutes=2**issue.attempts))
+        return State.OPEN
+    asked = {post.part for post in issue.posts} & {Part.QUESTIONS, Part.INVITATION}
+    state = State.ASKED if asked else State.POSTED
+    if not await issues.finish(issue, state, drop.following(clock())):
+        return State.OPEN
+    if asked:
+        await _lose_patience(desk, poster, drop, "Nobody answered me.")
+    return state
+
+
+async def _who_left(desk: Desk, poster: Poster, drop: Drop) -> None:
+    """See that nothing is made in a server from the likes of somebody who is not in it any more.
+
+    Raises
+    ------
+    Undeliverable
+        It is the member whose drop it is.
+    """
+    if drop.member is not None and not await poster.there(drop, drop.member):
+        raise Undeliverable("You left the server that it was posted in.")
+    if drop.member is None:
+        for member in await desk.issues.mixtape_members(drop.id):
+            if not await poster.there(drop, member):
+                await desk.issues.join_mixtape(drop.id, member, there=False)
+
+
+async def _post(desk: Desk, poster: Poster, issue: Issue, post: Post, clock: Clock) -> bool:
+    """Post one message; False where another process took the issue over meanwhile."""
+    found = None if post.began is None else await poster.find(issue, post)
+    if not found:
+        answer = None
+        if post.answer is not None:
+            with contextlib.suppress(NotFound):  # its song may have gone since
+                answer = await desk.answer(post.answer)
+            if answer is None or not answer.picks:
+                await desk.issues.skip_post(issue, post.position)
+                return True
+        now = clock()
+        if not await desk.issues.begin_post(issue, post.position, now, until=now + LEASE):
+            return False
+        again = post.began is not None and found is None
+        found = await poster.post(issue, post, answer, again=again)
+    await desk.issues.end_post(issue, post.position, found)
+    return True
+
+
+async def _lose_patience(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
+    """Pause a drop that has come to nothing too many weeks in a row."""
+    states = await desk.issues.states(drop.id, PATIENCE)
+    if len(states) == PATIENCE and len(set(states)) == 1:
+        await _pause(desk, poster, drop, why)
+
+
+async def _pause(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
+    """Stop a drop, and say so once: paused first, so that nobody is told twice."""
+    await desk.issues.pause(drop.id, why)
+    what = "your weekly drop" if drop.member else "this server's mixtape"
+    command = "/drops on" if drop.member else "/mixtape on"
+    try:
+        told = await poster.tell(drop, f"I paused {what}: {why} {command} starts it again.")
+    except Exception:
+        log.exception("nobody could be told", extra={"drop": drop.id})
+        told = False
+    log.info("drop paused", extra={"drop": drop.id, "told": told})
+
+
+async def _compose(desk: Desk, issue: Issue, now: datetime) -> Issue:
+    made = await desk.compose(issue, now)
+    return await desk.issues.compose(
+        issue, made.posts, now, answers=made.answers, blends=made.blends
+    )

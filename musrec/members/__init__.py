@@ -1,0 +1,1 @@
+"""Members: what they like, hear and did, and what is kept of them."""

@@ -1,0 +1,218 @@
+"""Records of members, of the servers they are in, and of what is drawn and told about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from musrec.model import Feedback, FeedbackKind, Profile, Track
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a member has chosen.
+
+    Attributes
+    ----------
+    listening : bool
+        They agreed that what they play teaches; it is never assumed.
+    paused : bool
+        Nothing new is kept about them until they say so.
+    since : datetime
+        When they were first met.
+    """
+
+    id: str
+    name: str | None
+    listening: bool
+    paused: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message that features one track."""
+
+    message: str
+    channel: str
+    track: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a server uses the bot.
+
+    Attributes
+    ----------
+    channels : frozenset of str
+        Where clips are answered without a command.
+    roles : frozenset of str
+        Who may use the bot; empty means every member.
+    dates : str
+        How dates are written: ``reader`` leaves it to each reader's own client.
+    """
+
+    channels: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    dates: str = "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What a member likes, in numbers.
+
+    Attributes
+    ----------
+    name : str
+    songs : int
+        How many songs this was learned from.
+    member, server : mapping of str to float
+        Mean percentile, 0 to 100, of each of `musrec.audio.descriptors.DEFINITIONS` over the songs
+        that the member likes, and over what they are seen against.
+    genres : mapping of str to float
+        Share of the member's songs, 0 to 1.
+    decades : mapping of int to int
+        First year of a decade to the number of songs; empty where years are not known.
+    signature : tuple of Track
+        Songs that say most of this taste, at most three are shown.
+    changed : str
+        One sentence about this month; empty where there is none.
+    against : str
+        What `server` is the mean of, for people.
+    title : str
+        By default the taste of `name`.
+    headings : pair of str
+        What stands over the genres and over the songs.
+    """
+
+    name: str
+    songs: int
+    member: Mapping[str, float]
+    server: Mapping[str, float]
+    genres: Mapping[str, float] = field(default_factory=dict)
+    decades: Mapping[int, int] = field(default_factory=dict)
+    signature: tuple[Track, ...] = ()
+    changed: str = ""
+    against: str = "the server"
+    title: str = ""
+    headings: tuple[str, str] = ("genres", "signature songs")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A song for two.
+
+    Attributes
+    ----------
+    ours, theirs : int
+        0 to 100: the share of the catalogue that suits each of the two less.
+    """
+
+    track: Track
+    profile: Profile
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Two members together.
+
+    Attributes
+    ----------
+    names : pair of str
+    alike : int
+        0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
+        directions. 50 is what two tastes without anything in common would give.
+    meet : tuple of str
+        What both lean to, strongest first, in words with both numbers.
+    part : str
+        Where they differ most, likewise; empty where they do not.
+    genres : mapping of str to float
+        What both like: the smaller share of the two, largest first.
+    both : tuple of Track
+        Songs that both like.
+    songs : tuple of Shared
+        New to both, best for the one it suits less (least misery).
+    portrait : Portrait
+        The two against each other, for a picture.
+    """
+
+    names: tuple[str, str]
+    alike: int
+    meet: tuple[str, ...]
+    part: str
+    genres: Mapping[str, float]
+    both: tuple[Track, ...]
+    songs: tuple[Shared, ...]
+    portrait: Portrait
+
+
+HISTORY_KINDS: Mapping[str, frozenset[FeedbackKind]] = {
+    "all": frozenset(FeedbackKind),
+    "liked": frozenset((FeedbackKind.LIKE,)),
+    "disliked": frozenset((FeedbackKind.DISLIKE,)),
+    "played": frozenset(
+        (FeedbackKind.PLAY, FeedbackKind.FINISH, FeedbackKind.REPEAT, FeedbackKind.PREVIEW)
+    ),
+    "skipped": frozenset((FeedbackKind.SKIP, FeedbackKind.NEXT)),
+}
+"""What a history can be narrowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which part of a history.
+
+    Attributes
+    ----------
+    kind : str
+        One of `HISTORY_KINDS`.
+    text : str
+        Part of a title or artist; empty for any.
+    """
+
+    kind: str = "all"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One page of what a member did, the newest first.
+
+    Attributes
+    ----------
+    page, pages : int
+        From 0; there is at least one, which may be empty.
+    total : int
+        How many events there are on all pages.
+    """
+
+    events: tuple[tuple[Feedback, Track], ...]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """A song that is on.
+
+    Attributes
+    ----------
+    track : Track
+    since : datetime
+        When its first second was heard; moves when the listener winds back or forth.
+    duration : timedelta
+    """
+
+    track: Track
+    since: datetime
+    duration: timedelta
+
+    def share(self, at: datetime) -> float:
+        """Share of the song heard by then, 0 to 1."""
+        whole = self.duration.total_seconds()
+        return min(1.0, max(0.0, (at - self.since).total_seconds() / whole)) if whole > 0 else 0.0

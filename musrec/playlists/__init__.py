@@ -1,0 +1,1 @@
+"""Members' own lists of songs: their names, their files, and songs that continue them."""

@@ -1,0 +1,214 @@
+"""Answers: songs chosen for a member, kept for their buttons, and drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from musrec import pictures
+from musrec.audio.decode import WHOLE_SECONDS
+from musrec.audio.descriptors import mood
+from musrec.model import (
+    Answer,
+    Constraints,
+    Heard,
+    NotAudio,
+    NotFound,
+    Pick,
+    Picture,
+    Profile,
+    SoundKind,
+)
+from musrec.recommend import Request, Seed, hybrid
+from musrec.service.live import Live
+from musrec.service.members import Members
+from musrec.service.songs import Progress, Songs, no_music
+from musrec.settings import Settings
+from musrec.space import profile
+from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.pictures.draw import LookName
+
+
+class Answers:
+    """Recommending, and what answers are shown with."""
+
+    def __init__(
+        self, settings: Settings, store: Store, live: Live, songs: Songs, members: Members
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._live = live
+        self._songs = songs
+        self._members = members
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits every answer now, in sentences."""
+        return self._live.notes
+
+    async def recommend(
+        self,
+        heard: Heard | None,
+        *,
+        member: str | None = None,
+        count: int | None = None,
+        adventurous: float | None = None,
+        constraints: Constraints | None = None,
+        online: bool = True,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Choose songs for a member that sound like one just heard, or suit what they like.
+
+        Parameters
+        ----------
+        heard : Heard or None
+            None starts from the member alone.
+        member : str, optional
+            Whose thumbs and listening count; what is picked is remembered for them.
+        count : int, optional
+        adventurous : float, optional
+            0 (the closest) to 1 (the bravest).
+        online : bool
+            Whether services are asked for songs to consider beside the catalogue's; they are
+            heard on the fly within the time budget, and stay in the catalogue.
+        progress : callable, optional
+            Called with how many of those were heard, and of how many.
+
+        Raises
+        ------
+        NotAudio
+            There is no music in what was heard.
+        """
+        if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
+            raise NotAudio(no_music(heard.analysis.kind), "Send a clip with music in it.")
+        if heard is not None and online:
+            await self._songs.hear_around(heard.track, progress)
+        wishes = self._settings.recommend
+        now = datetime.now(UTC)
+        request = Request(
+            member=member,
+            seeds=(Seed(heard.place, heard.track, heard.profile),) if heard else (),
+            count=count or wishes.count,
+            adventurous=wishes.adventurous if adventurous is None else adventurous,
+            constraints=constraints or Constraints(),
+            now=now,
+            recent=frozenset(await self.recent(member, now) if member else ()),
+        )
+        chosen = await self._live.think(self._live.engine.recommender.recommend, request)
+        if member and not await self._members.paused(member):
+            query = heard.track.id if heard else None
+            ids = [pick.track.id for pick in chosen.picks]
+            await self._store.answers.remember_picks(member, ids, query, now, blend=chosen.blend)
+        return Answer(
+            query=heard.track if heard else None,
+            analysis=heard.analysis if heard else None,
+            profile=heard.profile if heard else None,
+            picks=chosen.picks,
+            notes=(*self.notes, *_short(heard), *chosen.notes),
+        )
+
+    async def recent(self, member: str, now: datetime) -> set[str]:
+        """Return what was recommended to a member too lately to come again."""
+        since = now - timedelta(days=self._settings.recommend.repeat_after_days)
+        return set(await self._store.answers.recommended(member, since))
+
+    async def weights(self, member: str) -> dict[str, float]:
+        """Return what counts in a member's answers: term of a score to its share, summing to 1."""
+        opinions = await self._members.opinions(member)
+        members = (await self._store.members.counts())["likers"]
+        evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
+        found = hybrid.shipped().weights(evidence)
+        whole, shares = sum(found.values()) or 1.0, dict[str, float]()
+        for signal, weight in found.items():
+            term = hybrid.TERM_OF[signal]
+            shares[term] = shares.get(term, 0.0) + weight / whole
+        return shares
+
+    # For later questions ----------------------------------------------------------------------
+
+    async def keep(self, answer: Answer, member: str | None) -> str:
+        """Keep an answer so that its reasons and other picks can be asked for later.
+
+        Returns
+        -------
+        str
+            Its id: eleven characters that cannot be guessed.
+        """
+        id_ = secrets.token_urlsafe(8)
+        keeper = None if member is None or await self._members.paused(member) else member
+        await self._store.answers.keep(id_, keeper, answer)
+        return id_
+
+    async def kept(self, id_: str) -> Answer:
+        """Return a kept answer, without the picks whose track is gone since.
+
+        Raises
+        ------
+        NotFound
+            It is too old, or its member had everything deleted.
+        """
+        answer = await self._store.answers.get(id_)
+        if answer is None:
+            raise NotFound("That answer is no longer kept.", "Ask again with /recommend.")
+        analyses = self._store.analyses
+        picks = []
+        for pick in answer.picks:
+            found = await analyses.get(pick.track.id)
+            picks.append(replace(pick, profile=profile(found)) if found else pick)
+        heard = await analyses.get(answer.query.id) if answer.query else None
+        sounds = profile(heard) if heard else Profile()
+        return replace(
+            answer,
+            analysis=heard,
+            profile=sounds if answer.query else None,
+            picks=tuple(picks),
+        )
+
+    async def kept_pick(self, id_: str, track: str) -> tuple[Answer, Pick]:
+        """Return a kept answer and the pick of it that is that song.
+
+        Raises
+        ------
+        NotFound
+            The answer or the song is no longer kept.
+        """
+        answer = await self.kept(id_)
+        pick = next((pick for pick in answer.picks if pick.track.id == track), None)
+        if pick is None:
+            raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
+        return answer, pick
+
+    # Showing ----------------------------------------------------------------------------------
+
+    @staticmethod
+    def mood(profile: Profile, most: int = 2) -> tuple[str, ...]:
+        """Return the words that set a song apart most, such as ``("calm", "acoustic")``."""
+        return mood(profile.percentiles, most)
+
+    async def card(self, answer: Answer, pick: Pick, *, look: LookName = "dark") -> Picture:
+        """Draw the query and one pick side by side; without a query, the pick alone."""
+        return await asyncio.to_thread(
+            pictures.card,
+            answer.query,
+            answer.analysis,
+            answer.profile,
+            pick,
+            await self._store.analyses.get(pick.track.id),
+            look=look,
+        )
+
+    async def contributions(self, pick: Pick, *, look: LookName = "dark") -> Picture:
+        """Draw the terms of a pick's score as bars."""
+        return await asyncio.to_thread(pictures.contributions, pick, look=look)
+
+
+def _short(heard: Heard | None) -> tuple[str, ...]:
+    if heard is None or heard.analysis.seconds >= WHOLE_SECONDS:
+        return ()
+    said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for a sure tempo and key."
+    return (f"{said} Ten seconds or more give a better answer.",)

@@ -1,0 +1,113 @@
+"""The catalogue: searched, compared and shown in rows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from musrec import pictures
+from musrec.catalogue import comparison, gallery, search
+from musrec.catalogue.model import Comparison, GalleryRow, SongFilter
+from musrec.model import Catalogue, Heard, NotFound, Picture, Track
+from musrec.service.live import Live
+from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.pictures.draw import LookName
+    from musrec.space import Space
+
+
+class CatalogueView:
+    """Everything that can be recommended, to look around in."""
+
+    def __init__(self, store: Store, live: Live) -> None:
+        self._store = store
+        self._live = live
+
+    def __len__(self) -> int:
+        return len(self.songs)
+
+    @property
+    def songs(self) -> Catalogue:
+        """Everything that can be recommended now."""
+        return self._live.engine.catalogue
+
+    @property
+    def space(self) -> Space:
+        """Where songs stand now: the full space, or the one without tags."""
+        return self._live.engine.space
+
+    def genres(self) -> tuple[str, ...]:
+        """Return the genres that songs of the catalogue state, lower case, in order."""
+        return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
+
+    def moods(self) -> tuple[str, ...]:
+        """Return the words for how songs sound by which they can be searched."""
+        return search.moods()
+
+    async def search(self, wanted: SongFilter, limit: int = 10) -> list[Track]:
+        """Find songs by title, artist, genre, tempo, key and mood, best first.
+
+        Raises
+        ------
+        NotFound
+            No song is all of that.
+        """
+        engine = self._live.engine
+        found = await asyncio.to_thread(search.search, engine.catalogue, engine.names, wanted)
+        return found[:limit]
+
+    async def compare(
+        self, ours: Heard, theirs: Heard, *, look: LookName = "dark"
+    ) -> tuple[Comparison, Picture]:
+        """Compare two songs in everything that was heard, and draw them."""
+        engine = self._live.engine
+
+        def work() -> tuple[Comparison, Picture]:
+            found = comparison.compare(engine.space, engine.catalogue, engine.index, ours, theirs)
+            drawn = pictures.compare(
+                ours.track,
+                ours.analysis,
+                theirs.track,
+                theirs.analysis,
+                found.differences,
+                look=look,
+            )
+            return found, drawn
+
+        return await asyncio.to_thread(work)
+
+    async def gallery(
+        self, genre: str = "", end: str = "", *, look: LookName = "dark"
+    ) -> tuple[list[GalleryRow], Picture]:
+        """Draw spectrograms of the most and the least intense songs, of a genre or of all.
+
+        Parameters
+        ----------
+        genre : str
+            Lower case; empty for any.
+        end : str
+            ``"high"`` or ``"low"`` for one end alone; empty for both.
+
+        Raises
+        ------
+        NotFound
+            No song of that genre was heard here.
+        """
+        heard = await self._store.analyses.pictured()
+        ranked = await asyncio.to_thread(gallery.ranked, self.songs, genre, heard)
+        if not ranked:
+            raise NotFound(
+                f"No {genre} song was heard here yet." if genre else "No song was heard here yet.",
+                "Songs that came with me have no spectrogram: ask about one of your own.",
+            )
+        rows = []
+        for label, songs in gallery.ends(ranked, end):
+            drawn = [
+                (track, analysis.spectrogram, f"{gallery.GALLERY} {place:.0f}")
+                for track, place in songs
+                if (analysis := await self._store.analyses.get(track.id)) and analysis.spectrogram
+            ]
+            rows.append(GalleryRow(label, tuple(drawn)))
+        title = f"{genre} by {gallery.GALLERY}" if genre else f"Songs by {gallery.GALLERY}"
+        return rows, await asyncio.to_thread(pictures.gallery, title, rows, look=look)

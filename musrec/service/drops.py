@@ -1,0 +1,162 @@
+"""Weekly drops and mixtapes: wished for, composed and posted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from musrec.drops import delivery, newcomers, zones
+from musrec.drops.compose import Composed, compose
+from musrec.drops.delivery import Desk
+from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, State
+from musrec.drops.ports import Clock, Poster
+from musrec.model import Catalogue, FeedbackKind, Track
+from musrec.recommend import Recommender
+from musrec.service.answers import Answers
+from musrec.service.live import Live
+from musrec.service.members import Members
+from musrec.service.songs import Songs
+from musrec.settings import Settings
+from musrec.store import Store
+
+T = TypeVar("T")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Drops:
+    """Members' weekly drops and servers' mixtapes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        live: Live,
+        songs: Songs,
+        answers: Answers,
+        members: Members,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._live = live
+        self._members = members
+        self._library = _Library(store, live, songs, answers)
+        self._desk = Desk(issues=store.drops, compose=self._compose, answer=answers.kept)
+
+    async def _compose(self, issue: Issue, now: datetime) -> Composed:
+        return await compose(self._library, issue, now)
+
+    # Posting ----------------------------------------------------------------------------------
+
+    async def tick(self, poster: Poster, clock: Clock = _now) -> int:
+        """Post the drops and mixtapes that are due; return how many. Call it every minute."""
+        return await delivery.tick(self._desk, poster, clock)
+
+    async def post_now(self, drop: Drop, poster: Poster, clock: Clock = _now) -> State | None:
+        """Post this week's drop without waiting for its hour; None if it has come already.
+
+        One that ended with questions is made from the answers, one that failed is tried again.
+        """
+        return await delivery.post_now(self._desk, poster, drop, clock)
+
+    async def this_week(self, drop: Drop) -> Issue | None:
+        """Return this week's issue of a drop; None if there is none yet."""
+        return await self._store.drops.issue(drop, drop.schedule.week_of(_now()))
+
+    # Wishes -----------------------------------------------------------------------------------
+
+    async def of_member(self, member: str) -> Drop | None:
+        """Return how a member wants their drop; None for one who never said."""
+        return await self._store.drops.of_member(member)
+
+    async def of_server(self, server: str) -> Drop | None:
+        """Return how a server wants its mixtape; None for one that never said."""
+        return await self._store.drops.of_server(server)
+
+    async def get(self, id_: int) -> Drop | None:
+        """Return the drop with that id."""
+        return await self._store.drops.get(id_)
+
+    async def keep(self, drop: Drop) -> Drop:
+        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        return await self._store.drops.keep(drop)
+
+    async def turn_off(self, drop: Drop) -> Drop:
+        """Let a drop come no more."""
+        return await self.keep(replace(drop, active=False, trouble=""))
+
+    async def wish(self, member: str, **wishes: Any) -> Drop:
+        """Return a member's drop with some wishes changed; one that is not kept yet stays off.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        await self._members.may_keep(member)
+        kept = await self.of_member(member)
+        if kept is None:
+            kept = Drop(member, None, FRIDAY_EVENING, _now(), active=False)
+            return await self.keep(replace(kept, **wishes))
+        return await self.keep(replace(kept, **wishes)) if wishes else kept
+
+    async def mixtape_members(self, drop: Drop) -> list[str]:
+        """Return the members whose likes a mixtape may be made from, without those who paused."""
+        return await self._store.drops.mixtape_members(drop.id)
+
+    async def join_mixtape(self, drop: Drop, member: str, *, there: bool) -> None:
+        """Remember that a mixtape may be made from a member's likes, or no longer.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        if there:
+            await self._members.may_keep(member)
+        await self._store.drops.join_mixtape(drop.id, member, there=there)
+
+    def zone_named(self, text: str) -> str:
+        """Return a time zone's name as it is written; see `zones.zone_named`."""
+        return zones.zone_named(text)
+
+    async def suggest_zones(self, text: str) -> list[str]:
+        """Complete a time zone's name from its beginning, a city or anything near it."""
+        return await asyncio.to_thread(zones.suggest_zones, text)
+
+    # Newcomers --------------------------------------------------------------------------------
+
+    def questions(self) -> list[list[tuple[str, str]]]:
+        """Return questions to a member who likes nothing yet, each a list of artist and genre."""
+        return newcomers.artists_to_ask(self._live.engine.catalogue)
+
+    async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
+        """Take liking some artists as liking their songs; return those that are liked now."""
+        tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
+        for track in tracks:
+            await self._members.learn(member, track.id, FeedbackKind.LIKE)
+        return tracks
+
+
+class _Library:
+    """What issues are made from: a `musrec.drops.ports.Library`."""
+
+    def __init__(self, store: Store, live: Live, songs: Songs, answers: Answers) -> None:
+        self._live = live
+        self.feedback = store.feedback.events
+        self.tracks = store.tracks.many
+        self.dropped = store.drops.dropped
+        self.previous = store.drops.previous
+        self.mixtape_members = store.drops.mixtape_members
+        self.heard = songs.heard
+        self.recommended = answers.recent
+
+    async def think(self, job: Callable[[Recommender, Catalogue], T]) -> T:
+        """Run what picks songs in the one thread where the recommender may be used."""
+        engine = self._live.engine
+        return await self._live.think(job, engine.recommender, engine.catalogue)

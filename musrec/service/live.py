@@ -1,0 +1,119 @@
+"""The engine that answers come from, kept up to date while the service is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from musrec import space
+from musrec.catalogue import engine as engines
+from musrec.catalogue.atlas import atlas
+from musrec.catalogue.engine import Engine
+from musrec.catalogue.model import Atlas
+from musrec.settings import Settings
+from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.model import Analysis, Catalogue, Heard, Track
+
+T = TypeVar("T")
+
+REFIT_AFTER = 25
+"""Events after which members are compared again; until then each thumb acts on its own member."""
+
+NO_TAGGER = (
+    "The tagger is not installed, so this rests on librosa statistics alone; "
+    "`musrec models install` fetches it."
+)
+
+
+class Live:
+    """The current engine, the thread that it thinks in, and work in the background."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self.engine: Engine
+        # The recommender is for one thread: thumbs and answers queue for this one.
+        self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
+        self._changing = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+        self._atlas: tuple[Atlas, Catalogue] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, store: Store) -> AsyncIterator[Live]:
+        """Load what can be recommended."""
+        live = cls(settings, store)
+        try:
+            await live.reload()
+            yield live
+        finally:
+            live._thinking.shutdown()
+
+    async def think(self, job: Callable[..., T], *args: object) -> T:
+        """Run a job in the one thread where the recommender may be used."""
+        return await asyncio.get_running_loop().run_in_executor(self._thinking, job, *args)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What limits every answer now, in sentences."""
+        return () if self.engine.space.name == "full" else (NO_TAGGER,)
+
+    async def reload(self) -> None:
+        """Read the catalogue and all feedback again, and swap them in."""
+        async with self._changing:
+            songs = await self._songs()
+            feedback = await self._store.feedback.events()
+            served = await self._store.answers.served()
+            self.engine = await asyncio.to_thread(engines.build, songs, feedback, served)
+
+    async def _songs(self) -> list[tuple[Track, Analysis]]:
+        store = self._store
+        if not self._settings.catalogue.starter:
+            return await store.analyses.songs(but_not=("upload", "starter"))
+        songs = await store.analyses.songs(but_not=("upload",))
+        starter = (await asyncio.to_thread(space.starter)).named()
+        there = {track.id for track, _ in songs}
+        if not there.issuperset(track.id for track, _ in starter):
+            await store.analyses.add_starter(starter)
+            songs = await store.analyses.songs(but_not=("upload",))
+        return songs
+
+    async def grow(self, heard: Sequence[Heard]) -> None:
+        """Make newly heard songs recommendable."""
+        async with self._changing:
+            known = {track.id for track in self.engine.catalogue.tracks}
+            fresh = [song for song in heard if song.track.id not in known]
+            if fresh:
+                self.engine = await self.think(engines.grown, self.engine, fresh)
+
+    async def atlas(self) -> tuple[Atlas, Catalogue]:
+        """Return the catalogue as a map, laid out once, and the catalogue."""
+        catalogue, known = self.engine.catalogue, self._atlas
+        if known is None or known[1] is not catalogue:
+            known = await asyncio.to_thread(atlas, catalogue), catalogue
+            self._atlas = known
+        return known
+
+    def refit_when_due(self) -> None:
+        """Learn from all members again, in the background, once enough has happened."""
+        recommender = self.engine.recommender
+        if recommender.unfitted >= REFIT_AFTER:
+            self.spawn(asyncio.to_thread(recommender.refit))
+
+    def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a job that may outlive its question; it ends with the service."""
+        task = asyncio.create_task(job)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def end_background(self) -> None:
+        """Cancel what still runs in the background, and wait until it has ended."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)

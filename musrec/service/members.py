@@ -1,0 +1,293 @@
+"""Members: what they did and chose, their taste, and what is kept about them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from musrec import pictures
+from musrec.catalogue.model import Atlas
+from musrec.members import history, privacy, taste
+from musrec.members.listening import Did, Listening
+from musrec.members.model import Blend, HistoryFilter, HistoryPage, Member, Playing, Portrait
+from musrec.members.taste import Liked
+from musrec.model import Feedback, FeedbackKind, MusrecError, NotFound, Picture
+from musrec.service.live import Live
+from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.pictures.draw import LookName
+
+
+class Members:
+    """Everything that is about members."""
+
+    def __init__(self, store: Store, live: Live) -> None:
+        self._store = store
+        self._live = live
+        self._listening = Listening()
+
+    # What they did ----------------------------------------------------------------------------
+
+    async def learn(
+        self,
+        member: str,
+        track: str,
+        kind: FeedbackKind,
+        *,
+        at: datetime | None = None,
+        name: str | None = None,
+    ) -> bool:
+        """Keep what a member did with a track; the next answer knows it.
+
+        Returns
+        -------
+        bool
+            Whether it was news: the same thumb twice is one thumb, and nothing is news of a
+            member who paused.
+
+        Raises
+        ------
+        NotFound
+            There is no such track.
+        """
+        if await self._store.tracks.get(track) is None:
+            raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
+        if await self.paused(member):
+            return False
+        event = Feedback(member, track, kind, at or datetime.now(UTC))
+        changed = await self._store.feedback.add(event, name)
+        if changed:
+            await self._live.think(self._live.engine.recommender.learn, event)
+            self._live.refit_when_due()
+        return changed
+
+    async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
+        """Take feedback of some kinds back; return whether there was any."""
+        changed = False
+        for kind in kinds:
+            if await self._store.feedback.remove(member, track, kind):
+                changed = True
+                await self._live.think(self._live.engine.recommender.forget, member, track, kind)
+        return changed
+
+    async def thumb(self, member: str, track: str) -> FeedbackKind | None:
+        """Return a member's thumb on a track."""
+        return await self._store.feedback.opinion(member, track)
+
+    async def feedback(self, member: str) -> list[Feedback]:
+        """Return what a member did, oldest first."""
+        return await self._store.feedback.events(member)
+
+    async def history(
+        self, member: str, filters: HistoryFilter | None = None, *, page: int = 0, size: int = 10
+    ) -> HistoryPage:
+        """Return one page of what a member did, newest first."""
+        events = (await self._store.feedback.events(member))[::-1]
+        tracks = await self._store.tracks.many({event.track for event in events})
+        return history.history(events, tracks, filters or HistoryFilter(), page, size)
+
+    def listens(self, member: str, playing: Playing | None, at: datetime) -> Did:
+        """Take what a member's player shows now; return what they did, oldest first."""
+        return self._listening.heard(member, playing, at)
+
+    def stop_listening(self, member: str) -> None:
+        """Forget what a member is hearing."""
+        self._listening.forget(member)
+
+    # What they chose --------------------------------------------------------------------------
+
+    async def get(self, member: str) -> Member | None:
+        """Return what a member chose; None for one never met."""
+        return await self._store.members.get(member)
+
+    async def choose(
+        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+    ) -> None:
+        """Keep what a member chose; None leaves that choice as it is."""
+        await self._store.members.choose(member, listening=listening, paused=paused)
+
+    async def paused(self, member: str) -> bool:
+        """Whether a member asked that nothing new is kept about them."""
+        chosen = await self._store.members.get(member)
+        return chosen is not None and chosen.paused
+
+    async def may_keep(self, member: str) -> None:
+        """Refuse to keep something that a paused member asks to be kept.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        if await self.paused(member):
+            raise MusrecError(
+                "You asked me to keep nothing new about you.",
+                "`/privacy pause` switches that off again.",
+            )
+
+    async def listeners(self) -> set[str]:
+        """Return the members whose listening may be learned from now."""
+        return await self._store.members.listeners()
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many tracks, members and feedback there are, and members with likes."""
+        return await self._store.members.counts()
+
+    # Taste ------------------------------------------------------------------------------------
+
+    async def opinions(self, member: str) -> dict[str, tuple[float, datetime]]:
+        """Return the tracks that a member likes now: how much, and since when."""
+        return taste.opinions(await self._store.feedback.events(member), datetime.now(UTC))
+
+    async def liked(self, member: str) -> Liked:
+        """Return the songs that a member likes and that were heard, best liked first."""
+        opinions = await self.opinions(member)
+        engine = self._live.engine
+        rows = {track.id: row for row, track in enumerate(engine.catalogue.tracks)}
+        # What is not in the catalogue is an upload: known to this member, recommended to no other.
+        own = [id_ for id_ in opinions if id_ not in rows][: taste.MOST_LIKES]
+        tracks = await self._store.tracks.many(own)
+        heard = {
+            id_: engine.heard(track, analysis)
+            for id_, track in tracks.items()
+            if (analysis := await self._store.analyses.get(id_))
+        }
+        return await asyncio.to_thread(
+            taste.liked, opinions, engine.catalogue, rows, heard, engine.space
+        )
+
+    async def likers(self) -> set[str]:
+        """Return the members who like anything."""
+        return await self._store.feedback.likers()
+
+    async def taste(
+        self,
+        member: str,
+        name: str,
+        *,
+        among: Collection[str] | None = None,
+        look: LookName = "dark",
+    ) -> tuple[Portrait, Picture]:
+        """Say and draw what a member likes, against others.
+
+        Parameters
+        ----------
+        among : collection of str, optional
+            Those of `likers` who share a server with the member. If they are too few or not known,
+            the member is seen against everybody, else against all songs.
+
+        Raises
+        ------
+        NotFound
+            The member has liked nothing yet.
+        """
+        liked = await self._some_taste(member, name)
+        catalogue = self._live.engine.catalogue
+        rows = {track.id: row for row, track in enumerate(catalogue.tracks)}
+        against, counts = "all songs", dict.fromkeys(range(len(catalogue)), 1.0)
+        for others, members in (("the server", among or ()), ("everybody", await self.likers())):
+            if len(members) >= taste.FEWEST_MEMBERS:
+                found = await self._store.feedback.liked_by(members)
+                known = {rows[id_]: float(n) for id_, n in found.items() if id_ in rows}
+                if known:
+                    against, counts = others, known
+                    break
+
+        def work() -> tuple[Portrait, Picture]:
+            profiles = [catalogue.profiles[row] for row in counts]
+            usual = taste.means(profiles, list(counts.values()))
+            portrait = taste.portrait(name, liked, usual, against=against)
+            return portrait, pictures.taste(portrait, look=look)
+
+        return await asyncio.to_thread(work)
+
+    async def _some_taste(self, member: str, name: str) -> Liked:
+        liked = await self.liked(member)
+        if not liked:
+            raise NotFound(
+                f"I know of nothing that {name} likes yet.",
+                "A few 👍 under songs are enough to begin with.",
+            )
+        return liked
+
+    async def blend(
+        self,
+        members: tuple[str, str],
+        names: tuple[str, str],
+        *,
+        count: int = 10,
+        look: LookName = "dark",
+    ) -> tuple[Blend, Picture]:
+        """Put the tastes of two members together; asking both is the caller's part.
+
+        Raises
+        ------
+        NotFound
+            One of them has liked nothing yet.
+        """
+        ours, theirs = [
+            await self._some_taste(member, name)
+            for member, name in zip(members, names, strict=True)
+        ]
+        events = [
+            event for member in members for event in await self._store.feedback.events(member)
+        ]
+        known = frozenset(event.track for event in events)
+        catalogue = self._live.engine.catalogue
+
+        def work() -> tuple[Blend, Picture]:
+            found = taste.blend(names, ours, theirs, catalogue, known=known, count=count)
+            return found, pictures.taste(found.portrait, look=look)
+
+        return await asyncio.to_thread(work)
+
+    async def map(
+        self, member: str | None = None, *, look: LookName = "dark"
+    ) -> tuple[Atlas, Picture]:
+        """Draw the catalogue as a map, with what a member likes marked."""
+        liked = await self.opinions(member) if member else {}
+        own = {id_ for id_, (weight, _) in liked.items() if weight >= taste.LIKED}
+        atlas, catalogue = await self._live.atlas()
+        marked = taste.mine(catalogue, own)
+        drawn = await asyncio.to_thread(
+            pictures.catalogue_map, atlas.points, atlas.groups, atlas.names, marked, look=look
+        )
+        return atlas, drawn
+
+    # What is kept about them ------------------------------------------------------------------
+
+    @property
+    def areas(self) -> tuple[privacy.Area, ...]:
+        """What may be kept about a member, one area after another."""
+        return privacy.AREAS
+
+    async def about(self, member: str) -> dict[str, list[dict[str, Any]]]:
+        """Return everything kept about a member: for each area of `privacy.AREAS`, its rows."""
+        rows = await self._store.members.personal(member)
+        return {area.name: rows[area.table] for area in privacy.AREAS}
+
+    async def export(self, member: str, name: str) -> bytes:
+        """Return everything kept about a member as one zip: JSON for each area, and pictures.
+
+        Parameters
+        ----------
+        member : str
+        name : str
+            What the pictures call them.
+        """
+        kept = await self.about(member)
+        songs = await self._store.tracks.many(privacy.songs_in(kept))
+        drawn: dict[str, Picture] = {}
+        if await self.liked(member):
+            drawn["taste"] = (await self.taste(member, name))[1]
+            drawn["map"] = (await self.map(member))[1]
+        return await asyncio.to_thread(privacy.archive, kept, songs, drawn)
+
+    async def delete(self, member: str) -> bool:
+        """Delete a member with all that was learned from them; return whether there was one."""
+        known = await self._store.members.delete(member)
+        await self._live.think(self._live.engine.recommender.forget_member, member)
+        return known

@@ -1,0 +1,94 @@
+"""Worker processes that hear and services on the network, each opened when first needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from musrec.audio.workers import Ears
+from musrec.model import NotFound
+from musrec.settings import Settings
+from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, Sources
+from musrec.store import Store
+
+P = TypeVar("P", Found, Preview)
+
+_BUDGET: ContextVar[Deadline | None] = ContextVar("budget", default=None)
+
+
+class Outside:
+    """What the service needs beyond its own process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        endpoints: Endpoints | None,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._endpoints = endpoints
+        self._stack = stack
+        self._ears: Ears | None = None
+        self._sources: Sources | None = None
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, store: Store, endpoints: Endpoints | None
+    ) -> AsyncIterator[Outside]:
+        """Open nothing yet, and close at the end whatever was."""
+        async with AsyncExitStack() as stack:
+            yield cls(settings, store, endpoints, stack)
+
+    async def ears(self) -> Ears:
+        """Return the processes that hear."""
+        async with self._opening:
+            if self._ears is None:
+                self._ears = await self._stack.enter_async_context(Ears(self._settings.workers))
+            return self._ears
+
+    async def sources(self) -> Sources:
+        """Return the services on the network."""
+        async with self._opening:
+            if self._sources is None:
+                sources = Sources(
+                    self._settings.sources, cache=self._store.lookups, endpoints=self._endpoints
+                )
+                self._sources = await self._stack.enter_async_context(sources)
+            return self._sources
+
+    async def warm(self) -> None:
+        """Start the processes that hear."""
+        await (await self.ears()).warm()
+
+    def deadline(self) -> Deadline:
+        """Return when a question's time ends: that of `budget`, else of one that starts now."""
+        return _BUDGET.get() or Deadline.within(self._settings.recommend.budget_seconds)
+
+    @contextmanager
+    def budget(self) -> Iterator[None]:
+        """Let everything asked inside share one ``recommend.budget_seconds``."""
+        token = _BUDGET.set(self.deadline())
+        try:
+            yield
+        finally:
+            _BUDGET.reset(token)
+
+
+def present(answer: P | Missing) -> P:
+    """Return what a service gave.
+
+    Raises
+    ------
+    NotFound
+        It is missing; the message says why and what to try.
+    """
+    if isinstance(answer, Missing):
+        raise NotFound(answer.sentence, answer.hint)
+    return answer

@@ -1,0 +1,200 @@
+"""Members' playlists: made, filled, continued and exported."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from musrec.model import Answer, Constraints, NotFound, Track
+from musrec.playlists import continuation, export, names
+from musrec.playlists.model import (
+    MOST_PLAYLISTS,
+    MOST_SONGS,
+    Export,
+    Format,
+    Playlist,
+    PlaylistError,
+)
+from musrec.recommend import Request, Seed
+from musrec.service.answers import Answers
+from musrec.service.live import Live
+from musrec.service.members import Members
+from musrec.service.outside import Outside
+from musrec.service.songs import Songs
+from musrec.settings import Settings
+from musrec.store import Store
+
+
+class Playlists:
+    """Playlists, each of one member."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        live: Live,
+        outside: Outside,
+        songs: Songs,
+        answers: Answers,
+        members: Members,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._live = live
+        self._outside = outside
+        self._songs = songs
+        self._answers = answers
+        self._members = members
+
+    async def create(self, member: str, name: str) -> Playlist:
+        """Make an empty playlist.
+
+        Raises
+        ------
+        PlaylistError
+            The name cannot be used or is used already, or there are too many.
+        MusrecError
+            The member paused.
+        """
+        name = names.clean_name(name)
+        await self._members.may_keep(member)
+        key = names.key(name)
+        made = await self._store.playlists.create(member, name, key, MOST_PLAYLISTS)
+        if made is None:
+            if await self._store.playlists.named(member, key):
+                raise PlaylistError(
+                    f"You have a playlist called {name} already.", "Choose another name."
+                )
+            raise PlaylistError(
+                f"You have {MOST_PLAYLISTS} playlists, which is the most.", "Delete one first."
+            )
+        return made
+
+    async def named(self, member: str, name: str) -> Playlist:
+        """Return a member's playlist of that name, however its letters are written.
+
+        Raises
+        ------
+        NotFound
+            There is none; the message names those there are.
+        """
+        if found := await self._store.playlists.named(member, names.key(names.visible(name))):
+            return found
+        own = await self.of(member)
+        if not own:
+            raise NotFound(
+                "You have no playlist yet.", "`playlist create` makes one: it needs only a name."
+            )
+        known = ", ".join(playlist.name for playlist in own[:5])
+        raise NotFound(f"You have no playlist called {name[:80]}.", f"You have: {known}.")
+
+    async def get(self, id_: int) -> Playlist | None:
+        """Return the playlist with that id, whichever member's it is."""
+        return await self._store.playlists.get(id_)
+
+    async def of(self, member: str) -> list[Playlist]:
+        """Return a member's playlists by name."""
+        return await self._store.playlists.of_member(member)
+
+    async def songs(self, playlist: Playlist) -> list[Track]:
+        """Return the songs of a playlist in their order."""
+        return await self._store.playlists.songs(playlist.id)
+
+    async def add(self, playlist: Playlist, tracks: Iterable[str]) -> int:
+        """Put songs at the end of a playlist; return how many were not in it yet.
+
+        Raises
+        ------
+        PlaylistError
+            It is full.
+        MusrecError
+            Its member paused.
+        """
+        await self._members.may_keep(playlist.member)
+        if playlist.songs >= MOST_SONGS:
+            raise PlaylistError(
+                f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Make another one."
+            )
+        return await self._store.playlists.add(playlist, list(tracks), MOST_SONGS)
+
+    async def remove_song(self, playlist: Playlist, song: str) -> Track:
+        """Take a song out of a playlist, named by its id or its title; return that song.
+
+        Raises
+        ------
+        NotFound
+            It is not in the playlist.
+        """
+        wanted = song.strip().casefold()
+        for track in await self.songs(playlist):
+            if track.id == song or track.title.casefold() == wanted:
+                await self._store.playlists.remove_song(playlist.id, track.id)
+                return track
+        raise NotFound(
+            f"{song[:80]} is not in {playlist.name}.", "`playlist show` lists its songs."
+        )
+
+    async def delete(self, playlist: Playlist) -> bool:
+        """Delete a playlist; return whether it was still there."""
+        return await self._store.playlists.remove(playlist.id)
+
+    async def export(self, playlist: Playlist, how: Format, *, local: bool = False) -> Export:
+        """Write a playlist as a file; for Spotify, its ids are looked up where a key allows.
+
+        Parameters
+        ----------
+        local : bool
+            Name files of this machine where songs came from them: for its owner alone.
+
+        Raises
+        ------
+        NotFound
+            There is nothing in it.
+        """
+        tracks = await self.songs(playlist)
+        if not tracks:
+            raise NotFound(
+                f"There is nothing in {playlist.name} yet.", "`playlist add` puts songs in it."
+            )
+        unknown = [track for track in tracks if "spotify" not in track.identities]
+        if how == "spotify" and unknown:
+            sources, deadline = await self._outside.sources(), self._outside.deadline()
+            await self._songs.keep(await sources.known_by("spotify", unknown, deadline=deadline))
+            tracks = await self.songs(playlist)
+        paths = await self._store.analyses.paths(t.id for t in tracks) if local else {}
+        return await asyncio.to_thread(export.export, playlist.name, tracks, how, paths)
+
+    async def continued(self, playlist: Playlist, *, count: int = 10) -> Answer:
+        """Recommend songs for a whole playlist, none of which is in it.
+
+        Raises
+        ------
+        NotFound
+            Nothing in it was heard.
+        """
+        tracks = await self.songs(playlist)
+        heard = [await self._songs.heard(track.id) for track in continuation.spread(tracks)]
+        seeds = [Seed(song.place, song.track, song.profile) for song in heard if song]
+        if not seeds:
+            raise NotFound(
+                f"I have heard no song of {playlist.name} yet.", "Add one that I know first."
+            )
+        member, now = playlist.member, datetime.now(UTC)
+        lately = await self._answers.recent(member, now)
+        request = Request(
+            member=member,
+            seeds=tuple(seeds),
+            count=count * continuation.ASKED_FOR,
+            adventurous=self._settings.recommend.adventurous,
+            constraints=Constraints(same_artist=True),
+            now=now,
+            recent=frozenset(lately | {track.id for track in tracks}),
+        )
+        chosen = await self._live.think(self._live.engine.recommender.recommend, request)
+        picks = continuation.varied(chosen.picks, count)
+        if not await self._members.paused(member):
+            ids = [pick.track.id for pick in picks]
+            await self._store.answers.remember_picks(member, ids, None, now, blend=chosen.blend)
+        notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
+        return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)

@@ -1,0 +1,404 @@
+"""Songs: found by id, link or title; heard from clips, files and previews."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from musrec.catalogue import files, search
+from musrec.catalogue.model import Added, FileStamp
+from musrec.model import (
+    Analysis,
+    Choices,
+    Heard,
+    MusrecError,
+    NotFound,
+    SoundKind,
+    StoreError,
+    Track,
+)
+from musrec.service.live import Live
+from musrec.service.outside import Outside, present
+from musrec.settings import Settings
+from musrec.sources import Deadline, Preview, links
+from musrec.sources.hear import explore, hear_candidates
+from musrec.store import Store
+
+CANDIDATES = 30
+"""Songs heard on the fly for one question: a few seconds for two workers."""
+
+TRIED_AGAIN = 7 * 86_400.0
+"""Seconds after which a song that gave nothing to recommend is tried again."""
+
+_NOT_MUSIC = {
+    SoundKind.SPEECH: "it sounds like speech",
+    SoundKind.NOISE: "it sounds like noise",
+    SoundKind.TONES: "nothing but steady tones",
+    SoundKind.SILENCE: "it is silent",
+}
+
+Progress = Callable[[int, int], None]
+"""Called with how many candidates have been heard, and of how many."""
+
+
+class Songs:
+    """Every song that can be asked about."""
+
+    def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
+        self._settings = settings
+        self._store = store
+        self._live = live
+        self._outside = outside
+        # Candidates being heard for one question: no other question need hear them too.
+        self._under_way: set[str] = set()
+
+    # Finding ----------------------------------------------------------------------------------
+
+    async def find(self, text: str, *, online: bool = True) -> Track | Choices:
+        """Find the song that an id, a link or a title means.
+
+        Ids, links and titles that are known here are tried first, then the services of
+        `musrec.sources`. Songs to choose from are kept, so that their ids can be asked for.
+
+        Raises
+        ------
+        NotFound
+            No song matches; the message says what to try.
+        """
+        # Halves of characters and nulls, which no database takes.
+        text = text.encode(errors="replace").decode().replace("\0", " ").strip()
+        if not text:
+            raise NotFound("No song was named.", "Name one, or send a link or a clip.")
+        if track := await self._store.tracks.get(text) or await self._linked(text):
+            return track
+        if found := search.titled(self._live.engine.catalogue, text):
+            return found
+        if not online:
+            raise NotFound(
+                f"No song in the catalogue is called {text!r}.",
+                "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
+            )
+        sources = await self._outside.sources()
+        answer = await sources.resolve(text, deadline=self._outside.deadline())
+        if isinstance(answer, Choices):
+            offered = await self.keep(answer.tracks)
+            return replace(answer, tracks=tuple({track.id: track for track in offered}.values()))
+        return await self._store.tracks.add(present(answer).track)
+
+    async def find_one(self, text: str, *, online: bool = True) -> Track:
+        """Find the one song that a text means.
+
+        Raises
+        ------
+        NotFound
+            No song matches, or several do; the message lists them with their ids.
+        """
+        found = await self.find(text, online=online)
+        if isinstance(found, Choices):
+            lines = "\n".join(f"  {track.id}  {track}" for track in found.tracks)
+            raise NotFound(f"{found.why}\n{lines}", "Say which one by its id or with its artist.")
+        return found
+
+    async def _linked(self, text: str) -> Track | None:
+        """Return the song of a link that was met before."""
+        if "/" not in text and not text.startswith("spotify:"):
+            return None
+        link = links.parse(text)
+        if link is None or link.kind is not links.LinkKind.TRACK:
+            return None
+        return await self._store.tracks.identified(link.provider, link.id)
+
+    def suggest(self, text: str, limit: int = 25) -> list[Track]:
+        """Complete what is being typed with songs of the catalogue, best first; no network."""
+        engine = self._live.engine
+        return search.suggest(engine.catalogue, engine.names, text, limit)
+
+    async def get(self, id_: str) -> Track:
+        """Return the song of that id.
+
+        Raises
+        ------
+        NotFound
+            It is not kept here, or no longer.
+        """
+        if (track := await self._store.tracks.get(id_)) is None:
+            raise NotFound("That song is no longer kept.", "Ask for it by its name.")
+        return track
+
+    async def many(self, ids: Iterable[str]) -> dict[str, Track]:
+        """Return the songs of those ids that exist."""
+        return await self._store.tracks.many(ids)
+
+    async def keep(self, tracks: Iterable[Track]) -> list[Track]:
+        """Keep songs that were met elsewhere, so that they can be asked for by their ids."""
+        return [await self._store.tracks.add(track) for track in tracks]
+
+    # Hearing ----------------------------------------------------------------------------------
+
+    async def hear_clip(
+        self, data: bytes, name: str, *, origin: str = "upload", file: FileStamp | None = None
+    ) -> Heard:
+        """Hear a clip; bytes that were heard before are not heard again.
+
+        Parameters
+        ----------
+        data : bytes
+            From anywhere: they are decoded in a process with limits.
+        name : str
+            File name, from which title and artist are read where nothing better is known.
+        origin : str
+            ``upload`` (kept for thumbs and cards, never recommended to others) or ``file``.
+
+        Raises
+        ------
+        NotAudio
+            Nothing in it can be heard.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        if (known := await self._store.analyses.by_digest(digest)) and self._complete(known[1]):
+            track, analysis = known
+            if file is not None or origin == "file":
+                track = await self._store.analyses.add(track, analysis, origin, file)
+            return self._heard(track, analysis)
+        analysis = await (await self._outside.ears()).hear(data)
+        # Tags are read only from files that the owner of this machine chose: what members send is
+        # read by nothing but the decoder's own process.
+        tags = await asyncio.to_thread(files.tags, data) if origin == "file" else {}
+        track = files.track_of(tags, name, digest)
+        if analysis.kind is SoundKind.MUSIC:
+            track = await self._store.analyses.add(track, analysis, origin, file)
+        return self._heard(track, analysis)
+
+    async def hear_track(self, track: Track) -> Heard:
+        """Hear a song that is known by name: from the store, else from a preview.
+
+        Raises
+        ------
+        NotFound
+            No service has a preview of it; a clip would do.
+        """
+        if (analysis := await self._store.analyses.get(track.id)) is not None:
+            return self._heard(track, analysis)
+        sources, deadline = await self._outside.sources(), self._outside.deadline()
+        if track.isrc is None:  # chosen from a list, which tells less than a song's own page
+            track = await sources.finish(track, deadline=deadline)
+        preview = present(await sources.preview(track, deadline=deadline))
+        analysis = await self._listen(preview.data)
+        origin = f"preview:{preview.provider}"
+        kept = await self._store.analyses.add(preview.track, analysis, origin)
+        heard = self._heard(kept, analysis)
+        if analysis.kind is SoundKind.MUSIC:
+            await self._live.grow([heard])
+        return heard
+
+    async def heard(self, track: str) -> Heard | None:
+        """Return a song with what was heard in it, from the store alone."""
+        found = await self._store.tracks.get(track)
+        analysis = await self._store.analyses.get(track)
+        return self._heard(found, analysis) if found and analysis else None
+
+    async def preview(self, track: Track) -> Preview:
+        """Fetch half a minute of a song to be played once; it is never stored.
+
+        Raises
+        ------
+        NotFound
+            No service has a preview of it.
+        """
+        sources = await self._outside.sources()
+        return present(await sources.preview(track, deadline=self._outside.deadline()))
+
+    async def _listen(self, data: bytes) -> Analysis:
+        """Hear bytes, or recall what was heard in the same ones under another name."""
+        known = await self._store.analyses.by_digest(hashlib.sha256(data).hexdigest())
+        if known and self._complete(known[1]):
+            return known[1]
+        return await (await self._outside.ears()).hear(data)
+
+    def _complete(self, analysis: Analysis) -> bool:
+        """Whether hearing it again would tell no more: the tagger may have come since."""
+        return analysis.tag_mean is not None or self._live.engine.space.name != "full"
+
+    def _heard(self, track: Track, analysis: Analysis) -> Heard:
+        return self._live.engine.heard(track, analysis)
+
+    # Files of this machine --------------------------------------------------------------------
+
+    async def add(self, paths: Iterable[Path]) -> AsyncIterator[Added]:
+        """Index files and folders, as many side by side as there are workers.
+
+        Yields one step per file, in the order in which they are done. A file that was heard before
+        and has not changed is passed over, so an interrupted run goes on where it stopped. Nothing
+        that is wrong with one file stops the others.
+        """
+        found, problems = await asyncio.to_thread(files.audio_files, paths)
+        for path, problem in problems:
+            yield Added(path, problem=problem)
+        heard: list[Heard] = []
+        waiting = iter(found)
+        running: set[asyncio.Task[tuple[Added, Heard | None]]] = set()
+        try:
+            while True:
+                room = self._settings.workers.count + 1 - len(running)
+                for path in itertools.islice(waiting, room):
+                    running.add(asyncio.create_task(self._add_file(path)))
+                if not running:
+                    break
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    step, song = task.result()
+                    heard += [song] if song else []
+                    yield step
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await self._live.grow(heard)
+
+    async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
+        try:
+            file = await asyncio.to_thread(FileStamp.of, path)
+            if await self._store.analyses.file_known(file):
+                return Added(path, known=True), None
+            data = await asyncio.to_thread(files.read_clip, path)
+            heard = await self.hear_clip(data, path.name, origin="file", file=file)
+        except OSError as error:
+            return Added(path, problem=f"It cannot be read: {error.strerror}."), None
+        except StoreError:
+            raise
+        except MusrecError as error:
+            return Added(path, problem=str(error)), None
+        if heard.analysis.kind is not SoundKind.MUSIC:
+            return Added(path, problem=no_music(heard.analysis.kind)), None
+        return Added(path, heard.track), heard
+
+    # Songs of other services ------------------------------------------------------------------
+
+    async def hear_around(self, track: Track, progress: Progress | None = None) -> None:
+        """Hear what services name as similar; what arrives late counts next time."""
+        if not track.artists:
+            return  # a clip without a name: no service could say what is similar
+        deadline = self._outside.deadline()
+        sources = await self._outside.sources()
+        found = await sources.candidates(track, deadline=deadline)
+        fresh = [
+            candidate
+            for candidate in found
+            if candidate.id not in self._under_way and not await self._analysed(candidate)
+        ][:CANDIDATES]
+        tasks: list[asyncio.Task[None]] = []
+        kept: list[Heard] = []
+
+        def spawn(job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            tasks.append(self._live.spawn(job))
+            return tasks[-1]
+
+        async def keep(track: Track, analysis: Analysis, provider: str) -> None:
+            if heard := await self._keep_candidate(track, analysis, provider):
+                kept.append(heard)
+
+        async def afterwards() -> None:
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self._live.grow(kept)
+            finally:
+                self._under_way.difference_update(candidate.id for candidate in fresh)
+
+        self._under_way.update(candidate.id for candidate in fresh)
+        try:
+            await hear_candidates(
+                fresh,
+                sources=sources,
+                hear=self._listen,
+                deadline=deadline,
+                spawn=spawn,
+                on_heard=keep,
+                on_progress=progress,
+            )
+        finally:
+            self._live.spawn(afterwards())
+        await self._live.grow(kept)
+
+    async def _analysed(self, track: Track) -> bool:
+        """Whether this recording was analysed before, even if it turned out not to be music."""
+        if await self._store.lookups.get(f"no music:{track.id}"):
+            return True
+        pairs = track.identities.items()
+        kept = [await self._store.tracks.identified(*pair) for pair in pairs]
+        ids = {track.id, *(one.id for one in kept if one)}
+        return any([await self._store.analyses.get(id_) is not None for id_ in ids])
+
+    async def _keep_candidate(
+        self, track: Track, analysis: Analysis, provider: str
+    ) -> Heard | None:
+        if analysis.kind is not SoundKind.MUSIC:
+            await self._store.lookups.put(f"no music:{track.id}", "1", TRIED_AGAIN)
+            return None
+        track = await self._store.analyses.add(track, analysis, f"preview:{provider}")
+        return self._heard(track, analysis)
+
+    async def explore(self) -> int:
+        """Hear some songs around what members liked, in quiet times; return how many were tried.
+
+        At most ``catalogue.explore_per_day`` per day, an hour's share per call: call it hourly.
+        """
+        lookups = self._store.lookups
+        today = datetime.now(UTC).date()
+        tried = int(await lookups.get(f"explored:{today}") or 0)
+        day = self._settings.catalogue.explore_per_day
+        budget = min(day - tried, -(-day // 24))
+        liked = await self._store.feedback.liked_lately(limit=20)
+        if budget <= 0 or not liked:
+            return 0
+
+        async def passed_over(track: Track) -> bool:
+            if await lookups.get(f"explored:{track.id}"):
+                return True
+            return await self._analysed(track)
+
+        async def note(track: Track) -> None:
+            """Count it before it is heard, whatever comes of it or of us."""
+            nonlocal tried
+            tried += 1
+            await lookups.put(f"explored:{today}", str(tried), 2 * 86_400)
+            await lookups.put(f"explored:{track.id}", "1", TRIED_AGAIN)
+
+        async def keep(track: Track, analysis: Analysis, provider: str) -> None:
+            await self._keep_candidate(track, analysis, provider)
+
+        count = await explore(
+            liked,
+            sources=await self._outside.sources(),
+            hear=self._listen,
+            passed_over=passed_over,
+            on_try=note,
+            budget=budget,
+            deadline=Deadline.within(1800),
+            on_heard=keep,
+        )
+        await self._live.reload()
+        return count
+
+    async def foreign(self, track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
+        """Return other services' numbers for a song by their origin: to be shown, nothing else.
+
+        Their terms forbid models and profiles made from them, so nothing here reads them again.
+        """
+        kept = await self._store.foreign.of(track.id)
+        if kept or not online:
+            return kept
+        sources = await self._outside.sources()
+        for found in await sources.foreign_features(track):
+            await self._store.foreign.keep(track.id, found.origin, found.values)
+        return await self._store.foreign.of(track.id)
+
+
+def no_music(kind: SoundKind) -> str:
+    """Say that something is no music, and what it is instead."""
+    return f"I hear no music in this: {_NOT_MUSIC[kind]}."

@@ -1,0 +1,157 @@
+"""What was heard in tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from musrec.catalogue.model import FileStamp
+from musrec.model import ANALYSER_VERSION, Analysis, Track
+from musrec.store import codec
+from musrec.store.database import IN_CHUNK, Database
+from musrec.store.schema import analyses, files
+from musrec.store.tracks import read_tracks, write_track
+
+_LIGHT = [column for column in analyses.c if column.name != "detail"]
+# What an older analyser heard means something else: it counts as missing until the song is heard
+# again and the row is replaced.
+_CURRENT = analyses.c.version == ANALYSER_VERSION
+
+
+class Analyses:
+    """What was heard in tracks, and the files that it was heard in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
+    ) -> Track:
+        """Keep a track with what was heard in it, in one transaction.
+
+        Parameters
+        ----------
+        track : Track
+        analysis : Analysis
+            Replaces an older one of the same track.
+        origin : str
+            Where the sound came from: ``file``, ``upload``, ``starter`` or ``preview:<provider>``.
+        file : FileStamp, optional
+            Of the file that was heard, so that `file_known` can pass over it next time.
+        """
+        async with self._database.write() as connection:
+            track = await write_track(self._database, connection, track)
+            row = {
+                "track_id": track.id,
+                "origin": origin,
+                "heard_at": datetime.now(UTC),
+                **codec.pack(analysis),
+            }
+            await connection.execute(
+                self._database.insert(analyses)
+                .values(row)
+                .on_conflict_do_update(index_elements=["track_id"], set_=row)
+            )
+            if file is not None:
+                await _write_file(self._database, connection, file, track.id)
+        return track
+
+    async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
+        """Keep the shipped songs in one transaction; what was really heard of them stays."""
+        now = datetime.now(UTC)
+        async with self._database.write() as connection:
+            for track, analysis in songs:
+                kept = await write_track(self._database, connection, track)
+                row = {
+                    "track_id": kept.id,
+                    "origin": "starter",
+                    "heard_at": now,
+                    **codec.pack(analysis),
+                }
+                insert = self._database.insert(analyses).values(row)
+                await connection.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["track_id"],
+                        set_=row,
+                        where=(analyses.c.origin == "starter") | ~_CURRENT,
+                    )
+                )
+
+    async def get(self, track_id: str) -> Analysis | None:
+        """Return everything heard in a track, pictures included."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(analyses).where(analyses.c.track_id == track_id, _CURRENT)
+            )
+            row = result.first()
+            return codec.unpack(row) if row else None
+
+    async def by_digest(self, digest: str) -> tuple[Track, Analysis] | None:
+        """Return the track and analysis of these very bytes."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(analyses).where(analyses.c.digest == digest, _CURRENT).limit(1)
+            )
+            row = result.first()
+            if row is None:
+                return None
+            found = await read_tracks(connection, [row.track_id])
+            return found[row.track_id], codec.unpack(row)
+
+    async def songs(self, but_not: Sequence[str] = ()) -> list[tuple[Track, Analysis]]:
+        """Return every track that was heard, in a stable order, without pictures.
+
+        Parameters
+        ----------
+        but_not : sequence of str
+            Origins to leave out.
+        """
+        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _CURRENT)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(analyses.c.track_id))).all()
+            known = await read_tracks(connection, None)
+        return [(known[row.track_id], codec.unpack(row)) for row in rows]
+
+    async def pictured(self) -> set[str]:
+        """Return the tracks of which more than numbers is kept: those heard here."""
+        query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def file_known(self, file: FileStamp) -> bool:
+        """Whether this file was heard and has not changed since."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(sa.literal(1))
+                .select_from(files.join(analyses, files.c.track_id == analyses.c.track_id))
+                .where(
+                    files.c.path == file.path,
+                    files.c.size == file.size,
+                    files.c.modified_ns == file.modified_ns,
+                    _CURRENT,
+                )
+            )
+            return result.first() is not None
+
+    async def paths(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return a file on this machine for each of those tracks that was heard from one."""
+        wanted, found = list(ids), dict[str, str]()
+        async with self._database.read() as connection:
+            for start in range(0, len(wanted), IN_CHUNK):
+                part = wanted[start : start + IN_CHUNK]
+                query = sa.select(files.c.track_id, files.c.path).where(files.c.track_id.in_(part))
+                found |= {row.track_id: row.path for row in await connection.execute(query)}
+        return found
+
+
+async def _write_file(
+    database: Database, connection: AsyncConnection, file: FileStamp, track_id: str
+) -> None:
+    row = {**asdict(file), "track_id": track_id}
+    await connection.execute(
+        database.insert(files).values(row).on_conflict_do_update(index_elements=["path"], set_=row)
+    )

@@ -1,0 +1,457 @@
+"""Weekly drops: subscriptions, weeks and their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from musrec.drops.model import Drop, Issue, Part, Post, Schedule, State
+from musrec.model import Answer
+from musrec.store import codec, schema
+from musrec.store.database import Database, utc
+from musrec.store.members import ensure_member, set_member_row
+from musrec.store.schema import (
+    drop_issues,
+    drop_listeners,
+    drop_posts,
+    drops,
+    members,
+    mixtape_members,
+    recommendations,
+)
+
+
+class Drops:
+    """Drops, claimed for a week before they are posted and marked after."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, drop: Drop) -> Drop:
+        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        row = {
+            "member_id": drop.member,
+            "guild_id": drop.guild,
+            "channel_id": drop.channel,
+            "home_id": drop.home,
+            "weekday": drop.schedule.weekday,
+            "hour": drop.schedule.hour,
+            "zone": drop.schedule.zone,
+            "size": drop.size,
+            "adventurous": drop.adventurous,
+            "active": drop.active,
+            "trouble": drop.trouble,
+            "since": drop.since,
+            "wake_at": drop.since,
+        }
+        owner = "guild_id" if drop.member is None else "member_id"
+        async with self._database.write() as connection:
+            if drop.member is not None:
+                await ensure_member(self._database, connection, drop.member)
+            result = await connection.execute(
+                self._database.insert(drops)
+                .values(row)
+                .on_conflict_do_update(index_elements=[owner], set_=row)
+                .returning(drops.c.id)
+            )
+            return replace(drop, id=result.scalar_one())
+
+    async def of_member(self, member: str) -> Drop | None:
+        """Return how a member wants their drop; None for one who never said."""
+        return await self._one(drops.c.member_id == member)
+
+    async def of_server(self, guild: str) -> Drop | None:
+        """Return how a server wants its mixtape; None for one that never said."""
+        return await self._one(drops.c.guild_id == guild)
+
+    async def get(self, id_: int) -> Drop | None:
+        """Return the drop with that id."""
+        return await self._one(drops.c.id == id_)
+
+    async def _one(self, where: sa.ColumnElement[bool]) -> Drop | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(drops).where(where))).first()
+            return _drop(row) if row else None
+
+    async def remove_of_server(self, guild: str) -> None:
+        """Forget the mixtape of a server that sent the bot away."""
+        async with self._database.write() as connection:
+            await connection.execute(drops.delete().where(drops.c.guild_id == guild))
+
+    async def due(self, now: datetime) -> list[tuple[Drop, str | None]]:
+        """Return the drops to look at now, each with the week that was begun and not finished.
+
+        Drops of members who paused are left alone.
+        """
+        begun = (
+            sa.select(sa.func.max(drop_issues.c.week))
+            .where(drop_issues.c.drop_id == drops.c.id, drop_issues.c.state == State.OPEN.value)
+            .scalar_subquery()
+        )
+        query = (
+            sa.select(drops, begun.label("begun"))
+            .select_from(drops.outerjoin(members, drops.c.member_id == members.c.id))
+            .where(
+                drops.c.active,
+                drops.c.wake_at <= now,
+                sa.func.coalesce(members.c.paused, False) == sa.false(),
+            )
+            .order_by(drops.c.wake_at, drops.c.id)
+        )
+        async with self._database.read() as connection:
+            return [(_drop(row), row.begun) for row in await connection.execute(query)]
+
+    async def wake(self, id_: int, at: datetime) -> None:
+        """Leave a drop alone until then."""
+        async with self._database.write() as connection:
+            await connection.execute(drops.update().where(drops.c.id == id_).values(wake_at=at))
+
+    async def claim(
+        self,
+        drop: Drop,
+        week: str,
+        token: str,
+        now: datetime,
+        *,
+        until: datetime,
+        following: datetime,
+    ) -> Issue | None:
+        """Take a week's issue of a drop for one process, until its lease ends.
+
+        Parameters
+        ----------
+        token : str
+            By which the process is known as its holder.
+        until : datetime
+            When somebody else may take it.
+        following : datetime
+            When the drop is due next, for where this week's is finished.
+
+        Returns
+        -------
+        Issue or None
+            None where it is finished, in other hands, or the drop is gone.
+        """
+        async with self._database.write() as connection:
+            kept = await connection.execute(
+                sa.select(drops).where(drops.c.id == drop.id).with_for_update()
+            )
+            if (row := kept.first()) is None:
+                return None
+            await connection.execute(
+                self._database.insert(drop_issues)
+                .values(
+                    drop_id=drop.id,
+                    week=week,
+                    state=State.OPEN.value,
+                    token="",
+                    leased_until=now,
+                    attempts=0,
+                    at=now,
+                )
+                .on_conflict_do_nothing()
+            )
+            issue = (
+                await connection.execute(
+                    sa.select(drop_issues).where(
+                        drop_issues.c.drop_id == drop.id, drop_issues.c.week == week
+                    )
+                )
+            ).one()
+            free = issue.state == State.OPEN.value and issue.leased_until <= now
+            wake = until if free else following if issue.state != State.OPEN.value else None
+            if wake is not None:
+                await connection.execute(
+                    drops.update().where(drops.c.id == drop.id).values(wake_at=wake)
+                )
+            if not free:
+                return None
+            await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id)
+                .values(token=token, leased_until=until, attempts=issue.attempts + 1)
+            )
+            posts = await _posts(connection, issue.id)
+            return Issue(issue.id, _drop(row), week, State.OPEN, token, issue.attempts + 1, posts)
+
+    async def compose(
+        self,
+        issue: Issue,
+        posts: Sequence[Post],
+        at: datetime,
+        *,
+        answers: Mapping[str, Answer],
+        blends: Mapping[str, str],
+    ) -> Issue:
+        """Keep what is in an issue, and that its member has been recommended it.
+
+        All of it or, where the drop has gone meanwhile, nothing.
+
+        Parameters
+        ----------
+        answers : mapping of id to Answer
+            The answers that `posts` are about.
+        blends : mapping of track id to blend
+            What songs were chosen by, where it is known.
+        """
+        async with self._database.write() as connection:
+            if answers:
+                kept = [
+                    {
+                        "id": id_,
+                        "member_id": issue.drop.member,
+                        "body": codec.pack_answer(answer),
+                        "at": at,
+                    }
+                    for id_, answer in answers.items()
+                ]
+                await connection.execute(schema.answers.insert(), kept)
+            rows = [
+                {
+                    "issue_id": issue.id,
+                    "position": post.position,
+                    "part": post.part.value,
+                    "words": post.words,
+                    "track_id": post.track,
+                    "answer_id": post.answer,
+                }
+                for post in posts
+            ]
+            await connection.execute(drop_posts.insert(), rows)
+            # An issue that waited for answers is as old as what was made of them.
+            await connection.execute(
+                drop_issues.update().where(drop_issues.c.id == issue.id).values(at=at)
+            )
+            if whom := [
+                {"issue_id": issue.id, "position": post.position, "member_id": member}
+                for post in posts
+                for member in post.listeners
+            ]:
+                await connection.execute(drop_listeners.insert(), whom)
+            picked = [post.track for post in posts if post.track]
+            if picked and issue.drop.member:
+                await connection.execute(
+                    recommendations.insert(),
+                    [
+                        {
+                            "member_id": issue.drop.member,
+                            "track_id": id_,
+                            "at": at,
+                            "blend": blends.get(id_),
+                        }
+                        for id_ in picked
+                    ],
+                )
+        return replace(issue, posts=tuple(posts))
+
+    async def begin_post(
+        self, issue: Issue, position: int, now: datetime, *, until: datetime
+    ) -> bool:
+        """Mark that a message is about to be posted, and renew the lease.
+
+        Returns
+        -------
+        bool
+            False where the issue is in other hands by now: nothing must be posted.
+        """
+        async with self._database.write() as connection:
+            renewed = await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+                .values(leased_until=until)
+            )
+            if not renewed.rowcount:
+                return False
+            await connection.execute(
+                drops.update().where(drops.c.id == issue.drop.id).values(wake_at=until)
+            )
+            await connection.execute(
+                drop_posts.update().where(*_is_post(issue, position)).values(began_at=now)
+            )
+            return True
+
+    async def end_post(self, issue: Issue, position: int, message: str) -> None:
+        """Mark that a message was posted, whoever holds the issue by now."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                drop_posts.update().where(*_is_post(issue, position)).values(message_id=message)
+            )
+
+    async def skip_post(self, issue: Issue, position: int) -> None:
+        """Leave a message out whose song has gone since."""
+        async with self._database.write() as connection:
+            await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
+
+    async def finish(self, issue: Issue, state: State, following: datetime) -> bool:
+        """Mark how an issue ended; the drop sleeps until `following`.
+
+        Returns
+        -------
+        bool
+            False where it is in other hands by now, or gone.
+        """
+        return await self._let_go(issue, following, state=state.value)
+
+    async def release(self, issue: Issue, again_at: datetime) -> None:
+        """Let an issue be claimed again, but not before that."""
+        await self._let_go(issue, again_at, leased_until=again_at)
+
+    async def _let_go(self, issue: Issue, wake_at: datetime, **values: Any) -> bool:
+        async with self._database.write() as connection:
+            held = await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+                .values(values)
+            )
+            if held.rowcount:
+                await connection.execute(
+                    drops.update().where(drops.c.id == issue.drop.id).values(wake_at=wake_at)
+                )
+            return held.rowcount > 0
+
+    async def reopen(self, drop: int, week: str, now: datetime) -> bool:
+        """Take back that a week's issue ended without songs; say whether it had.
+
+        Questions in it are forgotten; what had been decided before posting failed is kept.
+        """
+        ended = sa.select(drop_issues.c.id, drop_issues.c.state).where(
+            drop_issues.c.drop_id == drop,
+            drop_issues.c.week == week,
+            drop_issues.c.state.in_((State.ASKED.value, State.FAILED.value)),
+        )
+        async with self._database.write() as connection:
+            issue = (await connection.execute(ended)).first()
+            if issue is None:
+                return False
+            if issue.state == State.ASKED.value:
+                await connection.execute(
+                    drop_posts.delete().where(drop_posts.c.issue_id == issue.id)
+                )
+            await connection.execute(
+                drop_issues.update()
+                .where(drop_issues.c.id == issue.id)
+                .values(state=State.OPEN.value, leased_until=now, attempts=0)
+            )
+            return True
+
+    async def pause(self, id_: int, why: str) -> None:
+        """Stop a drop because of trouble."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                drops.update().where(drops.c.id == id_).values(active=False, trouble=why)
+            )
+
+    async def issue(self, drop: Drop, week: str) -> Issue | None:
+        """Return a week's issue of a drop, to be looked at; None where there is none yet."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(
+                    sa.select(drop_issues).where(
+                        drop_issues.c.drop_id == drop.id, drop_issues.c.week == week
+                    )
+                )
+            ).first()
+            if row is None:
+                return None
+            posts = await _posts(connection, row.id)
+            return Issue(row.id, drop, week, State(row.state), "", row.attempts, posts)
+
+    async def states(self, drop: int, limit: int) -> list[State]:
+        """Return how the last issues of a drop ended, the newest first."""
+        query = sa.select(drop_issues.c.state).where(drop_issues.c.drop_id == drop)
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                query.order_by(drop_issues.c.week.desc()).limit(limit)
+            )
+            return [State(state) for state in result.scalars()]
+
+    async def previous(self, issue: Issue) -> datetime | None:
+        """Return when the last issue before this one was made that had songs in it."""
+        query = sa.select(sa.func.max(drop_issues.c.at)).where(
+            drop_issues.c.drop_id == issue.drop.id,
+            drop_issues.c.week < issue.week,
+            drop_issues.c.state == State.POSTED.value,
+        )
+        async with self._database.read() as connection:
+            at = await connection.scalar(query)
+            return utc(at) if at else None
+
+    async def dropped(self, drop: int, since: datetime) -> set[str]:
+        """Return the tracks that were in a drop since then."""
+        query = (
+            sa.select(drop_posts.c.track_id)
+            .join(drop_issues, drop_posts.c.issue_id == drop_issues.c.id)
+            .where(
+                drop_issues.c.drop_id == drop,
+                drop_issues.c.at >= since,
+                drop_posts.c.track_id.is_not(None),
+            )
+        )
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def mixtape_members(self, drop: int) -> list[str]:
+        """Return the members whose likes a mixtape may be made from, but for those who paused."""
+        query = (
+            sa.select(mixtape_members.c.member_id)
+            .join(members, members.c.id == mixtape_members.c.member_id)
+            .where(mixtape_members.c.drop_id == drop, ~members.c.paused)
+        )
+        async with self._database.read() as connection:
+            return list((await connection.execute(query.order_by(members.c.id))).scalars())
+
+    async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
+        """Remember that a mixtape may be made from a member's likes, or no longer."""
+        row = {"drop_id": drop, "member_id": member}
+        await set_member_row(self._database, mixtape_members, row, there=there)
+
+
+def _drop(row: Any) -> Drop:
+    return Drop(
+        member=row.member_id,
+        guild=row.guild_id,
+        schedule=Schedule(row.weekday, row.hour, row.zone),
+        since=row.since,
+        channel=row.channel_id,
+        home=row.home_id,
+        size=row.size,
+        adventurous=row.adventurous,
+        active=row.active,
+        trouble=row.trouble,
+        id=row.id,
+    )
+
+
+def _is_post(issue: Issue, position: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return drop_posts.c.issue_id == issue.id, drop_posts.c.position == position
+
+
+async def _posts(connection: AsyncConnection, issue: int) -> tuple[Post, ...]:
+    listeners: dict[int, list[str]] = {}
+    for row in await connection.execute(
+        sa.select(drop_listeners)
+        .where(drop_listeners.c.issue_id == issue)
+        .order_by(drop_listeners.c.member_id)
+    ):
+        listeners.setdefault(row.position, []).append(row.member_id)
+    rows = await connection.execute(
+        sa.select(drop_posts).where(drop_posts.c.issue_id == issue).order_by(drop_posts.c.position)
+    )
+    return tuple(
+        Post(
+            row.position,
+            Part(row.part),
+            row.words,
+            row.track_id,
+            row.answer_id,
+            tuple(listeners.get(row.position, ())),
+            row.began_at,
+            row.message_id,
+        )
+        for row in rows
+    )

@@ -1,0 +1,121 @@
+"""What members did with tracks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from musrec.model import Feedback, FeedbackKind, Track
+from musrec.store.database import IN_CHUNK, Database
+from musrec.store.members import ensure_member
+from musrec.store.schema import feedback
+from musrec.store.tracks import read_tracks
+
+_EXPLICIT = ("like", "dislike")
+_LIKE = feedback.c.kind == FeedbackKind.LIKE.value
+
+
+class FeedbackLog:
+    """Thumbs and listening, as they happened."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, event: Feedback, name: str | None = None) -> bool:
+        """Keep one feedback; an opinion replaces the member's older one on that track.
+
+        Returns
+        -------
+        bool
+            Whether anything changed: the same opinion twice is one opinion.
+        """
+        row = {
+            "member_id": event.member,
+            "track_id": event.track,
+            "kind": event.kind.value,
+            "at": event.at,
+        }
+        async with self._database.write() as connection:
+            await ensure_member(self._database, connection, event.member, name)
+            insert = self._database.insert(feedback).values(row)
+            if event.kind.explicit:
+                insert = insert.on_conflict_do_update(
+                    index_elements=["member_id", "track_id"],
+                    index_where=sa.text("kind IN ('like', 'dislike')"),
+                    set_={"kind": insert.excluded.kind, "at": insert.excluded.at},
+                    where=feedback.c.kind != insert.excluded.kind,
+                )
+            result = await connection.execute(insert)
+            return result.rowcount > 0
+
+    async def remove(self, member: str, track: str, kind: FeedbackKind) -> bool:
+        """Take feedback of one kind on one track back; say whether there was any."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                feedback.delete().where(
+                    feedback.c.member_id == member,
+                    feedback.c.track_id == track,
+                    feedback.c.kind == kind.value,
+                )
+            )
+            return result.rowcount > 0
+
+    async def events(self, member: str | None = None) -> list[Feedback]:
+        """Return all feedback, or one member's, oldest first."""
+        query = sa.select(feedback).order_by(feedback.c.at, feedback.c.id)
+        if member is not None:
+            query = query.where(feedback.c.member_id == member)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            Feedback(row.member_id, row.track_id, FeedbackKind(row.kind), row.at) for row in rows
+        ]
+
+    async def opinion(self, member: str, track: str) -> FeedbackKind | None:
+        """Return the member's thumb on a track."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(feedback.c.kind).where(
+                    feedback.c.member_id == member,
+                    feedback.c.track_id == track,
+                    feedback.c.kind.in_(_EXPLICIT),
+                )
+            )
+            kind = result.scalar()
+            return FeedbackKind(kind) if kind else None
+
+    async def liked_lately(self, limit: int) -> list[Track]:
+        """Return the tracks that were liked last, by anybody, the latest first."""
+        query = (
+            sa.select(feedback.c.track_id)
+            .where(_LIKE)
+            .group_by(feedback.c.track_id)
+            .order_by(sa.func.max(feedback.c.at).desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            ids = list((await connection.execute(query)).scalars())
+            found = await read_tracks(connection, ids)
+        return [found[id_] for id_ in ids]
+
+    async def likers(self) -> set[str]:
+        """Return the members who like anything."""
+        query = sa.select(feedback.c.member_id).where(_LIKE).distinct()
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def liked_by(self, among: Collection[str]) -> dict[str, int]:
+        """Return how many of some members like each track that any of them likes."""
+        some, found = sorted(among), Counter[str]()
+        async with self._database.read() as connection:
+            for start in range(0, len(some), IN_CHUNK):
+                query = (
+                    sa.select(feedback.c.track_id, sa.func.count().label("members"))
+                    .where(_LIKE, feedback.c.member_id.in_(some[start : start + IN_CHUNK]))
+                    .group_by(feedback.c.track_id)
+                )
+                for row in await connection.execute(query):
+                    found[row.track_id] += row.members
+        return dict(found)

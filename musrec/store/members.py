@@ -1,0 +1,124 @@
+"""Members and what they chose."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from musrec.members.model import Member
+from musrec.model import FeedbackKind
+from musrec.store import schema
+from musrec.store.database import Database
+from musrec.store.schema import feedback, members, tracks
+
+
+class Members:
+    """What members have chosen, and everything kept about one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, id_: str) -> Member | None:
+        """Return what a member has chosen; None for one never met."""
+        async with self._database.read() as connection:
+            result = await connection.execute(sa.select(members).where(members.c.id == id_))
+            row = result.first()
+            return Member(**row._mapping) if row else None
+
+    async def choose(
+        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+    ) -> None:
+        """Keep what a member chose; None leaves that choice as it is."""
+        chosen = {"listening": listening, "paused": paused}
+        values = {name: value for name, value in chosen.items() if value is not None}
+        async with self._database.write() as connection:
+            await ensure_member(self._database, connection, member)
+            if values:
+                await connection.execute(
+                    members.update().where(members.c.id == member).values(values)
+                )
+
+    async def listeners(self) -> set[str]:
+        """Return the members whose listening may be learned from now."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(members.c.id).where(members.c.listening, ~members.c.paused)
+            )
+            return set(result.scalars())
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many tracks, members and feedback there are, and members who like anything."""
+        likers = sa.select(sa.func.count(feedback.c.member_id.distinct())).where(
+            feedback.c.kind == FeedbackKind.LIKE.value
+        )
+        async with self._database.read() as connection:
+            found = {
+                table.name: await connection.scalar(sa.select(sa.func.count()).select_from(table))
+                for table in (tracks, members, feedback)
+            }
+            found["likers"] = await connection.scalar(likers)
+        return {name: number or 0 for name, number in found.items()}
+
+    async def personal(self, member: str) -> dict[str, list[dict[str, Any]]]:
+        """Return every row that is about a member, by table, as it is kept.
+
+        What belongs to such a row without naming the member, such as the songs of a drop, stands
+        in the row under the name of its table.
+        """
+        kept: dict[str, list[dict[str, Any]]] = {}
+        async with self._database.read() as connection:
+            for table in schema.metadata.sorted_tables:
+                column = table.c.id if table is members else table.c.get("member_id")
+                if column is not None:
+                    kept[table.name] = await _rows_with_parts(connection, table, column == member)
+        return kept
+
+    async def delete(self, member: str) -> bool:
+        """Forget a member with everything they did; say whether there was one.
+
+        With SQLite no byte of it stays in the files either.
+        """
+        async with self._database.write() as connection:
+            result = await connection.execute(members.delete().where(members.c.id == member))
+        await self._database.empty_log()
+        return result.rowcount > 0
+
+
+async def ensure_member(
+    database: Database, connection: AsyncConnection, member: str, name: str | None = None
+) -> None:
+    """Have a row for a member, with the defaults for one who is new."""
+    insert = database.insert(members).values(
+        id=member, name=name, listening=False, paused=False, since=datetime.now(UTC)
+    )
+    await connection.execute(insert.on_conflict_do_nothing())
+
+
+async def set_member_row(
+    database: Database, table: sa.Table, row: dict[str, Any], *, there: bool
+) -> None:
+    """Have a row of a member's in a table, once, or not at all."""
+    async with database.write() as connection:
+        if there:
+            await ensure_member(database, connection, row["member_id"])
+            await connection.execute(database.insert(table).values(row).on_conflict_do_nothing())
+        else:
+            same = sa.and_(*(table.c[name] == value for name, value in row.items()))
+            await connection.execute(table.delete().where(same))
+
+
+async def _rows_with_parts(
+    connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
+) -> list[dict[str, Any]]:
+    result = await connection.execute(sa.select(table).where(where))
+    rows = [dict(row) for row in result.mappings()]
+    for key in (key for part in schema.metadata.sorted_tables for key in part.foreign_keys):
+        part = key.parent.table
+        if key.column.table is table and "member_id" not in part.c:
+            for row in rows:
+                mine = key.parent == row[key.column.name]
+                row[part.name] = await _rows_with_parts(connection, part, mine)
+    return rows

@@ -1,0 +1,162 @@
+"""Tracks and their identities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from musrec.model import Track
+from musrec.store.database import IN_CHUNK, Database
+from musrec.store.schema import identities, tracks
+
+
+class Tracks:
+    """Every track that was ever met."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, track: Track) -> Track:
+        """Keep a track, or complete the one that shares an identity with it.
+
+        What is already known stays; gaps, identities and links are filled from the newcomer.
+
+        Returns
+        -------
+        Track
+            As it now stands, under the id by which it was first met.
+        """
+        async with self._database.write() as connection:
+            return await write_track(self._database, connection, track)
+
+    async def get(self, id_: str) -> Track | None:
+        """Return the track of that id."""
+        async with self._database.read() as connection:
+            return (await read_tracks(connection, [id_])).get(id_)
+
+    async def many(self, ids: Iterable[str]) -> dict[str, Track]:
+        """Return the tracks of those ids that exist."""
+        async with self._database.read() as connection:
+            return await read_tracks(connection, list(ids))
+
+    async def identified(self, scheme: str, value: str) -> Track | None:
+        """Return the track with that identity."""
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                sa.select(identities.c.track_id).where(
+                    identities.c.scheme == scheme, identities.c.value == value
+                )
+            )
+            id_ = found.scalar()
+            return (await read_tracks(connection, [id_])).get(id_) if id_ else None
+
+    async def remove(self, id_: str) -> bool:
+        """Forget a track with everything that hangs on it; say whether there was one."""
+        async with self._database.write() as connection:
+            result = await connection.execute(tracks.delete().where(tracks.c.id == id_))
+            return result.rowcount > 0
+
+
+async def write_track(database: Database, connection: AsyncConnection, track: Track) -> Track:
+    """Keep or complete a track within a transaction; see `Tracks.add`."""
+    known = await _same_recording(connection, track)
+    if known is None:
+        await connection.execute(
+            tracks.insert().values(added_at=datetime.now(UTC), **_track_row(track))
+        )
+    else:
+        track = _merged(known, track)
+        row = _track_row(track)
+        await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
+    for scheme, value in track.identities.items():
+        await connection.execute(
+            database.insert(identities)
+            .values(scheme=scheme, value=value, track_id=track.id)
+            .on_conflict_do_nothing()
+        )
+    return track
+
+
+async def _same_recording(connection: AsyncConnection, track: Track) -> Track | None:
+    pairs = [
+        sa.and_(identities.c.scheme == scheme, identities.c.value == value)
+        for scheme, value in track.identities.items()
+    ]
+    match = sa.or_(
+        tracks.c.id == track.id,
+        tracks.c.id.in_(sa.select(identities.c.track_id).where(sa.or_(sa.false(), *pairs))),
+    )
+    found = await connection.execute(
+        sa.select(tracks.c.id).where(match).order_by(tracks.c.added_at).limit(1)
+    )
+    id_ = found.scalar()
+    return (await read_tracks(connection, [id_]))[id_] if id_ else None
+
+
+async def read_tracks(connection: AsyncConnection, ids: list[str] | None) -> dict[str, Track]:
+    """Read tracks with their identities; None for all."""
+    parts: list[list[str]] | list[None] = [None]
+    if ids is not None:
+        parts = [ids[start : start + IN_CHUNK] for start in range(0, len(ids), IN_CHUNK)]
+    found: dict[str, Track] = {}
+    for part in parts:
+        wanted, named = sa.select(tracks), sa.select(identities)
+        if part is not None:
+            wanted = wanted.where(tracks.c.id.in_(part))
+            named = named.where(identities.c.track_id.in_(part))
+        names: dict[str, dict[str, str]] = {}
+        for row in await connection.execute(named):
+            names.setdefault(row.track_id, {})[row.scheme] = row.value
+        for row in await connection.execute(wanted):
+            found[row.id] = Track(
+                id=row.id,
+                title=row.title,
+                artists=tuple(row.artists),
+                album=row.album,
+                genre=row.genre,
+                year=row.year,
+                isrc=row.isrc,
+                duration=row.duration,
+                popularity=row.popularity,
+                identities=names.get(row.id, {}),
+                links=row.links,
+                provenance=row.provenance,
+            )
+    return found
+
+
+def _track_row(track: Track) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artists": list(track.artists),
+        "album": track.album,
+        "genre": track.genre,
+        "year": track.year,
+        "isrc": track.isrc,
+        "duration": track.duration,
+        "popularity": track.popularity,
+        "links": dict(track.links),
+        "provenance": dict(track.provenance),
+    }
+
+
+def _merged(known: Track, new: Track) -> Track:
+    gaps = {
+        name: getattr(new, name)
+        for name in ("album", "genre", "year", "isrc", "duration", "popularity")
+        if getattr(known, name) is None and getattr(new, name) is not None
+    }
+    origin = {name: new.provenance[name] for name in gaps if name in new.provenance}
+    return replace(
+        known,
+        **gaps,
+        identities={**new.identities, **known.identities},
+        links={**new.links, **known.links},
+        provenance={**known.provenance, **origin},
+    )
