@@ -1,8 +1,9 @@
 """The words that every part shares: frozen dataclasses, with arrays inside.
 
-Data flows one way. Bytes, a link or a text become a `Track` (who is it?), an `Analysis` (what is
-heard?), a vector (where does it stand?), and with the `Feedback` of members a list of `Pick`, each
-with the named `Term` of its score and an `Explanation` made from those same terms.
+Data flows one way. Bytes, a link or a text become a `Track` (which song is it?), an `Analysis`
+(what does it sound like?) and a vector (where does it stand?); with the `Feedback` of members they
+become `Pick`s, each with the named `Term`s of its score and an `Explanation` made from those same
+terms.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
     ByteArray = NDArray[np.uint8]
 
-# Raised by one whenever `musrec.audio.listen` would hear something else in the same bytes:
-# analyses of an older version are heard again when their audio comes by.
+# Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
+# with an older analysis are heard again the next time their audio is at hand.
 ANALYSER_VERSION = 2
 
 SAMPLE_RATE = 22_050
@@ -49,7 +50,7 @@ class MusrecError(Exception):
 
 
 class NotAudio(MusrecError):
-    """The bytes hold nothing that can be heard: not audio, damaged, empty, silent or too short."""
+    """The bytes hold nothing to hear: not audio, damaged, empty, silent or too short."""
 
     exit_code = 3
 
@@ -79,13 +80,13 @@ class ModelMissing(MusrecError):
 
 
 class Busy(MusrecError):
-    """It could work, but not now: a limit or a time budget was reached."""
+    """A limit or a time budget was reached; the same request may work later."""
 
     exit_code = 8
 
 
 def track_id(scheme: str, value: str) -> str:
-    """Short stable name of a track, the same on every machine: ten characters of base 32.
+    """Return a short stable id of a track, the same on every machine: ten characters of base 32.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def track_id(scheme: str, value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Who a piece of music is; says nothing of how it sounds.
+    """Which piece of music it is; nothing about how it sounds.
 
     Attributes
     ----------
@@ -109,12 +110,13 @@ class Track:
     artists : tuple of str
         Main artist first; empty where unknown.
     genre : str or None
-        As somebody stated it (file tag, shop, catalogue), never as heard.
+        As stated by a file tag, a shop or a catalogue, never as heard.
     duration : float or None
         Of the whole recording, seconds.
     identities : mapping of str to str
-        Scheme to value, one a scheme: ``isrc``, ``sha256``, ``deezer``, ``itunes``, ``spotify``,
-        ``youtube``, ``mbid``, ``starter`` ... Two tracks that share one are the same recording.
+        Scheme to value, one value per scheme: ``isrc``, ``sha256``, ``deezer``, ``itunes``,
+        ``spotify``, ``youtube``, ``mbid``, ``starter`` ... Two tracks that share one are the
+        same recording.
     links : mapping of str to str
         Provider to a public page where the song can be heard. Never a signed address.
     provenance : mapping of str to str
@@ -145,7 +147,7 @@ class Track:
 
 
 class SoundKind(StrEnum):
-    """What a clip holds, before anything else is said of it."""
+    """What kind of sound a clip holds."""
 
     MUSIC = "music"
     SPEECH = "speech"
@@ -206,7 +208,7 @@ class Harmony:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:
-    """What a card draws: small, and no way back to the audio.
+    """What a card draws: small, and no audio can be recovered from it.
 
     Attributes
     ----------
@@ -279,7 +281,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What can be said of a song's sound in words: small, comparable, drawn and explained from.
+    """How a song sounds, in words and percentiles: small enough to compare, draw and explain.
 
     Attributes
     ----------
@@ -317,7 +319,7 @@ class FeedbackKind(StrEnum):
 
     @property
     def explicit(self) -> bool:
-        """Whether the member said it, rather than did it."""
+        """Whether the member stated an opinion, rather than did something."""
         return self in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
 
 
@@ -352,7 +354,7 @@ class Term:
     value : float
         What it adds to the score; negative where it takes away.
     because : str
-        The evidence in a few words, with its number; empty where there is none to name.
+        The evidence in a few words, with its number; empty if there is none to name.
     """
 
     name: str
@@ -369,9 +371,9 @@ class Explanation:
     sentence : str
         One sentence with the largest one or two reasons.
     details : tuple of str
-        A line a term, largest first.
+        One line per term, largest first.
     counterfactual : str
-        What would have been without the strongest single cause; empty where nothing would change.
+        What would have happened without the strongest single cause; empty if nothing would change.
     causes : tuple of str
         The names of the terms that `sentence` speaks of.
     """
@@ -404,7 +406,7 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What a member asked for beside the song itself; empty means anything goes.
+    """What a member asked for beside the song itself; empty means no constraint.
 
     Genres, moods and keys are lower case. `tempo` is a range in beats per minute, both ends
     included.
@@ -424,14 +426,14 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a recommendation gives back, whole.
+    """What a recommendation returns.
 
     Attributes
     ----------
     query : Track or None
         None for a drop, which starts from the member alone.
     notes : tuple of str
-        True sentences about limits of this answer: what was missing, what was relaxed.
+        Sentences about the limits of this answer: what was missing, what was relaxed.
     """
 
     query: Track | None
@@ -450,8 +452,8 @@ class Place:
     vector : FloatArray, shape (d,)
         In the space named by the index that it is searched in.
     facets : mapping of str to FloatArray
-        ``timbre``, ``rhythm``, ``harmony``, ``tags``: standardised, one fixed length a facet;
-        NaN throughout where a facet is not known.
+        ``timbre``, ``rhythm``, ``harmony``, ``tags``: standardised, each facet of one fixed
+        length; all NaN if a facet is not known.
     detail : FloatArray or None, shape (e,)
         Of length 1: what tells songs of one kind apart. NaN throughout where it is not known;
         None in a space that has none. Comparable only between songs that both have one, as
@@ -489,7 +491,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """A track together with what was heard in it: what a recommendation starts from."""
+    """A track with its analysis, profile and place: what a recommendation starts from."""
 
     track: Track
     analysis: Analysis
@@ -499,7 +501,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Several songs answer to what was asked: the member chooses, nobody guesses."""
+    """Several songs match the request, and the member has to choose."""
 
     tracks: tuple[Track, ...]
     why: str
@@ -513,7 +515,7 @@ class Picture:
     ----------
     png : bytes
     alt : str
-        What can be seen in it, for those who cannot; at most 1,024 characters.
+        A description for people who cannot see it; at most 1,024 characters.
     width, height : int
         Pixels.
     """

@@ -3,7 +3,7 @@
 `config.example.toml` documents the keys. The file is looked for at ``--config``, then at the path
 in ``MUSREC_CONFIG``, then as ``config.toml`` in the working folder; without one the defaults hold.
 An environment variable such as ``MUSREC_DISCORD__TOKEN`` overrides the key ``discord.token``, so
-that secrets need not stand in a file.
+that secrets need not be in a file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("nobody here has such a home folder") from None
+        raise ValueError("there is no such home folder") from None
 
 
 def _known_database(url: SecretStr) -> SecretStr:

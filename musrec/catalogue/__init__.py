@@ -1,1 +1,1 @@
-"""The catalogue: its files, its songs as a map, in rows, side by side and by what is asked for."""
+"""The catalogue: its files, search, map, galleries and comparisons."""

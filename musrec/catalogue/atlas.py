@@ -38,7 +38,7 @@ def atlas(catalogue: Catalogue) -> Atlas:
     distances more: t-SNE has a trustworthiness of 0.99 against 0.87 and a rank correlation of
     distances of 0.65 against 0.74, for seconds of work at 443 songs and minutes at 20,000
     (``python -m benchmarks.taste``). That, or one more dependency for UMAP, is not worth it for a
-    picture that shall be there when somebody asks.
+    picture that has to be ready when a member asks.
     """
     n = len(catalogue)
     rows = unit(catalogue.vectors)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def compare(
     space: Space, catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard
 ) -> Comparison:
-    """Compare two songs in everything that was heard.
+    """Compare two songs in every feature that was measured.
 
     Parameters
     ----------

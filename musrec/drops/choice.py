@@ -92,7 +92,7 @@ def personal(
         supported_first = sorted(ask(3 * left).picks, key=lambda pick: not _spoken_for(pick))
         _take(chosen, map(_unasked, supported_first), size - brave)
     if brave:
-        # Where every genre is liked already, what is left is being tried out.
+        # If every genre is liked already, any new song counts as brave.
         found = ask(1, brave=True).picks
         tried = (
             Choice(Part.BRAVE, pick, _brave_words(pick, genres, outside=bool(found)))
@@ -120,12 +120,12 @@ def _take(chosen: list[Choice], candidates: Iterable[Choice], until: int) -> Non
 
 
 def _spoken_for(pick: Pick) -> str:
-    """Return what members who like the same say for a song; empty where none does."""
+    """Return why members with the same likes support a song; empty if none do."""
     return next((t.because for t in pick.terms if t.name == "members" and t.value > 0), "")
 
 
 def _unasked(pick: Pick) -> Choice:
-    """Say what speaks for a song that was found from the member alone."""
+    """Explain a song that was found from the member alone."""
     if because := _spoken_for(pick):
         return Choice(Part.MEMBERS, pick, f"From members like you: {because}.")
     return Choice(Part.TASTE, pick, "For your taste as a whole.")

@@ -40,7 +40,7 @@ class Composed:
 
 
 async def compose(library: Library, issue: Issue, now: datetime) -> Composed:
-    """Decide what is in an issue, each of its songs as an answer of its own."""
+    """Decide what is in an issue; each song becomes an answer of its own."""
     if issue.drop.member is None:
         opening, choices = await _mixtape(library, issue, now)
     else:
@@ -63,7 +63,7 @@ async def compose(library: Library, issue: Issue, now: datetime) -> Composed:
 
 
 async def _blends(library: Library, issue: Issue, posts: Sequence[Post]) -> dict[str, str]:
-    """Return which blend chose each song of a member's drop."""
+    """Return which weights chose each song of a member's drop."""
     member = issue.drop.member
     if member is None:
         return {}

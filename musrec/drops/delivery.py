@@ -55,10 +55,10 @@ class Desk:
 
 
 async def tick(desk: Desk, poster: Poster, clock: Clock) -> int:
-    """Post whatever is due and nobody else is posting; return how many issues were finished.
+    """Post what is due and no other process is posting; return how many issues were finished.
 
-    Call it every minute or so, in as many processes as there are. After a longer pause each drop
-    comes once, whatever number of weeks it was.
+    Call it about once a minute, in any number of processes. After a longer pause each drop
+    comes once, however many weeks it was.
     """
     room = asyncio.Semaphore(SIDE_BY_SIDE)
 
@@ -67,7 +67,7 @@ async def tick(desk: Desk, poster: Poster, clock: Clock) -> int:
             try:
                 state = await _attend(desk, poster, drop, open_week, clock)
             except Exception:
-                # One drop in trouble holds up no other; its lease says when it is tried again.
+                # One failing drop holds up no other; its lease says when it is tried again.
                 log.exception("drop failed", extra={"drop": drop.id})
                 return False
         return state in (State.POSTED, State.ASKED)
@@ -94,13 +94,13 @@ async def _attend(
 async def post_now(desk: Desk, poster: Poster, drop: Drop, clock: Clock) -> State | None:
     """Post this week's issue without waiting for its hour.
 
-    One that ended with questions is made anew, from what was answered or thumbed since; one that
-    was given up goes on where it stopped.
+    One that ended with questions is composed again, from the answers and thumbs since; one that was
+    given up continues where it stopped.
 
     Returns
     -------
     State or None
-        How far it came; None where it has come already, or somebody is posting it.
+        How far it came; None if it has come already, or another process is posting it.
     """
     now = clock()
     week = drop.schedule.week_of(now)
@@ -148,7 +148,7 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
 
 
 async def _who_left(desk: Desk, poster: Poster, drop: Drop) -> None:
-    """See that nothing is made in a server from the likes of somebody who is not in it any more.
+    """Drop members who left the server, so that nothing there is made from their likes.
 
     Raises
     ------
@@ -184,14 +184,14 @@ async def _post(desk: Desk, poster: Poster, issue: Issue, post: Post, clock: Clo
 
 
 async def _lose_patience(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
-    """Pause a drop that has come to nothing too many weeks in a row."""
+    """Pause a drop that failed or stayed unanswered for too many weeks in a row."""
     states = await desk.issues.states(drop.id, PATIENCE)
     if len(states) == PATIENCE and len(set(states)) == 1:
         await _pause(desk, poster, drop, why)
 
 
 async def _pause(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
-    """Stop a drop, and say so once: paused first, so that nobody is told twice."""
+    """Pause a drop and tell its owner once; pausing first keeps them from being told twice."""
     await desk.issues.pause(drop.id, why)
     what = "your weekly drop" if drop.member else "this server's mixtape"
     command = "/drops on" if drop.member else "/mixtape on"

@@ -95,7 +95,7 @@ def _nearness(
 def _shared(
     catalogue: Catalogue, row: int, members: list[str], places: FloatArray, part: Part
 ) -> Choice:
-    """Say of a song how near it is to each of several members."""
+    """Describe how near a song is to each of several members."""
     least, most = int(places.min()), int(places.max())
     if part is Part.APART:
         listeners = [m for m, place in zip(members, places, strict=True) if place == places.max()]

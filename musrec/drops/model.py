@@ -63,7 +63,7 @@ def _week(day: date) -> str:
 
 
 FRIDAY_EVENING = Schedule(WEEKDAYS.index("Friday"), 18, "UTC")
-"""When a drop comes where nobody said when."""
+"""When a drop comes unless its owner chose a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Drop:
     trouble : str
         Why it was paused; empty where it was not.
     since : datetime
-        When it was last set up; nothing that was due before is caught up.
+        When it was last set up; weeks that were due before are not caught up.
     """
 
     member: str | None
@@ -164,9 +164,9 @@ class Post:
     track, answer : str or None
         The song it features, and the kept answer that it is the only pick of.
     listeners : tuple of str
-        Members whom a song of a mixtape is for.
+        Members that a song of a mixtape is for.
     began : datetime or None
-        When somebody last set out to post it.
+        When a process last set out to post it.
     message : str or None
         What it was posted as.
     """
@@ -192,7 +192,7 @@ class Issue:
     attempts : int
         How often it was claimed, this time included.
     posts : tuple of Post
-        Empty until it is decided what is in it.
+        Empty until its content is decided.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""What delivering and composing drops need of the world: where messages go, and what is kept."""
+"""What delivering and composing drops need: where messages go, and what is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Poster(Protocol):
         answer : Answer or None
             With the one pick that it features.
         again : bool
-            Nobody can tell whether it had been posted before: the message has to say so.
+            It may have been posted before: the message has to say so.
         """
 
     async def find(self, issue: Issue, post: Post) -> str | None:
@@ -36,7 +36,7 @@ class Poster(Protocol):
         Returns
         -------
         str or None
-            Its id, "" where it is surely not there, None where nobody can tell.
+            Its id, "" if it is certainly not there, None if that cannot be known.
         """
 
     async def tell(self, drop: Drop, words: str) -> bool:
@@ -58,7 +58,7 @@ class Unposted:
         return ""
 
     async def tell(self, drop: Drop, words: str) -> bool:  # noqa: ARG002
-        """Tell nobody."""
+        """Do nothing: there is nowhere to tell it."""
         return False
 
     async def there(self, drop: Drop, member: str) -> bool:  # noqa: ARG002
@@ -70,7 +70,7 @@ class Issues(Protocol):
     """Drops and their weeks as they are kept; each call is one transaction."""
 
     async def due(self, now: datetime) -> list[tuple[Drop, str | None]]:
-        """Return the drops to look at now, each with the week that was begun and not finished."""
+        """Return the drops to look at now, each with a week that was begun but not finished."""
 
     async def wake(self, id_: int, at: datetime) -> None:
         """Leave a drop alone until then."""
@@ -116,7 +116,7 @@ class Issues(Protocol):
         """Let an issue be claimed again, but not before that."""
 
     async def reopen(self, drop: int, week: str, now: datetime) -> bool:
-        """Take back that a week's issue ended without songs."""
+        """Reopen a week's issue that ended without songs."""
 
     async def pause(self, id_: int, why: str) -> None:
         """Stop a drop because of trouble."""
@@ -128,7 +128,7 @@ class Issues(Protocol):
         """Return the members whose likes a mixtape may be made from."""
 
     async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
-        """Remember that a mixtape may be made from a member's likes, or no longer."""
+        """Note that a mixtape may use a member's likes, or no longer may."""
 
 
 class Library(Protocol):

@@ -1,1 +1,1 @@
-"""Members: what they like, hear and did, and what is kept of them."""
+"""Members: what they like, play and did, and what is kept about them."""

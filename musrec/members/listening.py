@@ -1,4 +1,4 @@
-"""From what a player shows to what a listener did: plays, skips, finishes and repeats.
+"""Turn what a player shows into what a listener did: plays, skips, finishes and repeats.
 
 A player only ever says which song is on, since when and how long it lasts. How much of it was heard
 follows from the moment when something else comes on.
@@ -13,15 +13,15 @@ from musrec.members.model import Playing
 from musrec.model import FeedbackKind, Track
 
 SKIPPED_BELOW = 0.5
-"""Share of a song; who hears less of it than this skipped it."""
+"""Share of a song; a listener who hears less skipped it."""
 FINISHED_FROM = 0.9
 """Share of a song; players cut the last seconds short when they cross-fade."""
 SHORTEST = timedelta(seconds=5)
-"""A song on for less was passed by on the way to another, and says nothing."""
+"""A song that was on for less was only passed on the way to another, and is ignored."""
 AGAIN_WITHIN = timedelta(minutes=10)
 """A song that comes on again this soon after it was finished is repeated."""
 LATE = timedelta(minutes=2)
-"""No player shows a song for so long after its end: what came in between was not heard of."""
+"""No player shows a song for so long after its end: events in between were missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Ear:
     finished: datetime | None = None
 
     def lost(self, at: datetime) -> bool:
-        """Whether the song ended so long ago that nobody knows whether it was heard to its end."""
+        """Whether the song ended so long ago that it is unknown if it was heard to its end."""
         return self.silent is None and at > self.song.since + self.song.duration + LATE
 
 
@@ -54,20 +54,20 @@ Did = list[tuple[Track, FeedbackKind]]
 
 
 class Listening:
-    """What every listener hears; members who are not listened to leave nothing here."""
+    """What each listener is hearing; members without consent leave nothing here."""
 
     def __init__(self) -> None:
         self._ears: dict[str, _Ear] = {}
 
     def heard(self, member: str, playing: Playing | None, at: datetime) -> Did:
-        """Take what a player shows now; None when it is silent.
+        """Take what a player shows now; None if nothing is on.
 
-        A pause is no skip: whether a song was skipped is known when another comes on.
+        A pause is not a skip: a song counts as skipped only when another comes on.
 
         Returns
         -------
         list of (Track, FeedbackKind)
-            What the listener did, oldest first. The same state told twice is told once.
+            What the listener did, oldest first. Repeating the same state adds nothing.
         """
         ear = self._ears.get(member)
         if ear is not None and ear.lost(at) and playing != ear.song:
@@ -88,10 +88,10 @@ class Listening:
         return [*_left(ear, at), (playing.track, FeedbackKind.PLAY)]
 
     def _same(self, member: str, ear: _Ear, playing: Playing, at: datetime) -> Did:
-        """Tell a song that came on again from one that went on, or was wound back a little."""
+        """Tell a song that was started again from one that went on or was wound back a little."""
         ended = ear.finished or (at if ear.song.share(ear.silent or at) >= FINISHED_FROM else None)
-        anew = playing.since - ear.song.since >= ear.song.duration / 2
-        if ended is None or not anew:
+        restarted = playing.since - ear.song.since >= ear.song.duration / 2
+        if ended is None or not restarted:
             self._ears[member] = replace(ear, song=playing, silent=None)
             return []
         self._ears[member] = _Ear(playing, at)
@@ -105,7 +105,7 @@ class Listening:
 
 
 def _left(ear: _Ear, at: datetime) -> Did:
-    """Say what going on to another song means for the one that was on."""
+    """Return what moving on to another song means for the one that was on."""
     if ear.finished or at - ear.began < SHORTEST:
         return []
     share = ear.song.share(ear.silent or at)

@@ -1,4 +1,4 @@
-"""Records of members, of the servers they are in, and of what is drawn and told about them."""
+"""Records of members and servers, and of what is shown about them."""
 
 from __future__ import annotations
 
@@ -180,12 +180,12 @@ class HistoryFilter:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """One page of what a member did, the newest first.
+    """One page of what a member did, newest first.
 
     Attributes
     ----------
     page, pages : int
-        From 0; there is at least one, which may be empty.
+        From 0; there is at least one page, which may be empty.
     total : int
         How many events there are on all pages.
     """

@@ -25,12 +25,12 @@ def export(
     tracks : sequence of Track
     how : ``"m3u8"``, ``"csv"``, ``"json"`` or ``"spotify"``
     files : mapping of str to str, optional
-        Track id to a path on this machine, for m3u8: only for whoever owns the machine.
+        Track id to a local path, for m3u8: only for the owner of the machine.
 
     Notes
     -----
-    Spotify lets nobody write a playlist but its signed-in owner, so what leaves for it is a text
-    of addresses: pasted into a playlist of its desktop app they become the songs.
+    Only a playlist's signed-in owner may write it on Spotify, so the export for Spotify is a text
+    of addresses: pasted into a playlist of its desktop app, they become the songs.
     """
     if how == "csv":
         return Export(safe_file_name(name, "csv"), _csv(tracks))
@@ -130,7 +130,7 @@ def _json(name: str, tracks: Sequence[Track]) -> bytes:
 
 
 def link(track: Track) -> str | None:
-    """Return the page where a song is best heard."""
+    """Return the preferred page to hear a song on."""
     return next((page for _, page in pages(track) if re.fullmatch(r"[^\s\x00-\x1f]+", page)), None)
 
 

@@ -21,10 +21,9 @@ def visible(text: str) -> str:
 
 
 def clean_name(text: str) -> str:
-    """Return what a playlist may be called: what is visible of a name.
+    """Return the visible part of a playlist's name.
 
-    What Discord would take for a mention is harmless here: names are escaped wherever they are
-    shown.
+    Mentions in it are harmless: names are escaped wherever they are shown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What was heard in tracks."""
+"""Analyses of tracks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CURRENT = analyses.c.version == ANALYSER_VERSION
 
 
 class Analyses:
-    """What was heard in tracks, and the files that it was heard in."""
+    """Analyses of tracks, and the files that were analysed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,7 +31,7 @@ class Analyses:
     async def add(
         self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
     ) -> Track:
-        """Keep a track with what was heard in it, in one transaction.
+        """Keep a track with its analysis, in one transaction.
 
         Parameters
         ----------
@@ -41,7 +41,7 @@ class Analyses:
         origin : str
             Where the sound came from: ``file``, ``upload``, ``starter`` or ``preview:<provider>``.
         file : FileStamp, optional
-            Of the file that was heard, so that `file_known` can pass over it next time.
+            Of the file that was analysed, so that `file_known` recognises it next time.
         """
         async with self._database.write() as connection:
             track = await write_track(self._database, connection, track)
@@ -61,7 +61,7 @@ class Analyses:
         return track
 
     async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
-        """Keep the shipped songs in one transaction; what was really heard of them stays."""
+        """Keep the shipped songs in one transaction; analyses of real audio are not replaced."""
         now = datetime.now(UTC)
         async with self._database.write() as connection:
             for track, analysis in songs:
@@ -82,7 +82,7 @@ class Analyses:
                 )
 
     async def get(self, track_id: str) -> Analysis | None:
-        """Return everything heard in a track, pictures included."""
+        """Return the analysis of a track, spectrogram included."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(analyses).where(analyses.c.track_id == track_id, _CURRENT)
@@ -91,7 +91,7 @@ class Analyses:
             return codec.unpack(row) if row else None
 
     async def by_digest(self, digest: str) -> tuple[Track, Analysis] | None:
-        """Return the track and analysis of these very bytes."""
+        """Return the track and analysis of the bytes with this SHA-256."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(analyses).where(analyses.c.digest == digest, _CURRENT).limit(1)
@@ -103,7 +103,7 @@ class Analyses:
             return found[row.track_id], codec.unpack(row)
 
     async def songs(self, but_not: Sequence[str] = ()) -> list[tuple[Track, Analysis]]:
-        """Return every track that was heard, in a stable order, without pictures.
+        """Return every analysed track in a stable order, without spectrograms.
 
         Parameters
         ----------
@@ -117,13 +117,13 @@ class Analyses:
         return [(known[row.track_id], codec.unpack(row)) for row in rows]
 
     async def pictured(self) -> set[str]:
-        """Return the tracks of which more than numbers is kept: those heard here."""
+        """Return the tracks that have a spectrogram: those analysed here."""
         query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
 
     async def file_known(self, file: FileStamp) -> bool:
-        """Whether this file was heard and has not changed since."""
+        """Whether this file was analysed and has not changed since."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(sa.literal(1))
@@ -138,7 +138,7 @@ class Analyses:
             return result.first() is not None
 
     async def paths(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return a file on this machine for each of those tracks that was heard from one."""
+        """Return the path of a local file for each of those tracks that has one."""
         wanted, found = list(ids), dict[str, str]()
         async with self._database.read() as connection:
             for start in range(0, len(wanted), IN_CHUNK):

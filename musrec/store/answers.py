@@ -57,12 +57,12 @@ class Answers:
         *,
         blend: str | None = None,
     ) -> None:
-        """Keep what was recommended to a member, so that it is not said again too soon.
+        """Keep what was recommended to a member, so that it is not recommended again too soon.
 
         Parameters
         ----------
         blend : str, optional
-            What it was chosen by.
+            Name of the weights that chose it.
         """
         if not picked:
             return

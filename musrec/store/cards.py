@@ -35,7 +35,7 @@ class Cards:
             )
 
     async def get(self, message: str) -> Card | None:
-        """Return the card that a message is."""
+        """Return the card of a message."""
         async with self._database.read() as connection:
             row = (
                 await connection.execute(sa.select(cards).where(cards.c.message_id == message))
@@ -55,7 +55,7 @@ class Cards:
             await connection.execute(cards.delete().where(cards.c.message_id == message))
 
     async def thumbs(self, message: str) -> set[tuple[str, FeedbackKind]]:
-        """Return the reactions under a card that are accounted for, as member and kind."""
+        """Return the reactions under a card that were counted, as member and kind."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(card_thumbs.c.member_id, card_thumbs.c.kind).where(
@@ -67,7 +67,7 @@ class Cards:
     async def account_thumb(
         self, message: str, member: str, kind: FeedbackKind, *, there: bool
     ) -> None:
-        """Remember that a reaction under a card is there, or no longer is."""
+        """Note that a reaction under a card was counted, or taken away again."""
         row = {"message_id": message, "member_id": member, "kind": kind.value}
         await set_member_row(self._database, card_thumbs, row, there=there)
 

@@ -1,4 +1,4 @@
-"""An `Analysis` as columns of a row, and back."""
+"""Analyses and answers as values of a row, and back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pack(analysis: Analysis) -> dict[str, Any]:
 
 
 def unpack(row: Any) -> Analysis:
-    """Rebuild the analysis of a row; a row read without its `detail` gives one without pictures."""
+    """Rebuild the analysis of a row; without its `detail` column it has no spectrogram."""
     taggram, spectrogram = _pictured(getattr(row, "detail", None))
     rhythm, harmony = row.facts["rhythm"], row.facts["harmony"]
     return Analysis(
@@ -71,7 +71,7 @@ def unpack(row: Any) -> Analysis:
 
 
 def pack_answer(answer: Answer) -> dict[str, Any]:
-    """Return what must be kept of an answer; what was heard is kept with its tracks."""
+    """Return the parts of an answer that are kept; analyses are kept with their tracks."""
     return {
         "query": answer.query and answer.query.id,
         "notes": list(answer.notes),
@@ -89,7 +89,7 @@ def pack_answer(answer: Answer) -> dict[str, Any]:
 
 
 def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
-    """Rebuild an answer, without the picks whose track is gone, and without how songs sound."""
+    """Rebuild an answer without the picks whose track is gone; profiles are left empty."""
     return Answer(
         query=tracks.get(body["query"]),
         analysis=None,
@@ -129,7 +129,7 @@ def _floats(blob: bytes | None) -> FloatArray | None:
 
 
 def _detail(analysis: Analysis) -> bytes | None:
-    """Pack what only one song's page needs; float16 is ample for a curve on a screen."""
+    """Pack what only a single song's page needs; float16 is ample for a curve on a screen."""
     arrays: dict[str, Any] = {}
     if analysis.taggram is not None:
         arrays["taggram"] = analysis.taggram.astype(np.float16)

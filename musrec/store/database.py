@@ -78,7 +78,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection to write with: kept as a whole at the end, or undone by an error."""
+        """Give a connection to write with: committed at the end, rolled back on an error."""
         with _clear_errors():
             async with self._writer.begin() as connection:
                 yield connection
@@ -180,7 +180,7 @@ _DRIVER_SAYS = (
     (
         r"not a database|malformed",
         "The database file is damaged or is not a database.",
-        "Put a backup in its place, or move it away to start anew.",
+        "Put a backup in its place, or move it away to start with an empty one.",
     ),
     (
         r"locked|busy",

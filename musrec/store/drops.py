@@ -27,13 +27,13 @@ from musrec.store.schema import (
 
 
 class Drops:
-    """Drops, claimed for a week before they are posted and marked after."""
+    """Drops; each week is claimed before it is posted and marked after."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def keep(self, drop: Drop) -> Drop:
-        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        """Keep a member's or a server's drop, in place of an earlier one."""
         row = {
             "member_id": drop.member,
             "guild_id": drop.guild,
@@ -62,11 +62,11 @@ class Drops:
             return replace(drop, id=result.scalar_one())
 
     async def of_member(self, member: str) -> Drop | None:
-        """Return how a member wants their drop; None for one who never said."""
+        """Return a member's drop; None if they never set one up."""
         return await self._one(drops.c.member_id == member)
 
     async def of_server(self, guild: str) -> Drop | None:
-        """Return how a server wants its mixtape; None for one that never said."""
+        """Return a server's mixtape; None if it never set one up."""
         return await self._one(drops.c.guild_id == guild)
 
     async def get(self, id_: int) -> Drop | None:
@@ -79,12 +79,12 @@ class Drops:
             return _drop(row) if row else None
 
     async def remove_of_server(self, guild: str) -> None:
-        """Forget the mixtape of a server that sent the bot away."""
+        """Delete the mixtape of a server that removed the bot."""
         async with self._database.write() as connection:
             await connection.execute(drops.delete().where(drops.c.guild_id == guild))
 
     async def due(self, now: datetime) -> list[tuple[Drop, str | None]]:
-        """Return the drops to look at now, each with the week that was begun and not finished.
+        """Return the drops to look at now, each with a week that was begun but not finished.
 
         Drops of members who paused are left alone.
         """
@@ -126,16 +126,16 @@ class Drops:
         Parameters
         ----------
         token : str
-            By which the process is known as its holder.
+            Identifies the process that holds the lease.
         until : datetime
-            When somebody else may take it.
+            When another process may take it.
         following : datetime
-            When the drop is due next, for where this week's is finished.
+            When the drop is due next, in case this week's is already finished.
 
         Returns
         -------
         Issue or None
-            None where it is finished, in other hands, or the drop is gone.
+            None if it is finished, another process holds it, or the drop is gone.
         """
         async with self._database.write() as connection:
             kept = await connection.execute(
@@ -188,16 +188,16 @@ class Drops:
         answers: Mapping[str, Answer],
         blends: Mapping[str, str],
     ) -> Issue:
-        """Keep what is in an issue, and that its member has been recommended it.
+        """Keep the content of an issue, and that it was recommended to its member.
 
-        All of it or, where the drop has gone meanwhile, nothing.
+        All of it, or nothing if the drop was deleted meanwhile.
 
         Parameters
         ----------
         answers : mapping of id to Answer
-            The answers that `posts` are about.
+            The answers that `posts` feature.
         blends : mapping of track id to blend
-            What songs were chosen by, where it is known.
+            Name of the weights that chose each song, if known.
         """
         async with self._database.write() as connection:
             if answers:
@@ -227,12 +227,12 @@ class Drops:
             await connection.execute(
                 drop_issues.update().where(drop_issues.c.id == issue.id).values(at=at)
             )
-            if whom := [
+            if listeners := [
                 {"issue_id": issue.id, "position": post.position, "member_id": member}
                 for post in posts
                 for member in post.listeners
             ]:
-                await connection.execute(drop_listeners.insert(), whom)
+                await connection.execute(drop_listeners.insert(), listeners)
             picked = [post.track for post in posts if post.track]
             if picked and issue.drop.member:
                 await connection.execute(
@@ -257,7 +257,7 @@ class Drops:
         Returns
         -------
         bool
-            False where the issue is in other hands by now: nothing must be posted.
+            False if another process has taken the issue over: do not post.
         """
         async with self._database.write() as connection:
             renewed = await connection.execute(
@@ -276,14 +276,14 @@ class Drops:
             return True
 
     async def end_post(self, issue: Issue, position: int, message: str) -> None:
-        """Mark that a message was posted, whoever holds the issue by now."""
+        """Mark that a message was posted, even if another process has taken the issue over."""
         async with self._database.write() as connection:
             await connection.execute(
                 drop_posts.update().where(*_is_post(issue, position)).values(message_id=message)
             )
 
     async def skip_post(self, issue: Issue, position: int) -> None:
-        """Leave a message out whose song has gone since."""
+        """Leave out a message whose song was deleted since."""
         async with self._database.write() as connection:
             await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
 
@@ -293,7 +293,7 @@ class Drops:
         Returns
         -------
         bool
-            False where it is in other hands by now, or gone.
+            False if another process has taken it over, or it is gone.
         """
         return await self._let_go(issue, following, state=state.value)
 
@@ -315,9 +315,9 @@ class Drops:
             return held.rowcount > 0
 
     async def reopen(self, drop: int, week: str, now: datetime) -> bool:
-        """Take back that a week's issue ended without songs; say whether it had.
+        """Reopen a week's issue that ended without songs; return whether it had.
 
-        Questions in it are forgotten; what had been decided before posting failed is kept.
+        Its questions are deleted; what had been decided before posting failed is kept.
         """
         ended = sa.select(drop_issues.c.id, drop_issues.c.state).where(
             drop_issues.c.drop_id == drop,
@@ -347,7 +347,7 @@ class Drops:
             )
 
     async def issue(self, drop: Drop, week: str) -> Issue | None:
-        """Return a week's issue of a drop, to be looked at; None where there is none yet."""
+        """Return a week's issue of a drop to look at; None if there is none yet."""
         async with self._database.read() as connection:
             row = (
                 await connection.execute(
@@ -371,7 +371,7 @@ class Drops:
             return [State(state) for state in result.scalars()]
 
     async def previous(self, issue: Issue) -> datetime | None:
-        """Return when the last issue before this one was made that had songs in it."""
+        """Return when the last issue with songs before this one was made."""
         query = sa.select(sa.func.max(drop_issues.c.at)).where(
             drop_issues.c.drop_id == issue.drop.id,
             drop_issues.c.week < issue.week,
@@ -396,7 +396,7 @@ class Drops:
             return set((await connection.execute(query)).scalars())
 
     async def mixtape_members(self, drop: int) -> list[str]:
-        """Return the members whose likes a mixtape may be made from, but for those who paused."""
+        """Return the members whose likes a mixtape may use, except those who paused."""
         query = (
             sa.select(mixtape_members.c.member_id)
             .join(members, members.c.id == mixtape_members.c.member_id)
@@ -406,7 +406,7 @@ class Drops:
             return list((await connection.execute(query.order_by(members.c.id))).scalars())
 
     async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
-        """Remember that a mixtape may be made from a member's likes, or no longer."""
+        """Note that a mixtape may use a member's likes, or no longer may."""
         row = {"drop_id": drop, "member_id": member}
         await set_member_row(self._database, mixtape_members, row, there=there)
 

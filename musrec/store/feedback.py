@@ -51,7 +51,7 @@ class FeedbackLog:
             return result.rowcount > 0
 
     async def remove(self, member: str, track: str, kind: FeedbackKind) -> bool:
-        """Take feedback of one kind on one track back; say whether there was any."""
+        """Take back feedback of one kind on one track; return whether there was any."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 feedback.delete().where(
@@ -87,7 +87,7 @@ class FeedbackLog:
             return FeedbackKind(kind) if kind else None
 
     async def liked_lately(self, limit: int) -> list[Track]:
-        """Return the tracks that were liked last, by anybody, the latest first."""
+        """Return the tracks that any member liked last, the latest first."""
         query = (
             sa.select(feedback.c.track_id)
             .where(_LIKE)

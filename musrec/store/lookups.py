@@ -18,7 +18,7 @@ class Lookups:
         self._database = database
 
     async def get(self, key: str) -> str | None:
-        """Return a remembered answer that has not expired."""
+        """Return a cached answer that has not expired."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(lookups.c.body).where(
@@ -28,7 +28,7 @@ class Lookups:
             return result.scalar()
 
     async def put(self, key: str, body: str, ttl_seconds: float) -> None:
-        """Remember an answer for a while; expired ones are swept on the way."""
+        """Cache an answer; expired ones are deleted on the way."""
         now = datetime.now(UTC)
         row = {"key": key, "body": body, "expires_at": now + timedelta(seconds=ttl_seconds)}
         async with self._database.write() as connection:

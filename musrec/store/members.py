@@ -22,7 +22,7 @@ class Members:
         self._database = database
 
     async def get(self, id_: str) -> Member | None:
-        """Return what a member has chosen; None for one never met."""
+        """Return a member's choices; None if they were never met."""
         async with self._database.read() as connection:
             result = await connection.execute(sa.select(members).where(members.c.id == id_))
             row = result.first()
@@ -63,10 +63,10 @@ class Members:
         return {name: number or 0 for name, number in found.items()}
 
     async def personal(self, member: str) -> dict[str, list[dict[str, Any]]]:
-        """Return every row that is about a member, by table, as it is kept.
+        """Return every row about a member, by table, as it is kept.
 
-        What belongs to such a row without naming the member, such as the songs of a drop, stands
-        in the row under the name of its table.
+        Rows that belong to such a row without naming the member, such as the songs of a drop, stand
+        in it under the name of their table.
         """
         kept: dict[str, list[dict[str, Any]]] = {}
         async with self._database.read() as connection:
@@ -77,7 +77,7 @@ class Members:
         return kept
 
     async def delete(self, member: str) -> bool:
-        """Forget a member with everything they did; say whether there was one.
+        """Delete a member with everything they did; return whether there was one.
 
         With SQLite no byte of it stays in the files either.
         """
@@ -90,7 +90,7 @@ class Members:
 async def ensure_member(
     database: Database, connection: AsyncConnection, member: str, name: str | None = None
 ) -> None:
-    """Have a row for a member, with the defaults for one who is new."""
+    """Create a member's row, with the defaults, unless there is one."""
     insert = database.insert(members).values(
         id=member, name=name, listening=False, paused=False, since=datetime.now(UTC)
     )
@@ -100,7 +100,7 @@ async def ensure_member(
 async def set_member_row(
     database: Database, table: sa.Table, row: dict[str, Any], *, there: bool
 ) -> None:
-    """Have a row of a member's in a table, once, or not at all."""
+    """Insert a member's row into a table unless it is there, or delete it."""
     async with database.write() as connection:
         if there:
             await ensure_member(database, connection, row["member_id"])

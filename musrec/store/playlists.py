@@ -22,7 +22,7 @@ class Playlists:
         self._database = database
 
     async def create(self, member: str, name: str, key: str, most: int) -> Playlist | None:
-        """Make a playlist; None where the member has one of that name, or `most` already."""
+        """Create a playlist; None if the member has one of that name, or `most` already."""
         now = datetime.now(UTC)
         count = sa.select(sa.func.count()).where(playlists.c.member_id == member)
         async with self._database.write() as connection:
@@ -48,7 +48,7 @@ class Playlists:
         return found[0] if found else None
 
     async def get(self, id_: int) -> Playlist | None:
-        """Return the playlist with that id, whosever it is."""
+        """Return the playlist with that id, whichever member's it is."""
         found = await self._playlists(playlists.c.id == id_)
         return found[0] if found else None
 
@@ -77,7 +77,7 @@ class Playlists:
         return [found[id_] for id_ in ids]
 
     async def add(self, playlist: Playlist, songs: Sequence[str], most: int) -> int:
-        """Put songs at the end of a playlist, until it holds `most`; say how many were news."""
+        """Append songs until a playlist holds `most`; return how many were added."""
         now, added = datetime.now(UTC), 0
         own = sa.select(playlist_songs.c.track_id).where(
             playlist_songs.c.playlist_id == playlist.id
@@ -100,7 +100,7 @@ class Playlists:
         return added
 
     async def remove_song(self, playlist: int, song: str) -> bool:
-        """Take a song out of a playlist; say whether it was in it."""
+        """Remove a song from a playlist; return whether it was in it."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 playlist_songs.delete().where(
@@ -110,7 +110,7 @@ class Playlists:
             return result.rowcount > 0
 
     async def remove(self, playlist: int) -> bool:
-        """Forget a playlist with its songs; say whether there was one."""
+        """Delete a playlist with its songs; return whether there was one."""
         async with self._database.write() as connection:
             result = await connection.execute(playlists.delete().where(playlists.c.id == playlist))
             return result.rowcount > 0

@@ -131,7 +131,7 @@ feedback = Table(
     Column("at", Moment, nullable=False),
 )
 
-# One opinion a member and track: a second thumb replaces the first, a repeated one is no news.
+# One opinion per member and track: a second thumb replaces the first.
 _EXPLICIT = text("kind IN ('like', 'dislike')")
 Index(
     "one_opinion",
@@ -214,7 +214,7 @@ guilds = Table(
     Column("dates", String, nullable=False),
 )
 
-# Who wants a drop every week: a member, or a server its mixtape; the other column is null.
+# A member's weekly drop or a server's mixtape; the other owner column is null.
 drops = Table(
     "drops",
     metadata,
@@ -231,11 +231,11 @@ drops = Table(
     Column("active", Boolean, nullable=False),
     Column("trouble", Text, nullable=False),
     Column("since", Moment, nullable=False),
-    # Not looked at before: only saves looking, what is due follows from the schedule.
+    # The drop is not looked at before then. It saves work only: the schedule decides what is due.
     Column("wake_at", Moment, nullable=False, index=True),
 )
 
-# One row a drop and ISO week: whoever holds its lease posts it, nobody else.
+# One row per drop and ISO week: only the process that holds its lease posts it.
 drop_issues = Table(
     "drop_issues",
     metadata,
@@ -273,7 +273,7 @@ drop_listeners = Table(
     _member(primary_key=True, index=True),
 )
 
-# Who said that a server's mixtape may be made from their likes.
+# Members who let a server's mixtape use their likes.
 mixtape_members = Table(
     "mixtape_members",
     metadata,
@@ -287,7 +287,7 @@ playlists = Table(
     Column("id", Integer, primary_key=True),
     _member(nullable=False),
     Column("name", Text, nullable=False),
-    # The name as it is compared: two that look alike are one.
+    # The name in the form that is compared: names that look alike are equal.
     Column("key", Text, nullable=False),
     Column("made_at", Moment, nullable=False),
     UniqueConstraint("member_id", "key", name="one_playlist_a_name"),

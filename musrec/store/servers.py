@@ -1,4 +1,4 @@
-"""How servers want the bot."""
+"""Settings of servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Servers:
         self._database = database
 
     async def get(self, id_: str) -> ServerSettings:
-        """Return how a server wants the bot; the defaults where it never said."""
+        """Return a server's settings; the defaults if it never changed any."""
         async with self._database.read() as connection:
             row = (await connection.execute(sa.select(guilds).where(guilds.c.id == id_))).first()
         if row is None:
@@ -24,7 +24,7 @@ class Servers:
         return ServerSettings(frozenset(row.channels), frozenset(row.roles), row.dates)
 
     async def keep(self, id_: str, settings: ServerSettings) -> None:
-        """Remember how a server wants the bot."""
+        """Keep a server's settings."""
         row = {
             "id": id_,
             "channels": sorted(settings.channels),
@@ -39,6 +39,6 @@ class Servers:
             )
 
     async def remove(self, id_: str) -> None:
-        """Forget a server that sent the bot away."""
+        """Delete the settings of a server that removed the bot."""
         async with self._database.write() as connection:
             await connection.execute(guilds.delete().where(guilds.c.id == id_))

@@ -16,7 +16,7 @@ from musrec.store.schema import identities, tracks
 
 
 class Tracks:
-    """Every track that was ever met."""
+    """Every known track."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,12 +24,12 @@ class Tracks:
     async def add(self, track: Track) -> Track:
         """Keep a track, or complete the one that shares an identity with it.
 
-        What is already known stays; gaps, identities and links are filled from the newcomer.
+        Known values stay; gaps, identities and links are filled from the new track.
 
         Returns
         -------
         Track
-            As it now stands, under the id by which it was first met.
+            As it now is, under the id it first had.
         """
         async with self._database.write() as connection:
             return await write_track(self._database, connection, track)
@@ -56,7 +56,7 @@ class Tracks:
             return (await read_tracks(connection, [id_])).get(id_) if id_ else None
 
     async def remove(self, id_: str) -> bool:
-        """Forget a track with everything that hangs on it; say whether there was one."""
+        """Delete a track with everything that refers to it; return whether there was one."""
         async with self._database.write() as connection:
             result = await connection.execute(tracks.delete().where(tracks.c.id == id_))
             return result.rowcount > 0
