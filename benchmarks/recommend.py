@@ -20,7 +20,7 @@ from musrec.evaluate.report import Report
 from musrec.model import Catalogue, Feedback, FeedbackKind, Place, Profile, Track
 from musrec.recommend import Recommender, Request, Seed
 from musrec.recommend.collaborative import Ease
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.space import Index
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def turns(
 
 def catalogue(n: int, d: int) -> Catalogue:
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(n, d)).astype(np.float32))
+    vectors = l2_normalise(rng.normal(size=(n, d)).astype(np.float32))
     tracks = tuple(Track(str(i), f"Song {i}", (f"Band {i // 5}",)) for i in range(n))
     return Catalogue(tracks, (Profile(),) * n, vectors, {})
 

@@ -19,7 +19,7 @@ from musrec import browse, taste
 from musrec.evaluate.report import Report
 from musrec.model import Catalogue, Place
 from musrec.recommend import Recommender, Request, Seed
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.space import Index, Space, profile, starter
 
 
@@ -68,8 +68,8 @@ def every_song(vectors: np.ndarray) -> None:
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    PCA(2).fit_transform(unit(vectors))
-    KMeans(browse.MOST_GROUPS, n_init=10, random_state=0).fit(unit(vectors))
+    PCA(2).fit_transform(l2_normalise(vectors))
+    KMeans(browse.MOST_GROUPS, n_init=10, random_state=0).fit(l2_normalise(vectors))
 
 
 def times(catalogue: Catalogue) -> Report:
@@ -91,7 +91,7 @@ def times(catalogue: Catalogue) -> Report:
         for r in range(40)
     )
     names = tuple(f"{track.title} {track.artist}".lower() for track in catalogue.tracks)
-    rows = unit(catalogue.vectors)
+    rows = l2_normalise(catalogue.vectors)
 
     def one_by_one() -> None:
         for vector in ours.vectors:
@@ -157,7 +157,7 @@ def kept() -> Report:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE, trustworthiness
 
-    songs = unit(catalogue_of(len(starter())).vectors)
+    songs = l2_normalise(catalogue_of(len(starter())).vectors)
     truth = pdist(songs)
     half = np.arange(len(songs)) % 2 == 0
     rows = []

@@ -13,7 +13,7 @@ from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import Analysis, Catalogue, Constraints, Heard, NotFound, Place, Profile, Track
 from musrec.recommend import variety
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.space import inputs
 from musrec.space.index import DETAIL
 
@@ -70,7 +70,7 @@ def atlas(catalogue: Catalogue) -> Atlas:
     picture that shall be there when somebody asks.
     """
     n = len(catalogue)
-    rows = unit(catalogue.vectors)
+    rows = l2_normalise(catalogue.vectors)
     if n < 2:
         everything = (_name(catalogue, np.ones(n, bool), {}, set()),) if n else ()
         return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0)
@@ -281,7 +281,7 @@ def _alike(ours: Place, theirs: Place) -> float:
 
 
 def _cosine(one: FloatArray, other: FloatArray) -> float:
-    rows = unit(np.stack([one, other]))
+    rows = l2_normalise(np.stack([one, other]))
     return float(rows[0] @ rows[1])
 
 

@@ -634,14 +634,14 @@ def _with_likes(
     catalogue: Catalogue, choices: list[Choice], liked: Sequence[str]
 ) -> tuple[list[Choice], list[str]]:
     """Return the choices, and for each the liked song that sounds most like it; "" for none."""
-    from musrec.recommend.taste import unit
+    from musrec.recommend.taste import l2_normalise
 
     row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
     own = [id_ for id_ in dict.fromkeys(liked) if id_ in row_of]
     if not own or not choices:
         return choices, [""] * len(choices)
-    likes = unit(catalogue.vectors[[row_of[id_] for id_ in own]])
-    found = unit(catalogue.vectors[[row_of[choice.pick.track.id] for choice in choices]])
+    likes = l2_normalise(catalogue.vectors[[row_of[id_] for id_ in own]])
+    found = l2_normalise(catalogue.vectors[[row_of[choice.pick.track.id] for choice in choices]])
     return choices, [own[near] for near in (found @ likes.T).argmax(axis=1)]
 
 
@@ -893,7 +893,7 @@ def _nearness(
     """Return members and (members, n), 0 to 100: the share of songs less near to each."""
     import numpy as np
 
-    from musrec.recommend.taste import unit
+    from musrec.recommend.taste import l2_normalise
 
     liked = {
         member: [
@@ -906,7 +906,7 @@ def _nearness(
     members = [member for member, rows in liked.items() if rows]
     if not members:
         return [], np.zeros((0, len(catalogue)), np.float32)
-    vectors = unit(catalogue.vectors)
+    vectors = l2_normalise(catalogue.vectors)
     tastes = np.stack([vectors[liked[member]].mean(axis=0) for member in members])
     order = np.argsort(np.argsort(tastes @ vectors.T, axis=1), axis=1)
     return members, (100.0 * order / len(catalogue)).astype(np.float32)

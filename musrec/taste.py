@@ -16,7 +16,7 @@ import numpy as np
 from musrec.model import Catalogue, Feedback, FeedbackKind, Heard, Profile, Track
 from musrec.recommend import variety
 from musrec.recommend.evidence import Ledger
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,7 +216,7 @@ def signature(liked: Liked, count: int = SIGNATURE) -> tuple[Track, ...]:
     the facility location problem, at least 63% as good as the best one (Nemhauser, Wolsey and
     Fisher, "An analysis of approximations for maximizing submodular set functions", 1978).
     """
-    known = unit(liked.vectors[:MOST_LIKES])
+    known = l2_normalise(liked.vectors[:MOST_LIKES])
     weights = liked.weights[:MOST_LIKES]
     alike = known @ known.T
     covered = np.full(len(known), -1.0, np.float32)
@@ -379,7 +379,7 @@ def blend(
     """
     from musrec.pictures import Taste
 
-    rows = unit(catalogue.vectors)
+    rows = l2_normalise(catalogue.vectors)
     suits_us, suits_them = suits(ours, rows), suits(theirs, rows)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
     one, other = _suited(theirs, ours, catalogue, rows), _suited(ours, theirs, catalogue, rows)
@@ -427,14 +427,14 @@ def suits(liked: Liked, rows: FloatArray) -> FloatArray:
 
 def nearness(liked: Liked, rows: FloatArray) -> FloatArray:
     """Return (n,), -1 to 1: how much each row sounds like the liked song it is nearest to."""
-    own = unit(liked.vectors[:MOST_LIKES])
+    own = l2_normalise(liked.vectors[:MOST_LIKES])
     near: FloatArray = (rows @ own.T).max(axis=1, initial=-1.0)
     return near
 
 
 def _suited(of: Liked, by: Liked, catalogue: Catalogue, rows: FloatArray) -> float:
     """Return how well one's songs suit the other: the mean share of other songs below them."""
-    songs = unit(of.vectors[:MOST_LIKES])
+    songs = l2_normalise(of.vectors[:MOST_LIKES])
     others = rows[~mine(catalogue, (track.id for track in by.tracks))]
     places = _places(nearness(by, songs), nearness(by, others))
     return float(np.average(places, weights=of.weights[:MOST_LIKES]))

@@ -16,7 +16,7 @@ import numpy as np
 from musrec.evaluate import metrics
 from musrec.evaluate.report import Cell, Report
 from musrec.model import NotFound
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,8 +113,8 @@ def _scores(
     return {
         "random": rng.random(len(features), np.float32),
         "Euclidean": -np.linalg.norm(features - query, axis=1),
-        "cosine": unit(features) @ unit(query[None])[0],
-        "correlation": unit(centred) @ unit((query - query.mean())[None])[0],
+        "cosine": l2_normalise(features) @ l2_normalise(query[None])[0],
+        "correlation": l2_normalise(centred) @ l2_normalise((query - query.mean())[None])[0],
     }
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.model import NotFound
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -193,7 +193,9 @@ def tag_space(
     )
     taggers = np.bincount(np.unique(rows[:, :2], axis=0)[:, 1], minlength=n)
     reputation = np.log1p(taggers) / np.log1p(max(int(taggers.max()), 1))
-    return unit((left * np.sqrt(singular)).astype(np.float32)), reputation.astype(np.float32)
+    return l2_normalise((left * np.sqrt(singular)).astype(np.float32)), reputation.astype(
+        np.float32
+    )
 
 
 def assigned(

@@ -105,7 +105,7 @@ class Songs:
         for profile in catalogue.profiles:
             for tag, share in profile.tags.items():
                 usual[tag] = usual.get(tag, 0.0) + share / n
-        vectors = taste.unit(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
+        vectors = taste.l2_normalise(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
         popularity = [track.popularity or 0.0 for track in catalogue.tracks]
         reputation = np.clip(np.nan_to_num(np.array(popularity, np.float32)), 0, 1)
         artists = tuple(map(variety.main_artist, catalogue.tracks))
@@ -118,7 +118,9 @@ class Songs:
             vectors,
             hybrid.voiced(vectors, reputation),
             reputation,
-            {name: taste.unit(rows) for name, rows in catalogue.facets.items()} if n else {},
+            {name: taste.l2_normalise(rows) for name, rows in catalogue.facets.items()}
+            if n
+            else {},
             artists,
             recordings,
             by_artist,
@@ -258,7 +260,7 @@ class Scoring:
         rows = np.concatenate([self.liked.rows, self.disliked.rows])
         if not self.liked.rows.size:
             return _row(rows[:0], self.liked.weights, n)
-        return _row(rows, taste.middle(self.liked.weights, self.disliked.weights), n)
+        return _row(rows, taste.rocchio_weights(self.liked.weights, self.disliked.weights), n)
 
     def _shortlist(self, candidates: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
@@ -313,7 +315,7 @@ class Scoring:
         )
         for name, weight in own.items():
             asked = [
-                taste.unit(seed.place.facets[name][None])[0]
+                taste.l2_normalise(seed.place.facets[name][None])[0]
                 for seed in self.seeds
                 if name in seed.place.facets
             ]

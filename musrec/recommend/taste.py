@@ -32,7 +32,7 @@ FACET_PATIENCE = 8.0
 """Likes after which a member's own facet weights count as much as the equal ones."""
 
 
-def unit(vectors: FloatArray) -> FloatArray:
+def l2_normalise(vectors: FloatArray) -> FloatArray:
     """Return rows (n, d) at length 1; rows that are zero or not finite become zero.
 
     Rows that are all of length 1 already are returned as they are, to be kept once.
@@ -64,7 +64,7 @@ def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
     return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1) ** 2, dtype=np.float32)
 
 
-def middle(liked: FloatArray, disliked: FloatArray) -> FloatArray:
+def rocchio_weights(liked: FloatArray, disliked: FloatArray) -> FloatArray:
     """Return the weights (likes + dislikes,) with which opinions make the middle of a taste.
 
     Rocchio's formula [1]_: the middle of what is liked less a share of the middle of what is not.
