@@ -520,7 +520,7 @@ class Service:
         if member and not await self.paused(member):
             query = heard.track.id if heard else None
             ids = [pick.track.id for pick in picks]
-            await self.store.remember_picks(member, ids, query, now, blend=chosen.blend)
+            await self.store.remember_picks(member, ids, query, now, blend=chosen.arm)
         return Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -822,7 +822,7 @@ class Service:
         opinions = taste.opinions(await self.store.feedback(member), datetime.now(UTC))
         members = (await self.store.counts())["likers"]
         evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
-        found = hybrid.shipped().weights(evidence)
+        found = hybrid.shipped().given(evidence)
         whole, shares = sum(found.values()) or 1.0, dict[str, float]()
         for signal, weight in found.items():
             term = hybrid.TERM_OF[signal]
@@ -1177,7 +1177,7 @@ class Service:
         picks = playlists.varied(chosen.picks, count)
         if not await self.paused(playlist.member):
             ids = [pick.track.id for pick in picks]
-            await self.store.remember_picks(playlist.member, ids, None, now, blend=chosen.blend)
+            await self.store.remember_picks(playlist.member, ids, None, now, blend=chosen.arm)
         notes = (*self.notes, *(note for note in chosen.notes if not picks))
         return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
 

@@ -440,7 +440,7 @@ async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channe
     liked = {service.catalogue.tracks[row].id for row in rows[:8]}
     assert not liked & set(season)
     # Thumbs on a drop teach which blend suits its member, whenever they come.
-    chosen = {one.track: one.blend for one in await service.store.served() if one.member == "ann"}
+    chosen = {one.track: one.arm for one in await service.store.served() if one.member == "ann"}
     assert chosen.keys() >= set(season)
     assert set(chosen.values()) <= set(ARMS)
     assert len(set(chosen.values())) > 1

@@ -165,7 +165,7 @@ def likes(plays: csr_matrix) -> csr_matrix:
 def tag_space(
     listening: Listening, *, without: NDArray[np.bool_] | None = None, dimensions: int = 512
 ) -> tuple[FloatArray, FloatArray]:
-    """Return unit vectors (n, dimensions) from tags, and each artist's reputation (n,), 0 to 1.
+    """Return unit vectors (n, dimensions) from tags, and each artist's popularity (n,), 0 to 1.
 
     Vectors are latent semantic analysis of TF-IDF: log counts, tags used for a single artist left
     out, axes scaled by the root of their singular values. An artist without tags is at zero.
@@ -192,8 +192,8 @@ def tag_space(
         counts.tocsr().astype(np.float32), dimensions, n_iter=3, random_state=0
     )
     taggers = np.bincount(np.unique(rows[:, :2], axis=0)[:, 1], minlength=n)
-    reputation = np.log1p(taggers) / np.log1p(max(int(taggers.max()), 1))
-    return l2_normalise((left * np.sqrt(singular)).astype(np.float32)), reputation.astype(
+    popularity = np.log1p(taggers) / np.log1p(max(int(taggers.max()), 1))
+    return l2_normalise((left * np.sqrt(singular)).astype(np.float32)), popularity.astype(
         np.float32
     )
 

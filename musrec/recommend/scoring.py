@@ -86,7 +86,7 @@ class Songs:
     row_of: dict[str, int]
     vectors: FloatArray
     content: FloatArray
-    reputation: FloatArray
+    popularity: FloatArray
     facets: dict[str, FloatArray]
     artists: tuple[str, ...]
     recordings: tuple[str, ...]
@@ -106,8 +106,8 @@ class Songs:
             for tag, share in profile.tags.items():
                 usual[tag] = usual.get(tag, 0.0) + share / n
         vectors = taste.l2_normalise(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
-        popularity = [track.popularity or 0.0 for track in catalogue.tracks]
-        reputation = np.clip(np.nan_to_num(np.array(popularity, np.float32)), 0, 1)
+        stated = [track.popularity or 0.0 for track in catalogue.tracks]
+        popularity = np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1)
         artists = tuple(map(variety.main_artist, catalogue.tracks))
         recordings = tuple(map(variety.recording, catalogue.tracks))
         by_artist, by_recording = variety.rows_by_name(artists), variety.rows_by_name(recordings)
@@ -116,8 +116,8 @@ class Songs:
             similarities,
             {track.id: row for row, track in enumerate(catalogue.tracks)},
             vectors,
-            hybrid.voiced(vectors, reputation),
-            reputation,
+            hybrid.popularity_weighted(vectors, popularity),
+            popularity,
             {name: taste.l2_normalise(rows) for name, rows in catalogue.facets.items()}
             if n
             else {},
@@ -146,7 +146,7 @@ class Fitted:
 
     @classmethod
     def of(cls, members: tuple[str, ...], likes: csr_matrix, content: FloatArray) -> Fitted:
-        """Fit to likes (m, n) of members and content (n, d) of `hybrid.voiced`."""
+        """Fit to likes (m, n) of members and content (n, d) of `hybrid.popularity_weighted`."""
         return cls._with(members, collaborative.fit(likes, content))
 
     @classmethod
@@ -206,7 +206,7 @@ class Scoring:
         self,
         songs: Songs,
         fitted: Fitted,
-        blend: hybrid.Blend,
+        hybrid_weights: hybrid.HybridWeights,
         seeds: Sequence[Seed],
         candidates: NDArray[np.bool_],
         *,
@@ -226,7 +226,8 @@ class Scoring:
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
         evidence = hybrid.Evidence.of(fitted.active, profile.values())
-        weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
+        fitted_weights = hybrid_weights.given(evidence, asked=bool(seeds))
+        weights = hybrid.tilted(fitted_weights, arm, adventurous)
         self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
         self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)
@@ -556,7 +557,7 @@ class Scoring:
 def _common(songs: Songs, fitted: Fitted) -> dict[str, hybrid.Standardised]:
     """Return the signals that are the same for everybody, worked out once a fit."""
     return hybrid.common(
-        np.pad(fitted.counts, (0, len(songs) - len(fitted.counts))), songs.reputation
+        np.pad(fitted.counts, (0, len(songs) - len(fitted.counts))), songs.popularity
     )
 
 

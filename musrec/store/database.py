@@ -513,13 +513,13 @@ class Store:
             )
 
     async def served(self) -> list[Served]:
-        """Return every recommendation whose blend is known, oldest first."""
+        """Return every recommendation whose arm is known, oldest first."""
         async with self._read() as connection:
             result = await connection.execute(
                 sa.select(
                     recommendations.c.member_id.label("member"),
                     recommendations.c.track_id.label("track"),
-                    recommendations.c.blend,
+                    recommendations.c.blend.label("arm"),
                     recommendations.c.at,
                 )
                 .where(recommendations.c.blend.is_not(None))

@@ -1,4 +1,4 @@
-"""The whole evaluation and the fit of the blend, on a made-up town with a known taste."""
+"""The whole evaluation and the fit of the hybrid, on a made-up town whose tastes are known."""
 
 import gzip
 
@@ -7,8 +7,8 @@ import pytest
 
 from musrec.evaluate import recommend
 from musrec.recommend.evidence import IMPLICIT_LIMIT
-from musrec.recommend.hybrid import PERSONAL, Blend, Evidence, shipped
-from musrec.train import blend
+from musrec.recommend.hybrid import PERSONAL, Evidence, HybridWeights, shipped
+from musrec.train import hybrid
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,11 @@ def test_explanations_add_up_and_their_causes_matter(reports):
     assert values["cards whose rank falls without the named causes"] >= 0.95
 
 
-def test_the_same_seed_gives_the_same_blend(town):
+def test_the_same_seed_gives_the_same_weights(town):
     histories = (2, 0), (1_000, 0), (5, 1_000)
-    first = blend.fit(town, sizes=(20,), histories=histories)
-    assert first == blend.fit(town, sizes=(20,), histories=histories)
-    assert Blend.read(first.json()).coefficients.keys() == first.coefficients.keys()
+    first = hybrid.fit(town, sizes=(20,), histories=histories)
+    assert first == hybrid.fit(town, sizes=(20,), histories=histories)
+    assert HybridWeights.read(first.json()).coefficients.keys() == first.coefficients.keys()
     assert "40 members x 240 artists" in first.made
 
 
@@ -84,13 +84,13 @@ def test_listening_is_counted_apart_from_thumbs():
     most = np.float32(IMPLICIT_LIMIT)  # all that listening can say
     assert Evidence.of(50, [1.0, most, 0.3]) == Evidence(50, thumbs=1, listens=2)
     by_thumb, by_ear = Evidence(50, 40), Evidence(50, 0, 40)
-    assert shipped().weights(by_thumb) != shipped().weights(by_ear)
-    assert all(shipped().weights(by_ear)[name] > 0 for name in ("members", "learned"))
+    assert shipped().given(by_thumb) != shipped().given(by_ear)
+    assert all(shipped().given(by_ear)[name] > 0 for name in ("members", "learned"))
 
 
-def test_the_shipped_blend_follows_the_evidence():
+def test_the_shipped_weights_follow_the_evidence():
     newcomer, regular = Evidence(50, 0), Evidence(50, 40)
-    none, some = shipped().weights(newcomer), shipped().weights(regular)
+    none, some = shipped().given(newcomer), shipped().given(regular)
     assert not any(none[name] for name in PERSONAL)
     assert any(some[name] > 0 for name in PERSONAL)
     assert all(weight >= 0 for weight in some.values())

@@ -236,7 +236,7 @@ def test_vectors_that_are_not_numbers_harm_nobody(small_town):
     unheard = Seed(Place(np.full(16, np.nan, np.float32), {}), Track("x", "X"), Profile())
     answer = recommender.recommend(Request("m1", (unheard,), now=NOW))
     assert len(answer.picks) == 5
-    assert any("not known" in note for note in answer.notes)
+    assert any("do not know the sound" in note for note in answer.notes)
     assert all(np.isfinite(pick.score) for pick in answer.picks)
 
 
@@ -313,13 +313,13 @@ def test_new_songs_can_be_picked_at_once(small_town):
     assert any(row(pick) >= 200 for pick in answer.picks)
 
 
-def test_thumbs_teach_which_blend_to_use(small_town):
+def test_thumbs_teach_which_arm_to_use(small_town):
     recommender = small_town.recommender()
     used = []
     for _ in range(40):
         answer = recommender.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=NOW))
-        used.append(answer.blend)
-        thumb = "like" if answer.blend == "by sound" else "dislike"
+        used.append(answer.arm)
+        thumb = "like" if answer.arm == "by sound" else "dislike"
         recommender.learn(small_town.like("m5", row(answer.picks[0]), thumb, days=0))
     assert used[20:].count("by sound") > used[:10].count("by sound") * 2 * 0.8
     assert used[20:].count("by sound") >= 10
@@ -332,28 +332,28 @@ def test_what_thumbs_taught_outlasts_a_restart(small_town):
         at = NOW + timedelta(days=day)
         answer = alive.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=at))
         track = answer.picks[0].track.id
-        assert alive.served("m5", [track, "never"]) == {track: answer.blend}
-        served.append(Served("m5", track, answer.blend, at))
+        assert alive.served("m5", [track, "never"]) == {track: answer.arm}
+        served.append(Served("m5", track, answer.arm, at))
         kinds = [FeedbackKind.DISLIKE, FeedbackKind.LIKE]
-        first, last = kinds if answer.blend == "by sound" else reversed(kinds)
+        first, last = kinds if answer.arm == "by sound" else reversed(kinds)
         alive.learn(Feedback("m5", track, first, at + timedelta(minutes=1)))  # a mind changed
         thumbs.append(Feedback("m5", track, last, at + timedelta(hours=1)))
         alive.learn(thumbs[-1])
 
-    def blends(recommender):
+    def arms(recommender):
         questions = (Request("m5", (small_town.seed(n),), 1, 1.0, now=NOW) for n in range(40))
         return [recommender.score(question)[2] for question in questions]
 
     events = (*small_town.feedback, *thumbs)
     again = Recommender(small_town.catalogue, events, small_town.similarities, served=served)
-    assert blends(again) == blends(alive)
-    assert blends(again).count("by sound") > 20
+    assert arms(again) == arms(alive)
+    assert arms(again).count("by sound") > 20
     forgetful = Recommender(small_town.catalogue, events, small_town.similarities)
-    assert blends(forgetful) != blends(alive)
-    # Thumbs from before the recommendation say nothing of the blend that chose it.
+    assert arms(forgetful) != arms(alive)
+    # Thumbs from before the recommendation say nothing about the arm that chose it.
     late = [replace(one, at=one.at + timedelta(days=90)) for one in served]
     late = Recommender(small_town.catalogue, events, small_town.similarities, served=late)
-    assert blends(late) == blends(forgetful)
+    assert arms(late) == arms(forgetful)
 
 
 def test_titles_of_picks_are_all_different(small_town):
