@@ -18,7 +18,7 @@ import numpy as np
 from musrec import browse, taste
 from musrec.evaluate.report import Report
 from musrec.model import Catalogue, Place
-from musrec.recommend import Recommender, Request, Seed
+from musrec.recommend import Recommender, Request, Seed, group
 from musrec.recommend.taste import l2_normalise
 from musrec.space import Index, Space, profile, starter
 
@@ -91,7 +91,6 @@ def times(catalogue: Catalogue) -> Report:
         for r in range(40)
     )
     names = tuple(f"{track.title} {track.artist}".lower() for track in catalogue.tracks)
-    rows = l2_normalise(catalogue.vectors)
 
     def one_by_one() -> None:
         for vector in ours.vectors:
@@ -110,7 +109,7 @@ def times(catalogue: Catalogue) -> Report:
         ),
         (
             "how 100 likes suit all songs",
-            lambda: taste.suits(ours, rows),
+            lambda: group.suitability(catalogue, [group.user_profile(ours.vectors)]),
             "the index, like by like",
             one_by_one,
         ),

@@ -17,7 +17,7 @@ import numpy as np
 from musrec.evaluate import metrics, ranking
 from musrec.evaluate.report import Cell, Report
 from musrec.model import Catalogue, Feedback, FeedbackKind, Pick, Profile, Track
-from musrec.recommend import Recommender, Request, collaborative, hybrid
+from musrec.recommend import Recommender, Request, collaborative, group, hybrid
 from musrec.train import hybrid as training
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def run(
         warm(town, weights, sizes),
         cold(town, seeds),
         *conversations(town, seeds, simulated),
+        groups(town, seeds),
         hubs(town),
     )
 
@@ -79,6 +80,16 @@ class _Data:
     @property
     def content(self) -> FloatArray:
         return hybrid.popularity_weighted(self.vectors, self.popularity)
+
+    def catalogue(self) -> Catalogue:
+        """Return the artists as songs, each with its tags for a vector."""
+        tracks = tuple(
+            Track(str(i), name, (name,), popularity=float(popularity))
+            for i, (name, popularity) in enumerate(
+                zip(self.listening.artists, self.popularity, strict=True)
+            )
+        )
+        return Catalogue(tracks, (Profile(),) * len(tracks), self.vectors, {})
 
     def described(self) -> str:
         m, n = self.listening.plays.shape
@@ -296,14 +307,7 @@ class _Stage:
         m = len(town.users)
         self.guests = _guests(town, seed, count)
         hosts = np.setdiff1d(np.arange(m), self.guests)
-        tracks = tuple(
-            Track(str(i), name, (name,), popularity=float(popularity))
-            for i, (name, popularity) in enumerate(
-                zip(town.listening.artists, town.popularity, strict=True)
-            )
-        )
-        profiles = (Profile(),) * len(tracks)
-        self.catalogue = Catalogue(tracks, profiles, town.vectors, {})
+        self.catalogue = town.catalogue()
         parts = ranking.split(
             town.listening.plays[self.guests], town.users[self.guests], seed, 1 - shown
         )
@@ -595,6 +599,67 @@ def _gain(picks: Sequence[str], wanted: set[str]) -> float:
     gains = np.array([track in wanted for track in picks], np.float64)
     ideal = ranking.DISCOUNT[: max(len(wanted), 1)].sum()
     return float((gains * ranking.DISCOUNT[: len(gains)]).sum() / ideal)
+
+
+# Lists for several members ------------------------------------------------------------------------
+
+GROUPS, GROUP_SIZES = 40, (2, 5)
+
+NEARNESS: Mapping[str, Callable[[_Data, NDArray[np.intp]], FloatArray]] = {
+    "random": lambda town, liked: np.random.default_rng(liked).random(
+        len(town.vectors), np.float32
+    ),
+    "nearest like": lambda town, liked: (town.vectors @ town.vectors[liked].T).max(axis=1),
+    "mean of likes": lambda town, liked: town.vectors @ group.user_profile(town.vectors[liked]),
+}
+"""How similar every artist is to what a member likes (k,); the last is the product's."""
+
+
+def groups(town: _Data, seeds: Sequence[int]) -> Report:
+    """Return how many members of a group find something in ten songs, by measure of nearness."""
+    catalogue = town.catalogue()
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    for seed in seeds:
+        parts = ranking.split(town.listening.plays, town.users, seed)
+        for size in GROUP_SIZES:
+            rng = np.random.default_rng((seed, size))
+            for _ in range(GROUPS):
+                members = rng.choice(len(town.users), min(size, len(town.users)), replace=False)
+                for name, hits in _group_hits(town, catalogue, parts, members).items():
+                    found.setdefault((size, name), []).append(
+                        (float(np.mean(hits)), float(np.mean(hits > 0)))
+                    )
+    rows: list[tuple[Cell, ...]] = []
+    for (size, name), values in found.items():
+        hits, served = np.array(values).T
+        rows.append((size, name, float(hits.mean()), float(served.mean())))
+        rows[-1] += metrics.bootstrap(served)
+    return Report(
+        "Lists for several members",
+        f"{town.described()}. A fifth of each user's artists is held out. {GROUPS} random groups"
+        f" per size and seed, seeds {', '.join(map(str, seeds))}, get ten artists by least misery,"
+        " none that a member knows; a held-out artist is a hit for its user. 95% bootstrap over"
+        " groups.",
+        ("members", "nearness", "hits per member", "members with a hit", "low", "high"),
+        tuple(rows),
+        ("nearest like: cosine to the most similar like. mean of likes: as in the product.",),
+    )
+
+
+def _group_hits(
+    town: _Data, catalogue: Catalogue, parts: ranking.Split, members: NDArray[np.intp]
+) -> dict[str, NDArray[np.intp]]:
+    """Return each measure of nearness, and how many held-out artists it finds for each member."""
+    liked = [parts.train[member].indices for member in members]
+    known = frozenset(map(str, np.concatenate(liked).tolist()))
+    out = {}
+    for name, nearness in NEARNESS.items():
+        near = [nearness(town, own) for own in liked]
+        suits = np.stack([group.percentiles(each, each) for each in near])
+        picks = group.recommend(catalogue, suits, count=10, known=known)
+        chosen = [pick.row for pick in picks]
+        out[name] = np.array([np.isin(chosen, parts.held[member]).sum() for member in members])
+    return out
 
 
 # Hubs ---------------------------------------------------------------------------------------------
