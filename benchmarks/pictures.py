@@ -30,6 +30,9 @@ from musrec.model import (
     Term,
     Track,
 )
+from musrec.pictures import card, contributions
+from musrec.pictures.comparisons import Row, compare, gallery
+from musrec.pictures.portraits import Taste, catalogue_map, taste
 
 TRACK = Track("aaaaaaaaaa", "A Title as Long as Titles Often Are", ("An Artist",))
 TERMS = tuple(Term(name, value, "a reason") for name, value in (("sound", 0.6), ("taste", -0.1)))
@@ -106,10 +109,6 @@ def imported(module: str) -> float:
 
 
 def main() -> None:
-    from musrec.pictures import card, contributions
-    from musrec.pictures.comparisons import Row, compare, gallery
-    from musrec.pictures.portraits import Taste, catalogue_map, taste
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs

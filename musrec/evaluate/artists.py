@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.workers import Ears
 from musrec.evaluate import metrics
 from musrec.evaluate.genre import interval
 from musrec.evaluate.report import Cell, Report
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from musrec.audio.workers import Ears
     from musrec.model import Analysis
     from musrec.settings import Settings
     from musrec.space.inputs import DoubleArray
@@ -60,8 +60,6 @@ async def run(music: Path, settings: Settings) -> Report:
     NotFound
         Where there is no ``tracks.csv``, or no artist in it has two files that can be heard.
     """
-    from musrec.audio.workers import Ears
-
     listed = _listed(music)
     async with Ears(settings.workers) as ears:
         answers = await asyncio.gather(*(_hear(ears, music / file) for file, _ in listed))

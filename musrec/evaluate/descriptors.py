@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soxr
 
 from musrec.audio import decode, features, harmony, kind, rhythm
 from musrec.evaluate.metrics import bootstrap
@@ -146,8 +147,6 @@ def _clips(shared_data: Path) -> list[_Heard]:
 
 
 def _hear(y: FloatArray, title_key: _Key | None) -> _Heard:
-    import soxr
-
     spectra = features.spectra(y)
     faster = soxr.resample(y, SAMPLE_RATE * _SEMITONE, SAMPLE_RATE).astype(np.float32)
     spectra_faster = features.spectra(faster)

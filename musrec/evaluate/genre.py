@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from musrec.evaluate import metrics, tables
 from musrec.evaluate.report import Cell, Report
@@ -307,29 +312,20 @@ def _head(
 
 
 def _fitted(model: Any, x: DoubleArray, genres: NDArray[np.str_]) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     return make_pipeline(StandardScaler(), model).fit(x, genres)
 
 
 def _knn(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.neighbors import KNeighborsClassifier
-
     shares: DoubleArray = _fitted(KNeighborsClassifier(5), x, genres).predict_proba(other)
     return shares
 
 
 def _lr(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.linear_model import LogisticRegression
-
     model = LogisticRegression(C=0.05, max_iter=5000)
     scores: DoubleArray = _fitted(model, x, genres).decision_function(other)
     return scores
 
 
 def _svc(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.svm import SVC
-
     scores: DoubleArray = _fitted(SVC(C=5.0, break_ties=True), x, genres).decision_function(other)
     return scores

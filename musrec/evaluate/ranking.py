@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags
+from sklearn.utils.extmath import randomized_svd
 
 from musrec.model import NotFound
 from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
@@ -65,8 +66,6 @@ class Listening:
         NotFound
             A file is missing or has no rows of that form.
         """
-        from scipy.sparse import csr_matrix
-
         folder = data / "lastfm" if (data / "lastfm").is_dir() else data
         names = {row[0]: row[1] for row in _table(folder, "artists", 2)}
         plays = [row for row in _table(folder, "user_artists", 3) if row[0].isdigit()]
@@ -176,9 +175,6 @@ def tag_space(
     without : NDArray of bool, shape (t,), optional
         Rows of `Listening.tagged` not to look at.
     """
-    from scipy.sparse import csr_matrix, diags
-    from sklearn.utils.extmath import randomized_svd
-
     rows = listening.tagged if without is None else listening.tagged[~without]
     n = len(listening.artists)
     _, tags = np.unique(rows[:, 2], return_inverse=True)

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils.extmath import randomized_svd
 
 from musrec.evaluate import metrics, ranking
 from musrec.evaluate.report import Cell, Report
 from musrec.model import Catalogue, Feedback, FeedbackKind, Pick, Profile, Track
 from musrec.recommend import Recommender, Request, collaborative, group, hybrid
+from musrec.space import Index
 from musrec.train import hybrid as training
 
 if TYPE_CHECKING:
@@ -285,8 +287,6 @@ def _held(plays: csr_matrix) -> tuple[NDArray[np.intp], ...]:
 
 
 def _ridge(likes: csr_matrix, vectors: FloatArray, new: NDArray[np.intp]) -> FloatArray:
-    from sklearn.utils.extmath import randomized_svd
-
     left, singular, right = randomized_svd(likes, min(128, min(likes.shape) - 1), random_state=0)
     known = np.asarray(likes.getnnz(axis=0)).ravel() > 0
     seen = vectors[known]
@@ -667,8 +667,6 @@ def _group_hits(
 
 def hubs(town: _Data, count: int = 2_000) -> Report:
     """Return how unevenly artists appear among the ten nearest, before and after correction."""
-    from musrec.space.index import Index
-
     known = np.flatnonzero(np.any(town.vectors != 0, axis=1))
     rows = np.sort(np.random.default_rng(0).permutation(known)[:count])
     vectors = town.vectors[rows]

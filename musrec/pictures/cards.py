@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
 from musrec.pictures import draw, lettering, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -267,8 +268,6 @@ def profile_rows(
 
     Those known of both songs first, then those known of one, where the other is NaN.
     """
-    from musrec.audio.descriptors import DEFINITIONS
-
     known = [profile.percentiles if profile else {} for profile in (ours, theirs)]
     rows = [
         (
@@ -295,8 +294,6 @@ def shared_tags(ours: Profile | None, theirs: Profile | None, most: int = 4) -> 
 
 def mood_of(profile: Profile) -> str | None:
     """Return one word for the mood: the tag that listeners would give, or how intense it is."""
-    from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
-
     moods = {tag: share for tag, share in profile.tags.items() if TAG_KINDS.get(tag) == "mood"}
     if moods and max(moods.values()) >= 0.1:
         return max(moods, key=lambda tag: moods[tag]).lower()

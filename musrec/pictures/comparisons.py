@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import Analysis, Picture, Spectrogram, Track
 from musrec.pictures import draw, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -230,8 +231,6 @@ def _line(
 
 
 def _facts(analysis: Analysis) -> list[str]:
-    from musrec.audio.features import STATISTIC_NAMES
-
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
         facts.append(f"{analysis.rhythm.tempo:.0f} BPM")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ImageDraw
 
+from musrec.audio.descriptors import DEFINITIONS
 from musrec.model import Picture, Track
 from musrec.pictures import draw, lettering
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, LookName
@@ -177,8 +178,6 @@ def catalogue_map(
 
 def _axes(portrait: Taste) -> list[tuple[str, float, float]]:
     """Return (word for 100, member, server) of the descriptors known of both."""
-    from musrec.audio.descriptors import DEFINITIONS
-
     rows = [
         (
             descriptor.high,

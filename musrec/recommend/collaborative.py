@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.linalg import lapack
+from scipy.sparse import csr_matrix, diags, vstack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
@@ -107,8 +108,6 @@ class Ease:
         share : float
             Weight of content against likes.
         """
-        from scipy.sparse import csr_matrix
-
         likes = csr_matrix(likes, dtype=np.float32)
         m, n = likes.shape
         scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
@@ -274,8 +273,6 @@ class ItemNeighbours:
         cls, likes: csr_matrix, *, neighbours: int = 100, shrinkage: float = 10.0
     ) -> ItemNeighbours:
         """Compare all tracks by likes (m, n); `shrinkage` distrusts pairs with few likes."""
-        from scipy.sparse import csr_matrix
-
         likes = csr_matrix(likes, dtype=np.float32)
         by_track = likes.T.tocsr()
         return cls(likes, by_track, _nearest(by_track, neighbours, shrinkage))
@@ -328,8 +325,6 @@ class UserNeighbours:
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes; a member is never their own neighbour."""
-        from scipy.sparse import csr_matrix
-
         alike = (profiles @ self.likes.T).toarray()
         alike /= np.outer(_lengths(profiles), self.lengths) + self.shrinkage + 1e-9
         alike[alike > 1 - 1e-5] = 0  # an identical row is the member's own, or adds nothing
@@ -456,8 +451,6 @@ def _scaled(rows: csr_matrix, factors: NDArray[np.floating]) -> csr_matrix:
 
 def _inverse(gram: FloatArray) -> FloatArray:
     """Return (gram + I)^-1 by Cholesky; in float64, as the systems are badly scaled."""
-    from scipy.linalg import lapack
-
     system = gram.astype(np.float64)
     system[np.diag_indices_from(system)] += 1
     if not len(system):
@@ -472,8 +465,6 @@ def _inverse(gram: FloatArray) -> FloatArray:
 
 def _nearest(by_track: csr_matrix, neighbours: int, shrinkage: float) -> csr_matrix:
     """Return the shrunk cosine between rows, the largest of each row, diagonal out."""
-    from scipy.sparse import csr_matrix, vstack
-
     lengths = _lengths(by_track)
     n = by_track.shape[0]
     members = by_track.T.tocsr()
@@ -505,8 +496,6 @@ def _lengths(rows: csr_matrix) -> FloatArray:
 
 
 def _emptied(likes: csr_matrix, members: NDArray[np.intp]) -> csr_matrix:
-    from scipy.sparse import diags
-
     keep = np.ones(likes.shape[0], np.float32)
     keep[members] = 0
     left = (diags(keep) @ likes).tocsr()

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from musrec.model import Feedback, FeedbackKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 DAY = 86_400.0
 """Seconds."""
@@ -226,8 +226,6 @@ def liked_matrix(
     columns : int
         Length of the catalogue.
     """
-    from scipy.sparse import csr_matrix
-
     indices: list[NDArray[np.int32]] = []
     values: list[NDArray[np.float64]] = []
     ends = [0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS
 from musrec.model import Explanation, Profile, Term, Track
 
 SPOKEN: Mapping[str, str] = {
@@ -132,16 +133,12 @@ def _same(tag: str, other: str) -> bool:
 
 def _word(tag: str) -> str:
     """Return how a tag reads after "both sound"."""
-    from musrec.audio.descriptors import TAG_KINDS
-
     words = tag.lower()
     music = TAG_KINDS.get(tag) == "genre" and words not in _ADJECTIVES
     return SPOKEN.get(tag) or (f"like {words}" if music else words)
 
 
 def _shared_rest(query: Profile, pick: Profile, said: Sequence[str]) -> list[str]:
-    from musrec.audio.descriptors import AXES, DEFINITIONS
-
     words = []
     if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
         a, b = round(query.tempo), round(pick.tempo)

@@ -8,6 +8,8 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import saxpy
+from scipy.sparse import csr_matrix
 
 from musrec.model import Catalogue, Pick, Place, Profile, Term, Track
 from musrec.recommend import collaborative, explain, hybrid, taste, variety
@@ -15,7 +17,6 @@ from musrec.recommend.evidence import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
@@ -267,8 +268,6 @@ class Scoring:
         """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
         if np.count_nonzero(candidates) <= SHORTLIST:
             return np.flatnonzero(candidates)
-        from scipy.linalg.blas import saxpy
-
         score = np.zeros(len(self.songs), np.float32)
         for name, unit in self.units.items():
             if unit:
@@ -563,6 +562,4 @@ def _common(songs: Songs, fitted: Fitted) -> dict[str, hybrid.Standardised]:
 
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
     """Return a sparse row (1, n)."""
-    from scipy.sparse import csr_matrix
-
     return csr_matrix((values.astype(np.float32), columns, [0, len(columns)]), shape=(1, n))

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from musrec.model import Profile, Term
 from musrec.pictures import card, contributions
@@ -207,9 +209,6 @@ def test_odd_scores_are_drawn_too(terms):
 
 
 def test_real_music_makes_a_card_that_is_full_of_it(music):
-    import soundfile
-    import soxr
-
     heard = []
     for name in ("los-rombos--fantasma.flac", "setuniman--sweet-waltz.ogg"):
         y, rate = soundfile.read(music / name, dtype="float32", always_2d=True)
