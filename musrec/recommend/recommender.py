@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -120,6 +120,7 @@ class Recommender:
         for one in served:
             self._serve(one.member, [one.track], one.arm, seconds(one.at))
         self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
+        self._common: _Common | None = None
         self.unfitted = 0
         """Events learned since the last fit; the caller decides when to `refit`."""
 
@@ -245,9 +246,13 @@ class Recommender:
         if not request.seeds and request.member is not None:
             adventurous = max(adventurous, DROP_ADVENTURE)
         arm = self._arm(request, adventurous) if request.member is not None else "balanced"
+        common = self._common
+        if common is None or common.songs is not songs or common.fitted is not fitted:
+            common = self._common = _Common.of(songs, fitted)
         scoring = Scoring(
             songs,
             fitted,
+            common.signals,
             self.weights,
             seeds,
             candidates,
@@ -351,6 +356,19 @@ class Recommender:
         for name in artists:
             hidden[songs.by_artist.get(name, [])] = True
         return hidden
+
+
+class _Common(NamedTuple):
+    """The signals that all members share, and what they were computed from."""
+
+    songs: Songs
+    fitted: Fitted
+    signals: dict[str, hybrid.Standardised]
+
+    @classmethod
+    def of(cls, songs: Songs, fitted: Fitted) -> _Common:
+        counts = np.pad(fitted.counts, (0, len(songs) - len(fitted.counts)))
+        return cls(songs, fitted, hybrid.common(counts, songs.popularity))
 
 
 def _now() -> float:
