@@ -1,4 +1,4 @@
-"""Songs against songs: two in every detail, or many in rows."""
+"""Songs against songs: two in detail, or many in rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Difference:
     ours, theirs : str
         The two values, written.
     apart : float
-        How far apart they are, in standard deviations of the catalogue; 0 is alike.
+        How far apart they are, in standard deviations of the catalogue; 0 if they are equal.
     """
 
     name: str
@@ -50,11 +50,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a gallery: a label and what is drawn under it."""
+    """One row of a gallery: a label and the songs drawn under it.
+
+    Attributes
+    ----------
+    label : str
+    songs : tuple of (Track, Spectrogram, str)
+        Each with a few words on why it is in this row, such as ``"energy 93"``.
+    """
 
     label: str
     songs: tuple[tuple[Track, Spectrogram, str], ...]
-    """Each with a few words of why it stands here, such as ``"energy 93"``."""
 
 
 def compare(
@@ -66,14 +72,14 @@ def compare(
     *,
     look: LookName = "dark",
 ) -> Picture:
-    """Draw two songs in detail: waveform, spectrogram with its roll-off, notes, beats, features.
+    """Draw two songs in detail: waveform, spectrogram with roll-off, beats, notes and features.
 
     Parameters
     ----------
     ours, theirs : Track
     our_analysis, their_analysis : Analysis
     differences : sequence of Difference
-        Of all features; the most alike and the farthest apart are shown.
+        Of all features; those most alike and those farthest apart are shown.
     look : ``"dark"`` or ``"light"``
     """
     apart = sorted(differences, key=lambda difference: -difference.apart)
@@ -113,7 +119,7 @@ def compare(
             rolloff = float(np.median(spectrograms.rolloff(analysis.spectrogram)))
             said.append(
                 f"{draw.shorten(track.title, 60)}: {' · '.join(_facts(analysis))}; "
-                f"half of the time 85% of its power lies below {draw.hertz(rolloff)}."
+                f"half of the time, 85% of its power lies below {draw.hertz(rolloff)}."
             )
         canvas.text((area.left, 700), "   ·   ".join(_facts(analysis)), 23, width=area.width)
     if heard:
@@ -134,7 +140,7 @@ def gallery(title: str, rows: Sequence[Row], *, look: LookName = "dark") -> Pict
     ----------
     title : str
     rows : sequence of Row
-        Such as the songs of most and of least energy; four of each are shown.
+        For example the songs with the most and the least energy; four per row are shown.
     look : ``"dark"`` or ``"light"``
     """
     row_height, gap = 312, 20
@@ -180,7 +186,7 @@ def _strips(
     colour: Colour,
     outer: Anchor,
 ) -> None:
-    """Draw one song: waveform, spectrogram with roll-off, beats, notes and time, top down."""
+    """Draw one song, top to bottom: waveform, spectrogram with roll-off, beats, notes, time."""
     top_db, seconds = scale
     look = canvas.look
     panel = Box(strip.left, strip.bottom + 8, strip.right, strip.bottom + 308)

@@ -1,4 +1,4 @@
-"""Portraits: one member's taste against others', and the whole catalogue as a map."""
+"""Portraits: one member's taste against that of others, and the whole catalogue as a map."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_AXES = 8
 MOST_GENRES = 6
 
 FARTHER = 40.0
-"""Pixels by which the name of a group moves away to hide a hundredth less of all songs."""
+"""Pixels that the name of a group may move to hide one hundredth less of all songs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,24 @@ class Taste:
     ----------
     name : str
     songs : int
-        How many songs this was learned from.
+        Number of songs it was learned from.
     member, server : mapping of str to float
         Mean percentile, 0 to 100, of each of `musrec.audio.descriptors.DEFINITIONS` over the songs
-        that the member likes, and over what they are seen against.
+        that the member likes, and over those the member is compared with.
     genres : mapping of str to float
         Share of the member's songs, 0 to 1.
     decades : mapping of int to int
-        First year of a decade to the number of songs; empty where years are not known.
+        Number of songs by the first year of their decade; empty if no years are known.
     signature : tuple of Track
-        Songs that say most of this taste, at most three are shown.
+        Songs most typical of this taste; at most three are shown.
     changed : str
-        One sentence about this month; empty where there is none.
+        One sentence about this month; empty if there is nothing to say.
     against : str
-        What `server` is the mean of, for people.
+        What `server` is the mean of, in words.
     title : str
-        By default the taste of `name`.
+        By default "The taste of" and the name.
     headings : pair of str
-        What stands over the genres and over the songs.
+        Headings of the genres and of the songs.
     """
 
     name: str
@@ -81,7 +81,7 @@ def taste(portrait: Taste, *, look: LookName = "dark") -> Picture:
     axes, names = _axes(portrait), (portrait.name, portrait.against)
     _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait)
     below = Box(620, 480, WIDTH - MARGIN, 744)
-    # Where years are not known the signature songs take their place, and the radar grows.
+    # If no years are known the signature songs take their place, and the radar grows.
     if portrait.decades:
         _decades(canvas, below, portrait.decades)
         _radar(canvas, axes, names, (304, 372), 165)
@@ -122,16 +122,16 @@ def catalogue_map(
     *,
     look: LookName = "dark",
 ) -> Picture:
-    """Draw all songs in two dimensions, near where they sound alike.
+    """Draw all songs in two dimensions; songs that sound alike are neighbours.
 
     Parameters
     ----------
     points : FloatArray, shape (n, 2)
         Any scale; finite.
     clusters : integer array, shape (n,)
-        Row of `names` for each song.
+        Index into `names` for each song.
     names : sequence of str
-        What is heard in each cluster.
+        What each cluster sounds like.
     mine : bool array, shape (n,)
         Which songs the member likes.
     look : ``"dark"`` or ``"light"``
@@ -205,7 +205,7 @@ def _radar(
         return x + far * math.cos(angle), y + far * math.sin(angle)
 
     if len(axes) < 3:
-        canvas.text((MARGIN, 380), "Too little is heard yet to draw a taste.", 24, width=500)
+        canvas.text((MARGIN, 380), "Too few songs heard so far to draw a taste.", 24, width=500)
         return
     canvas.polygon([at(n, 100) for n in range(len(axes))], look.panel)
     for ring in (25, 50, 75, 100):
@@ -240,7 +240,7 @@ def _genres(canvas: Canvas, area: Box, portrait: Taste) -> None:
     if not rows:
         canvas.text((area.left, area.top + 56), "not known yet", 22, colour=look.muted)
         return
-    # Shares that are all small stay short.
+    # If all shares are small, the bars stay short.
     largest = max(rows[0][1], 0.25)
     bars = Box(area.left + 150, area.top, area.right - 76, area.bottom)
     for position, (name, share) in enumerate(rows):
@@ -288,7 +288,7 @@ def _signature(canvas: Canvas, area: Box, portrait: Taste) -> None:
 
 
 def _spread(points: FloatArray, area: Box) -> FloatArray:
-    """Fill an area with points, each axis on its own scale; far outliers stay at the edge."""
+    """Spread points over an area, each axis on its own scale; far outliers stay at the edge."""
     low, high = np.percentile(points, (0.1, 99.9), axis=0)
     room = np.array([area.width / 2 - 40, area.height / 2 - 40])
     share = 2 * (points - (low + high) / 2) / np.maximum(high - low, 1e-9)
@@ -305,7 +305,7 @@ def _stamp(
     colour: draw.Colour,
     opacity: float,
 ) -> None:
-    """Draw many dots of one colour at once: overlapping ones do not add up."""
+    """Draw many dots of one colour at once, so that overlapping ones do not add up."""
 
     def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
         far = radius * scale
@@ -324,13 +324,13 @@ def _name_clusters(
     names: Sequence[str],
     mine: NDArray[np.bool_],
 ) -> None:
-    """Write each name on a plate near the middle of its cluster, where it hides least.
+    """Write each name on a plate near the middle of its cluster, where it hides fewest songs.
 
-    Names stand apart from each other. Songs that are the member's count as much as three others,
-    and a place farther from the middle has to be worth it.
+    Plates never overlap. One of the member's songs counts as much as three others, and a place
+    farther from the middle must hide enough songs fewer to be chosen.
     """
     look = canvas.look
-    # Of very many songs, some tell well enough where it is crowded.
+    # A sample shows well enough where very many songs are crowded.
     step = -(-len(place) // 2000)
     hidden = np.concatenate([place[::step], *[place[mine][::step]] * 2])
     worth = 100 * FARTHER / len(place[::step])
@@ -369,7 +369,7 @@ def _name_clusters(
 
 
 def _covered(box: Box, points: FloatArray) -> int:
-    """Count the points that a plate would hide, even in part."""
+    """Return how many points a plate would hide, even in part."""
     low = points >= (box.left - 10, box.top - 10)
     high = points <= (box.right + 10, box.bottom + 10)
     return int((low & high).all(axis=1).sum())

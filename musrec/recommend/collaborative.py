@@ -435,7 +435,7 @@ def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
 
 
 def _finite(content: FloatArray) -> FloatArray:
-    """Return content with NaN as 0; the same array if all is finite, so that memory holds it once."""
+    """Return content with NaN as 0; the same array if all of it is finite, not a copy."""
     content = np.asarray(content, np.float32)
     return content if np.isfinite(content).all() else np.nan_to_num(content)
 
