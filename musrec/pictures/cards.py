@@ -343,7 +343,7 @@ def _alt(given: Side | None, found: Side, pick: Pick, top_db: float | None) -> s
             for low, high, *values in rows
         )
         if not given:
-            heard = "It was never heard here"
+            heard = "It was not heard here"
         elif given.spectrogram or found.spectrogram:
             heard = "Only one of the two was heard here"
         else:

@@ -50,4 +50,4 @@ def test_a_few_songs_are_measured_whole(music: Path, tmp_path: Path) -> None:
     assert rows["both halves have one tempo"] == (2, 1.0)
     assert rows["key follows the pitch"] == (2, 1.0)
     assert rows["music is called music"] == (2, 1.0)
-    assert rows["key of the title, exact"] == (0, None), "no table, no titles"
+    assert rows["key in the title, exact"] == (0, None), "no table, no titles"

@@ -70,7 +70,7 @@ def test_statistics_may_be_missing_where_there_are_tags(folder: Path) -> None:
     [
         ("clips.csv", "clip,genre\na,b\n", "artist, title"),
         ("clips.csv", "clip,genre,artist,title\n", "no clips"),
-        ("clips.csv", CLIPS + "a.1,jazz,Ann,Again,train\n", "line 4: a.1 is there twice"),
+        ("clips.csv", CLIPS + "a.1,jazz,Ann,Again,train\n", "line 4: a.1 is listed twice"),
         ("clips.csv", CLIPS + ",jazz,,,\n", "line 4: clip or genre is empty"),
         ("clips.csv", CLIPS + "c.3,jazz,,,\n", "lacks 1 clips"),
         ("clips.csv", b"\xff\xfe\xfa", "cannot be read"),
