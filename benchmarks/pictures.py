@@ -1,8 +1,8 @@
 """CPU time and size of every picture, against Matplotlib drawing the same two spectrograms.
 
-``python -m benchmarks.pictures [--runs N]``: prints a table in Markdown; a few seconds. The best of
-several runs in milliseconds of processor time, and the time of the first picture in a new process.
-Matplotlib is no dependency: without it its rows are left out.
+``python -m benchmarks.pictures [--runs N]`` prints a table in Markdown, in a few seconds: the best
+of several runs, in milliseconds of processor time, and the cost of the import in a new process.
+Matplotlib is not a dependency: without it, its rows are left out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TERMS = tuple(Term(name, value, "a reason") for name, value in (("sound", 0.6), 
 
 
 def heard(seed: int) -> Analysis:
-    """Noise with the fall towards high frequencies that music has: hard to compress."""
+    """Return noise that falls towards high frequencies as music does: hard to compress."""
     rng = np.random.default_rng(seed)
     slope = np.linspace(220, 40, 128)[:, None]
     mel = np.clip(slope + rng.normal(0, 22, (128, 640)), 0, 255).astype(np.uint8)
@@ -82,7 +82,7 @@ def with_matplotlib(one: Spectrogram, other: Spectrogram) -> bytes:
 
 
 def best(work: Callable[[], bytes], runs: int) -> tuple[float, int]:
-    """Return milliseconds of processor time and bytes."""
+    """Return the least processor time, in milliseconds, and the size in bytes."""
     size = len(work())
     times = []
     for _ in range(runs):
@@ -93,7 +93,7 @@ def best(work: Callable[[], bytes], runs: int) -> tuple[float, int]:
 
 
 def imported(module: str) -> float:
-    """Milliseconds of processor time that a new process takes to import `module`."""
+    """Return the milliseconds of processor time that a new process takes to import `module`."""
     code = f"import time, {module}; print(time.process_time())"
     empty = "import time; print(time.process_time())"
     spent = [

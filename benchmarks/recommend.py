@@ -1,8 +1,9 @@
-"""What recommending, learning and fitting cost, each beside a plain baseline of the same run.
+"""What recommending, learning and fitting cost, each against a plain baseline of the same run.
 
-``OMP_NUM_THREADS=1 python -m benchmarks.recommend [--small | --full]``: prints a table in Markdown.
-Wall time; everything is made up from a fixed seed. A work and its baseline take turns, and of many
-turns the tenth percentile of each counts, so that both meet the machine at its quietest.
+Wall time on made-up data from a fixed seed. A task and its baseline take turns, and the tenth
+percentile of many turns counts, so that both meet the machine at its quietest.
+
+``OMP_NUM_THREADS=1 python -m benchmarks.recommend [--small | --full]`` prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from musrec.space import Index
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-
 Row = tuple[str, float, str, float]
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Milliseconds of one run."""
+    """Return the milliseconds of one run."""
     start = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - start)
@@ -43,7 +43,7 @@ def turns(
     baseline: Callable[[], object],
     runs: int = 100,
 ) -> Row:
-    """Milliseconds of both; the first turn is left out."""
+    """Return the milliseconds of a task and of its baseline; the first turn does not count."""
     both = np.array([(timed(work), timed(baseline)) for _ in range(runs + 1)])[1:]
     ours, its = np.quantile(both, 0.1, axis=0)
     return what, float(ours), named, float(its)

@@ -1,4 +1,4 @@
-"""Metrics on rankings small enough to be worked out by hand."""
+"""Metrics on rankings small enough to compute by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAR = np.array(
 )
 
 
-def test_neighbours_are_never_the_clip_itself_nor_of_its_group() -> None:
+def test_neighbours_are_never_the_clip_itself_or_of_its_group() -> None:
     assert metrics.nearest(FAR, 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1]]
     groups = np.array(["a", "a", "b", "b"])
     assert metrics.nearest(FAR, 3, groups).tolist() == [
@@ -80,7 +80,7 @@ def test_calibration_error_by_hand() -> None:
     assert metrics.calibration_error(np.ones(4), np.ones(4)) == 0
 
 
-def test_intervals_hold_the_mean_and_are_wider_over_groups() -> None:
+def test_intervals_contain_the_mean_and_are_wider_over_groups() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 10)
     values = (rng.random(40) < 0.5).astype(float)[groups]

@@ -13,7 +13,7 @@ from musrec.train import hybrid
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory):
-    """Four scenes; members love one, tags tell which is which, with some noise in both."""
+    """Four scenes: each member loves one, and tags tell them apart, with some noise in both."""
     folder = tmp_path_factory.mktemp("lastfm")
     rng = np.random.default_rng(0)
     users, artists, scenes = 40, 240, 4
@@ -51,7 +51,7 @@ def test_every_part_reports(reports):
     assert all(report.markdown().count("|") > 10 for report in reports)
 
 
-def test_the_hybrid_finds_the_scene_and_chance_does_not(reports):
+def test_the_hybrid_finds_the_scene(reports):
     at_all = {row[1]: row[2] for row in reports[0].rows if row[0] == 40}
     assert at_all["hybrid"] > 2 * at_all["popular"]
     assert set(at_all) >= {"popular", "tags", "item-kNN", "user-kNN", "EASE", "hybrid"}
@@ -59,7 +59,7 @@ def test_the_hybrid_finds_the_scene_and_chance_does_not(reports):
     assert cold["hybrid"] > cold["random"]
 
 
-def test_thumbs_find_more_than_nothing_learned_whatever_is_shown(reports):
+def test_thumbs_find_more_than_the_static_control_whatever_is_shown(reports):
     hits = {row[:3]: row[3] for row in reports[2].rows}
     assert {shown for _, shown, _ in hits} == {"none", "one", "three"}
     for shown in ("none", "one"):
@@ -87,7 +87,7 @@ def test_the_same_seed_gives_the_same_weights(town):
 
 
 def test_listening_is_counted_apart_from_thumbs():
-    most = np.float32(IMPLICIT_LIMIT)  # all that listening can say
+    most = np.float32(IMPLICIT_LIMIT)  # the most that listening counts
     assert Evidence.of(50, [1.0, most, 0.3]) == Evidence(50, thumbs=1, listens=2)
     by_thumb, by_ear = Evidence(50, 40), Evidence(50, 0, 40)
     assert shipped().given(by_thumb) != shipped().given(by_ear)

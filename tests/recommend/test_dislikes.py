@@ -23,7 +23,7 @@ def test_one_dislike_among_many_likes_counts_as_itself():
     assert rocchio_weights(np.ones(3), np.ones(0)).tolist() == [1, 1, 1]
 
 
-def test_the_same_sound_is_reached_in_full_and_the_merely_alike_a_little():
+def test_the_same_sound_counts_in_full_and_a_merely_similar_one_a_little():
     background = np.random.default_rng(0).uniform(-0.2, 0.2, (500, 1))
     alike = sound_alike(np.array([[1.0], [0.9], [0.65], [0.3], [-0.5]]), background)[:, 0]
     assert alike[0] == 1

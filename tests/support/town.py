@@ -1,4 +1,4 @@
-"""A small made-up town: six kinds of music, members who each love one or two of them."""
+"""A small made-up town: six kinds of music, and members who each love one or two of them."""
 
 from __future__ import annotations
 
