@@ -13,8 +13,8 @@ Metrics
 - `accuracy` with `bootstrap`: percentile intervals over clips or whole groups (B. Efron,
   R. Tibshirani, *An Introduction to the Bootstrap*, 1993).
 - `precision_at_k`: share of same-label clips among the k nearest by other groups.
-- `reciprocal_rank`, `average_precision`: of the relevant clips in a full ranking (C. Manning et
-  al., *Introduction to Information Retrieval*, 2008, ch. 8).
+- `reciprocal_rank`: of the nearest relevant clip in a full ranking (C. Manning et al.,
+  *Introduction to Information Retrieval*, 2008, ch. 8).
 - `occurrences`, `hubness_skew`, `antihubs`: how unevenly clips appear as k-nearest neighbours
   (M. Radovanovic et al., "Hubs in space", JMLR 11, 2010; D. Schnitzer et al., "Local and global
   scaling reduce hubs in space", JMLR 13, 2012).
@@ -189,18 +189,6 @@ def expected_reciprocal_rank(relevant: int, others: int) -> float:
         expected += none_yet * (relevant / left) / rank
         none_yet *= 1 - relevant / left
     return expected
-
-
-def average_precision(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> DoubleArray:
-    """Return the mean precision at the ranks of relevant clips, shape (q,); NaN without any."""
-    if distances.shape != relevant.shape or np.isnan(distances).any():
-        raise ValueError("distances without NaN and relevance of one shape are needed")
-    relevant = relevant & np.isfinite(distances)
-    order = np.argsort(distances, axis=1, kind="stable")
-    hits = np.take_along_axis(relevant, order, axis=1)
-    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
-    total = hits.sum(axis=1)
-    return np.where(total > 0, (precision * hits).sum(axis=1) / np.maximum(total, 1), np.nan)
 
 
 def calibration_error(probabilities: DoubleArray, right: ArrayLike, bins: int = 10) -> float:

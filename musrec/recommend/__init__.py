@@ -1,4 +1,4 @@
-"""Which song next, for whom, and why: a score that is always a sum of named terms.
+"""Which song next, for which member, and why: a score is always a sum of named terms.
 
 `Recommender` is the way in. Each module below it answers one question: what is known about members
 (`evidence`), what they like in common (`collaborative`), what "similar" means to one of them

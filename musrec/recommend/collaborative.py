@@ -8,7 +8,7 @@ score per track out, for members of the fit and for new ones alike (fold-in).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import lapack
@@ -23,14 +23,6 @@ LARGEST_SOLVE = 6_000
 """Rows of the largest dense system to solve; beyond that, neighbours replace EASE."""
 
 _CHUNK = 1_024
-
-
-class Scorer(Protocol):
-    """Scores every track for rows of likes."""
-
-    def scores(self, profiles: csr_matrix) -> FloatArray:
-        """Return (q, n) scores for (q, n) likes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
