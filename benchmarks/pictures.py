@@ -1,8 +1,8 @@
 """CPU time and size of every picture, against Matplotlib drawing the same two spectrograms.
 
-``python -m benchmarks.pictures [--runs N]``: prints a table in Markdown; a few seconds. The best of
-several runs in milliseconds of processor time, and the time of the first picture in a new process.
-Matplotlib is no dependency: without it its rows are left out.
+``python -m benchmarks.pictures [--runs N]`` prints a table in Markdown, in a few seconds: the best
+of several runs, in milliseconds of processor time, and the cost of the import in a new process.
+Matplotlib is not a dependency: without it, its rows are left out.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ from musrec.model import (
     Term,
     Track,
 )
+from musrec.pictures import card, contributions
+from musrec.pictures.comparisons import Row, compare, gallery
+from musrec.pictures.portraits import Taste, catalogue_map, taste
 
 TRACK = Track("aaaaaaaaaa", "A Title as Long as Titles Often Are", ("An Artist",))
 TERMS = tuple(Term(name, value, "a reason") for name, value in (("sound", 0.6), ("taste", -0.1)))
 
 
 def heard(seed: int) -> Analysis:
-    """Noise with the fall towards high frequencies that music has: hard to compress."""
+    """Return noise that falls towards high frequencies as music does: hard to compress."""
     rng = np.random.default_rng(seed)
     slope = np.linspace(220, 40, 128)[:, None]
     mel = np.clip(slope + rng.normal(0, 22, (128, 640)), 0, 255).astype(np.uint8)
@@ -79,7 +82,7 @@ def with_matplotlib(one: Spectrogram, other: Spectrogram) -> bytes:
 
 
 def best(work: Callable[[], bytes], runs: int) -> tuple[float, int]:
-    """Return milliseconds of processor time and bytes."""
+    """Return the least processor time, in milliseconds, and the size in bytes."""
     size = len(work())
     times = []
     for _ in range(runs):
@@ -90,7 +93,7 @@ def best(work: Callable[[], bytes], runs: int) -> tuple[float, int]:
 
 
 def imported(module: str) -> float:
-    """Milliseconds of processor time that a new process takes to import `module`."""
+    """Return the milliseconds of processor time that a new process takes to import `module`."""
     code = f"import time, {module}; print(time.process_time())"
     empty = "import time; print(time.process_time())"
     spent = [
@@ -106,10 +109,6 @@ def imported(module: str) -> float:
 
 
 def main() -> None:
-    from musrec.pictures import card, contributions
-    from musrec.pictures.comparisons import Row, compare, gallery
-    from musrec.pictures.portraits import Taste, catalogue_map, taste
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs

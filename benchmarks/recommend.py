@@ -1,8 +1,9 @@
-"""What recommending, learning and fitting cost, each beside a plain baseline of the same run.
+"""What recommending, learning and fitting cost, each against a plain baseline of the same run.
 
-``OMP_NUM_THREADS=1 python -m benchmarks.recommend [--small | --full]``: prints a table in Markdown.
-Wall time; everything is made up from a fixed seed. A work and its baseline take turns, and of many
-turns the tenth percentile of each counts, so that both meet the machine at its quietest.
+Wall time on made-up data from a fixed seed. A task and its baseline take turns, and the tenth
+percentile of many turns counts, so that both meet the machine at its quietest.
+
+``OMP_NUM_THREADS=1 python -m benchmarks.recommend [--small | --full]`` prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -20,17 +21,16 @@ from musrec.evaluate.report import Report
 from musrec.model import Catalogue, Feedback, FeedbackKind, Place, Profile, Track
 from musrec.recommend import Recommender, Request, Seed
 from musrec.recommend.collaborative import Ease
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.space import Index
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 Row = tuple[str, float, str, float]
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Milliseconds of one run."""
+    """Return the milliseconds of one run."""
     start = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - start)
@@ -43,7 +43,7 @@ def turns(
     baseline: Callable[[], object],
     runs: int = 100,
 ) -> Row:
-    """Milliseconds of both; the first turn is left out."""
+    """Return the milliseconds of a task and of its baseline; the first turn does not count."""
     both = np.array([(timed(work), timed(baseline)) for _ in range(runs + 1)])[1:]
     ours, its = np.quantile(both, 0.1, axis=0)
     return what, float(ours), named, float(its)
@@ -51,7 +51,7 @@ def turns(
 
 def catalogue(n: int, d: int) -> Catalogue:
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(n, d)).astype(np.float32))
+    vectors = l2_normalise(rng.normal(size=(n, d)).astype(np.float32))
     tracks = tuple(Track(str(i), f"Song {i}", (f"Band {i // 5}",)) for i in range(n))
     return Catalogue(tracks, (Profile(),) * n, vectors, {})
 

@@ -20,8 +20,8 @@ from musrec.catalogue.model import SongFilter
 from musrec.evaluate.report import Report
 from musrec.members import taste
 from musrec.model import Catalogue, Place
-from musrec.recommend import Recommender, Request, Seed
-from musrec.recommend.taste import unit
+from musrec.recommend import Recommender, Request, Seed, group
+from musrec.recommend.taste import l2_normalise
 from musrec.space import Index, Space, profile, starter
 
 
@@ -70,8 +70,8 @@ def every_song(vectors: np.ndarray) -> None:
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    PCA(2).fit_transform(unit(vectors))
-    KMeans(atlas.MOST_GROUPS, n_init=10, random_state=0).fit(unit(vectors))
+    PCA(2).fit_transform(l2_normalise(vectors))
+    KMeans(atlas.MOST_GROUPS, n_init=10, random_state=0).fit(l2_normalise(vectors))
 
 
 def times(catalogue: Catalogue) -> Report:
@@ -93,7 +93,6 @@ def times(catalogue: Catalogue) -> Report:
         for r in range(40)
     )
     names = tuple(f"{track.title} {track.artist}".lower() for track in catalogue.tracks)
-    rows = unit(catalogue.vectors)
 
     def one_by_one() -> None:
         for vector in ours.vectors:
@@ -112,7 +111,7 @@ def times(catalogue: Catalogue) -> Report:
         ),
         (
             "how 100 likes suit all songs",
-            lambda: taste.suits(ours, rows),
+            lambda: group.suitability(catalogue, [group.user_profile(ours.vectors)]),
             "the index, like by like",
             one_by_one,
         ),
@@ -159,7 +158,7 @@ def kept() -> Report:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE, trustworthiness
 
-    songs = unit(catalogue_of(len(starter())).vectors)
+    songs = l2_normalise(catalogue_of(len(starter())).vectors)
     truth = pdist(songs)
     half = np.arange(len(songs)) % 2 == 0
     rows = []

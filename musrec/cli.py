@@ -787,9 +787,9 @@ def train_blend(
 ) -> None:
     """Fit how much each part of a score counts, by how much is known."""
     from musrec import recommend as package
-    from musrec.train.blend import fit
+    from musrec.train.hybrid import fit
 
-    shipped = Path(package.__file__).with_name("blend.json")
+    shipped = Path(package.__file__).with_name("hybrid.json")
     shipped.write_text(fit(data).json(), "utf-8")
     out.print(f"Written to {shipped}", highlight=False)
 

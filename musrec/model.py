@@ -335,11 +335,11 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One member was recommended one track, by one of the blends of `musrec.recommend`."""
+    """A track was recommended to a member, chosen by one arm of `musrec.recommend.hybrid.ARMS`."""
 
     member: str
     track: str
-    blend: str
+    arm: str
     at: datetime
 
 

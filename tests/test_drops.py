@@ -447,7 +447,7 @@ async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channe
     # Thumbs on a drop teach which blend suits its member, whenever they come.
     async with store_of(service) as store:
         served = await store.answers.served()
-    chosen = {one.track: one.blend for one in served if one.member == "ann"}
+    chosen = {one.track: one.arm for one in served if one.member == "ann"}
     assert chosen.keys() >= set(season)
     assert set(chosen.values()) <= set(ARMS)
     assert len(set(chosen.values())) > 1

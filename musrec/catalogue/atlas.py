@@ -11,7 +11,7 @@ import numpy as np
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.catalogue.model import Atlas
 from musrec.model import Catalogue, Profile
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def atlas(catalogue: Catalogue) -> Atlas:
     picture that has to be ready when a member asks.
     """
     n = len(catalogue)
-    rows = unit(catalogue.vectors)
+    rows = l2_normalise(catalogue.vectors)
     if n < 2:
         everything = (_name(catalogue, np.ones(n, bool), {}, set()),) if n else ()
         return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0)

@@ -14,7 +14,7 @@ from musrec.audio.tagger import TAGS
 from musrec.catalogue.atlas import percentiles
 from musrec.catalogue.model import Comparison, Difference, Feature
 from musrec.model import Analysis, Catalogue, Heard, Place, Profile
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.space import inputs
 from musrec.space.index import DETAIL
 
@@ -68,7 +68,7 @@ def _alike(ours: Place, theirs: Place) -> float:
 
 
 def _cosine(one: FloatArray, other: FloatArray) -> float:
-    rows = unit(np.stack([one, other]))
+    rows = l2_normalise(np.stack([one, other]))
     return float(rows[0] @ rows[1])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from musrec.drops.model import Part
 from musrec.model import Catalogue, Constraints, Heard, Pick
 from musrec.recommend import Request, Seed
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 from musrec.recommend.variety import main_artist
 
 if TYPE_CHECKING:
@@ -147,8 +147,8 @@ def with_likes(
     own = [id_ for id_ in dict.fromkeys(liked) if id_ in row_of]
     if not own or not choices:
         return choices, [""] * len(choices)
-    likes = unit(catalogue.vectors[[row_of[id_] for id_ in own]])
-    found = unit(catalogue.vectors[[row_of[choice.pick.track.id] for choice in choices]])
+    likes = l2_normalise(catalogue.vectors[[row_of[id_] for id_ in own]])
+    found = l2_normalise(catalogue.vectors[[row_of[choice.pick.track.id] for choice in choices]])
     return choices, [own[near] for near in (found @ likes.T).argmax(axis=1)]
 
 

@@ -30,13 +30,13 @@ class Composed:
     ----------
     answers : mapping of str to Answer
         Id to the answer that a post features, each with one pick.
-    blends : mapping of str to str
+    arms : mapping of str to str
         Track to what it was chosen by, where that is known.
     """
 
     posts: tuple[Post, ...]
     answers: Mapping[str, Answer]
-    blends: Mapping[str, str]
+    arms: Mapping[str, str]
 
 
 async def compose(library: Library, issue: Issue, now: datetime) -> Composed:
@@ -58,11 +58,11 @@ async def compose(library: Library, issue: Issue, now: datetime) -> Composed:
         answers[kept] = answer
         track = choice.pick.track.id
         posts.append(Post(position, choice.part, choice.words, track, kept, choice.listeners))
-    blends = await _blends(library, issue, posts)
-    return Composed(tuple(posts), answers, blends)
+    arms = await _arms(library, issue, posts)
+    return Composed(tuple(posts), answers, arms)
 
 
-async def _blends(library: Library, issue: Issue, posts: Sequence[Post]) -> dict[str, str]:
+async def _arms(library: Library, issue: Issue, posts: Sequence[Post]) -> dict[str, str]:
     """Return which weights chose each song of a member's drop."""
     member = issue.drop.member
     if member is None:

@@ -205,6 +205,4 @@ async def _pause(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
 
 async def _compose(desk: Desk, issue: Issue, now: datetime) -> Issue:
     made = await desk.compose(issue, now)
-    return await desk.issues.compose(
-        issue, made.posts, now, answers=made.answers, blends=made.blends
-    )
+    return await desk.issues.compose(issue, made.posts, now, answers=made.answers, arms=made.arms)

@@ -94,7 +94,7 @@ class Issues(Protocol):
         at: datetime,
         *,
         answers: Mapping[str, Answer],
-        blends: Mapping[str, str],
+        arms: Mapping[str, str],
     ) -> Issue:
         """Keep what is in an issue."""
 

@@ -1,1 +1,1 @@
-"""Honest numbers: metrics, protocols and loaders; every figure in the docs comes from here."""
+"""Metrics, protocols and loaders; every figure in the documents comes from here."""

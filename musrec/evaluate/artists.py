@@ -1,9 +1,9 @@
-"""``musrec evaluate artists``: whether an artist's other songs are found in real music.
+"""``musrec evaluate artists``: whether the product finds an artist's other songs in real music.
 
-Every file is heard as the product hears it, placed, and used as a query: how high does the first
-other song by the same artist rank? Once among these files alone, once among the starter catalogue
-as well. Beside it pure chance, what the mean MFCCs of the same files give by cosine, and the parts
-of the product's similarity on their own.
+Every file is heard and placed as in the product, then used as a query: at what rank is the first
+other song by the same artist? Measured among these files alone, and among the starter catalogue as
+well; compared with pure chance, with the cosine of mean MFCCs, and with the parts of the product's
+similarity on their own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.workers import Ears
 from musrec.evaluate import metrics
 from musrec.evaluate.genre import interval
 from musrec.evaluate.report import Cell, Report
@@ -28,13 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from musrec.audio.workers import Ears
     from musrec.model import Analysis
     from musrec.settings import Settings
     from musrec.space.inputs import DoubleArray
 
 _MFCC = [STATISTIC_NAMES.index(f"mfcc_{i}_mean") for i in range(1, 13)]
-
 
 MFCC = "MFCC means"
 STATISTICS = "space `statistics`"
@@ -42,26 +41,24 @@ PRODUCT = "product"
 SYSTEMS = (MFCC, STATISTICS, "space `full`", PRODUCT)
 
 NEAR_CHANCE = 1.5
-"""Times chance below which an artist's songs are named one by one."""
+"""Multiple of chance below which an artist's songs are listed one by one."""
 
 
 async def run(music: Path, settings: Settings) -> Report:
-    """Hear a folder and measure how early an artist's other songs come.
+    """Hear a folder and measure at what rank an artist's other songs come.
 
     Parameters
     ----------
     music : Path
-        A folder with a ``tracks.csv`` whose columns ``file`` and ``artist`` name what is in it.
+        A folder with a ``tracks.csv`` whose columns ``file`` and ``artist`` list its songs.
     settings : Settings
-        Of the workers that hear.
+        Those of the workers are used.
 
     Raises
     ------
     NotFound
-        Where there is no ``tracks.csv``, or no artist in it has two files that can be heard.
+        There is no ``tracks.csv``, or no artist in it has two files that can be heard.
     """
-    from musrec.audio.workers import Ears
-
     listed = _listed(music)
     async with Ears(settings.workers) as ears:
         answers = await asyncio.gather(*(_hear(ears, music / file) for file, _ in listed))
@@ -78,22 +75,22 @@ async def run(music: Path, settings: Settings) -> Report:
 
 
 def _listed(music: Path) -> list[tuple[str, str]]:
-    """Files and their artists."""
+    """Return the files and their artists."""
     path = music / "tracks.csv"
     if not path.is_file():
-        raise NotFound(f"There is no {path}.", "List file and artist of each song in it.")
+        raise NotFound(f"There is no {path}.", "List the file and the artist of each song in it.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MusrecError(f"{path} cannot be read: {error}.") from None
     if not rows or not {"file", "artist"} <= rows[0].keys():
-        raise MusrecError(f"{path} needs the columns file and artist, and a song.")
+        raise MusrecError(f"{path} needs the columns file and artist, and at least one song.")
     return [((row["file"] or "").strip(), (row["artist"] or "").strip()) for row in rows]
 
 
 async def _hear(ears: Ears, path: Path) -> Analysis | str:
-    """Hear a file, or say why not."""
+    """Return what is heard in a file, or why nothing is."""
     try:
         data = await asyncio.to_thread(path.read_bytes)
         return await ears.hear(data)
@@ -141,7 +138,7 @@ def _report(
             )
         best = ranks[systems[-1]]
         notes += [
-            f"{who} is near chance by {systems[-1]}, {among}; the nearest other song comes at "
+            f"{who} is near chance with {systems[-1]}, {among}; the nearest other song is at rank "
             + ", ".join(
                 f"{1 / best[row]:.0f} ({files[row]})" for row in np.flatnonzero(mine).tolist()
             )
@@ -155,9 +152,9 @@ def _report(
         protocol=(
             f"{n} files of {music.name}, heard by the workers; mean reciprocal rank of the nearest "
             f"other song by the query's artist, among these {n} songs and among "
-            f"{n + len(starter())} with the starter catalogue. Cosine; all but mean MFCC 1 to 12 "
+            f"{n + len(starter())} with the starter catalogue. Cosine; all but the MFCC means "
             "are corrected for hubs. The product is the space `full` with the detail of songs that "
-            "were heard: starter songs have none."
+            "were heard; starter songs have none."
         ),
         columns=("artist", "songs", "among", "chance", *systems),
         rows=tuple(rows),
@@ -168,7 +165,7 @@ def _report(
 def _ranks(
     name: str, songs: Sequence[Analysis], artists: NDArray[np.str_], queries: int
 ) -> DoubleArray:
-    """Reciprocal ranks of the first so many songs as queries."""
+    """Return the reciprocal ranks of the first `queries` songs."""
     index, places = _index(name, songs)
     far = np.stack([1 - index.alike(place).astype(np.float64) for place in places[:queries]])
     far[np.arange(queries), np.arange(queries)] = np.inf

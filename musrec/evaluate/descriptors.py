@@ -1,7 +1,7 @@
-"""Tempo, key and music-or-not on real music: what must be so whatever the song is.
+"""``musrec evaluate descriptors``: tempo, key and music-or-not on real music.
 
-Few clips have a label, so most measures need none: both halves of a song have one tempo, and a
-song played a semitone faster is a semitone higher and 5.9% faster.
+Few clips have a label, so most measures need none and test what holds for any song: both halves
+have one tempo, and a song played a semitone faster is a semitone higher and 5.9% faster.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soxr
 
 from musrec.audio import decode, features, harmony, kind, rhythm
 from musrec.evaluate.metrics import bootstrap
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _SEMITONE = 2 ** (1 / 12)
 
 _TOLERANCE = 0.04
-"""Of tempo, as is usual (F. Gouyon et al., IEEE TASLP 14(5), 2006)."""
+"""Of tempo, the usual one (F. Gouyon et al., IEEE TASLP 14(5), 2006)."""
 
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TITLE = re.compile(r"\bin ([A-G])( flat| sharp)?( major| minor)?\b", re.IGNORECASE)
@@ -45,7 +46,7 @@ _Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Heard:
-    """One clip as ours and as the baselines hear it; tempi are those of (first, second) half."""
+    """One clip as heard by ours and by the baselines; `halves` are the tempi of each half."""
 
     halves: tuple[float, float]
     baseline_halves: tuple[float, float]
@@ -60,7 +61,7 @@ class _Heard:
 
 
 def run(shared_data: Path) -> Report:
-    """Measure rhythm, harmony and kind on all music at hand.
+    """Measure rhythm, harmony and kind on all available music.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def run(shared_data: Path) -> Report:
     Raises
     ------
     NotFound
-        Where there is no music.
+        There is no music.
     """
     clips = _clips(shared_data)
     pulsing = [clip for clip in clips if min(clip.halves) > 0]
@@ -101,12 +102,12 @@ def run(shared_data: Path) -> Report:
             [_raised(clip.baseline_key) == clip.baseline_faster[1] for clip in clips],
         ),
         _row(
-            "key of the title, exact",
+            "key in the title, exact",
             [clip.key == clip.title_key for clip in titled],
             [clip.baseline_key == clip.title_key for clip in titled],
         ),
         _row(
-            "key of the title, or a fifth or relative of it",
+            "key in the title, or its relative or a fifth away",
             [_related(clip.key, clip.title_key) for clip in titled],
             [_related(clip.baseline_key, clip.title_key) for clip in titled],
         ),
@@ -115,17 +116,17 @@ def run(shared_data: Path) -> Report:
     return Report(
         title="Tempo, key and music or not",
         protocol=(
-            f"{len(clips)} excerpts of real music, up to 30 s each. Tempi are the same within 4%."
-            " Faster means resampled by one semitone. Baselines: the tempo of librosa 0.11 and"
-            " Krumhansl's key profiles on librosa's chroma, averaged over time. The interval is a"
-            " 95% bootstrap over clips."
+            f"{len(clips)} excerpts of real music, up to 30 s each. Tempi within 4% are the same."
+            " Speed and pitch: resampled one semitone up. Baselines: the tempo of librosa 0.11, and"
+            " Krumhansl's key profiles on librosa's chroma, averaged over time. Intervals are a 95%"
+            " bootstrap over clips."
         ),
-        columns=("measure", "clips", "ours", "95%", "baseline", "95% of it"),
+        columns=("measure", "clips", "ours", "95% CI", "baseline", "95% CI (baseline)"),
         rows=tuple(rows),
         notes=(
-            "Tempo is compared on the clips in whose halves ours hears a pulse.",
-            "A title names the key of a whole work; excerpts from its middle may stand in another.",
-            "The profiles of the key were chosen with these titled clips in view, among others.",
+            "Tempo is compared on clips in which ours hears a pulse.",
+            "A title names the key of a whole work; an excerpt from its middle may be in another.",
+            "The key profiles were chosen with these titled clips, among others, in view.",
         ),
     )
 
@@ -141,13 +142,11 @@ def _clips(shared_data: Path) -> list[_Heard]:
         if path.suffix != ".csv"
     )
     if not paths:
-        raise NotFound(f"there is no music in {shared_data}", "Give the folder that holds it.")
+        raise NotFound(f"There is no music in {shared_data}.", "Name the folder that holds it.")
     return [_hear(decode.decode(path.read_bytes()).y, keys.get(path.stem)) for path in paths]
 
 
 def _hear(y: FloatArray, title_key: _Key | None) -> _Heard:
-    import soxr
-
     spectra = features.spectra(y)
     faster = soxr.resample(y, SAMPLE_RATE * _SEMITONE, SAMPLE_RATE).astype(np.float32)
     spectra_faster = features.spectra(faster)
@@ -206,7 +205,7 @@ def _related(key: _Key, title: _Key | None) -> bool:
 
 
 def _title_keys(path: Path) -> dict[str, _Key]:
-    """Keys that titles of classical works state, by clip; a work is major unless it says minor."""
+    """Return the keys in titles of classical works, by clip; major unless the title says minor."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as lines:

@@ -1,9 +1,9 @@
-"""``musrec evaluate genre``: ten genres, artists kept apart, beside simple classifiers.
+"""``musrec evaluate genre``: ten genres, artists kept apart, compared with simple classifiers.
 
 Protocol (B. Sturm, "The GTZAN dataset: its contents, its faults ...", 2013; C. Kereliuk, B. Sturm,
-J. Larsen, "Deep learning and music adversaries", 2015): no artist on both sides. The same
-classifiers are run on random splits as well: the gap is how much they recognise the artist or the
-album rather than the genre.
+J. Larsen, "Deep learning and music adversaries", 2015): no artist is on both sides of a split. The
+same classifiers are run on random splits too; the gap shows how far they recognise the artist or
+the album rather than the genre.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from musrec.evaluate import metrics, tables
 from musrec.evaluate.report import Cell, Report
@@ -32,22 +37,22 @@ if TYPE_CHECKING:
     from musrec.space.inputs import DoubleArray
 
 FOLDS = 5
-_FEWEST = 100  # clips worth cross-validating
+_FEWEST = 100  # clips that are worth cross-validating
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Something that names genres.
+    """A classifier of genres.
 
     Attributes
     ----------
     name : str
     needs_tags : bool
     columns : callable
-        From clips to its inputs, shape (n, F).
+        Returns the inputs of clips, shape (n, F).
     classify : callable
-        From training inputs, their genres and other inputs to scores of the other, (m, 10), in
-        the order of the sorted genres.
+        Takes training inputs, their genres and other inputs; returns scores of the others, (m, 10),
+        in the order of the sorted genres.
     """
 
     name: str
@@ -78,16 +83,16 @@ def systems() -> tuple[System, ...]:
 def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     """Evaluate genre recognition on a folder of tables.
 
-    Clips that the shipped heads were made from are cross-validated; all others, whatever their
+    Clips that the shipped heads were made from are cross-validated. All others, whatever their
     split is called, are classified by the shipped heads and by baselines trained on the starter
     catalogue.
 
     Parameters
     ----------
     folder : Path or None
-        As `musrec.evaluate.tables` reads it.
+        In the form that `musrec.evaluate.tables` reads.
     default : Path
-        Where `folder` is not given: the tables that the shipped heads were made from.
+        Used if there is no `folder`: the tables that the shipped heads were made from.
     seeds : int
         Repeats of the cross-validation.
     """
@@ -100,8 +105,8 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
         rows += cross_validated(seen, seeds=seeds)
     notes = [
         "Intervals: 95% bootstrap over whole artists.",
-        "Gap: random split minus artists apart, the points that come from knowing the artist.",
-        "Calibration error of heads in cross-validation: one temperature for all folds.",
+        "Gap: accuracy on random splits minus accuracy with artists kept apart.",
+        "ECE, expected calibration error, in cross-validation: one temperature for all folds.",
     ]
     for split in sorted(set(unseen.splits.tolist())):
         part = unseen.rows(unseen.splits == split)
@@ -109,7 +114,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
         notes += _familiar(part, split or "other")
     notes += unmeasured(unseen)
     if not rows:
-        raise NotFound(f"{clips.folder} has too few clips to say anything.")
+        raise NotFound(f"{clips.folder} has too few clips to measure anything.")
     return Report(
         title="Genre",
         protocol=(
@@ -128,7 +133,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
 
 
 def cross_validated(clips: Tables, *, seeds: int) -> list[tuple[Cell, ...]]:
-    """Every system with artists kept apart and on random splits."""
+    """Return the rows of every system, with artists kept apart and on random splits."""
     rows: list[tuple[Cell, ...]] = []
     truth = np.unique(clips.genres, return_inverse=True)[1]
     for system in systems():
@@ -136,10 +141,10 @@ def cross_validated(clips: Tables, *, seeds: int) -> list[tuple[Cell, ...]]:
         at, logits = _held(system, x, clips, clips.performers, seeds)
         wanted = truth[at]
         correct = (logits.argmax(axis=1) == wanted).astype(float)
-        # With every clip a group of its own, the split is random.
+        # If every clip is a group of its own, the split is random.
         met, at_random = _held(system, x, clips, clips.clips, seeds)
         chance = metrics.accuracy(truth[met], at_random.argmax(axis=1))
-        # One value a clip: its share over the repeats.
+        # One value per clip: its mean over the repeats.
         share = np.bincount(at, correct, len(clips)) / np.bincount(at, minlength=len(clips))
         accuracy = float(share.mean())
         head = system.name.startswith("head")
@@ -161,7 +166,7 @@ def cross_validated(clips: Tables, *, seeds: int) -> list[tuple[Cell, ...]]:
 def _held(
     system: System, x: DoubleArray, clips: Tables, groups: NDArray[np.str_], seeds: int
 ) -> tuple[NDArray[np.intp], DoubleArray]:
-    """Rows that were held out, each once a repeat, and their scores."""
+    """Return the held-out rows, each once per repeat, and their scores."""
     rows, scores = [], []
     for train, held in folds(clips.genres, groups, n=FOLDS, seeds=seeds):
         rows.append(held)
@@ -170,7 +175,7 @@ def _held(
 
 
 def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
-    """Return rows of the shipped heads, and of baselines trained on the starter catalogue."""
+    """Return the rows of the shipped heads, and of baselines trained on the starter catalogue."""
     rows: list[tuple[Cell, ...]] = []
     songs = starter_tables()
     for system in systems():
@@ -186,7 +191,7 @@ def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
             shares = system.classify(system.columns(songs), songs.genres, system.columns(some))
             genres = np.unique(songs.genres)
         right = (genres[shares.argmax(axis=1)] == some.genres).astype(float)
-        # A genre that the heads do not know is always wrong, whatever its place.
+        # A genre that the heads do not know is always wrong.
         wanted = np.array([_place(genres, genre) for genre in some.genres])
         rows.append(
             (
@@ -204,19 +209,19 @@ def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
 
 
 def interval(values: DoubleArray, groups: NDArray[np.str_]) -> str:
-    """Return a 95% interval over whole groups, for people."""
+    """Return a 95% bootstrap interval over whole groups, as text."""
     low, high = metrics.bootstrap(values, groups, seed=SEED)
     return f"{low:.3f} to {high:.3f}"
 
 
 def statistics(clips: Tables) -> DoubleArray:
-    """Return the statistics that spaces are made from, as librosa gives them, (n, 147)."""
+    """Return the statistics that spaces are made from, unscaled, (n, 147)."""
     columns = np.concatenate([inputs.COLUMNS, inputs.TONNETZ_COLUMNS])
     return clips.statistics[:, columns].astype(np.float64)
 
 
 def starter_tables() -> Tables:
-    """Return the starter catalogue as tables: what the shipped numbers were made from."""
+    """Return the starter catalogue as tables: the clips that the shipped models were made from."""
     songs = starter()
     text = [
         (track.identities["starter"], track.genre or "", "".join(track.artists[:1]), track.title)
@@ -240,12 +245,12 @@ def starter_tables() -> Tables:
 
 
 def unmeasured(clips: Tables) -> list[str]:
-    """Say so where clips have no statistics."""
+    """Return a note if some clips have no statistics."""
     without = len(clips) - int(clips.measured.sum())
     if not without:
         return []
     return [
-        f"{without} clips have no statistics: `full` takes average ones, others pass over them."
+        f"{without} clips have no statistics: `full` assumes average ones, others skip these clips."
     ]
 
 
@@ -258,7 +263,7 @@ def _starter_clips() -> list[str]:
 
 
 def _familiar(clips: Tables, split: str) -> list[str]:
-    """Say so where artists of unseen clips are among those that the heads were made from."""
+    """Return a note if artists of unseen clips are among those that the heads were made from."""
     met = set(starter_tables().performers.tolist())
     met = {name for name in met if not name.startswith("?")}
     shared = np.isin(clips.performers, sorted(met))
@@ -282,7 +287,7 @@ def _warm(logits: DoubleArray, truth: NDArray[np.intp]) -> DoubleArray:
 def _calibration(
     shares: DoubleArray, truth: NDArray[np.intp], name: str
 ) -> tuple[Cell, Cell, Cell]:
-    """Calibration error, share of clips named, share of those that are right."""
+    """Return the calibration error, the share of clips named, and the share of those right."""
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
     least = GenreHead.load("full" if "full" in name else "statistics").threshold
     sure = top >= least
@@ -307,29 +312,20 @@ def _head(
 
 
 def _fitted(model: Any, x: DoubleArray, genres: NDArray[np.str_]) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     return make_pipeline(StandardScaler(), model).fit(x, genres)
 
 
 def _knn(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.neighbors import KNeighborsClassifier
-
     shares: DoubleArray = _fitted(KNeighborsClassifier(5), x, genres).predict_proba(other)
     return shares
 
 
 def _lr(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.linear_model import LogisticRegression
-
     model = LogisticRegression(C=0.05, max_iter=5000)
     scores: DoubleArray = _fitted(model, x, genres).decision_function(other)
     return scores
 
 
 def _svc(x: DoubleArray, genres: NDArray[np.str_], other: DoubleArray) -> DoubleArray:
-    from sklearn.svm import SVC
-
     scores: DoubleArray = _fitted(SVC(C=5.0, break_ties=True), x, genres).decision_function(other)
     return scores

@@ -2,19 +2,19 @@
 
 Conventions
 -----------
-- Labels and groups are arrays of one entry a clip; a *group* is what must not help itself, such
-  as an artist.
+- Labels and groups are arrays with one entry per clip; clips of a *group*, such as an artist, must
+  not help each other.
 - A ranking is made from a full matrix of distances or similarities, never from a sample.
-- Where a query and the collection are the same clips, a clip is never its own neighbour.
-- Shares lie in 0 to 1. A metric that no row supports is NaN, not 0.
+- If the queries are the collection itself, a clip is never its own neighbour.
+- Shares are in 0 to 1. A metric that no row supports is NaN, not 0.
 
 Metrics
 -------
 - `accuracy` with `bootstrap`: percentile intervals over clips or whole groups (B. Efron,
   R. Tibshirani, *An Introduction to the Bootstrap*, 1993).
 - `precision_at_k`: share of same-label clips among the k nearest by other groups.
-- `reciprocal_rank`, `average_precision`: of the relevant clips in a full ranking (C. Manning et
-  al., *Introduction to Information Retrieval*, 2008, ch. 8).
+- `reciprocal_rank`: of the nearest relevant clip in a full ranking (C. Manning et al.,
+  *Introduction to Information Retrieval*, 2008, ch. 8).
 - `occurrences`, `hubness_skew`, `antihubs`: how unevenly clips appear as k-nearest neighbours
   (M. Radovanovic et al., "Hubs in space", JMLR 11, 2010; D. Schnitzer et al., "Local and global
   scaling reduce hubs in space", JMLR 13, 2012).
@@ -42,7 +42,7 @@ def validate(*arrays: NDArray[Any]) -> None:
 
 
 def accuracy(truth: ArrayLike, estimate: ArrayLike) -> float:
-    """Share of labels that are right."""
+    """Return the share of labels that are right."""
     truth, estimate = np.asarray(truth), np.asarray(estimate)
     validate(truth, estimate)
     return float(np.mean(truth == estimate))
@@ -55,14 +55,14 @@ def bootstrap(
     seed: int = 0,
     times: int = 2000,
 ) -> tuple[float, float]:
-    """95% percentile interval of the mean of `values`.
+    """Return the 95% percentile interval of the mean of `values`.
 
     Parameters
     ----------
     values : array, shape (n,)
-        One number a clip, such as 1 where it was recognised; NaN is left out.
+        One number per clip, such as 1 if it was recognised; NaN is left out.
     groups : array, shape (n,), optional
-        Whole groups are drawn, not clips: wider and more honest where clips of a group are alike.
+        Draw whole groups, not clips: wider, and more honest if clips of a group are similar.
     """
     values = np.asarray(values, dtype=np.float64)
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)
@@ -85,15 +85,15 @@ def nearest(
     groups: ArrayLike | None = None,
     query_groups: ArrayLike | None = None,
 ) -> NDArray[np.intp]:
-    """Rows of the k nearest clips of each query, nearest first.
+    """Return the rows of the k nearest clips of each query, nearest first.
 
     Parameters
     ----------
     distances : array, shape (q, n)
-        Smaller is nearer. Without `query_groups`, queries and clips are the same, and a clip is
-        not its own neighbour.
+        Smaller is nearer. Without `query_groups`, the queries are the clips, and a clip is not its
+        own neighbour.
     groups, query_groups : arrays, shapes (n,) and (q,), optional
-        Clips of the query's own group are passed over.
+        Clips of the query's own group are skipped.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def nearest(
 def precision_at_k(
     neighbours: NDArray[np.intp], labels: ArrayLike, query_labels: ArrayLike | None = None
 ) -> DoubleArray:
-    """Share of the query's label among its neighbours, one value a query.
+    """Return the share of each query's neighbours that have its label, shape (q,).
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def precision_at_k(
 
 
 def occurrences(neighbours: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """How often each of n clips is among the neighbours of others, shape (n,)."""
+    """Return how often each of n clips is among the neighbours of others, shape (n,)."""
     return np.bincount(neighbours[neighbours >= 0], minlength=n)
 
 
 def hubness_skew(counts: ArrayLike) -> float:
-    """Skewness of the k-occurrences: 0 is even, above 1 a few hubs are everybody's neighbours."""
+    """Return the skewness of the k-occurrences: 0 if even; above 1, a few hubs are everywhere."""
     counts = np.asarray(counts, dtype=np.float64)
     validate(counts)
     centred = counts - counts.mean()
@@ -150,25 +150,25 @@ def hubness_skew(counts: ArrayLike) -> float:
 
 
 def antihubs(counts: ArrayLike) -> float:
-    """Share of clips that are nobody's neighbour."""
+    """Return the share of clips that are no other clip's neighbour."""
     counts = np.asarray(counts)
     validate(counts)
     return float(np.mean(counts == 0))
 
 
 def reciprocal_rank(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> DoubleArray:
-    """One over the rank of the nearest relevant clip, one value a query.
+    """Return one over the rank of the nearest relevant clip, for each query.
 
     Parameters
     ----------
     distances : array, shape (q, n)
-        Infinite for clips that are out of the game, such as the query itself.
+        Infinite for clips that do not take part, such as the query itself.
     relevant : array of bool, shape (q, n)
 
     Returns
     -------
     array, shape (q,)
-        NaN where nothing is relevant. Ties count as the worst of their ranks.
+        NaN if no clip is relevant. Ties count as the worst of their ranks.
     """
     if distances.shape != relevant.shape or np.isnan(distances).any():
         raise ValueError("distances without NaN and relevance of one shape are needed")
@@ -179,7 +179,7 @@ def reciprocal_rank(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> Dou
 
 
 def expected_reciprocal_rank(relevant: int, others: int) -> float:
-    """Return the mean of `reciprocal_rank` over all orders of so many clips: pure chance."""
+    """Return the mean of `reciprocal_rank` over all orders of these many clips: pure chance."""
     if relevant < 1 or others < 0:
         raise ValueError("at least one relevant clip is needed")
     n = relevant + others
@@ -191,20 +191,8 @@ def expected_reciprocal_rank(relevant: int, others: int) -> float:
     return expected
 
 
-def average_precision(distances: NDArray[Any], relevant: NDArray[np.bool_]) -> DoubleArray:
-    """Mean precision at the ranks of the relevant clips, one value a query; NaN without any."""
-    if distances.shape != relevant.shape or np.isnan(distances).any():
-        raise ValueError("distances without NaN and relevance of one shape are needed")
-    relevant = relevant & np.isfinite(distances)
-    order = np.argsort(distances, axis=1, kind="stable")
-    hits = np.take_along_axis(relevant, order, axis=1)
-    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
-    total = hits.sum(axis=1)
-    return np.where(total > 0, (precision * hits).sum(axis=1) / np.maximum(total, 1), np.nan)
-
-
 def calibration_error(probabilities: DoubleArray, right: ArrayLike, bins: int = 10) -> float:
-    """Expected calibration error of the top label, 0 (perfect) to 1.
+    """Return the expected calibration error of the top label, 0 (perfect) to 1.
 
     Parameters
     ----------
@@ -220,5 +208,5 @@ def calibration_error(probabilities: DoubleArray, right: ArrayLike, bins: int = 
     which = np.minimum((probabilities * bins).astype(int), bins - 1)
     counts = np.bincount(which, minlength=bins)
     gap = np.bincount(which, weights=right - probabilities, minlength=bins)
-    # |sum(right) - sum(p)| of a bin is its share times |accuracy - confidence|.
+    # |sum(right) - sum(p)| of a bin is its count times |accuracy - confidence|.
     return float(np.abs(gap).sum() / counts.sum())

@@ -1,6 +1,7 @@
-"""Which distance continues a playlist by sound alone: ``musrec evaluate playlists``.
+"""``musrec evaluate playlists``: which distance continues a playlist best by sound alone.
 
-Audio features of a streaming service serve as the sound here; nothing that ships learns from them.
+Here the audio features of a streaming service stand for the sound; nothing that ships learns from
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from musrec.evaluate import metrics
 from musrec.evaluate.report import Cell, Report
 from musrec.model import NotFound
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,16 +41,16 @@ SEEDS = (0, 1, 2, 3, 4)
 HELD = 10
 DEEP = 500
 LEAST = 30
-"""Playlists with fewer songs take no part."""
+"""Playlists with fewer songs are left out."""
 
 
 def run(data: Path, *, seeds: Sequence[int] = SEEDS) -> tuple[Report, ...]:
-    """Continue every playlist from all but ten of its songs, ranking the whole catalogue.
+    """Continue every playlist from all but ten of its songs, by ranking the whole catalogue.
 
     Parameters
     ----------
     data : Path
-        Folder with ``spotify_songs.csv.gz`` (columns of TidyTuesday 2020-01-21), or one above.
+        Folder with ``spotify_songs.csv.gz`` (columns of TidyTuesday 2020-01-21), or its parent.
     """
     features, playlists = _load(data)
     systems: dict[str, list[tuple[float, float]]] = {}
@@ -85,8 +86,8 @@ def run(data: Path, *, seeds: Sequence[int] = SEEDS) -> tuple[Report, ...]:
         Report(
             "Continuing playlists by sound",
             f"{len(features)} songs, {len(playlists)} playlists of at least {LEAST} songs; {HELD}"
-            f" songs of each held out, seeds {', '.join(map(str, seeds))}; every song ranked but"
-            " those shown; 95% bootstrap over playlists, differences to Euclidean paired.",
+            f" songs of each are held out, seeds {', '.join(map(str, seeds))}; all songs but those"
+            " shown are ranked; 95% bootstrap over playlists, differences to Euclidean paired.",
             (
                 "distance",
                 f"recall@{HELD}",
@@ -98,8 +99,8 @@ def run(data: Path, *, seeds: Sequence[int] = SEEDS) -> tuple[Report, ...]:
             ),
             tuple(rows),
             (
-                "Features standardised; the query is the mean of the songs shown.",
-                "Intervals and differences are those of the deeper recall.",
+                "Features are standardised; the query is the mean of the songs shown.",
+                f"Intervals and differences are those of recall@{DEEP}.",
             ),
         ),
     )
@@ -113,8 +114,8 @@ def _scores(
     return {
         "random": rng.random(len(features), np.float32),
         "Euclidean": -np.linalg.norm(features - query, axis=1),
-        "cosine": unit(features) @ unit(query[None])[0],
-        "correlation": unit(centred) @ unit((query - query.mean())[None])[0],
+        "cosine": l2_normalise(features) @ l2_normalise(query[None])[0],
+        "correlation": l2_normalise(centred) @ l2_normalise((query - query.mean())[None])[0],
     }
 
 
@@ -122,7 +123,7 @@ def _load(data: Path) -> tuple[FloatArray, list[NDArray[np.intp]]]:
     places = (data / "spotify_songs.csv.gz", data / "spotify_songs" / "spotify_songs.csv.gz")
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise NotFound(f"No spotify_songs.csv.gz in {data}.", "Give its folder with --data.")
+        raise NotFound(f"No spotify_songs.csv.gz in {data}.", "Name its folder with --data.")
     values: dict[str, list[float]] = {}
     members: dict[str, set[str]] = {}
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
@@ -133,7 +134,7 @@ def _load(data: Path) -> tuple[FloatArray, list[NDArray[np.intp]]]:
                 continue
             members.setdefault(row["playlist_id"], set()).add(row["track_id"])
     if not values:
-        raise NotFound(f"{path} holds no row with {', '.join(FEATURES)}.")
+        raise NotFound(f"No row of {path} has all of {', '.join(FEATURES)}.")
     rows = {track: row for row, track in enumerate(values)}
     raw = np.array(list(values.values()), np.float64)
     features = ((raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9)).astype(np.float32)

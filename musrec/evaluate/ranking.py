@@ -1,12 +1,12 @@
-"""Ranking by who listened to what: data, splits and NDCG over the full catalogue.
+"""Ranking from listening data: loading, splits, and NDCG over the full catalogue.
 
 Conventions
 -----------
-- Likes are sparse rows of members, 0 absent to 1; plays are counted on a logarithmic scale.
+- Likes are sparse rows of members, 0 absent to 1; plays count on a logarithmic scale.
 - A split holds out a fifth of each member's artists; a member's split depends on the seed and the
-  member alone, not on who else takes part.
-- Every artist of the catalogue is ranked for every member, their training artists left out.
-- The tuning split is made of the training part in the same way: nothing is ever chosen on what a
+  member alone, not on the other members.
+- Every artist of the catalogue is ranked for every member, except their training artists.
+- The tuning split is made from the training part in the same way: nothing is ever chosen on what a
   split holds out.
 """
 
@@ -20,23 +20,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags
+from sklearn.utils.extmath import randomized_svd
 
 from musrec.model import NotFound
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
 DISCOUNT = 1 / np.log2(np.arange(2, 12))
-"""Of the ten places that count."""
+"""Of each of the ten ranks that count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listening:
-    """Who played what, and who called it what.
+    """The plays and tags of users.
 
     Attributes
     ----------
@@ -45,7 +46,7 @@ class Listening:
     artists : tuple of str, length n
     plays : csr_matrix, shape (m, n)
     tagged : NDArray of int64, shape (t, 3)
-        User id, artist as a column of `plays`, and tag, one row an assignment.
+        User id, artist as a column of `plays`, and tag; one row per assignment.
     """
 
     users: NDArray[np.int64]
@@ -57,16 +58,14 @@ class Listening:
     def load(cls, data: Path) -> Listening:
         """Read a folder in the form of HetRec 2011 Last.fm, tab separated and gzipped or not.
 
-        Files: ``user_artists``, ``user_tagged_artists``, ``artists``; ``lastfm/`` inside the folder
-        is looked into as well.
+        Files: ``user_artists``, ``user_tagged_artists`` and ``artists``, in the folder or in
+        ``lastfm/`` inside it.
 
         Raises
         ------
         NotFound
-            A file is missing or has no rows of that form.
+            A file is missing or has no rows in that form.
         """
-        from scipy.sparse import csr_matrix
-
         folder = data / "lastfm" if (data / "lastfm").is_dir() else data
         names = {row[0]: row[1] for row in _table(folder, "artists", 2)}
         plays = [row for row in _table(folder, "user_artists", 3) if row[0].isdigit()]
@@ -105,20 +104,20 @@ def _table(folder: Path, name: str, width: int) -> list[list[str]]:
             return rows
     raise NotFound(
         f"No table {name}.tsv.gz of {width} columns in {folder}.",
-        "Give a folder in the form of HetRec 2011 Last.fm with --data.",
+        "Name a folder in the form of HetRec 2011 Last.fm with --data.",
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Training part and what it is to predict.
+    """A training part, and the artists held out.
 
     Attributes
     ----------
     train : csr_matrix, shape (m, n)
         Plays.
     held : tuple of NDArray of int, length m
-        Columns held out; empty for members with a single artist.
+        Columns held out for each member; empty for a member with a single artist.
     """
 
     train: csr_matrix
@@ -131,7 +130,7 @@ def split(plays: csr_matrix, members: NDArray[np.int64], seed: int, share: float
     Parameters
     ----------
     members : NDArray of int64, shape (m,)
-        What tells one member's random numbers from another's.
+        Part of the seed of each member's random numbers.
     """
     keep = np.ones(plays.nnz, bool)
     held = []
@@ -149,12 +148,12 @@ def split(plays: csr_matrix, members: NDArray[np.int64], seed: int, share: float
 
 
 def sample(m: int, size: int, seed: int) -> NDArray[np.intp]:
-    """Return `size` of m rows, sorted; larger samples of a seed hold the smaller ones."""
+    """Return `size` of m rows, sorted; a larger sample of a seed contains the smaller ones."""
     return np.sort(np.random.default_rng(seed).permutation(m)[:size])
 
 
 def likes(plays: csr_matrix) -> csr_matrix:
-    """Return plays (m, n) as likes: the logarithm against the member's most played, 0 to 1."""
+    """Return plays (m, n) as likes, 0 to 1: logarithms, relative to the member's most played."""
     out = plays.astype(np.float32)
     out.data = np.log1p(out.data)
     most = np.asarray(out.max(axis=1).todense()).ravel()
@@ -165,20 +164,18 @@ def likes(plays: csr_matrix) -> csr_matrix:
 def tag_space(
     listening: Listening, *, without: NDArray[np.bool_] | None = None, dimensions: int = 512
 ) -> tuple[FloatArray, FloatArray]:
-    """Return unit vectors (n, dimensions) from tags, and each artist's reputation (n,), 0 to 1.
+    """Return unit vectors (n, dimensions) from tags, and each artist's popularity (n,), 0 to 1.
 
-    Vectors are latent semantic analysis of TF-IDF: log counts, tags used for a single artist left
-    out, axes scaled by the root of their singular values. An artist without tags is at zero.
-    Reputation is the logarithm of how many users tagged the artist, against the most tagged.
+    The vectors come from latent semantic analysis of TF-IDF: log counts, without tags used for a
+    single artist, axes scaled by the root of their singular values. An artist without tags is at
+    zero. Popularity is the logarithm of the number of users who tagged the artist, relative to the
+    most tagged.
 
     Parameters
     ----------
     without : NDArray of bool, shape (t,), optional
-        Rows of `Listening.tagged` not to look at.
+        Rows of `Listening.tagged` to ignore.
     """
-    from scipy.sparse import csr_matrix, diags
-    from sklearn.utils.extmath import randomized_svd
-
     rows = listening.tagged if without is None else listening.tagged[~without]
     n = len(listening.artists)
     _, tags = np.unique(rows[:, 2], return_inverse=True)
@@ -192,14 +189,16 @@ def tag_space(
         counts.tocsr().astype(np.float32), dimensions, n_iter=3, random_state=0
     )
     taggers = np.bincount(np.unique(rows[:, :2], axis=0)[:, 1], minlength=n)
-    reputation = np.log1p(taggers) / np.log1p(max(int(taggers.max()), 1))
-    return unit((left * np.sqrt(singular)).astype(np.float32)), reputation.astype(np.float32)
+    popularity = np.log1p(taggers) / np.log1p(max(int(taggers.max()), 1))
+    return l2_normalise((left * np.sqrt(singular)).astype(np.float32)), popularity.astype(
+        np.float32
+    )
 
 
 def assigned(
     listening: Listening, members: NDArray[np.intp], held: Sequence[NDArray[np.intp]]
 ) -> NDArray[np.bool_]:
-    """Return which tag assignments a member made to what is held out of that same member."""
+    """Return (t,) which tag assignments were made by a member to their own held-out artists."""
     pairs = [
         int(listening.users[member]) * len(listening.artists) + artist
         for member, artists in zip(members, held, strict=True)
@@ -210,9 +209,9 @@ def assigned(
 
 
 def ndcg(scores: FloatArray, train: csr_matrix, held: Sequence[NDArray[np.intp]]) -> FloatArray:
-    """Return NDCG@10 of each member (m,) over all columns but the training ones.
+    """Return NDCG@10 of each member (m,) over all columns except the training ones.
 
-    NaN where nothing is held out. Gains are binary; the ideal has all held-out artists first.
+    NaN if nothing is held out. Gains are binary; the ideal ranking has the held-out artists first.
 
     References
     ----------
@@ -228,7 +227,7 @@ def ndcg(scores: FloatArray, train: csr_matrix, held: Sequence[NDArray[np.intp]]
 
 
 def top(scores: FloatArray, train: csr_matrix, row: int, count: int = 10) -> NDArray[np.intp]:
-    """Return the best columns for one member, training ones left out."""
+    """Return the best columns for one member, without the training ones."""
     own = scores.copy()
     own[train.indices[train.indptr[row] : train.indptr[row + 1]]] = -np.inf
     best = np.argpartition(-own, count)[:count]

@@ -1,4 +1,4 @@
-"""One table with what it means, in Markdown for people and JSON for programs."""
+"""One table with its protocol, in Markdown for people and in JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Report:
     ----------
     title : str
     protocol : str
-        Data, split, seeds and metric in one paragraph: enough to run it again elsewhere.
+        Data, split, seeds and metric in one paragraph: enough to repeat it elsewhere.
     columns : tuple of str
     rows : tuple of tuples, each as long as `columns`
-        Floats are printed with three decimals; format them yourself where that is wrong.
+        Floats are printed with three decimals; pass text for any other format.
     notes : tuple of str
-        What a careful reader must know beside the numbers.
+        What a careful reader must know besides the numbers.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Report:
         return "\n".join(lines).rstrip() + "\n"
 
     def json(self) -> str:
-        """Return the same as one JSON object."""
+        """Return the report as one JSON object."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
 

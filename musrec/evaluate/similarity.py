@@ -1,8 +1,9 @@
-"""``musrec evaluate similarity``: how near songs of one genre, and of one artist, stand.
+"""``musrec evaluate similarity``: how close songs of one genre, and of one artist, are.
 
 Genre precision@10 with artists kept apart, hubness of the 10-occurrence (D. Schnitzer et al., JMLR
-13, 2012), and the rank of an artist's own other songs. Measured for songs that the space has not
-met: against the songs it was learned from, as in use, and among themselves, which is harder.
+13, 2012), and the rank of an artist's other songs. Measured on songs that the space was not learned
+from: against the songs it was learned from, as in the product, and among themselves, which is
+harder.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Way(NamedTuple):
     corrected: bool = False
 
     def far(self, queries: FloatArray, vectors: FloatArray) -> DoubleArray:
-        """Dissimilarities, shape (q, n)."""
+        """Return the dissimilarities, shape (q, n)."""
         if self.distance == "kl":
             return gaussian_divergence(queries, vectors)
         return dissimilarities(queries, vectors, self.distance, corrected=self.corrected)
@@ -67,7 +68,7 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Something that places songs, and the ways in which its vectors are compared.
+    """A method that places songs, and the ways in which its vectors are compared.
 
     Attributes
     ----------
@@ -75,7 +76,7 @@ class System:
     needs_tags : bool
     ways : tuple of Way
     learn : callable
-        From the clips to learn from to a function that places clips, (n,) -> (n, d).
+        Takes the clips to learn from; returns a function from clips to vectors, (n, d).
     """
 
     name: str
@@ -85,9 +86,9 @@ class System:
 
 
 def systems(*, shipped: bool) -> tuple[System, ...]:
-    """Baselines, then our spaces at every distance; as shipped, or learned anew by their recipe."""
+    """Return baselines, then our spaces at every distance: as shipped, or learned again."""
     every_way = tuple(Way(distance, on) for distance in get_args(Distance) for on in (False, True))
-    learn = _as_shipped if shipped else _anew
+    learn = _as_shipped if shipped else _learned_again
     return (
         System("MFCC Gaussians, symmetric KL", False, (Way("kl"),), _gaussians),
         System("147 statistics", False, (Way("euclidean"), Way("cosine")), _scaled_statistics),
@@ -100,15 +101,15 @@ def systems(*, shipped: bool) -> tuple[System, ...]:
 def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
     """Evaluate similarity on a folder of tables.
 
-    Clips that the shipped spaces were made from are cross-validated; all others, whatever their
+    Clips that the shipped spaces were made from are cross-validated. All others, whatever their
     split is called, are placed by the shipped spaces.
 
     Parameters
     ----------
     folder : Path or None
-        As `musrec.evaluate.tables` reads it.
+        In the form that `musrec.evaluate.tables` reads.
     default : Path
-        Where `folder` is not given: the tables that the shipped spaces were made from.
+        Used if there is no `folder`: the tables that the shipped spaces were made from.
     seeds : int
         Repeats of the cross-validation.
     """
@@ -127,7 +128,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
             if len(some) > K:
                 rows += _unseen(system, some, songs, split or "other")
     if not rows:
-        raise NotFound(f"{clips.folder} has too few clips to say anything.")
+        raise NotFound(f"{clips.folder} has too few clips to measure anything.")
     return Report(
         title="Similarity",
         protocol=(
@@ -144,8 +145,8 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
         ),
         rows=tuple(rows),
         notes=(
-            "Hubs: corrected means mutual proximity, as `musrec.space.Index` does by default.",
-            "Skew and antihubs: of the 10-occurrence among unseen clips, artists not filtered.",
+            "Hubs: corrected by mutual proximity, as `musrec.space.Index` does by default.",
+            "Skew and antihubs: of the 10-occurrence among unseen clips, same artist included.",
             "Own artist: mean reciprocal rank of the nearest song by the query's artist.",
             "MFCC Gaussians are diagonal: the tables have no covariances of MFCC 1 to 12.",
             "Intervals: 95% bootstrap over whole artists.",
@@ -155,7 +156,7 @@ def run(folder: Path | None, default: Path, *, seeds: int = 5) -> Report:
 
 
 def gaussian_divergence(queries: FloatArray, vectors: FloatArray) -> DoubleArray:
-    """Symmetric Kullback-Leibler divergence of diagonal Gaussians, shape (q, n).
+    """Return the symmetric Kullback-Leibler divergence of diagonal Gaussians, shape (q, n).
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def gaussian_divergence(queries: FloatArray, vectors: FloatArray) -> DoubleArray
 def _cross_validated(system: System, clips: Tables, seeds: int) -> list[tuple[Cell, ...]]:
     performers, n = clips.performers, len(clips)
     apart = _folds(system, clips, performers, seeds)
-    # With every clip a group of its own, the split is random and artists are met again.
+    # If every clip is a group of its own, the split is random and artists are on both sides.
     random = _folds(system, clips, clips.clips, seeds)
     halves: dict[Way, list[_Among]] = {way: [] for way in system.ways}
     among: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
@@ -210,7 +211,7 @@ def _cross_validated(system: System, clips: Tables, seeds: int) -> list[tuple[Ce
 def _folds(
     system: System, clips: Tables, groups: NDArray[np.str_], seeds: int
 ) -> dict[Way, tuple[DoubleArray, DoubleArray]]:
-    """Precision@10 of held-out clips, and reciprocal rank of their own artist; a value a clip."""
+    """Return precision@10 of each held-out clip, and the reciprocal rank of its own artist."""
     performers, n = clips.performers, len(clips)
     precision: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
     own: dict[Way, list[DoubleArray]] = {way: [] for way in system.ways}
@@ -257,7 +258,7 @@ def _unseen(system: System, clips: Tables, songs: Tables, split: str) -> list[tu
 
 
 class _Among(NamedTuple):
-    """Clips ranked among themselves."""
+    """Measures of clips ranked among themselves."""
 
     precision: DoubleArray
     skew: float
@@ -282,7 +283,7 @@ def _spread(values: DoubleArray, rows: NDArray[np.intp], n: int) -> DoubleArray:
 
 
 def _mean(parts: list[DoubleArray]) -> DoubleArray:
-    """Mean of each column over the rows that know it; NaN where none does."""
+    """Return the mean of each column over its finite values; NaN if there are none."""
     table = np.stack(parts)
     known = np.isfinite(table)
     return np.where(
@@ -310,7 +311,7 @@ def _tags(_: Tables) -> Callable[[Tables], FloatArray]:
     return lambda clips: clips.tag_mean
 
 
-def _anew(name: inputs.Name, learned_from: Tables) -> Callable[[Tables], FloatArray]:
+def _learned_again(name: inputs.Name, learned_from: Tables) -> Callable[[Tables], FloatArray]:
     made = Space.load(name).made
     recipe = Recipe(made["shrinkage"], made["share"])
     space = fit(name, matrix(name, learned_from), learned_from.genres, recipe, made)

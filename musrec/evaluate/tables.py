@@ -1,15 +1,15 @@
-"""Tables of clips: who plays what, librosa statistics, and the tagger's outputs where at hand.
+"""Tables of clips: genre and artist, librosa statistics, and the tagger's outputs if available.
 
-A folder of tables holds
+A folder of tables contains
 
 ``clips.csv``
     ``clip, genre, artist, title`` and optionally ``split``; artist and title may be empty.
-``librosa_statistics.csv.gz`` (optional where there are taggrams)
-    ``clip`` and one column a statistic, such as ``mfcc_1_mean`` (librosa's coefficient 1).
+``librosa_statistics.csv.gz`` (optional if there are taggrams)
+    ``clip`` and one column per statistic, such as ``mfcc_1_mean`` (librosa's coefficient 1).
 ``musicnn_taggrams*.npz`` (optional, any number)
     ``X`` (rows, 50): tag probabilities of overlapping patches; ``IDS`` (rows,): the clip of each.
 
-Everything is checked while it is read; what is wrong is said with the file's name and the line.
+Everything is checked while it is read; an error names the file and the line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of one file, unpacked; more is refused."""
 
 # The tables' own names where they differ from ours. Their tonnetz is librosa's default, made from a
-# constant-Q chromagram, and counts from one; ours of that name comes from the short transform.
+# constant-Q chromagram and counted from one; our series of that name comes from the STFT.
 _RENAMED = {
     "spectral_roll_of": "spectral_rolloff",
     **{f"tonnetz_{i + 1}": f"tonnetz_cq_{i}" for i in range(6)},
@@ -54,7 +54,7 @@ class Tables:
     ----------
     folder : Path
     clips, genres, artists, titles, splits : NDArray of str, shape (n,)
-        Empty strings where not known.
+        Empty if not known.
     columns : tuple of str, length c
         Names of `table`, as in the file.
     table : FloatArray, shape (n, c)
@@ -95,8 +95,8 @@ class Tables:
     def performers(self) -> NDArray[np.str_]:
         """Artist of each clip, for keeping artists apart, shape (n,).
 
-        Clips of unknown artist count as one artist a genre: two of them may be by the same
-        person, so neither may help to recognise the other.
+        Clips of unknown artist count as one artist per genre: two of them may be by the same
+        artist, so neither may help to recognise the other.
         """
         names = [
             " ".join(artist.casefold().split()) or f"? {genre}"
@@ -118,7 +118,7 @@ class Tables:
         )
 
     def split(self, name: str) -> Tables:
-        """Return the clips of one split; `NotFound` where there are none."""
+        """Return the clips of one split; raise `NotFound` if there are none."""
         which = self.splits == name
         if not which.any():
             there = ", ".join(sorted(set(self.splits.tolist()) - {""})) or "none"
@@ -132,9 +132,9 @@ def load(folder: Path) -> Tables:
     Raises
     ------
     NotFound
-        Where the folder or ``clips.csv`` is absent, or all that says how the clips sound.
+        The folder or ``clips.csv`` is missing, or both the statistics and the taggrams are.
     MusrecError
-        Where something in them is wrong; the sentence says what and where.
+        Something in a file is wrong; the message says what and where.
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}.", "Name a folder that holds clips.csv.")
@@ -145,7 +145,7 @@ def load(folder: Path) -> Tables:
     if not columns and np.isnan(mean).all():
         raise NotFound(
             f"{folder} has neither {STATISTICS} nor taggrams of the clips.",
-            "Name a folder that holds one of them beside clips.csv.",
+            "Name a folder that holds one of them besides clips.csv.",
         )
     text = np.array([who[clip] for clip in clips], dtype=np.str_)
     return Tables(
@@ -175,7 +175,7 @@ def _clips(path: Path) -> dict[str, tuple[str, str, str, str]]:
             if not clip or not genre:
                 raise MusrecError(f"{path}, line {rows.line_num}: clip or genre is empty.")
             if clip in found:
-                raise MusrecError(f"{path}, line {rows.line_num}: {clip} is there twice.")
+                raise MusrecError(f"{path}, line {rows.line_num}: {clip} is listed twice.")
             rest = ((row.get(name) or "").strip() for name in ("artist", "title", "split"))
             artist, title, split = rest
             found[clip] = (genre, artist, title, split)
@@ -185,7 +185,7 @@ def _clips(path: Path) -> dict[str, tuple[str, str, str, str]]:
 
 
 def _statistics(path: Path, clips: list[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Names of the columns, and a row a clip; no columns where there is no file."""
+    """Return the names of the columns, and one row per clip; no columns without a file."""
     if not path.exists():
         return (), np.empty((len(clips), 0), dtype=np.float32)
     found: dict[str, FloatArray] = {}
@@ -193,7 +193,7 @@ def _statistics(path: Path, clips: list[str]) -> tuple[tuple[str, ...], FloatArr
         rows = csv.reader(stream)
         head = next(rows, [])
         if len(head) < 2 or head[0] != "clip" or len(set(head)) != len(head):
-            raise MusrecError(f"{path}: the first line is not 'clip' and names of statistics.")
+            raise MusrecError(f"{path}: the first line is not 'clip' and the names of statistics.")
         for row in rows:
             where = f"{path}, line {rows.line_num}"
             if len(row) != len(head):
@@ -208,7 +208,7 @@ def _statistics(path: Path, clips: list[str]) -> tuple[tuple[str, ...], FloatArr
     missing = [clip for clip in clips if clip not in found]
     if missing:
         raise MusrecError(
-            f"{path} lacks {len(missing)} clips of clips.csv, the first is {missing[0]}."
+            f"{path} lacks {len(missing)} clips of clips.csv; the first is {missing[0]}."
         )
     return tuple(head[1:]), np.stack([found[clip] for clip in clips])
 
@@ -229,7 +229,7 @@ def _tags(folder: Path, clips: list[str]) -> tuple[FloatArray, FloatArray]:
         if x.ndim != 2 or x.shape[1] != N_TAGS or ids.shape != (len(x),):
             raise MusrecError(f"{path}: X is {x.shape} and IDS {ids.shape}, not (n, 50) and (n,).")
         if not (np.isfinite(x).all() and x.min(initial=0) >= 0 and x.max(initial=0) <= 1):
-            raise MusrecError(f"{path}: X holds something else than probabilities.")
+            raise MusrecError(f"{path}: X holds values that are not probabilities.")
         # Files name the clip by a path such as blues/blues.00029.au.
         names = np.array([PurePosixPath(str(name)).stem for name in ids])
         for name in np.unique(names):
@@ -248,12 +248,12 @@ def _ours(columns: tuple[str, ...], table: FloatArray) -> FloatArray:
         if ours is not None:
             out[:, ours] = table[:, column]
     if columns and np.isnan(out).all():
-        raise MusrecError("None of the statistics has a name that is known here.")
+        raise MusrecError("None of the statistics has a name that I know.")
     return out
 
 
 def _open(path: Path) -> io.StringIO:
-    """Text of a file that may be packed by gzip."""
+    """Return the text of a file, which may be compressed by gzip."""
     if not path.is_file():
         raise NotFound(f"{path.parent} has no {path.name}.", "Name a folder of tables.")
     try:

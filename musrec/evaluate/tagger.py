@@ -1,10 +1,9 @@
-"""Agreement of the converted tagger with the published one.
+"""``musrec evaluate tagger``: agreement of the converted tagger with the published one.
 
-``python -m musrec.evaluate.tagger DATA`` compares the taggrams that were published for GTZAN's
-training clips with those of our model, on the clips whose audio is at hand. With
-``--write-reference``, and only where the two agree, it stores what our model answers to
-`musrec.audio.tagger.weights.probe`: the numbers that every later conversion, on any machine, is
-checked against.
+Compares the taggrams published for GTZAN's training clips with those of our model, on the clips
+whose audio is available. ``python -m musrec.evaluate.tagger DATA --write-reference`` stores our
+model's answers to `musrec.audio.tagger.weights.probe`, if the two agree: every later conversion, on
+any machine, is checked against these numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     _Pair = tuple[FloatArray, FloatArray]
 
 AGREEMENT = 0.995
-"""Least correlation on every clip for the two to be held the same."""
+"""Least correlation, on every clip, at which the two count as the same."""
 
 _HOPS = {"1 s, as shipped": PATCH_HOP, "2 s": 2 * PATCH_HOP, "3 s": PATCH_FRAMES}
 
@@ -49,7 +48,7 @@ def run(shared_data: Path, tagger: Tagger) -> Report:
     Raises
     ------
     NotFound
-        The tables or the audio are not there.
+        The tables or the audio are missing.
     """
     patches: list[_Pair] = []
     means: dict[str, list[_Pair]] = {name: [] for name in _HOPS}
@@ -63,12 +62,12 @@ def run(shared_data: Path, tagger: Tagger) -> Report:
         title="Tagger against the published taggrams",
         protocol=(
             "MusiCNN (MSD weights) in onnxruntime against the taggrams published for GTZAN, on the"
-            f" {len(patches)} training clips whose audio is at hand. Patches of {PATCH_FRAMES}"
+            f" {len(patches)} training clips whose audio is available. Patches of {PATCH_FRAMES}"
             f" frames (3 s) every {PATCH_HOP} frames (1 s) from the first frame on, reflect"
-            " padding, soxr HQ resampling to 16 kHz: the published alignment, which is also the"
-            " shipped one. Audio that was cut short is compared over the patches that it holds."
+            " padding, soxr HQ resampling to 16 kHz: the published alignment, and the shipped one."
+            " A clip that was cut short is compared over the patches it still has."
         ),
-        columns=("compared", "correlation, median", "least", "mean difference", "largest"),
+        columns=("compared", "correlation, median", "lowest", "mean difference", "largest"),
         rows=(
             _row("patch by patch, hop 1 s", patches),
             *(_row(f"clip means, hop {name}", pairs) for name, pairs in means.items()),
@@ -81,7 +80,7 @@ def run(shared_data: Path, tagger: Tagger) -> Report:
 
 
 def agreement(shared_data: Path, tagger: Tagger) -> float:
-    """Return the least correlation, patch by patch, of any clip with the published one."""
+    """Return the lowest correlation of any clip with the published taggram, patch by patch."""
     return min(
         _correlation(_shared(tagger.tag_frames(frames).taggram, published))
         for frames, published in _clips(shared_data)
@@ -89,12 +88,12 @@ def agreement(shared_data: Path, tagger: Tagger) -> float:
 
 
 def write_reference(shared_data: Path, path: Path) -> None:
-    """Convert the weights afresh; where they agree with the published taggrams, store the answers.
+    """Convert the weights again; if they agree with the published taggrams, store the answers.
 
     Raises
     ------
     ModelMissing
-        They could not be had, or do not agree.
+        The weights could not be fetched, or do not agree.
     """
     unchecked = dataclasses.replace(weights.musicnn(), reference={})
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +107,7 @@ def write_reference(shared_data: Path, path: Path) -> None:
 
 
 def _clips(shared_data: Path) -> Iterator[_Pair]:
-    """Spectrogram and published taggram of every clip whose audio is at hand."""
+    """Yield the spectrogram and published taggram of every clip whose audio is available."""
     table = shared_data / "gtzan" / "musicnn_taggrams_train.npz"
     audio = shared_data / "gtzan" / "audio"
     if not table.is_file() or not audio.is_dir():
@@ -128,7 +127,7 @@ def _clips(shared_data: Path) -> Iterator[_Pair]:
 
 
 def _shared(ours: FloatArray, published: FloatArray) -> _Pair:
-    """Keep the patches that both have, but the last of a cut clip, which sees its end."""
+    """Return the patches that both have, less the last of a cut clip, which holds its end."""
     count = min(len(ours) - (len(ours) < len(published)), len(published))
     return ours[:count], published[:count]
 

@@ -16,9 +16,9 @@ import numpy as np
 from musrec.audio.descriptors import DEFINITIONS
 from musrec.members.model import Blend, Portrait, Shared
 from musrec.model import Catalogue, Feedback, Heard, Profile, Track
-from musrec.recommend import variety
+from musrec.recommend import group
 from musrec.recommend.evidence import Ledger
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -212,7 +212,7 @@ def signature(liked: Liked, count: int = SIGNATURE) -> tuple[Track, ...]:
     the facility location problem, at least 63% as good as the best one (Nemhauser, Wolsey and
     Fisher, "An analysis of approximations for maximizing submodular set functions", 1978).
     """
-    known = unit(liked.vectors[:MOST_LIKES])
+    known = l2_normalise(liked.vectors[:MOST_LIKES])
     weights = liked.weights[:MOST_LIKES]
     alike = known @ known.T
     covered = np.full(len(known), -1.0, np.float32)
@@ -312,12 +312,9 @@ def blend(
 
     Notes
     -----
-    A list for several people is ranked by the one whom a song suits least, so that nobody gets
-    what they dislike: J. Masthoff, "Group modeling: selecting a sequence of television items to
-    suit a group of viewers", UMUAI 14 (2004).
+    The songs are those of `musrec.recommend.group`: best for the member whom they suit less.
     """
-    rows = unit(catalogue.vectors)
-    suits_us, suits_them = suits(ours, rows), suits(theirs, rows)
+    rows = l2_normalise(catalogue.vectors)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
     one, other = _suited(theirs, ours, catalogue, rows), _suited(ours, theirs, catalogue, rows)
     means_of_both = (means(ours.profiles, ours.weights), means(theirs.profiles, theirs.weights))
@@ -325,7 +322,7 @@ def blend(
     common = _common_genres(ours, theirs)
     alike = round(100 * (one + other) / 2)
     both = tuple(track for track in ours.tracks if track.id in shared)
-    songs = _for_both(catalogue, rows, suits_us, suits_them, known | shared, count)
+    songs = _for_both(catalogue, ours, theirs, known | shared, count)
     return Blend(
         names=names,
         alike=alike,
@@ -349,42 +346,17 @@ def blend(
     )
 
 
-def suits(liked: Liked, rows: FloatArray) -> FloatArray:
-    """Return (n,), 0 to 1: the share of songs that sound less like what is liked.
-
-    Parameters
-    ----------
-    liked : Liked
-    rows : FloatArray, shape (n, d), unit length
-        Each is as near as the liked song that is nearest to it.
-    """
-    near = nearness(liked, rows)
-    return _places(near, near)
-
-
-def nearness(liked: Liked, rows: FloatArray) -> FloatArray:
-    """Return (n,), -1 to 1: how much each row sounds like the liked song it is nearest to."""
-    own = unit(liked.vectors[:MOST_LIKES])
-    near: FloatArray = (rows @ own.T).max(axis=1, initial=-1.0)
-    return near
-
-
 def _suited(of: Liked, by: Liked, catalogue: Catalogue, rows: FloatArray) -> float:
-    """Return how well one's songs suit the other: the mean share of other songs below them."""
-    songs = unit(of.vectors[:MOST_LIKES])
+    """Return how well one's songs suit the other, 0 to 1: the mean share of other songs below them.
+
+    Each song is measured by the other's liked song nearest to it, so that a taste suits itself
+    entirely however many centres it has.
+    """
+    songs, own = (l2_normalise(liked.vectors[:MOST_LIKES]) for liked in (of, by))
     others = rows[~mine(catalogue, (track.id for track in by.tracks))]
-    places = _places(nearness(by, songs), nearness(by, others))
+    near, usual = ((each @ own.T).max(axis=1, initial=-1.0) for each in (songs, others))
+    places = group.percentiles(near, usual)
     return float(np.average(places, weights=of.weights[:MOST_LIKES]))
-
-
-def _places(values: FloatArray, among: FloatArray) -> FloatArray:
-    """Return the share of `among` below each value; equals count half."""
-    if not len(among):
-        return np.full(len(values), 0.5, np.float32)
-    ordered = np.sort(among)
-    below = np.searchsorted(ordered, values, "left")
-    upto = np.searchsorted(ordered, values, "right")
-    return ((below + upto) / (2 * len(ordered))).astype(np.float32)
 
 
 def _leanings(
@@ -422,38 +394,18 @@ def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
 
 
 def _for_both(
-    catalogue: Catalogue,
-    rows: FloatArray,
-    ours: FloatArray,
-    theirs: FloatArray,
-    known: frozenset[str] | set[str],
-    count: int,
+    catalogue: Catalogue, ours: Liked, theirs: Liked, known: frozenset[str], count: int
 ) -> tuple[Shared, ...]:
-    tracks = catalogue.tracks
-    new = ~mine(catalogue, known)
-    heard = {variety.recording(tracks[row]) for row in np.flatnonzero(~new)}
-    scores = np.where(new, np.minimum(ours, theirs), -np.inf)
-    # The best few hundred are plenty to choose a varied list from.
-    best = np.argsort(-scores, kind="stable")[: 40 * count]
-    recordings = [variety.recording(tracks[row]) for row in best]
-    again = [name in heard for name in recordings]
-    chosen, _, _ = variety.pick_varied(
-        np.where(again, -np.inf, scores[best]).astype(np.float32),
-        rows[best],
-        [variety.main_artist(tracks[row]) for row in best],
-        recordings,
-        count=count,
-        variety=0.1,
-        per_artist=1,
-    )
+    profiles = [group.user_profile(liked.vectors, liked.weights) for liked in (ours, theirs)]
+    suits = group.suitability(catalogue, profiles)
+    picks = group.recommend(catalogue, suits, count=count, known=known)
     return tuple(
         Shared(
-            tracks[row],
-            catalogue.profiles[row],
-            round(100 * float(ours[row])),
-            round(100 * float(theirs[row])),
+            catalogue.tracks[pick.row],
+            catalogue.profiles[pick.row],
+            *(round(100 * float(place)) for place in pick.suits),
         )
-        for row in (int(best[at]) for at in chosen)
+        for pick in picks
     )
 
 

@@ -1,4 +1,4 @@
-"""Seeing: spectrogram cards and small charts, drawn with NumPy and Pillow."""
+"""Spectrogram cards and small charts, drawn with NumPy and Pillow."""
 
 from musrec.pictures.cards import card, contributions
 from musrec.pictures.comparisons import compare, gallery

@@ -1,10 +1,11 @@
-"""Cards: what was given and what is recommended side by side, and why, as pictures."""
+"""Cards: the song given and the song recommended side by side; and why, as a bar chart."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
 from musrec.pictures import draw, lettering, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -26,12 +27,12 @@ class Side:
 
     @property
     def spectrogram(self) -> Spectrogram | None:
-        """What was heard, if it was."""
+        """The spectrogram, if the song was heard."""
         return self.analysis.spectrogram if self.analysis else None
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """Tempo, key and mood, as far as known."""
+        """Tempo, key and mood, as far as they are known."""
         tempo = self.profile.tempo if self.profile else None
         key = self.profile.key if self.profile else None
         if self.analysis and self.analysis.rhythm:
@@ -51,15 +52,15 @@ def card(
     *,
     look: LookName = "dark",
 ) -> Picture:
-    """Draw what a member gave beside the song picked for it.
+    """Draw the song a member gave beside the song picked for it.
 
-    Two spectrograms on one loudness scale and one time scale where both were heard. A song that was
+    If both were heard: two spectrograms on one loudness scale and one time scale. A song that was
     never heard here is shown by its sound profile against the other's, and the card says so.
 
     Parameters
     ----------
     query : Track or None
-        None where the song was picked for many at once: it is shown alone.
+        None if the song was picked for several members at once: it is then shown alone.
     query_analysis, pick_analysis : Analysis or None
     query_profile : Profile or None
     pick : Pick
@@ -124,7 +125,7 @@ def _alone(found: Side, pick: Pick, look: LookName) -> Picture:
 
 
 def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
-    """Draw the score of a pick as what it is: a sum of named terms, each a bar from zero.
+    """Draw the score of a pick as a sum of named terms, each a bar from zero.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
     Returns
     -------
     Picture
-        A row a term, largest first, and their sum. Terms of nothing, for no reason, are left out.
+        One row per term, largest first, and their sum. A term of 0 without a reason is left out.
     """
     said = [term for term in pick.terms if term.because or signed(term.value) != "0.00"]
     terms = sorted(said, key=lambda term: -abs(term.value))
@@ -182,7 +183,7 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
 
 
 def signed(value: float) -> str:
-    """Write a contribution with its sign, two decimals and a true minus."""
+    """Return a contribution with its sign, two decimals and a true minus."""
     text = f"{value:+.2f}".replace("-", "−")
     return "0.00" if text in ("+0.00", "−0.00") else text
 
@@ -198,7 +199,7 @@ def _heading(canvas: Canvas, area: Box, side: Side, badge: str = "") -> None:
 
 
 def _heard(canvas: Canvas, panel: Box, side: Side, top_db: float, seconds: float) -> None:
-    """Draw a spectrogram, its beats and notes, and their axes on the outer side of the card."""
+    """Draw a spectrogram, beats and notes, with their axes on the outer side of the card."""
     if side.spectrogram is None:
         return
     outer: Anchor = "left" if panel.left < WIDTH // 2 else "right"
@@ -250,7 +251,7 @@ def _profiles(canvas: Canvas, area: Box, given: Side | None, found: Side) -> Non
         scale = Box(left + round(widest[0]) + 28, y - 3, right - round(widest[1]) - 28, y + 3)
         canvas.rounded(scale, look.line, 3)
         at = [scale.left + scale.width * value / 100 for value in (one, other)]
-        # Where both stand at one place, the recommended song is a ring around the other's dot.
+        # If both share a place, the recommended song is a ring around the other's dot.
         for x, colour, radius in (
             (at[1], found.colour, 13),
             (at[0], look.query, 8 if abs(at[0] - at[1]) < 12 else 13),
@@ -263,12 +264,10 @@ def _profiles(canvas: Canvas, area: Box, given: Side | None, found: Side) -> Non
 def profile_rows(
     ours: Profile | None, theirs: Profile | None, most: int = MOST_ROWS
 ) -> list[tuple[str, str, float, float]]:
-    """Return what descriptors say: (word for 0, word for 100, ours, theirs).
+    """Return one row per descriptor: (word for 0, word for 100, ours, theirs).
 
-    Those known of both songs first, then those known of one, where the other is NaN.
+    Descriptors known of both songs come first, then those known of one; the other is NaN.
     """
-    from musrec.audio.descriptors import DEFINITIONS
-
     known = [profile.percentiles if profile else {} for profile in (ours, theirs)]
     rows = [
         (
@@ -294,9 +293,7 @@ def shared_tags(ours: Profile | None, theirs: Profile | None, most: int = 4) -> 
 
 
 def mood_of(profile: Profile) -> str | None:
-    """Return one word for the mood: the tag that listeners would give, or how intense it is."""
-    from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
-
+    """Return one word for the mood: a tag that listeners would give, else how happy or intense."""
     moods = {tag: share for tag, share in profile.tags.items() if TAG_KINDS.get(tag) == "mood"}
     if moods and max(moods.values()) >= 0.1:
         return max(moods, key=lambda tag: moods[tag]).lower()
@@ -310,14 +307,14 @@ def mood_of(profile: Profile) -> str | None:
 
 
 def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
-    """Write tempo, key and mood in thirds."""
+    """Write tempo, key and mood on one line."""
     text = "   ·   ".join(side.facts)
     if text:
         canvas.text((area.left, y), text, 24, width=area.width)
 
 
 def _alt(given: Side | None, found: Side, pick: Pick, top_db: float | None) -> str:
-    """Say what the card shows, from the same data that it is drawn from."""
+    """Return the alternative text, from the same data that the card is drawn from."""
     beside = f"{_who(given.track)} beside " if given else ""
     parts = [f"{beside}{_who(found.track)}, a {pick.match}% match."]
     for side in (given, found):
@@ -345,7 +342,12 @@ def _alt(given: Side | None, found: Side, pick: Pick, top_db: float | None) -> s
             + " against ".join(_number(value) for value in values[0 if given else 1 :])
             for low, high, *values in rows
         )
-        heard = "Not both songs were heard here" if given else "It was not heard here"
+        if not given:
+            heard = "It was not heard here"
+        elif given.spectrogram or found.spectrogram:
+            heard = "Only one of the two was heard here"
+        else:
+            heard = "Neither was heard here"
         parts.append(
             f"{heard}. Sound profile{'s' if given else ''} on scales of 0 to 100, {what}."
             if what

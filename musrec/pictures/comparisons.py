@@ -1,4 +1,4 @@
-"""Songs against songs: two in every detail, or many in rows."""
+"""Songs against songs: two in detail, or many in rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.model import Analysis, Picture, Spectrogram, Track
 from musrec.pictures import draw, spectrograms
@@ -36,14 +37,14 @@ def compare(
     *,
     look: LookName = "dark",
 ) -> Picture:
-    """Draw two songs in detail: waveform, spectrogram with its roll-off, notes, beats, features.
+    """Draw two songs in detail: waveform, spectrogram with roll-off, beats, notes and features.
 
     Parameters
     ----------
     ours, theirs : Track
     our_analysis, their_analysis : Analysis
     differences : sequence of Difference
-        Of all features; the most alike and the farthest apart are shown.
+        Of all features; those most alike and those farthest apart are shown.
     look : ``"dark"`` or ``"light"``
     """
     apart = sorted(differences, key=lambda difference: -difference.apart)
@@ -83,7 +84,7 @@ def compare(
             rolloff = float(np.median(spectrograms.rolloff(analysis.spectrogram)))
             said.append(
                 f"{draw.shorten(track.title, 60)}: {' · '.join(_facts(analysis))}; "
-                f"half of the time 85% of its power lies below {draw.hertz(rolloff)}."
+                f"half of the time, 85% of its power lies below {draw.hertz(rolloff)}."
             )
         canvas.text((area.left, 700), "   ·   ".join(_facts(analysis)), 23, width=area.width)
     if heard:
@@ -104,7 +105,7 @@ def gallery(title: str, rows: Sequence[GalleryRow], *, look: LookName = "dark") 
     ----------
     title : str
     rows : sequence of GalleryRow
-        Such as the songs of most and of least energy; four of each are shown.
+        For example the songs with the most and the least energy; four per row are shown.
     look : ``"dark"`` or ``"light"``
     """
     row_height, gap = 312, 20
@@ -150,7 +151,7 @@ def _strips(
     colour: Colour,
     outer: Anchor,
 ) -> None:
-    """Draw one song: waveform, spectrogram with roll-off, beats, notes and time, top down."""
+    """Draw one song, top to bottom: waveform, spectrogram with roll-off, beats, notes, time."""
     top_db, seconds = scale
     look = canvas.look
     panel = Box(strip.left, strip.bottom + 8, strip.right, strip.bottom + 308)
@@ -201,8 +202,6 @@ def _line(
 
 
 def _facts(analysis: Analysis) -> list[str]:
-    from musrec.audio.features import STATISTIC_NAMES
-
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
         facts.append(f"{analysis.rhythm.tempo:.0f} BPM")

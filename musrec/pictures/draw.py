@@ -1,7 +1,7 @@
-"""The one drawing layer of all pictures: colours, canvas, axes and PNG.
+"""The drawing layer of all pictures: colours, canvas, axes and PNG.
 
-Pictures are drawn 1,100 pixels wide, twice the width at which a chat shows them, so that a text of
-size 22 here is a comfortable 11 there.
+Pictures are drawn 1,100 pixels wide, twice the width at which a chat shows them: text of size 22
+here is a comfortable 11 there.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colours by what they are for.
+    """Colours by their purpose.
 
-    `query` against `pick` and `gain` against `loss` differ for every common kind of colour vision
-    (they are chosen around the Okabe-Ito palette: blue against orange).
+    `query` and `pick`, and `gain` and `loss`, differ for every common kind of colour vision (they
+    are chosen around the Okabe-Ito palette: blue against orange).
     """
 
     background: Colour
@@ -137,7 +137,7 @@ class Box:
 
 
 class Canvas:
-    """A picture in the making, in one look."""
+    """A picture being drawn, in one look."""
 
     def __init__(self, height: int, look: LookName, width: int = WIDTH) -> None:
         self.look = LOOKS[look]
@@ -177,7 +177,7 @@ class Canvas:
     def title(
         self, at: tuple[float, float], text: str, sizes: Sequence[int], width: float
     ) -> float:
-        """Write a bold line in the first of `sizes` that fits, else cut it in the last."""
+        """Write a bold line in the first of `sizes` that fits; if none does, cut it in the last."""
         line = lettering.clean(text)
         fitting = (size for size in sizes if lettering.measure(line, size, "bold") <= width)
         return self.text(at, text, next(fitting, sizes[-1]), weight="bold", width=width)
@@ -272,8 +272,8 @@ class Canvas:
     ) -> None:
         """Fill what `paint` draws inside `box`, with smooth edges.
 
-        `paint` gets a pen on an area four times as large each way, and that factor: averaging it
-        down is the antialiasing.
+        `paint` gets a pen on an area four times as large each way, and that factor; averaging the
+        area down is the antialiasing.
         """
         if box.width <= 0 or box.height <= 0:
             return
@@ -294,7 +294,7 @@ class Canvas:
             First row at the bottom. Resampled to the box, averaging where it is smaller.
         colours : ByteArray, shape (256, 3)
         smooth : int
-            How many of `colours` the PNG must keep for the gradient to show no steps.
+            How many of `colours` the PNG must keep so that the gradient shows no steps.
         """
         picture = Image.fromarray(np.ascontiguousarray(levels[::-1]))
         sized = picture.resize((box.width, box.height), Image.Resampling.BICUBIC)
@@ -302,7 +302,7 @@ class Canvas:
         self._kept.append(colours[np.linspace(0, 255, smooth).astype(int)])
 
     def finish(self, alt: str) -> Picture:
-        """Encode what has been drawn."""
+        """Return what has been drawn as a PNG, with its alternative text."""
         width, height = self.image.size
         look = self.look
         flat = (look.background, look.panel, look.line, look.muted, look.text, *look.series)
@@ -311,23 +311,23 @@ class Canvas:
 
 
 def encode(image: Image.Image, kept: Sequence[ByteArray] = ()) -> bytes:
-    """Return a PNG, small because a card is uploaded for every answer.
+    """Return a PNG; a small one, because a card is uploaded with every answer.
 
-    Pictures with gradients get 256 colours, none off by more than the eye sees, which takes a third
-    of the room and half of the time. Flat ones are small as they are.
+    A picture with gradients is reduced to 256 colours, none off by more than the eye can see, which
+    takes a third of the bytes and half the time. A flat picture is small as it is.
 
     Parameters
     ----------
     image : PIL.Image.Image, mode ``RGB``
     kept : sequence of ByteArray, shape (k, 3)
-        Colours to keep as they are: flat ones, and those of gradients that would show steps; at
-        most 200 in all. The others are chosen by what is in the picture. None in a flat picture.
+        Colours to keep exactly: flat ones, and those of gradients that would show steps; at most
+        200 in all. The remaining colours are chosen from the picture. Empty for a flat picture.
     """
     buffer = io.BytesIO()
     if kept:
         chosen = np.unique(np.concatenate(kept), axis=0)[:200]
         rest = 256 - len(chosen)
-        # Every other pixel tells the colours as well as all of them, in a quarter of the time.
+        # Every other pixel shows the colours as well as all of them do, in a quarter of the time.
         sample = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
         others = sample.quantize(rest, Image.Quantize.MAXCOVERAGE).getpalette() or []
         palette = Image.new("P", (1, 1))
@@ -338,10 +338,10 @@ def encode(image: Image.Image, kept: Sequence[ByteArray] = ()) -> bytes:
 
 
 def shorten(text: str, limit: int = 1024) -> str:
-    """Return one line of at most `limit` characters, cut at a word where there is one nearby.
+    """Return one line of at most `limit` characters, cut between words if one ends nearby.
 
-    For alternative texts, which hold strangers' titles: control and direction characters are
-    dropped, and half of a surrogate pair, which no chat could encode.
+    For alternative texts, which contain strangers' titles: control and direction characters are
+    dropped, and so is half of a surrogate pair, which no chat could encode.
     """
     kept = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter
@@ -364,7 +364,7 @@ def ramp(low: Colour, high: Colour) -> ByteArray:
 
 
 def mel(hertz: float | FloatArray) -> FloatArray:
-    """Return Slaney's mel scale, as librosa has it: linear to 1 kHz, logarithmic above."""
+    """Return mel on Slaney's scale, librosa's default: linear to 1 kHz, logarithmic above."""
     frequency = np.asarray(hertz, dtype=np.float64)
     high = 15.0 + 27.0 * np.log(np.maximum(frequency, 1000.0) / 1000.0) / np.log(6.4)
     return np.where(frequency < 1000.0, frequency * 3.0 / 200.0, high).astype(np.float32)
@@ -373,8 +373,8 @@ def mel(hertz: float | FloatArray) -> FloatArray:
 def height_of(hertz: float, n_mels: int, fmin: float, fmax: float) -> float:
     """Return where a frequency is drawn in a mel spectrogram, 0 at its bottom to 1 at its top.
 
-    Filter ``i`` of ``n_mels`` peaks at the mel point ``i + 1`` of ``n_mels + 2``, and is drawn as
-    a row of its own.
+    Filter ``i`` of ``n_mels`` peaks at mel point ``i + 1`` of ``n_mels + 2`` and is one row of the
+    picture.
     """
     low, high = float(mel(fmin)), float(mel(fmax))
     point = (float(mel(hertz)) - low) / (high - low) * (n_mels + 1)
@@ -382,24 +382,24 @@ def height_of(hertz: float, n_mels: int, fmin: float, fmax: float) -> float:
 
 
 def hertz_ticks(fmin: float, fmax: float) -> list[tuple[float, str]]:
-    """Return the frequencies worth a label between two edges, with the label."""
+    """Return the frequencies between two edges that get a label, each with its label."""
     ladder = ((250, "250"), (500, "500"), (1000, "1k"), (2000, "2k"), (4000, "4k"), (8000, "8k"))
     return [(hertz, label) for hertz, label in ladder if fmin < hertz < fmax]
 
 
 def hertz(frequency: float) -> str:
-    """Write a frequency for people."""
+    """Return a frequency as people read it."""
     return f"{frequency / 1000:.1f} kHz" if frequency >= 950 else f"{round(frequency, -1):.0f} Hz"
 
 
 def clock(seconds: float) -> str:
-    """Write a time as m:ss."""
+    """Return a time as m:ss."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
 
 
 def clock_ticks(seconds: float, most: int = 5) -> list[float]:
-    """Return round times from 0 on, at most `most` of them."""
+    """Return at most `most` round times, from 0 on, in seconds."""
     ladder = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
     step = next((step for step in ladder if seconds / step <= most - 1 + 1e-9), 7200)
     return [float(time) for time in range(0, math.floor(seconds) + 1, step)]

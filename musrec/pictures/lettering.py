@@ -1,8 +1,8 @@
-"""Text of any origin, set in the bundled fonts: never a box for a letter, never past its width.
+"""Text of any origin, set in the bundled fonts: no boxes for letters, never wider than allowed.
 
 Titles come from strangers. They are cleaned (no control or direction characters, no stacks of
 accents), split into runs by the first font of a fixed chain that has the letters, and shortened
-with an ellipsis where they do not fit. What no font has is shown as ``·``.
+with an ellipsis if they do not fit. A letter that no font has is shown as ``·``.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FALLBACKS = (
 MISSING = "·"
 ELLIPSIS = "…"
 LONGEST = 400
-"""Characters of a text that are looked at; more never fit on a picture."""
+"""Characters of a text that are considered; more never fit on a picture."""
 
-# Joined emoji are shown by their first part: variation selectors, skin tones, tags, and everything
-# that a zero-width joiner hangs on.
+# A joined emoji is shown by its first part: variation selectors, skin tones, tags and everything
+# attached by a zero-width joiner are removed.
 _EMOJI_TAIL = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f\u20e3]")
 _JOINED = re.compile("(?<=[\u2190-\U0001faff])\u200d[\u2190-\U0001faff]")
 
@@ -79,7 +79,7 @@ def clean(text: str) -> str:
         elif marks == 0 and (not kept or kept[-1] != MISSING):
             kept.append(MISSING)
     line = " ".join("".join(kept).split())[:LONGEST].rstrip()
-    # What was dropped may have stood between a letter and an accent that belong together.
+    # A dropped character may have stood between a letter and an accent that belong together.
     return line if unicodedata.is_normalized("NFC", line) else clean(line)
 
 
@@ -101,7 +101,7 @@ def fit(text: str, size: int, weight: Weight, width: float) -> str:
 
 
 def wrap(text: str, size: int, weight: Weight, width: float, lines: int) -> list[str]:
-    """Return `text` cleaned, on as many lines as it needs, the last of `lines` cut to fit."""
+    """Return `text` cleaned, on as many lines as it needs; the last of `lines` is cut to fit."""
     wrapped: list[str] = []
     words = clean(text).split(" ")
     while words and words[0]:
@@ -116,17 +116,17 @@ def wrap(text: str, size: int, weight: Weight, width: float, lines: int) -> list
 
 @lru_cache(maxsize=2048)
 def measure(text: str, size: int, weight: Weight) -> float:
-    """Return the width in pixels of a text that `clean` has seen."""
+    """Return the width in pixels of a text that `clean` returned."""
     return sum(_font(run.font, size).getlength(run.text) for run in _runs(text, weight))
 
 
 def mask(text: str, size: int, weight: Weight) -> tuple[Image.Image, int]:
-    """Draw a text that `clean` has seen, white on black.
+    """Draw a text that `clean` returned, white on black.
 
     Returns
     -------
     image : PIL.Image.Image, mode ``L``
-        Exactly as high as a line of the Latin font plus a third, whatever the letters do.
+        As high as a line of the Latin font plus a third of the size, whatever the letters.
     baseline : int
         Rows from its top to the baseline.
     """
@@ -183,7 +183,7 @@ def _runs(text: str, weight: Weight) -> tuple[Run, ...]:
 
 @lru_cache(maxsize=128)
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    # Without libraqm Arabic is not shaped and an accent may sit beside its letter: legible still.
+    # Without libraqm Arabic is not shaped and an accent may sit beside its letter: still legible.
     engine = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
     return ImageFont.truetype(FONTS / name, size, layout_engine=engine)
 
@@ -195,7 +195,7 @@ def _known() -> frozenset[int]:
 
 @lru_cache(maxsize=16)
 def _coverage(name: str) -> frozenset[int]:
-    """Read which code points a bundled font has, from its one ``cmap`` table (format 12)."""
+    """Return the code points of a bundled font, read from its only ``cmap`` table (format 12)."""
     data = (FONTS / name).read_bytes()
     tables = int.from_bytes(data[4:6], "big")
     directory = (data[12 + 16 * row : 28 + 16 * row] for row in range(tables))

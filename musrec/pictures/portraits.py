@@ -1,4 +1,4 @@
-"""Portraits: one member's taste against others', and the whole catalogue as a map."""
+"""Portraits: one member's taste against that of others, and the whole catalogue as a map."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ImageDraw
 
+from musrec.audio.descriptors import DEFINITIONS
 from musrec.members.model import Portrait
 from musrec.model import Picture
 from musrec.pictures import draw, lettering
@@ -23,7 +24,7 @@ MOST_AXES = 8
 MOST_GENRES = 6
 
 FARTHER = 40.0
-"""Pixels by which the name of a group moves away to hide a hundredth less of all songs."""
+"""Pixels that the name of a group may move to hide one hundredth less of all songs."""
 
 
 def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
@@ -39,7 +40,7 @@ def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
     axes, names = _axes(portrait), (portrait.name, portrait.against)
     _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait)
     below = Box(620, 480, WIDTH - MARGIN, 744)
-    # Where years are not known the signature songs take their place, and the radar grows.
+    # If no years are known the signature songs take their place, and the radar grows.
     if portrait.decades:
         _decades(canvas, below, portrait.decades)
         _radar(canvas, axes, names, (304, 372), 165)
@@ -80,16 +81,16 @@ def catalogue_map(
     *,
     look: LookName = "dark",
 ) -> Picture:
-    """Draw all songs in two dimensions, near where they sound alike.
+    """Draw all songs in two dimensions; songs that sound alike are neighbours.
 
     Parameters
     ----------
     points : FloatArray, shape (n, 2)
         Any scale; finite.
     clusters : integer array, shape (n,)
-        Row of `names` for each song.
+        Index into `names` for each song.
     names : sequence of str
-        What is heard in each cluster.
+        What each cluster sounds like.
     mine : bool array, shape (n,)
         Which songs the member likes.
     look : ``"dark"`` or ``"light"``
@@ -136,8 +137,6 @@ def catalogue_map(
 
 def _axes(portrait: Portrait) -> list[tuple[str, float, float]]:
     """Return (word for 100, member, server) of the descriptors known of both."""
-    from musrec.audio.descriptors import DEFINITIONS
-
     rows = [
         (
             descriptor.high,
@@ -165,7 +164,7 @@ def _radar(
         return x + far * math.cos(angle), y + far * math.sin(angle)
 
     if len(axes) < 3:
-        canvas.text((MARGIN, 380), "Too little is heard yet to draw a taste.", 24, width=500)
+        canvas.text((MARGIN, 380), "Too few songs heard so far to draw a taste.", 24, width=500)
         return
     canvas.polygon([at(n, 100) for n in range(len(axes))], look.panel)
     for ring in (25, 50, 75, 100):
@@ -200,7 +199,7 @@ def _genres(canvas: Canvas, area: Box, portrait: Portrait) -> None:
     if not rows:
         canvas.text((area.left, area.top + 56), "not known yet", 22, colour=look.muted)
         return
-    # Shares that are all small stay short.
+    # If all shares are small, the bars stay short.
     largest = max(rows[0][1], 0.25)
     bars = Box(area.left + 150, area.top, area.right - 76, area.bottom)
     for position, (name, share) in enumerate(rows):
@@ -248,7 +247,7 @@ def _signature(canvas: Canvas, area: Box, portrait: Portrait) -> None:
 
 
 def _spread(points: FloatArray, area: Box) -> FloatArray:
-    """Fill an area with points, each axis on its own scale; far outliers stay at the edge."""
+    """Spread points over an area, each axis on its own scale; far outliers stay at the edge."""
     low, high = np.percentile(points, (0.1, 99.9), axis=0)
     room = np.array([area.width / 2 - 40, area.height / 2 - 40])
     share = 2 * (points - (low + high) / 2) / np.maximum(high - low, 1e-9)
@@ -265,7 +264,7 @@ def _stamp(
     colour: draw.Colour,
     opacity: float,
 ) -> None:
-    """Draw many dots of one colour at once: overlapping ones do not add up."""
+    """Draw many dots of one colour at once, so that overlapping ones do not add up."""
 
     def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
         far = radius * scale
@@ -284,13 +283,13 @@ def _name_clusters(
     names: Sequence[str],
     mine: NDArray[np.bool_],
 ) -> None:
-    """Write each name on a plate near the middle of its cluster, where it hides least.
+    """Write each name on a plate near the middle of its cluster, where it hides fewest songs.
 
-    Names stand apart from each other. Songs that are the member's count as much as three others,
-    and a place farther from the middle has to be worth it.
+    Plates never overlap. One of the member's songs counts as much as three others, and a place
+    farther from the middle must hide enough songs fewer to be chosen.
     """
     look = canvas.look
-    # Of very many songs, some tell well enough where it is crowded.
+    # A sample shows well enough where very many songs are crowded.
     step = -(-len(place) // 2000)
     hidden = np.concatenate([place[::step], *[place[mine][::step]] * 2])
     worth = 100 * FARTHER / len(place[::step])
@@ -329,7 +328,7 @@ def _name_clusters(
 
 
 def _covered(box: Box, points: FloatArray) -> int:
-    """Count the points that a plate would hide, even in part."""
+    """Return how many points a plate would hide, even in part."""
     low = points >= (box.left - 10, box.top - 10)
     high = points <= (box.right + 10, box.bottom + 10)
     return int((low & high).all(axis=1).sum())

@@ -1,7 +1,7 @@
-"""What was heard, drawn over time: spectrogram, waveform, beats, notes and their axes.
+"""Sound drawn over time: spectrogram, waveform, beats, notes and their axes.
 
-Every function takes the `Box` of its strip and how many seconds that box spans, so that strips
-under one another and songs beside one another share one time scale.
+Each drawing function takes the `Box` of its strip and the number of seconds it spans, so that
+strips and songs side by side share one time scale.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from musrec.model import ByteArray, FloatArray
 
 FLOOR_DB = -96.0
-"""What byte 0 of `Spectrogram.mel` means; byte 255 is 0 dB."""
+"""The level of byte 0 of `Spectrogram.mel`; byte 255 is 0 dB."""
+
 RANGE_DB = 70.0
-"""How far below the loudest sound of a picture its colours reach."""
+"""How far below the loudest sound of a picture the colour scale reaches."""
 
 
 def loudest(spectrograms: Sequence[Spectrogram]) -> float:
-    """Return the top of the common colour scale in dB: the loudest 0.1% of all, in steps of 5."""
+    """Return the top of the common colour scale: the loudest 0.1%, rounded up to 5 dB."""
     level = max(float(np.percentile(spectrogram.mel, 99.9)) for spectrogram in spectrograms)
     decibels = level / 255 * -FLOOR_DB + FLOOR_DB
     return min(0.0, max(FLOOR_DB + RANGE_DB, math.ceil(decibels / 5) * 5.0))
@@ -57,7 +58,7 @@ def strongest(spectrogram: Spectrogram) -> float:
 
 
 def rolloff(spectrogram: Spectrogram, share: float = 0.85) -> FloatArray:
-    """Return the frequency in Hz below which `share` of the power lies, a column each.
+    """Return the frequency in Hz below which `share` of the power lies, shape (t,).
 
     Measured on mel bands, so coarser than librosa's roll-off of the full spectrum; 0 in silence.
     """
@@ -81,13 +82,13 @@ def bands(spectrogram: Spectrogram) -> FloatArray:
 def sound(
     canvas: Canvas, panel: Box, spectrogram: Spectrogram, top_db: float, seconds: float
 ) -> None:
-    """Draw a spectrogram; what `panel` spans beyond the end of the clip stays empty."""
+    """Draw a spectrogram; the part of `panel` beyond the end of the clip stays empty."""
     canvas.rectangle(panel, canvas.look.panel)
     canvas.heat(_heard(panel, spectrogram, seconds), spectrogram.mel, colours_of(top_db))
 
 
 def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram, side: Anchor) -> None:
-    """Write frequencies beside a spectrogram, on its ``left`` or ``right``."""
+    """Write the frequencies on the ``left`` or ``right`` of a spectrogram."""
     look = canvas.look
     anchor: Anchor = "left" if side == "right" else "right"
     x = panel.right + 10 if side == "right" else panel.left - 10
@@ -101,7 +102,7 @@ def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram, side: Ancho
 
 
 def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
-    """Write times under a strip."""
+    """Write the times under a strip."""
     look = canvas.look
     for time in draw.clock_ticks(seconds):
         x = strip.left + time / seconds * strip.width
@@ -113,7 +114,7 @@ def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
 def beats(
     canvas: Canvas, strip: Box, times: Sequence[float], seconds: float, colour: Colour
 ) -> None:
-    """Draw a tick a beat."""
+    """Draw one tick per beat."""
     canvas.rectangle(strip, canvas.look.panel)
     for time in times:
         if 0 <= time < seconds:
@@ -129,7 +130,7 @@ def beats(
 def notes(
     canvas: Canvas, strip: Box, spectrogram: Spectrogram, seconds: float, colour: Colour
 ) -> None:
-    """Draw the chroma: a row a note, C at the bottom to B at the top."""
+    """Draw the chroma: one row per pitch class, from C at the bottom to B at the top."""
     canvas.rectangle(strip, canvas.look.panel)
     colours = draw.ramp(canvas.look.panel, colour)
     canvas.heat(_heard(strip, spectrogram, seconds), spectrogram.chroma, colours, smooth=16)
@@ -149,7 +150,7 @@ def wave(
 
 
 def legend(canvas: Canvas, y: int, top_db: float) -> None:
-    """Draw what the colours mean, with its baseline at `y`."""
+    """Draw the colour scale, its labels with their baseline at `y`."""
     middle = canvas.image.width // 2
     bar = Box(middle - 130, y - 14, middle + 130, y)
     canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA, smooth=86)

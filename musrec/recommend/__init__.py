@@ -1,9 +1,10 @@
-"""Which song next, for whom, and why: a score that is always a sum of named terms.
+"""Which song next, for which member, and why: a score is always a sum of named terms.
 
-`Recommender` is the way in. Beneath it, one module a question: what is known of members
-(`evidence`), what they like in common (`collaborative`), what one of them means by similar
+`Recommender` is the way in. Each module below it answers one question: what is known about members
+(`evidence`), what they like in common (`collaborative`), what "similar" means to one of them
 (`taste`), how much each of these counts (`hybrid`), what a song scores (`scoring`), which songs may
-stand together (`variety`) and how to say it (`explain`).
+share a list (`variety`) and how to put the reason into words (`explain`). `group` stands beside
+them: one list for several members.
 """
 
 from musrec.recommend.recommender import Picks, Recommender, Request

@@ -1,47 +1,40 @@
 """What members like in common: linear models and neighbours on a members x tracks matrix.
 
-Everything here works on plain sparse arrays of likes (0 absent, up to 1), so the evaluation runs
-the same code as the product. Every scorer has ``scores(profiles)``: rows of likes in, one score a
-track out, for members it was fitted on and for new ones alike (fold-in).
+Everything here works on plain sparse arrays of likes (0 absent, up to 1), so that the evaluation
+runs the same code as the product. Every scorer has ``scores(profiles)``: rows of likes in, one
+score per track out, for members of the fit and for new ones alike (fold-in).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import lapack
+from scipy.sparse import csr_matrix, diags, vstack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
 LARGEST_SOLVE = 6_000
-"""Rows of the largest dense system solved; beyond it, neighbours take over from EASE."""
+"""Rows of the largest dense system to solve; beyond that, neighbours replace EASE."""
 
 _CHUNK = 1_024
 
 
-class Scorer(Protocol):
-    """Scores every track for rows of likes."""
-
-    def scores(self, profiles: csr_matrix) -> FloatArray:
-        """Return (q, n) scores for (q, n) likes."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Ease:
-    """EASE with the sound of tracks as further "members", solved on the smaller side.
+    """EASE with the sound of tracks as additional "members", solved on the smaller side.
 
     EASE is the linear autoencoder without self-similarity [1]_; stacking weighted content under
-    the likes is its extension to side information [2]_, and a penalty that grows with a track's
-    likes is what dropout amounts to [3]_. With M = [likes; share * content'], columns scaled so
-    that the penalty is 1, and K = M M' + I, Woodbury's identity gives every weight from K alone:
-    the cost follows the number of members rather than the square of the catalogue. A score splits
-    exactly into what each member and each content dimension adds.
+    the likes extends it to side information [2]_, and a penalty that grows with a track's likes
+    has the effect of dropout [3]_. With M = [likes; share * content'], columns scaled so that the
+    penalty is 1, and K = M M' + I, Woodbury's identity gives every weight from K alone: the cost
+    depends on the number of members, not on the square of the catalogue. A score splits exactly
+    into the contributions of each member and each content dimension.
 
     Attributes
     ----------
@@ -50,21 +43,21 @@ class Ease:
     by_track : csr_matrix, shape (n, m)
         The same, transposed.
     content : FloatArray, shape (n, d)
-        As it was given; d may be 0.
+        As given; d may be 0.
     weight : FloatArray, shape (n,)
-        `share` in units of `scale`: what each row of `content` is multiplied by.
+        `share` in units of `scale`: the factor of each row of `content`.
     scale : FloatArray, shape (n,)
         Root of each track's penalty: dividing columns by it leaves a system with penalty 1.
     share : float
-        Weight of content against likes.
+        Weight of content relative to likes.
     by_members : bool
         Which side was solved.
     inverse : FloatArray
         K^-1, shape (m + d, m + d), if `by_members`; else (M'M + I)^-1, shape (n, n).
     self_members, self_content : FloatArray, shape (n,)
-        What a track's own like adds to its own score by way of members and content; taken out.
+        What a track's own like adds to its own score through members and content; subtracted.
     lift : FloatArray, shape (n,)
-        What a score is multiplied by: back to likes, and for what was taken out.
+        Factor of a score: back to the scale of likes, corrected for what was subtracted.
 
     References
     ----------
@@ -105,10 +98,8 @@ class Ease:
         per_like : float
             Added to a track's penalty for each of its likes.
         share : float
-            Weight of content against likes.
+            Weight of content relative to likes.
         """
-        from scipy.sparse import csr_matrix
-
         likes = csr_matrix(likes, dtype=np.float32)
         m, n = likes.shape
         scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
@@ -148,7 +139,7 @@ class Ease:
         return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
 
     def _pull(self, profiles: csr_matrix) -> FloatArray:
-        """Return (q, m + d): how far profiles, in units of `scale`, pull on members and content."""
+        """Return (q, m + d): the pull of profiles, in units of `scale`, on members and content."""
         if not self.by_members:
             return self._spread(profiles @ self.inverse)
         by_content = _scaled(profiles, self.weight[profiles.indices]) @ self.content
@@ -158,9 +149,9 @@ class Ease:
     def _pull_of_tracks(
         self, tracks: NDArray[np.intp], shares: tuple[float, float] = (1, 1)
     ) -> FloatArray:
-        """Return (tracks, m + d): how far a like of each, 1 in units of `scale`, pulls.
+        """Return (tracks, m + d): the pull of a like of each track, 1 in units of `scale`.
 
-        Where members were solved for, likes and content of the tracks may weigh `shares`.
+        If members were solved for, `shares` weigh the likes and the content of the tracks.
         """
         if not self.by_members:
             return self._spread(self.inverse[tracks])
@@ -172,7 +163,7 @@ class Ease:
     def _pulled(
         self, pull: FloatArray, tracks: NDArray[np.intp], shares: tuple[float, float] = (1, 1)
     ) -> FloatArray:
-        """Return (q, tracks): what a pull (q, m + d) adds up to, before `lift`."""
+        """Return (q, tracks): the scores that a pull (q, m + d) adds up to, before `lift`."""
         m = self.likes.shape[0]
         members = self.by_track[tracks] @ pull[:, :m].T
         content = self.content[tracks] @ pull[:, m:].T
@@ -180,14 +171,11 @@ class Ease:
         return np.asarray(members * np.float32(shares[0]) + content).T
 
     def _spread(self, solved: FloatArray) -> FloatArray:
-        """Return (q, m + d) from (q, n) rows of (M'M + I)^-1, which times M' are the pull."""
+        """Return the pull (q, m + d): rows (q, n) of (M'M + I)^-1, times M'."""
         return np.hstack([(self.likes @ solved.T).T, (solved * self.weight) @ self.content])
 
     def parts(self, profiles: csr_matrix) -> tuple[FloatArray, FloatArray]:
-        """Return what members and what content add to the scores, each (q, n).
-
-        Their sum is the score of EASE.
-        """
+        """Return what members and content add to the scores of EASE, their sum, each (q, n)."""
         profiles = _scaled(profiles, 1 / self.scale[profiles.indices])
         pull = self._pull(profiles)
         return self._lifted(profiles, pull, pull[:, self.likes.shape[0] :] @ self.content.T)
@@ -200,11 +188,11 @@ class Ease:
         Parameters
         ----------
         shares : tuple of float
-            What the parts of a score, by members and by content, are multiplied by.
+            Factors of the two parts of a score, by members and by content.
         """
         if len(tracks) <= len(rows) or not self.by_members:
             out = self._pulled(self._pull_of_tracks(tracks), rows, shares)
-        else:  # the inverse is symmetric, so the fewer may pull
+        else:  # the inverse is symmetric, so the smaller side may pull
             out = self._pulled(self._pull_of_tracks(rows, shares), tracks).T
         own, like, at = np.intersect1d(tracks, rows, assume_unique=True, return_indices=True)
         out[like, at] -= shares[0] * self.self_members[own] + shares[1] * self.self_content[own]
@@ -214,9 +202,9 @@ class Ease:
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return `parts` on a catalogue (n', d), and the nearness of centres (q, d) to it.
+        """Return both `parts` on a catalogue (n', d), and its nearness to centres (q, d).
 
-        Each (q, n'). The fit knows the first rows; what members add to the others is NaN.
+        Each is (q, n'). The fit knows the first rows; what members add to the rest is NaN.
         """
         m, n = self.likes.shape
         profiles = _scaled(profiles, 1 / self.scale[profiles.indices])
@@ -232,7 +220,7 @@ class Ease:
     def _lifted(
         self, profiles: csr_matrix, pull: FloatArray, by_content: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return parts of scores from a pull and its product with content, less a track's own."""
+        """Return the parts of scores, given a pull and its product with content, self excluded."""
         own, likes = profiles.indices, profiles.data
         row = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr))
         by_members = pull[:, : self.likes.shape[0]] @ self.likes
@@ -249,14 +237,14 @@ class Ease:
         return np.asarray(members + content)
 
     def without(self, members: NDArray[np.intp]) -> Ease:
-        """Return the same model with these members' likes taken out of every score."""
+        """Return the same model with these members' likes removed from every score."""
         likes = _emptied(self.likes, members)
         return replace(self, likes=likes, by_track=likes.T.tocsr())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemNeighbours:
-    """Tracks liked by the same members: cosine between columns, the nearest of each kept.
+    """Item-based neighbours: cosine between columns of likes, the nearest of each track kept.
 
     Attributes
     ----------
@@ -274,14 +262,12 @@ class ItemNeighbours:
         cls, likes: csr_matrix, *, neighbours: int = 100, shrinkage: float = 10.0
     ) -> ItemNeighbours:
         """Compare all tracks by likes (m, n); `shrinkage` distrusts pairs with few likes."""
-        from scipy.sparse import csr_matrix
-
         likes = csr_matrix(likes, dtype=np.float32)
         by_track = likes.T.tocsr()
         return cls(likes, by_track, _nearest(by_track, neighbours, shrinkage))
 
     def parts(self, profiles: csr_matrix) -> tuple[FloatArray, FloatArray]:
-        """Return what members and what content (nothing) add, as `Ease.parts` does."""
+        """Return what members and content (nothing) add, as `Ease.parts` does."""
         members = (profiles @ self.similarity).toarray()
         return members, np.zeros_like(members)
 
@@ -294,7 +280,7 @@ class ItemNeighbours:
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return what `Ease.signals` does; nothing is known of tracks the fit has not seen."""
+        """Return what `Ease.signals` does; NaN for both parts of tracks newer than the fit."""
         members, learned = self.parts(profiles)
         unseen = np.full((len(members), len(content) - members.shape[1]), np.nan, np.float32)
         (nearness,) = _products(content, centres)
@@ -305,14 +291,14 @@ class ItemNeighbours:
         return self.parts(profiles)[0]
 
     def without(self, members: NDArray[np.intp]) -> ItemNeighbours:
-        """Return the same model with these members' likes no longer counted as evidence."""
+        """Return the same model with these members' likes removed from the evidence."""
         likes = _emptied(self.likes, members)
         return replace(self, likes=likes, by_track=likes.T.tocsr())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserNeighbours:
-    """What the members with the most similar likes like: a baseline."""
+    """User-based neighbours, a baseline: what the members with the most similar likes like."""
 
     likes: csr_matrix
     lengths: FloatArray
@@ -328,8 +314,6 @@ class UserNeighbours:
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes; a member is never their own neighbour."""
-        from scipy.sparse import csr_matrix
-
         alike = (profiles @ self.likes.T).toarray()
         alike /= np.outer(_lengths(profiles), self.lengths) + self.shrinkage + 1e-9
         alike[alike > 1 - 1e-5] = 0  # an identical row is the member's own, or adds nothing
@@ -340,7 +324,7 @@ class UserNeighbours:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Popularity:
-    """How much a track is liked by all: a baseline, and the `popularity` term.
+    """How much a track is liked by all members: a baseline.
 
     Attributes
     ----------
@@ -355,13 +339,13 @@ class Popularity:
         return cls(np.asarray(likes.sum(axis=0), dtype=np.float32).ravel())
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
-        """Return the same (q, n) row for everybody."""
+        """Return (q, n): the same scores for every profile."""
         return np.tile(self.counts, (profiles.shape[0], 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlternatingLeastSquares:
-    """Implicit-feedback matrix factorisation by the `implicit` library; an optional extra.
+    """Implicit-feedback matrix factorisation, a baseline, by the optional library `implicit`.
 
     References
     ----------
@@ -384,6 +368,7 @@ class AlternatingLeastSquares:
         seed: int = 0,
     ) -> AlternatingLeastSquares:
         """Factorise likes (m, n); raises ImportError without the ``als`` extra."""
+        # An optional extra: only this baseline needs it.
         from implicit.als import AlternatingLeastSquares as Implicit
 
         model = Implicit(
@@ -412,7 +397,7 @@ class AlternatingLeastSquares:
 
 
 def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
-    """Return the product's scorer: EASE while it can be solved, neighbours beyond."""
+    """Return the product's scorer: EASE if the system is small enough, else item neighbours."""
     m, n = likes.shape
     d = 0 if content is None else content.shape[1]
     if min(m + d, n) <= LARGEST_SOLVE:
@@ -421,10 +406,10 @@ def fit(likes: csr_matrix, content: FloatArray | None) -> Ease | ItemNeighbours:
 
 
 def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
-    """Return (q, n) products of each of some queries (q, d) with content (n, d).
+    """Return the products (q, n) of each of the queries (q, d) with content (n, d).
 
-    Single queries go together from block to block: content is read from memory only once, and not
-    at all for those that are zero.
+    Single rows go through the blocks together: content is read from memory only once, and not at
+    all for rows that are zero.
     """
     if any(len(each) != 1 for each in queries):
         return [each @ content.T for each in queries]
@@ -442,7 +427,7 @@ def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
 
 
 def _finite(content: FloatArray) -> FloatArray:
-    """Return content as it is where all of it is finite, so that it is kept once."""
+    """Return content with NaN as 0; the same array if all of it is finite, not a copy."""
     content = np.asarray(content, np.float32)
     return content if np.isfinite(content).all() else np.nan_to_num(content)
 
@@ -456,8 +441,6 @@ def _scaled(rows: csr_matrix, factors: NDArray[np.floating]) -> csr_matrix:
 
 def _inverse(gram: FloatArray) -> FloatArray:
     """Return (gram + I)^-1 by Cholesky; in float64, as the systems are badly scaled."""
-    from scipy.linalg import lapack
-
     system = gram.astype(np.float64)
     system[np.diag_indices_from(system)] += 1
     if not len(system):
@@ -471,9 +454,7 @@ def _inverse(gram: FloatArray) -> FloatArray:
 
 
 def _nearest(by_track: csr_matrix, neighbours: int, shrinkage: float) -> csr_matrix:
-    """Return the shrunk cosine between rows, the largest of each row, diagonal out."""
-    from scipy.sparse import csr_matrix, vstack
-
+    """Return the shrunk cosines between rows: the largest of each row, without the diagonal."""
     lengths = _lengths(by_track)
     n = by_track.shape[0]
     members = by_track.T.tocsr()
@@ -505,8 +486,6 @@ def _lengths(rows: csr_matrix) -> FloatArray:
 
 
 def _emptied(likes: csr_matrix, members: NDArray[np.intp]) -> csr_matrix:
-    from scipy.sparse import diags
-
     keep = np.ones(likes.shape[0], np.float32)
     keep[members] = 0
     left = (diags(keep) @ likes).tocsr()

@@ -1,4 +1,4 @@
-"""What is known of members: every kind of feedback with its weight and how fast it fades."""
+"""What is known about members: each kind of feedback, its weight and how fast it fades."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from musrec.model import Feedback, FeedbackKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 DAY = 86_400.0
 """Seconds."""
@@ -21,14 +21,14 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one kind of feedback says.
+    """How much one kind of feedback says.
 
     Attributes
     ----------
     weight : float
         -1 to 1 at the moment it happens.
     half_life : float
-        Days until it says half as much.
+        Days until it counts half as much.
     """
 
     weight: float
@@ -46,14 +46,13 @@ SIGNALS: Mapping[FeedbackKind, Signal] = {
     FeedbackKind.NEXT: Signal(-0.1, 30.0),
     FeedbackKind.SKIP: Signal(-0.5, 90.0),
 }
-
-"""Weights of play, finish and skip are the best of a few tried in the feedback rounds of
-`musrec.evaluate.recommend`, on guests of other seeds than it reports; those of preview, next, more
-and repeat follow them by judgement, and so do all half-lives: no data at hand has either.
+"""The weights of play, finish and skip are the best of a few tried in the feedback rounds of
+`musrec.evaluate.recommend`, with other seeds than it reports. Those of preview, next, more and
+repeat, and all half-lives, are judgement: no data set at hand has them.
 """
 
 IMPLICIT_LIMIT = 0.8
-"""No amount of listening or skipping says as much as one thumb."""
+"""The most that listening or skipping counts: never as much as one thumb."""
 
 _KINDS = tuple(FeedbackKind)
 _KIND_NUMBER = {kind: number for number, kind in enumerate(_KINDS)}
@@ -70,17 +69,17 @@ _HEARD = np.array(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """All that one member did, one entry a track and kind; never changed, only replaced.
+    """All that one member did, one entry per track and kind; never changed, only replaced.
 
     Attributes
     ----------
     tracks : NDArray of int32, shape (n,)
-        Numbers given out by a `Ledger`.
+        Numbers assigned by a `Ledger`.
     kinds : NDArray of int8, shape (n,)
     amounts : NDArray of float64, shape (n,)
         How often it happened, faded to `times`.
     times : NDArray of float64, shape (n,)
-        Of the last time, seconds since 1970.
+        When it last happened, seconds since 1970.
     """
 
     tracks: NDArray[np.int32]
@@ -92,11 +91,11 @@ class History:
         return len(self.tracks)
 
     def opinions(self, now: float) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return the tracks, each once, and what the member thinks of them at `now`, -1 to 1.
+        """Return the tracks, each once, and the member's opinion of each at `now`, -1 to 1.
 
-        The last thumb decides where there is one: explicit feedback beats implicit, and of two
-        thumbs that contradict each other the later one counts. Listening adds up to at most
-        `IMPLICIT_LIMIT` either way.
+        If there is a thumb, the last one decides: explicit feedback beats implicit, and the later
+        of two contradictory thumbs counts. Listening adds up to at most `IMPLICIT_LIMIT` either
+        way.
         """
         tracks, where = np.unique(self.tracks, return_inverse=True)
         says = _WEIGHTS[self.kinds] * self.amounts * self._fading(now)
@@ -112,7 +111,7 @@ class History:
         return tracks, opinions
 
     def last_heard(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return the tracks that the member played and when last, seconds since 1970."""
+        """Return the tracks that the member played, and when each was last, seconds since 1970."""
         heard = np.flatnonzero(_HEARD[self.kinds])
         tracks, where = np.unique(self.tracks[heard], return_inverse=True)
         times = np.full(len(tracks), -np.inf)
@@ -128,7 +127,7 @@ class History:
         return dict(zip(self.tracks[order].tolist(), given, strict=True))
 
     def thumbs_down(self) -> NDArray[np.int32]:
-        """Return the tracks whose last thumb points down; these do not fade."""
+        """Return the tracks whose last thumb points down, however long ago."""
         down = [track for track, (up, _) in self.thumbs().items() if not up]
         return np.array(down, dtype=np.int32)
 
@@ -143,9 +142,9 @@ EMPTY = History(
 
 
 class Ledger:
-    """The histories of all members, and a number for every track that was ever spoken of.
+    """The histories of all members, and a number for every track that ever had feedback.
 
-    Numbers are stable: feedback on a track that left the catalogue waits for its return.
+    Numbers are stable: feedback on a track that left the catalogue is kept for its return.
     """
 
     def __init__(self) -> None:
@@ -154,7 +153,7 @@ class Ledger:
         self.histories: dict[str, History] = {}
 
     def number(self, track: str) -> int:
-        """Return the number of a track id, a new one for a new id."""
+        """Return the number of a track id; a new id gets a new number."""
         number = self.numbers.get(track)
         if number is None:
             number = self.numbers[track] = len(self.names)
@@ -191,7 +190,7 @@ class Ledger:
         return _history(entries)
 
     def forget(self, member: str, track: str, kind: FeedbackKind) -> bool:
-        """Take one kind of feedback on one track back; return whether there was any."""
+        """Take back one kind of feedback on one track; return whether there was any."""
         history, number = self.histories.get(member), self.numbers.get(track)
         if history is None or number is None:
             return False
@@ -208,26 +207,24 @@ class Ledger:
         return self.histories.pop(member, None) is not None
 
     def of(self, member: str | None) -> History:
-        """Return a member's history, empty for one never met."""
+        """Return a member's history; empty for an unknown member."""
         return EMPTY if member is None else self.histories.get(member, EMPTY)
 
 
 def liked_matrix(
     histories: Iterable[History], rows: NDArray[np.int32], columns: int, now: float
 ) -> csr_matrix:
-    """Return members x catalogue, what they like at `now`: above 0 to 1, else absent.
+    """Return (members, catalogue): likes at `now`, above 0 to 1; everything else is absent.
 
     Parameters
     ----------
     histories : iterable of History
-        One a row.
+        One per row.
     rows : NDArray of int32
-        Row of the catalogue for every track number, -1 where it is not in the catalogue.
+        Row of the catalogue for every track number, -1 if it is not in the catalogue.
     columns : int
         Length of the catalogue.
     """
-    from scipy.sparse import csr_matrix
-
     indices: list[NDArray[np.int32]] = []
     values: list[NDArray[np.float64]] = []
     ends = [0]
@@ -251,7 +248,7 @@ def liked_matrix(
 
 
 def _catalogued(tracks: NDArray[np.int32], rows: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return catalogue rows for track numbers; numbers younger than `rows` are not in it."""
+    """Return the catalogue rows of track numbers; numbers beyond `rows` are not in it."""
     known = tracks < len(rows)
     out = np.full(len(tracks), -1, np.int32)
     out[known] = rows[tracks[known]]
@@ -259,7 +256,7 @@ def _catalogued(tracks: NDArray[np.int32], rows: NDArray[np.int32]) -> NDArray[n
 
 
 def seconds(at: datetime) -> float:
-    """Return seconds since 1970; a time without a zone is taken as local, as Python does."""
+    """Return seconds since 1970; a time without a zone is local, as in Python."""
     return at.timestamp()
 
 

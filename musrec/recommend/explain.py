@@ -1,4 +1,4 @@
-"""Words for a score: the sentence names its largest terms, each with the number behind it."""
+"""Words for a score: the sentence names its largest terms, with the number behind each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS
 from musrec.model import Explanation, Profile, Term, Track
 
 SPOKEN: Mapping[str, str] = {
@@ -28,11 +29,11 @@ SPOKEN: Mapping[str, str] = {
 }
 """How a tag reads after "both sound".
 
-Of the others, music is sounded like ("like jazz") and everything else is an adjective ("sad").
+Of all other tags, a genre follows "like" ("like jazz") and the rest are adjectives ("sad").
 """
 
 _ADJECTIVES = {"alternative", "indie", "electronic", "ambient", "experimental"}
-"""Genres among them that are adjectives."""
+"""Genres that are adjectives all the same."""
 
 _SAME_TEMPO = 0.06
 _AUDIBLE = 0.1
@@ -40,14 +41,14 @@ _AUDIBLE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What the rank of a pick hangs on most: one thumb, or one term.
+    """What the rank of a pick depends on most: one like, or one term.
 
     Attributes
     ----------
     what : str
         As it reads after "without".
     rank, without : int
-        Place among all candidates, from 1, with and without it.
+        Rank among all candidates, from 1, with it and without it.
     candidates : int
     """
 
@@ -58,7 +59,7 @@ class Cause:
 
 
 def title(track: Track) -> str:
-    """Return a title as it stands in a sentence."""
+    """Return a track's title in quotation marks, for use in a sentence."""
     return f"“{track.title}”"
 
 
@@ -69,13 +70,13 @@ def ordinal(number: int) -> str:
 
 
 MEANING: Mapping[str, str] = {
-    "sound": "how like the song asked about it sounds",
-    "members": "what members have in common who like the same songs",
-    "taste": "how its sound goes with what is liked",
+    "sound": "how much it sounds like the song you asked about",
+    "members": "what members who like the same songs have in common",
+    "taste": "how well its sound fits what you like",
     "freshness": "how long ago you heard it",
-    "popularity": "how many know it",
+    "popularity": "how well known it is",
 }
-"""What a term of a score stands for, where nothing in particular can be said for it."""
+"""What a term of a score stands for, used when there is no particular evidence to name."""
 
 
 def members_word(count: int) -> str:
@@ -86,16 +87,16 @@ def members_word(count: int) -> str:
 def sound_evidence(
     query: Profile | None, pick: Profile, usual: Mapping[str, float], match: int, asked: str
 ) -> str:
-    """Return what two songs audibly share, with numbers; else how near they are.
+    """Return what two songs audibly share, with numbers; failing that, how similar they are.
 
     Parameters
     ----------
-    usual : mapping of tag to its mean share in the catalogue
-        A tag speaks where both songs have clearly more of it than that.
+    usual : mapping of str to float
+        Mean share of each tag in the catalogue; a tag is named if both songs have clearly more.
     match : int
         Share of the catalogue, in percent, that sounds less like the query.
     asked : str
-        The query, as it stands in a sentence.
+        The query, as it reads in a sentence.
     """
     near = f"it sounds closer to {asked} than {match}% of the songs here"
     if query is None:
@@ -125,23 +126,19 @@ def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> l
 
 
 def _same(tag: str, other: str) -> bool:
-    """Return whether one tag says again what the other says, as rock after classic rock does."""
+    """Return whether one tag only repeats the other, as rock after classic rock does."""
     one, two = (_word(name).removeprefix("like ") for name in (tag, other))
     return one in two or two in one
 
 
 def _word(tag: str) -> str:
     """Return how a tag reads after "both sound"."""
-    from musrec.audio.descriptors import TAG_KINDS
-
     words = tag.lower()
     music = TAG_KINDS.get(tag) == "genre" and words not in _ADJECTIVES
     return SPOKEN.get(tag) or (f"like {words}" if music else words)
 
 
 def _shared_rest(query: Profile, pick: Profile, said: Sequence[str]) -> list[str]:
-    from musrec.audio.descriptors import AXES, DEFINITIONS
-
     words = []
     if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
         a, b = round(query.tempo), round(pick.tempo)
@@ -176,11 +173,11 @@ def explanation(
     terms : sequence of Term
         All terms of the score.
     causes : sequence of str
-        One or two names of the terms to speak of, largest first; empty where none speaks for it.
+        Names of the one or two terms to mention, largest first; empty if none speaks for the pick.
     cause : Cause or None
         What the counterfactual takes away.
     left : int
-        How many candidates there were.
+        Number of candidates.
     """
     by_name = {term.name: term for term in terms}
     reasons = [by_name[name].because for name in causes if by_name[name].because]
@@ -209,7 +206,7 @@ def explanation(
 
 
 def members_evidence(track: Track, supporters: int, shared: int) -> str:
-    """Return who likes it, from members who share likes with the one asking."""
+    """Return how many members with likes in common with the one asking like a track."""
     if not supporters:
         return ""
     likes = f"{shared} of your likes" if shared > 1 else "1 of your likes"
@@ -226,13 +223,13 @@ def members_evidence(track: Track, supporters: int, shared: int) -> str:
 
 
 def asked_evidence(asked: str, supporters: int) -> str:
-    """Return how many members like both this and what was asked about."""
+    """Return how many members like both this track and the song asked about."""
     verb = "likes" if supporters == 1 else "like"
     return f"{members_word(supporters)} who {verb} {asked} {verb} it too"
 
 
 def taste_evidence(track: Track, like: Track, closeness: float) -> str:
-    """Return which of the member's likes it is close to, and how close (cosine)."""
+    """Return which of the member's likes a track is close to, and how close (cosine)."""
     return _choose(
         track.id,
         (

@@ -1,4 +1,4 @@
-"""How much each signal counts: a blend of z-scores whose weights follow the evidence."""
+"""How much each signal counts: a weighted sum of z-scores whose weights follow the evidence."""
 
 from __future__ import annotations
 
@@ -26,35 +26,36 @@ TERM_OF: Mapping[str, str] = {
     "members": "members",
     "learned": "taste",
     "nearness": "taste",
+    "local_popularity": "popularity",
     "popularity": "popularity",
-    "reputation": "popularity",
 }
-"""Signal to the term of the score that it is part of.
+"""Each signal, and the term of the score it is part of.
 
-``sound``: likeness to the song that was asked about. ``members``: what members add to EASE.
-``learned``: what content adds to EASE. ``nearness``: content near the member's likes.
-``popularity``: damped count of likes here. ``reputation``: what a provider says.
+``sound``: similarity to the song asked about. ``members``: the part of EASE that comes from likes.
+``learned``: the part of EASE that comes from content. ``nearness``: similarity to the centroid of
+the member's likes.
+``local_popularity``: damped count of likes on this server. ``popularity``: as a provider states it.
 """
 PERSONAL = ("members", "learned", "nearness")
 """Signals that need likes."""
 
-
 ASKED_DAMPING = 0.3
-"""Decided, not fitted, as the weight of `sound` is: who names a song has said what they want."""
+"""What popularity is multiplied by when a song is asked about: that song already says what the
+member wants. Decided, not fitted, like the weight of `sound`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How much is known: what the weights of a blend follow.
+    """How much is known: what the weights of a hybrid follow.
 
     Attributes
     ----------
     members : int
         Members with at least one like.
     thumbs : int
-        Tracks that this member likes by a thumb, those asked about included.
+        Tracks this member gave a thumb up, those asked about included.
     listens : int
-        Tracks that this member likes by listening alone.
+        Tracks this member likes by listening alone.
     """
 
     members: int
@@ -63,39 +64,39 @@ class Evidence:
 
     @classmethod
     def of(cls, members: int, opinions: Iterable[float]) -> Evidence:
-        """Count opinions above 0: a thumb says more than any listening, until it has faded."""
+        """Count opinions above 0; those beyond `IMPLICIT_LIMIT` are thumbs not yet faded."""
         strong = [opinion > IMPLICIT_LIMIT + 1e-6 for opinion in opinions]  # in 32 bits or 64
         return cls(members, sum(strong), len(strong) - sum(strong))
 
     def features(self) -> tuple[float, ...]:
-        """Return 1 and the three counts on a logarithmic scale: 1.0 is a thousand."""
+        """Return 1 and the three counts on a logarithmic scale, where a thousand is 1."""
         return 1.0, *(log1p(n) / log1p(1000) for n in (self.members, self.thumbs, self.listens))
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """Weights of signals as functions of the evidence.
+class HybridWeights:
+    """The weight of each signal as a linear function of the evidence.
 
     Attributes
     ----------
     coefficients : mapping of signal to four floats
-        Against `Evidence.features`; a weight below 0 counts as 0.
+        Multiplied by `Evidence.features`; a weight below 0 counts as 0.
     made : str
-        How the coefficients came about.
+        How the coefficients were made.
     """
 
     coefficients: Mapping[str, tuple[float, ...]]
     made: str = ""
 
-    def weights(self, evidence: Evidence, *, asked: bool = False) -> dict[str, float]:
-        """Return signal to weight, 0 or above.
+    def given(self, evidence: Evidence, *, asked: bool = False) -> dict[str, float]:
+        """Return the weight of each signal, 0 or above.
 
-        Nothing liked leaves nothing to learn from: `PERSONAL` signals then weigh 0.
+        A member without likes leaves nothing to learn from: `PERSONAL` signals then weigh 0.
 
         Parameters
         ----------
         asked : bool
-            Whether a song was asked about: what is popular then counts for less, `ASKED_DAMPING`.
+            Whether a song was asked about: popularity then counts for less (`ASKED_DAMPING`).
         """
         out = {}
         known = evidence.thumbs + evidence.listens
@@ -107,34 +108,39 @@ class Blend:
         return out
 
     def json(self) -> str:
-        """Return the blend as `read` takes it."""
+        """Return the weights in the form that `read` takes."""
         rounded = {k: [round(v, 4) for v in values] for k, values in self.coefficients.items()}
         return json.dumps({"made": self.made, "coefficients": rounded}, indent=2) + "\n"
 
     @classmethod
-    def read(cls, text: str) -> Blend:
-        """Return the blend written by `json`."""
+    def read(cls, text: str) -> HybridWeights:
+        """Return the weights that `json` wrote."""
         data = json.loads(text)
         return cls({k: tuple(v) for k, v in data["coefficients"].items()}, data["made"])
 
 
 @cache
-def shipped() -> Blend:
-    """Return the blend that came with the package, fitted by ``musrec train blend``."""
-    return Blend.read(files("musrec.recommend").joinpath("blend.json").read_text("utf-8"))
+def shipped() -> HybridWeights:
+    """Return the weights that come with the package, fitted by ``musrec train blend``."""
+    return HybridWeights.read(files("musrec.recommend").joinpath("hybrid.json").read_text("utf-8"))
 
 
 ARMS: Mapping[str, Mapping[str, float]] = {
     "balanced": {},
     "by sound": {"sound": 1.6, "nearness": 1.5, "learned": 1.3, "members": 0.5},
     "by members": {"members": 2.0, "nearness": 0.5, "sound": 0.8},
-    "off the beaten track": {"popularity": 0.0, "reputation": 0.0, "members": 0.8, "sound": 0.8},
+    "off the beaten track": {
+        "local_popularity": 0.0,
+        "popularity": 0.0,
+        "members": 0.8,
+        "sound": 0.8,
+    },
 }
-"""Blends to try when a member is adventurous: factors on the fitted weights."""
+"""The arms of a bandit, tried when a member is adventurous: factors on the fitted weights."""
 
 
 def tilted(weights: Mapping[str, float], arm: str, adventurous: float) -> dict[str, float]:
-    """Return weights moved towards an arm: not at all at 0, wholly at 1."""
+    """Return weights moved towards an arm: not at all where `adventurous` is 0, fully at 1."""
     return {
         signal: weight * ARMS[arm].get(signal, 1.0) ** adventurous
         if ARMS[arm].get(signal, 1.0) > 0
@@ -146,8 +152,8 @@ def tilted(weights: Mapping[str, float], arm: str, adventurous: float) -> dict[s
 def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[int, int]]) -> str:
     """Return the arm to use now, by Thompson sampling.
 
-    Each arm's chance of a thumb up is Beta distributed; one draw an arm, the largest wins. Arms
-    that pleased are used more, and those little tried keep being tried.
+    Each arm's chance of a thumb up has a Beta distribution; one value is drawn per arm, and the
+    largest wins. Arms that pleased are used more, and arms with few trials keep being tried.
 
     Parameters
     ----------
@@ -166,26 +172,26 @@ def sample_arm(rng: np.random.Generator, outcomes: Mapping[str, tuple[int, int]]
 
 
 class Standardised(NamedTuple):
-    """A signal (q, n) less the mean of each row, and what makes z-scores of a row (q,).
+    """A signal (q, n) less the mean of each row, and the standard deviation of each row (q,).
 
-    A row whose scores are all alike says nothing: its deviation is 0, and so are its z-scores.
+    Where all scores of a row are equal, its deviation is 0 and so are its z-scores.
     """
 
     centred: FloatArray
     deviation: FloatArray
 
     @property
-    def values(self) -> FloatArray:
-        """(q, n): z-scores."""
-        unit = np.zeros_like(self.deviation)
-        np.divide(1, self.deviation, out=unit, where=self.deviation > 0)
-        return np.asarray(self.centred * unit[:, None], np.float32)
+    def z_scores(self) -> FloatArray:
+        """(q, n): the signal in standard deviations of its row."""
+        scale = np.zeros_like(self.deviation)
+        np.divide(1, self.deviation, out=scale, where=self.deviation > 0)
+        return np.asarray(self.centred * scale[:, None], np.float32)
 
 
 def standardised(*parts: FloatArray) -> list[Standardised]:
-    """Return the parts (q, n) of a score, in units of the deviation of their sum.
+    """Return the parts (q, n) of a score, all in standard deviations of their sum.
 
-    What is not finite is not known, and gets 0.
+    A value that is not finite is unknown, and becomes 0.
     """
     centred, means, counts = zip(*map(_centred, parts), strict=True)
     whole = reduce(np.add, centred)
@@ -198,7 +204,7 @@ def standardised(*parts: FloatArray) -> list[Standardised]:
 def _centred(scores: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.integer] | int]:
     """Return rows less their means (0 where not finite), the means, and how many are finite."""
     mean = scores.mean(axis=1)
-    if np.isfinite(mean).all():  # which it is not where any score is not
+    if np.isfinite(mean).all():  # a score that is not finite would spoil the mean of its row
         return scores - mean[:, None], mean, scores.shape[1]
     known = np.isfinite(scores)
     count = np.maximum(known.sum(axis=1), 1)
@@ -212,13 +218,13 @@ def signals(
     likes: csr_matrix,
     content: FloatArray,
     counts: FloatArray,
-    reputation: FloatArray,
+    popularity: FloatArray,
 ) -> dict[str, Standardised]:
-    """Return every signal but `sound`, each (q, n), for q members: `personal` and `common`."""
+    """Return every signal except `sound`, each (q, n), for q members: `personal` and `common`."""
     shape = (profiles.shape[0], len(content))
     return personal(model, profiles, likes, content) | {
         name: Standardised(np.broadcast_to(each.centred, shape), each.deviation)
-        for name, each in common(counts, reputation).items()
+        for name, each in common(counts, popularity).items()
     }
 
 
@@ -230,12 +236,12 @@ def personal(
     Parameters
     ----------
     model : Ease or ItemNeighbours
-        Fitted on the first rows of the catalogue; later songs it does not know.
+        Fitted on the first rows of the catalogue; it does not know later songs.
     profiles : csr_matrix, shape (q, tracks of the model)
-        Likes and what was asked about.
+        Likes, and the songs asked about.
     likes : csr_matrix, shape (q, n)
     content : FloatArray, shape (n, d)
-        Of `voiced`.
+        From `popularity_weighted`.
     """
     owner = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
     total = np.bincount(owner, np.abs(likes.data), likes.shape[0])
@@ -245,30 +251,30 @@ def personal(
     return dict(zip(PERSONAL, found, strict=True))
 
 
-def common(counts: FloatArray, reputation: FloatArray) -> dict[str, Standardised]:
-    """Return the signals that are the same for everybody, each (1, n).
+def common(counts: FloatArray, popularity: FloatArray) -> dict[str, Standardised]:
+    """Return the signals that are the same for all members, each (1, n).
 
     Parameters
     ----------
     counts : FloatArray, shape (n,)
-        How many members like a track.
-    reputation : FloatArray, shape (n,)
-        0 to 1.
+        How many members like each track.
+    popularity : FloatArray, shape (n,)
+        `Track.popularity`, 0 to 1; 0 where it is not known.
     """
     return {
-        "popularity": standardised(np.log1p(counts)[None])[0],
-        "reputation": standardised(reputation[None])[0],
+        "local_popularity": standardised(np.log1p(counts)[None])[0],
+        "popularity": standardised(popularity[None])[0],
     }
 
 
-def voiced(vectors: FloatArray, reputation: FloatArray) -> FloatArray:
-    """Return unit vectors (n, d) at a length that follows the square root of reputation.
+def popularity_weighted(vectors: FloatArray, popularity: FloatArray) -> FloatArray:
+    """Return unit vectors (n, d) scaled by the square root of popularity; the longest stays at 1.
 
-    A song many know is the safer one of two that sound alike. Where no reputation is known at all
-    every length is 1; where it is known of some, the others count as the middle of those.
+    Of two songs that sound alike, the better known one is the safer choice. Songs of unknown
+    popularity (0) are given the median of the others; if it is known of none, every length is 1.
     """
-    known = reputation > 0
+    known = popularity > 0
     if not known.any():
         return vectors
-    length = np.sqrt(np.where(known, reputation, np.median(reputation[known])))
+    length = np.sqrt(np.where(known, popularity, np.median(popularity[known])))
     return np.asarray(vectors * (length / length.max())[:, None], np.float32)

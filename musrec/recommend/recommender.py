@@ -1,4 +1,4 @@
-"""The recommender: what is known goes in as events, picks with their reasons come out."""
+"""The recommender: feedback goes in as events; picks come out, each with its reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 KNOWN = 0.4
-"""Opinion from which a member is said to know and like a song: it need not be recommended."""
+"""Opinion from which a member counts as knowing and liking a song: no need to recommend it."""
 
 DROP_ADVENTURE = 0.25
-"""How adventurous a drop is at least: it starts from the member alone and may try things."""
+"""The least that a drop is adventurous: it starts from the member alone and may experiment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """What to recommend, to whom and under which limits.
+    """What to recommend, to which member and within which limits.
 
     Attributes
     ----------
     member : str or None
-        None for nobody in particular: sound and popularity decide.
+        None if the answer is for no particular member: sound and popularity decide.
     seeds : tuple of Seed
         Empty for a drop.
     count : int
         How many picks, at least 1.
     adventurous : float
-        0 (the fitted blend) to 1 (try others, learn from the thumbs).
+        0 (the fitted weights) to 1 (try the arms of `hybrid.ARMS` and learn from the thumbs).
     now : datetime
     recent : frozenset of str
-        Ids of tracks recommended to this member lately; not picked unless `constraints.repeats`.
+        Ids of tracks recommended to this member lately; picked only if `constraints.repeats`.
     """
 
     member: str | None = None
@@ -72,33 +72,33 @@ class Picks:
     picks : tuple of Pick
         Best first.
     notes : tuple of str
-        Sentences about limits of the answer; never empty where `picks` is.
-    blend : str
+        Sentences about limits of the answer; at least one if there are no picks.
+    arm : str
         Which of `hybrid.ARMS` was used.
     """
 
     picks: tuple[Pick, ...]
     notes: tuple[str, ...] = ()
-    blend: str = "balanced"
+    arm: str = "balanced"
 
 
 class Recommender:
     """Recommends from a catalogue, learns from feedback, and says why.
 
-    `learn`, `forget` and `recommend` are for one thread (the event loop's); `refit` may run in
-    another at the same time: it works on a snapshot and swaps its result in whole.
+    Call `learn`, `forget` and `recommend` from one thread (that of the event loop); `refit` may run
+    in another at the same time: it works on a snapshot and swaps in its result as a whole.
 
     Parameters
     ----------
     catalogue : Catalogue
     feedback : sequence of Feedback
     similarities : callable
-        From a `Place` to its similarity with every row of the catalogue, (n,), larger is more
-        alike: `musrec.space.Index.alike`.
-    blend : hybrid.Blend, optional
-        By default the one that came with the package.
+        Takes a `Place`, returns its similarity to every row of the catalogue, (n,), larger for
+        more alike: `musrec.space.Index.alike`.
+    weights : hybrid.HybridWeights, optional
+        By default those that come with the package.
     served : sequence of Served
-        What was recommended before, oldest first: thumbs on it count for the blend that chose it.
+        Earlier recommendations, oldest first: their thumbs count for the arm that chose them.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class Recommender:
         feedback: Sequence[Feedback],
         similarities: Similarities,
         *,
-        blend: hybrid.Blend | None = None,
+        weights: hybrid.HybridWeights | None = None,
         served: Sequence[Served] = (),
     ) -> None:
-        self.blend = blend or hybrid.shipped()
+        self.weights = weights or hybrid.shipped()
         self._ledger = Ledger()
         self._songs = Songs.of(catalogue, similarities)
         self._lock = threading.Lock()
@@ -118,10 +118,11 @@ class Recommender:
         self._served: dict[str, dict[str, tuple[str, float]]] = {}
         self._ledger.learn(feedback)
         for one in served:
-            self._serve(one.member, [one.track], one.blend, seconds(one.at))
+            self._serve(one.member, [one.track], one.arm, seconds(one.at))
         self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
+        self._common: _Common | None = None
         self.unfitted = 0
-        """Events learned since the last fit: when to `refit` is the caller's choice."""
+        """Events learned since the last fit; the caller decides when to `refit`."""
 
     def __len__(self) -> int:
         return len(self._songs.catalogue)
@@ -129,17 +130,17 @@ class Recommender:
     # Learning -----------------------------------------------------------------------------------
 
     def learn(self, feedback: Feedback | Iterable[Feedback]) -> None:
-        """Take in what members did; the next recommendation knows it."""
+        """Take in what members did; the next recommendation already counts it."""
         events = [feedback] if isinstance(feedback, Feedback) else list(feedback)
         self.unfitted += self._ledger.learn(events)
 
     def forget(self, member: str, track: str, kind: FeedbackKind) -> None:
-        """Take feedback back, as if it had not been given; unknown feedback is no error."""
+        """Take feedback back as if it had never been given; unknown feedback is not an error."""
         if self._ledger.forget(member, track, kind):
             self.unfitted += 1
 
     def forget_member(self, member: str) -> None:
-        """Forget everything about a member, in what was fitted as well."""
+        """Forget everything about a member, in the fitted model too."""
         self._ledger.forget_member(member)
         self._served.pop(member, None)
         with self._lock:
@@ -147,13 +148,13 @@ class Recommender:
             self._fitted = self._fitted.without([member])
 
     def extend(self, catalogue: Catalogue, similarities: Similarities | None = None) -> None:
-        """Add songs after those there are; a song already there is replaced in its row.
+        """Append new songs; a song that is already in the catalogue is replaced in its row.
 
         Parameters
         ----------
         catalogue : Catalogue
         similarities : callable, optional
-            Where the one given before does not know the new rows.
+            Needed if the one given before does not cover the new rows.
         """
         old = self._songs
         fresh = [i for i, track in enumerate(catalogue.tracks) if track.id not in old.row_of]
@@ -163,10 +164,10 @@ class Recommender:
             _joined(old.catalogue, catalogue, fresh, again, at), similarities or old.similarities
         )
         if not len(old):
-            self.refit()  # a fit to no songs at all knows not even the length of a vector
+            self.refit()  # a fit to an empty catalogue does not know the length of a vector
 
     def refit(self) -> None:
-        """Learn from all members anew. Slow; safe to run in another thread."""
+        """Fit again to all members. Slow; safe to run in another thread."""
         with self._lock:
             self._gone.clear()
             songs, histories = self._songs, dict(self._ledger.histories)
@@ -185,33 +186,33 @@ class Recommender:
         return np.array([songs.row_of.get(name, -1) for name in names], dtype=np.int32)
 
     def served(self, member: str, tracks: Iterable[str]) -> dict[str, str]:
-        """Return which blend chose each of these tracks for a member, where one did."""
+        """Return the arm that chose each of these tracks for a member; others are left out."""
         chosen = self._served.get(member, {})
         return {track: chosen[track][0] for track in tracks if track in chosen}
 
-    def _serve(self, member: str, tracks: Iterable[str], blend: str, at: float) -> None:
-        self._served.setdefault(member, {}).update(dict.fromkeys(tracks, (blend, at)))
+    def _serve(self, member: str, tracks: Iterable[str], arm: str, at: float) -> None:
+        self._served.setdefault(member, {}).update(dict.fromkeys(tracks, (arm, at)))
 
     def _outcomes(self, member: str) -> dict[str, tuple[int, int]]:
-        """Return how many thumbs up and down each blend has for what it chose for a member."""
+        """Return the thumbs (up, down) that each arm earned with what it chose for a member."""
         chosen, outcomes = self._served.get(member, {}), dict[str, tuple[int, int]]()
         for number, (up, at) in self._ledger.of(member).thumbs().items():
-            blend, since = chosen.get(self._ledger.names[number], ("", 0.0))
-            if blend and at >= since:  # an earlier thumb says nothing of the choice
-                ups, downs = outcomes.get(blend, (0, 0))
-                outcomes[blend] = (ups + up, downs + (not up))
+            arm, since = chosen.get(self._ledger.names[number], ("", 0.0))
+            if arm and at >= since:  # a thumb from before says nothing about the choice
+                ups, downs = outcomes.get(arm, (0, 0))
+                outcomes[arm] = (ups + up, downs + (not up))
         return outcomes
 
     # Recommending -------------------------------------------------------------------------------
 
     def recommend(self, request: Request) -> Picks:
-        """Answer a request; where nothing can be picked, `Picks.notes` says why."""
+        """Answer a request; if nothing can be picked, `Picks.notes` says why."""
         scoring, notes, arm = self.score(request)
         if scoring is None:
             return Picks((), tuple(notes))
         picks = scoring.picks(request.count, same_artist=request.constraints.same_artist)
         if len(picks) < request.count:
-            notes.append(f"Only {len(picks)} of {request.count} songs fit what was asked for.")
+            notes.append(f"Only {len(picks)} of {request.count} songs: nothing else fits.")
         if request.member is not None:
             if not scoring.liked.rows.size and not request.seeds:
                 notes.append(
@@ -222,9 +223,9 @@ class Recommender:
         return Picks(picks, tuple(notes), arm)
 
     def score(self, request: Request) -> tuple[Scoring | None, list[str], str]:
-        """Return the scores of every candidate, notes, and the blend that was used.
+        """Return the scores of every candidate, notes, and the arm that was used.
 
-        No scores, but at least one note, where there is no candidate.
+        Without any candidate there are no scores (None), but at least one note.
         """
         songs, fitted = self._songs, self._fitted
         if not len(songs):
@@ -236,17 +237,23 @@ class Recommender:
         heard = self._last_heard(songs, history)
         candidates, notes = self._candidates(songs, request, history, liked, heard, now)
         if len(seeds) < len(request.seeds):
-            notes.append("The sound of the song asked about could not be used: it is not known.")
+            notes.append(
+                "I do not know the sound of the song you asked about, so it did not count."
+            )
         if not candidates.any():
             return None, notes, "balanced"
         adventurous = float(np.clip(request.adventurous, 0, 1))
         if not request.seeds and request.member is not None:
             adventurous = max(adventurous, DROP_ADVENTURE)
         arm = self._arm(request, adventurous) if request.member is not None else "balanced"
+        common = self._common
+        if common is None or common.songs is not songs or common.fitted is not fitted:
+            common = self._common = _Common.of(songs, fitted)
         scoring = Scoring(
             songs,
             fitted,
-            self.blend,
+            common.signals,
+            self.weights,
             seeds,
             candidates,
             member=request.member,
@@ -271,7 +278,7 @@ class Recommender:
         return hybrid.sample_arm(rng, outcomes)
 
     def _rows(self, songs: Songs, tracks: NDArray[np.int32]) -> NDArray[np.intp]:
-        """Return rows for the track numbers of a ledger, -1 for those not in the catalogue."""
+        """Return the rows of tracks numbered by the ledger, -1 for those not in the catalogue."""
         wanted = set(tracks.tolist())
         if not wanted:
             return np.empty(0, np.intp)
@@ -300,7 +307,7 @@ class Recommender:
         heard: Likes,
         now: float,
     ) -> tuple[NDArray[np.bool_], list[str]]:
-        """Return (n,) which rows may be picked, and notes; at least one note where none may."""
+        """Return (n,) which rows may be picked, and notes; at least one note if none may."""
         constraints = request.constraints
         keep, reasons = variety.allowed(songs.catalogue, constraints)
         if reasons or not keep.any():
@@ -308,18 +315,21 @@ class Recommender:
         hidden = self._hidden(songs, request, history)
         keep &= ~hidden
         if not keep.any():
-            why = "the song asked about or its artist, has your thumb down, or came to you lately"
-            return np.zeros(len(songs), bool), [f"Everything that fits is {why}."]
+            why = (
+                "it is the song you asked about or by the same artist, has your thumb down, or was"
+                " recommended to you lately"
+            )
+            return np.zeros(len(songs), bool), [f"Everything that fits is ruled out: {why}."]
         fresh = keep.copy()
         fresh[liked.rows[liked.weights >= KNOWN]] = False
         fresh[heard.rows[heard.weights > now - HEARD_HALF_LIFE * DAY]] = False
         left, fitting = int(np.count_nonzero(fresh)), int(np.count_nonzero(keep))
         if left >= min(request.count, fitting):
             return fresh, []
-        what = (
-            "Nothing that fits is new to you" if not left else f"Only {left} songs are new to you"
+        new = {0: "Nothing that fits is new to you", 1: "Only 1 song is new to you"}.get(
+            left, f"Only {left} songs are new to you"
         )
-        return keep, [f"{what}, so {fitting - left} that you know may be among these."]
+        return keep, [f"{new}, so {fitting - left} that you know may be among these."]
 
     def _hidden(self, songs: Songs, request: Request, history: History) -> NDArray[np.bool_]:
         constraints = request.constraints
@@ -348,6 +358,19 @@ class Recommender:
         return hidden
 
 
+class _Common(NamedTuple):
+    """The signals that all members share, and what they were computed from."""
+
+    songs: Songs
+    fitted: Fitted
+    signals: dict[str, hybrid.Standardised]
+
+    @classmethod
+    def of(cls, songs: Songs, fitted: Fitted) -> _Common:
+        counts = np.pad(fitted.counts, (0, len(songs) - len(fitted.counts)))
+        return cls(songs, fitted, hybrid.common(counts, songs.popularity))
+
+
 def _now() -> float:
     return datetime.now(UTC).timestamp()
 
@@ -355,7 +378,7 @@ def _now() -> float:
 def _joined(
     old: Catalogue, new: Catalogue, fresh: list[int], again: list[int], at: list[int]
 ) -> Catalogue:
-    """Return a catalogue with some rows of `new` put at `at`, and the fresh ones appended."""
+    """Return `old` with the rows `again` of `new` put at `at`, and the rows `fresh` appended."""
     tracks, profiles = list(old.tracks), list(old.profiles)
     for row, source in zip(at, again, strict=True):
         tracks[row], profiles[row] = new.tracks[source], new.profiles[source]

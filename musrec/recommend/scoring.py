@@ -1,13 +1,15 @@
-"""One request scored: signals become named terms, terms a sum, the sum an order with reasons."""
+"""One request scored: signals become named terms, terms a sum, the sum a ranking with reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import saxpy
+from scipy.sparse import csr_matrix
 
 from musrec.model import Catalogue, Pick, Place, Profile, Term, Track
 from musrec.recommend import collaborative, explain, hybrid, taste, variety
@@ -15,51 +17,50 @@ from musrec.recommend.evidence import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
 Similarities = Callable[["Place"], "FloatArray"]
 
 SHORTLIST = 1_000
-"""Candidates that are scored in every detail; a rough score picks them from larger catalogues."""
+"""Candidates that are scored in full; a rough score selects them from a larger catalogue."""
 
 SAMPLE = 1_000
-"""Rows of the catalogue that stand for all of it where a quantile or z-score needs a background."""
+"""Rows of the catalogue that stand for all of it when a quantile or z-score needs a background."""
 
 VARIETY = 2.3
-"""What full likeness to all other picks takes off a score, as a share of the lead that the best
-candidate has over the last contender: variety trades among songs that are close in score. What
-makes ten picks of a drop a fifth more diverse, at a twentieth of NDCG@10, on 600 guests that
-`musrec.evaluate.recommend` does not report; penalties that grow faster from place to place, scores
-as probabilities and a search among whole lists cost about as much for the same diversity."""
+"""What full similarity to all other picks takes off a score, as a share of the lead that the best
+candidate has over the last contender: variety trades songs of similar score. This value makes the
+ten picks of a drop a fifth more diverse and costs a twentieth of NDCG@10, on 600 guests that
+`musrec.evaluate.recommend` does not report. Penalties that grow faster from place to place, scores
+as probabilities, and a search over whole lists cost about as much for the same diversity."""
 
 CONTENDERS = (10, 100)
-"""A hundredth of the catalogue, but at least and at most so many."""
+"""Fewest and most contenders: a hundredth of the catalogue, within these limits."""
 
 DISLIKE_FORCE = 25.0
-"""What the same sound as a disliked song takes off a score."""
+"""What sounding the same as a disliked song takes off a score."""
 
 FACET_FORCE = 1.0
-"""How much a member's own facet weights move a score, against equal weights."""
+"""How strongly a member's own facet weights, compared with equal ones, move a score."""
 
 HEARD = 1.5
-"""What having just heard a song takes off its score."""
+"""What a song just heard loses of its score."""
 
 HEARD_HALF_LIFE = 30.0
-"""Days after which having heard a song takes half as much off."""
+"""Days after which a song once heard loses half as much."""
 
 TERMS = ("sound", "members", "taste", "freshness", "popularity")
-"""Names of the parts of a score, before `variety` takes from it."""
+"""Names of the parts of a score, before `variety` takes its share."""
 
 LEARNED = frozenset({"members", "taste"})
-"""Terms that come from likes: where one is the first cause, a counterfactual names a like."""
+"""Terms that come from likes: if one is the first cause, the counterfactual names a like."""
 
 CAUSES = 50
-"""Likes, the strongest ones, that a counterfactual looks at."""
+"""How many likes, strongest first, a counterfactual considers."""
 
 SECOND_REASON = 0.5
-"""Share of the largest term from which the next one is worth naming too."""
+"""Share of the largest term from which the next one is named too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +70,7 @@ class Seed:
     Attributes
     ----------
     track : Track or None
-        None where it is not known who it is.
+        None if it is not known which song it is.
     """
 
     place: Place
@@ -79,14 +80,14 @@ class Seed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Songs:
-    """The catalogue, and what follows from it alone."""
+    """The catalogue, and everything derived from it alone."""
 
     catalogue: Catalogue
     similarities: Similarities
     row_of: dict[str, int]
     vectors: FloatArray
     content: FloatArray
-    reputation: FloatArray
+    popularity: FloatArray
     facets: dict[str, FloatArray]
     artists: tuple[str, ...]
     recordings: tuple[str, ...]
@@ -105,9 +106,9 @@ class Songs:
         for profile in catalogue.profiles:
             for tag, share in profile.tags.items():
                 usual[tag] = usual.get(tag, 0.0) + share / n
-        vectors = taste.unit(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
-        popularity = [track.popularity or 0.0 for track in catalogue.tracks]
-        reputation = np.clip(np.nan_to_num(np.array(popularity, np.float32)), 0, 1)
+        vectors = taste.l2_normalise(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
+        stated = [track.popularity or 0.0 for track in catalogue.tracks]
+        popularity = np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1)
         artists = tuple(map(variety.main_artist, catalogue.tracks))
         recordings = tuple(map(variety.recording, catalogue.tracks))
         by_artist, by_recording = variety.rows_by_name(artists), variety.rows_by_name(recordings)
@@ -116,9 +117,11 @@ class Songs:
             similarities,
             {track.id: row for row, track in enumerate(catalogue.tracks)},
             vectors,
-            hybrid.voiced(vectors, reputation),
-            reputation,
-            {name: taste.unit(rows) for name, rows in catalogue.facets.items()} if n else {},
+            hybrid.popularity_weighted(vectors, popularity),
+            popularity,
+            {name: taste.l2_normalise(rows) for name, rows in catalogue.facets.items()}
+            if n
+            else {},
             artists,
             recordings,
             by_artist,
@@ -135,7 +138,7 @@ class Songs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """What was learned from all members at one time; replaced whole, never changed."""
+    """What was learned from all members at one time; replaced as a whole, never changed."""
 
     members: tuple[str, ...]
     model: collaborative.Ease | collaborative.ItemNeighbours
@@ -144,7 +147,7 @@ class Fitted:
 
     @classmethod
     def of(cls, members: tuple[str, ...], likes: csr_matrix, content: FloatArray) -> Fitted:
-        """Fit to likes (m, n) of members and content (n, d) of `hybrid.voiced`."""
+        """Fit to likes (m, n) and content (n, d) from `hybrid.popularity_weighted`."""
         return cls._with(members, collaborative.fit(likes, content))
 
     @classmethod
@@ -156,7 +159,7 @@ class Fitted:
         return cls(members, model, counts.astype(np.float32), active)
 
     def without(self, members: Iterable[str]) -> Fitted:
-        """Return the same with these members' likes taken out."""
+        """Return the same fit without these members' likes."""
         gone = set(members)
         rows = np.array([i for i, name in enumerate(self.members) if name in gone], np.intp)
         if not len(rows):
@@ -172,15 +175,15 @@ class Likes(NamedTuple):
     weights: NDArray[np.floating]
 
 
-class Feed(NamedTuple):
-    """The like that adds most to a pick, a row of the catalogue, and what it adds to all (r,)."""
+class Influence(NamedTuple):
+    """The like, a row of the catalogue, that adds most to a pick, and what it adds to all (r,)."""
 
     like: int
     gains: FloatArray
 
 
 class Reasons(NamedTuple):
-    """Why a candidate was picked: its likeness, all terms, and the names of those to speak of."""
+    """Why a candidate was picked: its match, all terms, and the names of those worth mentioning."""
 
     match: int
     terms: list[Term]
@@ -188,23 +191,34 @@ class Reasons(NamedTuple):
 
 
 class Scoring:
-    """Scores of one request; each attribute is computed once.
+    """The scores of one request.
 
     Parameters
     ----------
-    rows : NDArray of intp
-        Rows of the catalogue that may be picked, at least one.
+    common : dict of str to hybrid.Standardised
+        From `hybrid.common`, each (1, n).
+    candidates : NDArray of bool, shape (n,)
+        Which rows of the catalogue may be picked, at least one.
     liked, disliked : Likes
         The member's opinions, as positive weights.
     heard : Likes
         When the member last heard a track, seconds since 1970.
+
+    Attributes
+    ----------
+    rows : NDArray of intp, shape (r,)
+        The shortlist: rows of the catalogue, ascending.
+    terms : dict of str to NDArray, shape (r,)
+    total : NDArray, shape (r,)
+        The sum of the terms.
     """
 
     def __init__(
         self,
         songs: Songs,
         fitted: Fitted,
-        blend: hybrid.Blend,
+        common: dict[str, hybrid.Standardised],
+        hybrid_weights: hybrid.HybridWeights,
         seeds: Sequence[Seed],
         candidates: NDArray[np.bool_],
         *,
@@ -224,11 +238,12 @@ class Scoring:
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
         profile |= dict.fromkeys(self.asked.tolist(), 1.0)
         evidence = hybrid.Evidence.of(fitted.active, profile.values())
-        weights = hybrid.tilted(blend.weights(evidence, asked=bool(seeds)), arm, adventurous)
-        self.columns = fitted.model.likes.shape[1]  # songs added after the fit are not in it yet
+        fitted_weights = hybrid_weights.given(evidence, asked=bool(seeds))
+        weights = hybrid.tilted(fitted_weights, arm, adventurous)
+        self.columns = fitted.model.likes.shape[1]  # songs added since the fit are not in it yet
         known = np.array(sorted(row for row in profile if row < self.columns), np.intp)
         self.profile = _row(known, np.array([profile[row] for row in known]), self.columns)
-        self.signals = self._signals()
+        self.signals = self._signals() | common
         self.units = {
             name: weights[name] / float(signal.deviation[0]) if signal.deviation[0] else 0.0
             for name, signal in self.signals.items()
@@ -240,32 +255,29 @@ class Scoring:
     # Signals ------------------------------------------------------------------------------------
 
     def _signals(self) -> dict[str, hybrid.Standardised]:
-        """Return every signal on the whole catalogue, each (1, n)."""
+        """Return the signals that depend on the request, for the whole catalogue, each (1, n)."""
         n = len(self.songs)
         self.similarity = np.full(n, np.nan, np.float32)
         if self.seeds:
             each = [self.songs.similarities(seed.place) for seed in self.seeds]
             known = (np.mean(each, axis=0) if len(each) > 1 else each[0])[:n]
             self.similarity[: len(known)] = known
-        return (
-            {"sound": hybrid.standardised(self.similarity[None])[0]}
-            | hybrid.personal(self.fitted.model, self.profile, self._taste(n), self.songs.content)
-            | _common(self.songs, self.fitted)
+        personal = hybrid.personal(
+            self.fitted.model, self.profile, self._taste(n), self.songs.content
         )
+        return {"sound": hybrid.standardised(self.similarity[None])[0]} | personal
 
     def _taste(self, n: int) -> csr_matrix:
-        """Return (1, n): likes, and dislikes as far as they say what else is not liked."""
+        """Return (1, n): likes, and dislikes as `taste.rocchio_weights` counts them."""
         rows = np.concatenate([self.liked.rows, self.disliked.rows])
         if not self.liked.rows.size:
             return _row(rows[:0], self.liked.weights, n)
-        return _row(rows, taste.middle(self.liked.weights, self.disliked.weights), n)
+        return _row(rows, taste.rocchio_weights(self.liked.weights, self.disliked.weights), n)
 
     def _shortlist(self, candidates: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return the best candidates by a rough score, as rows of the catalogue, ascending."""
         if np.count_nonzero(candidates) <= SHORTLIST:
             return np.flatnonzero(candidates)
-        from scipy.linalg.blas import saxpy
-
         score = np.zeros(len(self.songs), np.float32)
         for name, unit in self.units.items():
             if unit:
@@ -288,12 +300,12 @@ class Scoring:
 
     @cached_property
     def vectors(self) -> FloatArray:
-        """(r, d): those of the shortlist, side by side in memory."""
+        """(r, d): the vectors of the shortlist, contiguous in memory."""
         return self.songs.vectors[self.rows]
 
     @cached_property
     def unwelcome(self) -> FloatArray:
-        """(r, j), 0 to 1: how far the shortlist sounds like each disliked track."""
+        """(r, j), 0 to 1: how much each of the shortlist sounds like each disliked track."""
         vectors, down = self.songs.vectors, self.disliked
         if not down.rows.size:
             return np.zeros((len(self.rows), 0), np.float32)
@@ -304,7 +316,7 @@ class Scoring:
         return np.asarray(alike * np.minimum(down.weights, 1))
 
     def _facets(self) -> NDArray[np.float64]:
-        """Return (r,): what weighing the facets as this member does adds to weighing them alike."""
+        """Return (r,): what this member's facet weights add, compared with equal weights."""
         out = np.zeros(len(self.rows))
         facets, likes = self.songs.facets, self.liked
         own = taste.facet_weights(
@@ -313,7 +325,7 @@ class Scoring:
         )
         for name, weight in own.items():
             asked = [
-                taste.unit(seed.place.facets[name][None])[0]
+                taste.l2_normalise(seed.place.facets[name][None])[0]
                 for seed in self.seeds
                 if name in seed.place.facets
             ]
@@ -328,20 +340,20 @@ class Scoring:
     # Picks --------------------------------------------------------------------------------------
 
     def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
-        """Choose `count` songs that may stand together, best first, with their reasons."""
+        """Choose `count` songs that may share a list, best first, with their reasons."""
         chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
         tracks = self.songs.catalogue.tracks
         reasons = {
             at: self._reasons(at, penalty, tracks[self.rows[chosen[o]]] if o >= 0 else None)
             for at, penalty, o in zip(chosen, penalties, unlike, strict=True)
         }
-        feeds = self._feeds(
+        influences = self._influences(
             [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
         )
-        return tuple(self._pick(at, each, feeds.get(at)) for at, each in reasons.items())
+        return tuple(self._pick(at, each, influences.get(at)) for at, each in reasons.items())
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
-        """Choose candidates that may stand together, as `variety.pick_varied` returns them."""
+        """Choose candidates that may share a list, as `variety.pick_varied` returns them."""
         songs = self.songs
         return variety.pick_varied(
             self.total,
@@ -381,16 +393,16 @@ class Scoring:
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
         return Reasons(match, terms, causes)
 
-    def _pick(self, at: int, reasons: Reasons, feed: Feed | None) -> Pick:
+    def _pick(self, at: int, reasons: Reasons, influence: Influence | None) -> Pick:
         match, terms, causes = reasons
         row = self.rows[at]
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
-        hangs_on = self._counterfactual(at, causes, feed)
-        said = explain.explanation(track, terms, causes, hangs_on, len(self.rows))
+        cause = self._counterfactual(at, causes, influence)
+        said = explain.explanation(track, terms, causes, cause, len(self.rows))
         return Pick(track, float(sum(t.value for t in terms)), match, tuple(terms), said, profile)
 
     def rank(self, at: int, score: float | None = None) -> int:
-        """Return a candidate's place from 1, with its own or another score, before variety."""
+        """Return a candidate's rank from 1, with its own or another score, before variety."""
         score = self.total[at] if score is None else score
         return 1 + int(np.count_nonzero(self.total > score)) - int(self.total[at] > score)
 
@@ -403,10 +415,10 @@ class Scoring:
         else:
             return 0
         less = np.count_nonzero(alike < alike[row])
-        return int(100 * (less / len(alike)))  # rounded down: nothing is closer than all there is
+        return int(100 * (less / len(alike)))  # rounded down: no song beats 100% of the catalogue
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
-        """Return the one or two terms to speak of: the largest ones the rank hangs on."""
+        """Return the one or two terms to mention: the largest ones that the rank depends on."""
         speaking = sorted((t for t in terms if t.value > 0 and t.because), key=lambda t: -t.value)
         rank = self.rank(at)
         telling = [t for t in speaking if self.rank(at, self.total[at] - t.value) > rank]
@@ -445,14 +457,14 @@ class Scoring:
 
     @cached_property
     def _own(self) -> list[int]:
-        """Where the member is among those of the fit."""
+        """The member's row in the fit, if there is one."""
         members = self.fitted.members
         known = self.member is not None and self.member in members
         return [members.index(self.member)] if known else []
 
     @cached_property
     def _fans(self) -> list[tuple[NDArray[np.intp], NDArray[np.int32]]]:
-        """Pairs of a song and who likes it: songs the member likes, and songs asked about."""
+        """Pairs of song and member who likes it: for the songs liked, and for those asked about."""
         by_track, out = self.fitted.model.by_track, []
         for rows in (self.liked.rows, self.asked):
             inside = rows[rows < self.columns]
@@ -498,22 +510,22 @@ class Scoring:
         return ""
 
     def _counterfactual(
-        self, at: int, causes: Sequence[str], feed: Feed | None
+        self, at: int, causes: Sequence[str], influence: Influence | None
     ) -> explain.Cause | None:
-        """Return what the rank hangs on: the like that feeds it most, or the largest named term."""
+        """Return what the rank depends on: the like that adds most, or the largest named term."""
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
-        if feed is not None:
-            without = self.total - feed.gains
+        if influence is not None:
+            without = self.total - influence.gains
             place = 1 + int(np.count_nonzero(without > without[at]))
             if place > rank:
-                track = self.songs.catalogue.tracks[feed.like]
+                track = self.songs.catalogue.tracks[influence.like]
                 return explain.Cause(
                     f"your like of {explain.title(track)}", rank, place, candidates
                 )
         what = {
-            "sound": f"its likeness to {self._asked()}",
+            "sound": f"its similarity to {self._asked()}",
             "members": "what other members like",
             "taste": "your own taste",
             "popularity": "its popularity",
@@ -522,7 +534,7 @@ class Scoring:
         return explain.Cause(what, rank, place, candidates)
 
     def gains(self, likes: Likes, at: NDArray[np.intp]) -> FloatArray:
-        """Return (likes, at): what each like adds to candidates, the scales left as they are."""
+        """Return (likes, at): what each like adds to each candidate, with all scales kept."""
         content, rows = self.songs.content, self.rows[at]
         unit = likes.weights * np.float32(
             self.units["nearness"] / max(float(self.liked.weights.sum()), 1e-9)
@@ -534,32 +546,22 @@ class Scoring:
         out[np.ix_(known, inside)] += more * likes.weights[known, None]
         return np.asarray(out)
 
-    def _feeds(self, chosen: Sequence[int]) -> dict[int, Feed]:
-        """Return for each choice, if anything is liked, the like that adds most to it."""
+    def _influences(self, chosen: Sequence[int]) -> dict[int, Influence]:
+        """Return the like that adds most to each choice; empty if nothing is liked."""
         likes = self.liked
         if not likes.rows.size or not chosen:
             return {}
         strong = np.argsort(-likes.weights, kind="stable")[:CAUSES]
         added = self.gains(Likes(likes.rows[strong], likes.weights[strong]), np.array(chosen))
-        feeding, which = np.unique(strong[added.argmax(axis=0)], return_inverse=True)
-        few = Likes(likes.rows[feeding], likes.weights[feeding])
+        strongest, which = np.unique(strong[added.argmax(axis=0)], return_inverse=True)
+        few = Likes(likes.rows[strongest], likes.weights[strongest])
         gains = self.gains(few, np.arange(len(self.rows)))
         return {
-            at: Feed(int(few.rows[like]), gains[like])
+            at: Influence(int(few.rows[like]), gains[like])
             for at, like in zip(chosen, which, strict=True)
         }
 
 
-@lru_cache(maxsize=1)
-def _common(songs: Songs, fitted: Fitted) -> dict[str, hybrid.Standardised]:
-    """Return the signals that are the same for everybody, worked out once a fit."""
-    return hybrid.common(
-        np.pad(fitted.counts, (0, len(songs) - len(fitted.counts))), songs.reputation
-    )
-
-
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
     """Return a sparse row (1, n)."""
-    from scipy.sparse import csr_matrix
-
     return csr_matrix((values.astype(np.float32), columns, [0, len(columns)]), shape=(1, n))

@@ -1,6 +1,6 @@
-"""What one member means by similar: the facets that matter to them, and what sounds like a dislike.
+"""What "similar" means to one member: the facets that matter, and what sounds like a dislike.
 
-Nothing here is trained: a thumb changes the next answer by being one more row of a small matrix.
+Nothing here is trained: a thumb counts in the next answer as one more row of a small matrix.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 DISLIKE_REACH = 0.995
-"""Quantile of a disliked song's similarity to the catalogue above which songs sound alike."""
+"""Quantile of a disliked song's similarities to the catalogue above which songs sound alike."""
 
 DISLIKE_REACHES = (0.3, 0.9)
-"""Cosines that the reach is kept within. The lower one, the square in `sound_alike` and
-`scoring.DISLIKE_FORCE` took the most near-duplicates away at a hundredth and a half of NDCG@10, of
-a few tried on 600 guests that `musrec.evaluate.recommend` does not report."""
+"""Cosines that the reach is kept within. Of a few values tried on 600 guests that
+`musrec.evaluate.recommend` does not report, the lower one, the square in `sound_alike` and
+`scoring.DISLIKE_FORCE` removed the most near-duplicates, at a cost of 0.015 in NDCG@10."""
 
 DISLIKE_PULL = 0.35
-"""How far a dislike moves the middle of a member's taste, against a like."""
+"""How far one dislike moves the centroid of a member's taste, compared with one like."""
 
 DISLIKE_SHARE = 0.2
-"""How far all dislikes together may move it, against all likes; any from a tenth to a third served
-the feedback rounds about as well, on guests that `musrec.evaluate.recommend` does not report."""
+"""How far all dislikes together may move it, compared with all likes. Any value from a tenth to a
+third did about as well in the feedback rounds, on guests that `musrec.evaluate.recommend` does not
+report."""
 
 FACET_PATIENCE = 8.0
-"""Likes after which a member's own facet weights count as much as the equal ones."""
+"""Number of likes at which a member's own facet weights count as much as equal ones."""
 
 
-def unit(vectors: FloatArray) -> FloatArray:
-    """Return rows (n, d) at length 1; rows that are zero or not finite become zero.
+def l2_normalise(vectors: FloatArray) -> FloatArray:
+    """Return rows (n, d) scaled to length 1; rows that are zero or not finite become zero.
 
-    Rows that are all of length 1 already are returned as they are, to be kept once.
+    If all rows are of length 1 already, the same array is returned, so that memory holds it once.
     """
     vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -46,16 +47,18 @@ def unit(vectors: FloatArray) -> FloatArray:
 
 
 def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
-    """Return (r, j), 0 to 1: how far each track is a sound-alike of each disliked one.
+    """Return (r, j), 0 to 1: how much each track sounds like each disliked one.
 
-    0 for all but the nearest few of the catalogue, 1 for the same sound, and in between the square
-    of the way: a dislike speaks of its close surroundings, so it costs little elsewhere, and what
-    is only alike needs a better reason to come, where a sharp edge would shut it out.
+    0 for all but the few nearest of the catalogue, 1 for the same sound, and the square of the way
+    in between: a dislike concerns its close surroundings and costs little elsewhere; a song that is
+    merely similar needs a better reason to be picked, where a hard threshold would exclude it.
 
     Parameters
     ----------
-    similarities : (r, j), cosines to each disliked track
-    reference : (c, j), the same for a sample of the catalogue
+    similarities : FloatArray, shape (r, j)
+        Cosines to each disliked track.
+    reference : FloatArray, shape (c, j)
+        The same for a sample of the catalogue.
     """
     if not similarities.size:
         return np.zeros_like(similarities)
@@ -64,16 +67,17 @@ def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:
     return np.asarray(np.clip((similarities - reach) / (1 - reach), 0, 1) ** 2, dtype=np.float32)
 
 
-def middle(liked: FloatArray, disliked: FloatArray) -> FloatArray:
-    """Return the weights (likes + dislikes,) with which opinions make the middle of a taste.
+def rocchio_weights(liked: FloatArray, disliked: FloatArray) -> FloatArray:
+    """Return the weights (likes + dislikes,) of a member's tracks in the centroid of their taste.
 
-    Rocchio's formula [1]_: the middle of what is liked less a share of the middle of what is not.
-    A few dislikes count one by one (`DISLIKE_PULL`); of many, the share stays (`DISLIKE_SHARE`),
-    as whoever is shown much dislikes much, and would be led away from all they like.
+    Rocchio's formula [1]_: the centroid of the likes less a share of the centroid of the dislikes.
+    A few dislikes count one by one (`DISLIKE_PULL`); many count only for a fixed share
+    (`DISLIKE_SHARE`), as a member who is shown much dislikes much and would be led away from all
+    they like.
 
     Parameters
     ----------
-    liked, disliked : FloatArray, shape (k,)
+    liked, disliked : FloatArray, shapes (likes,) and (dislikes,)
         Opinions, as positive weights.
 
     References
@@ -91,13 +95,13 @@ def facet_weights(
 ) -> dict[str, float]:
     """Return how much each facet matters to a member; the weights sum to 1.
 
-    A facet matters where likes agree with each other more than they agree with dislikes. With few
-    likes the weights stay near equal (shrinkage by `FACET_PATIENCE`).
+    A facet matters if likes are more similar to each other in it than they are to dislikes. With
+    few likes the weights stay close to equal (shrinkage by `FACET_PATIENCE`).
 
     Parameters
     ----------
-    liked, disliked : mapping of facet to (k, d_facet) unit rows
-        Zero rows where the facet is not known.
+    liked, disliked : mapping of facet to FloatArray, shape (k, d_facet)
+        Rows of length 1; zero if the facet is not known.
     """
     agreement: dict[str, float] = {}
     count = 0

@@ -103,7 +103,7 @@ class Answers:
         if member and not await self._members.paused(member):
             query = heard.track.id if heard else None
             ids = [pick.track.id for pick in chosen.picks]
-            await self._store.answers.remember_picks(member, ids, query, now, blend=chosen.blend)
+            await self._store.answers.remember_picks(member, ids, query, now, arm=chosen.arm)
         return Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -122,7 +122,7 @@ class Answers:
         opinions = await self._members.opinions(member)
         members = (await self._store.members.counts())["likers"]
         evidence = hybrid.Evidence.of(members, (opinion for opinion, _ in opinions.values()))
-        found = hybrid.shipped().weights(evidence)
+        found = hybrid.shipped().given(evidence)
         whole, shares = sum(found.values()) or 1.0, dict[str, float]()
         for signal, weight in found.items():
             term = hybrid.TERM_OF[signal]

@@ -195,6 +195,6 @@ class Playlists:
         picks = continuation.varied(chosen.picks, count)
         if not await self._members.paused(member):
             ids = [pick.track.id for pick in picks]
-            await self._store.answers.remember_picks(member, ids, None, now, blend=chosen.blend)
+            await self._store.answers.remember_picks(member, ids, None, now, arm=chosen.arm)
         notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
         return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)

@@ -55,14 +55,14 @@ class Answers:
         query: str | None,
         at: datetime,
         *,
-        blend: str | None = None,
+        arm: str | None = None,
     ) -> None:
         """Keep what was recommended to a member, so that it is not recommended again too soon.
 
         Parameters
         ----------
-        blend : str, optional
-            Name of the weights that chose it.
+        arm : str, optional
+            The arm of `musrec.recommend.hybrid.ARMS` that chose them.
         """
         if not picked:
             return
@@ -76,20 +76,20 @@ class Answers:
                         "track_id": track,
                         "query_id": query,
                         "at": at,
-                        "blend": blend,
+                        "blend": arm,
                     }
                     for track in picked
                 ],
             )
 
     async def served(self) -> list[Served]:
-        """Return every recommendation whose blend is known, oldest first."""
+        """Return every recommendation whose arm is known, oldest first."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(
                     recommendations.c.member_id.label("member"),
                     recommendations.c.track_id.label("track"),
-                    recommendations.c.blend,
+                    recommendations.c.blend.label("arm"),
                     recommendations.c.at,
                 )
                 .where(recommendations.c.blend.is_not(None))

@@ -186,7 +186,7 @@ class Drops:
         at: datetime,
         *,
         answers: Mapping[str, Answer],
-        blends: Mapping[str, str],
+        arms: Mapping[str, str],
     ) -> Issue:
         """Keep the content of an issue, and that it was recommended to its member.
 
@@ -196,8 +196,8 @@ class Drops:
         ----------
         answers : mapping of id to Answer
             The answers that `posts` feature.
-        blends : mapping of track id to blend
-            Name of the weights that chose each song, if known.
+        arms : mapping of track id to arm
+            The arm of `musrec.recommend.hybrid.ARMS` that chose each song, if known.
         """
         async with self._database.write() as connection:
             if answers:
@@ -242,7 +242,7 @@ class Drops:
                             "member_id": issue.drop.member,
                             "track_id": id_,
                             "at": at,
-                            "blend": blends.get(id_),
+                            "blend": arms.get(id_),
                         }
                         for id_ in picked
                     ],

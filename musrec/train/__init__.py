@@ -1,1 +1,1 @@
-"""Commands that make what the package ships: the space, the genre head, the blend, the starter."""
+"""Commands that make what the package ships: space, genre head, hybrid weights, starter."""

@@ -1,4 +1,4 @@
-"""An artist's other songs are found, in real files heard by real workers."""
+"""An artist's other songs are found in real files, heard by real workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SONGS = {
 }
 
 
-async def test_real_songs_are_heard_and_what_cannot_be_is_named(
+async def test_real_songs_are_heard_and_files_that_cannot_be_are_named(
     music: Path, tmp_path: Path
 ) -> None:
     lines = ["file,artist"]
@@ -60,7 +60,7 @@ async def test_a_folder_without_a_list_is_refused(
         await artists.run(tmp_path, Settings())
 
 
-async def test_a_folder_in_which_nothing_sounds_is_refused(tmp_path: Path) -> None:
+async def test_a_folder_without_any_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tracks.csv").write_text("file,artist\na.mp3,A\nb.mp3,A\n")
     with pytest.raises(NotFound, match="None of the 2 files"):
         await artists.run(tmp_path, Settings())

@@ -1,4 +1,4 @@
-"""Genre is measured on artists never met, beside baselines and the leak of a random split."""
+"""Genre is measured on unseen artists, with baselines and with the leak of a random split."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def test_random_splits_flatter_every_system(report) -> None:
     assert min(gaps) > 0.05
 
 
-def test_the_head_is_calibrated_and_right_where_it_is_sure(report) -> None:
+def test_the_head_is_calibrated_and_right_when_it_is_sure(report) -> None:
     key = ("head `full`", "cross-validation")
     assert column(report, "ECE")[key] < 0.06
     assert column(report, "right where named")[key] > column(report, "accuracy")[key] + 0.03
     assert 0.5 < column(report, "named")[key] < 1
 
 
-def test_validation_clips_meet_the_shipped_heads(report) -> None:
+def test_validation_clips_are_classified_by_the_shipped_heads(report) -> None:
     of = column(report, "accuracy")
     assert of["head `statistics` (shipped)", "valid"] > of["147 statistics, kNN 5", "valid"]
     assert ("head `full` (shipped)", "valid") not in of, "they have no tags"
 
 
 def other_tables(source: Path, to: Path, *, tags: bool) -> Path:
-    """Tables of the same form in which every clip has another name: nothing is known."""
+    """Write tables of the same form whose clips have other names, so that none of them is known."""
     to.mkdir()
     with (source / "clips.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "train"]
@@ -81,7 +81,7 @@ def test_other_tables_are_classified_by_the_shipped_heads(
     of = column(report, "accuracy")
     assert {where for _, where in of} == {"test"}
     assert (("head `full` (shipped)", "test") in of) == tags
-    # The very clips that the heads were made from, under other names: the report says so.
+    # The clips are those that the heads were made from, under other names: the report says so.
     assert of["head `statistics` (shipped)", "test"] > 0.6
     assert any("by artists of the starter" in note for note in report.notes)
 
@@ -99,7 +99,7 @@ def test_tables_without_statistics_are_measured_by_their_tags(
         assert "443 clips have no statistics" in report.notes[-1]
 
 
-def test_tables_without_clips_to_measure_say_so(shared_data: Path, tmp_path: Path) -> None:
+def test_tables_with_too_few_clips_are_refused(shared_data: Path, tmp_path: Path) -> None:
     shutil.copy(shared_data / "gtzan" / "librosa_statistics.csv.gz", tmp_path)
     with (shared_data / "gtzan" / "clips.csv").open() as stream:
         lines = [line for line in stream if line.startswith("clip,") or ",train" in line][:5]

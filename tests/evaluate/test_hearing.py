@@ -1,4 +1,4 @@
-"""The measuring of rhythm and harmony reads titles and counts as it says."""
+"""The evaluation of rhythm and harmony reads titles, and counts as its protocol says."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_relatives_and_fifths_of_a_key() -> None:
     assert related == {(7, 1), (10, 0), (2, 1), (0, 1)}
 
 
-def test_octaves_count_only_where_they_may() -> None:
+def test_octave_errors_count_as_right_only_where_allowed() -> None:
     assert descriptors._same_tempo(120, 123)
     assert not descriptors._same_tempo(120, 126)
     assert not descriptors._same_tempo(60, 121)
     assert descriptors._same_tempo(60, 121, octaves=True)
 
 
-def test_without_music_it_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_music_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no music"):
         descriptors.run(tmp_path)
 
 
-def test_a_few_songs_are_measured_whole(music: Path, tmp_path: Path) -> None:
+def test_a_few_songs_go_through_the_whole_evaluation(music: Path, tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     for name in ("setuniman--sweet-waltz.ogg", "johan-brodd-jobromedia--template.m4a"):
         (tmp_path / "music" / name).symlink_to(music / name)
@@ -50,4 +50,4 @@ def test_a_few_songs_are_measured_whole(music: Path, tmp_path: Path) -> None:
     assert rows["both halves have one tempo"] == (2, 1.0)
     assert rows["key follows the pitch"] == (2, 1.0)
     assert rows["music is called music"] == (2, 1.0)
-    assert rows["key of the title, exact"] == (0, None), "no table, no titles"
+    assert rows["key in the title, exact"] == (0, None), "no table, no titles"

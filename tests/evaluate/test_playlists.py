@@ -15,7 +15,7 @@ def write(folder, songs):
         out.writerows(songs)
 
 
-def test_songs_of_a_sound_are_found_again(tmp_path):
+def test_playlists_of_one_sound_are_continued(tmp_path):
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(8, len(playlists.FEATURES)))
     songs = [
@@ -32,6 +32,6 @@ def test_songs_of_a_sound_are_found_again(tmp_path):
     assert "320 songs, 8 playlists" in report.protocol
 
 
-def test_a_missing_table_is_said(tmp_path):
+def test_a_missing_table_is_refused(tmp_path):
     with pytest.raises(NotFound, match="spotify_songs"):
         playlists.run(tmp_path)

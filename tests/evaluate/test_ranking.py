@@ -13,7 +13,7 @@ def plays(m=30, n=60, seed=0):
     return csr_matrix(np.where(rng.random((m, n)) < 0.3, rng.integers(1, 900, (m, n)), 0.0))
 
 
-def test_a_split_parts_every_member_and_depends_on_nobody_else():
+def test_a_split_of_a_member_does_not_depend_on_the_others():
     data, users = plays(), np.arange(100, 130)
     whole = ranking.split(data, users, 3)
     part = ranking.split(data[5:9], users[5:9], 3)
@@ -26,7 +26,7 @@ def test_a_split_parts_every_member_and_depends_on_nobody_else():
     assert not np.array_equal(ranking.split(data, users, 4).held[0], whole.held[0])
 
 
-def test_larger_samples_hold_the_smaller_ones():
+def test_larger_samples_contain_the_smaller_ones():
     assert set(ranking.sample(100, 10, 1)) < set(ranking.sample(100, 50, 1))
 
 
@@ -35,7 +35,7 @@ def test_ndcg_has_its_textbook_values():
     scores = np.tile(np.arange(20, 0, -1.0), (3, 1)).astype(np.float32)
     held = (np.array([1, 2]), np.array([2]), np.array([], int))
     first, second, third = ranking.ndcg(scores, train, held)
-    assert first == pytest.approx(1.0), "the training artist is passed over"
+    assert first == pytest.approx(1.0), "the training artist is skipped"
     assert second == pytest.approx(1 / np.log2(4))
     assert np.isnan(third)
 
@@ -55,7 +55,7 @@ def test_tags_given_to_held_out_artists_can_be_left_out():
     assert out.tolist() == [True, False, False]
 
 
-def test_a_folder_of_another_form_is_refused_with_a_sentence(tmp_path):
+def test_a_folder_in_another_form_is_refused(tmp_path):
     with pytest.raises(NotFound, match=r"No table artists.tsv.gz"):
         ranking.Listening.load(tmp_path)
     with gzip.open(tmp_path / "artists.tsv.gz", "wt") as file:
@@ -64,7 +64,7 @@ def test_a_folder_of_another_form_is_refused_with_a_sentence(tmp_path):
         ranking.Listening.load(tmp_path)
 
 
-def test_the_real_tables_load_whole(shared_data):
+def test_the_real_tables_load_completely(shared_data):
     listening = ranking.Listening.load(shared_data / "lastfm")
     assert listening.plays.shape == (1325, 17632)
     assert listening.plays.nnz == 65_004

@@ -1,4 +1,4 @@
-"""Similarity is measured on artists never met, with hubness before and after correction."""
+"""Similarity is measured on unseen artists, with hubness before and after correction."""
 
 from __future__ import annotations
 

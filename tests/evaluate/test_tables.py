@@ -1,4 +1,4 @@
-"""Tables are read whole or refused with a sentence that names the place."""
+"""Tables are read completely, or refused with a message that names the place."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_tables_speak_our_names(folder: Path) -> None:
+def test_tables_are_read_under_our_names(folder: Path) -> None:
     read = tables.load(folder)
     column = STATISTIC_NAMES.index
     assert read.statistics[:, column("spectral_rolloff_mean")].tolist() == [3000, 4000]
     assert read.statistics[:, column("mfcc_1_std")].tolist() == [20, 30]
-    # Theirs is the tonnetz of a constant-Q chromagram, counted from one.
+    # Their tonnetz is that of a constant-Q chromagram, counted from one.
     np.testing.assert_allclose(read.statistics[:, column("tonnetz_cq_0_mean")], [0.1, 0.2])
     assert np.isnan(read.statistics[:, column("tonnetz_1_mean")]).all()
     assert read.table.shape == (2, 3)
@@ -55,7 +55,7 @@ def test_tags_and_split_may_be_missing(folder: Path) -> None:
     assert read.splits.tolist() == [""]
 
 
-def test_statistics_may_be_missing_where_there_are_tags(folder: Path) -> None:
+def test_statistics_may_be_missing_if_there_are_tags(folder: Path) -> None:
     (folder / tables.STATISTICS).unlink()
     read = tables.load(folder)
     assert not read.measured.any()
@@ -70,7 +70,7 @@ def test_statistics_may_be_missing_where_there_are_tags(folder: Path) -> None:
     [
         ("clips.csv", "clip,genre\na,b\n", "artist, title"),
         ("clips.csv", "clip,genre,artist,title\n", "no clips"),
-        ("clips.csv", CLIPS + "a.1,jazz,Ann,Again,train\n", "line 4: a.1 is there twice"),
+        ("clips.csv", CLIPS + "a.1,jazz,Ann,Again,train\n", "line 4: a.1 is listed twice"),
         ("clips.csv", CLIPS + ",jazz,,,\n", "line 4: clip or genre is empty"),
         ("clips.csv", CLIPS + "c.3,jazz,,,\n", "lacks 1 clips"),
         ("clips.csv", b"\xff\xfe\xfa", "cannot be read"),
@@ -84,7 +84,7 @@ def test_statistics_may_be_missing_where_there_are_tags(folder: Path) -> None:
         ("musicnn_taggrams_test.npz", b"PK", "needs X and IDS"),
     ],
 )
-def test_what_is_wrong_is_said(folder: Path, file: str, content: str | bytes, said: str) -> None:
+def test_an_error_names_its_place(folder: Path, file: str, content: str | bytes, said: str) -> None:
     data = content if isinstance(content, bytes) else content.encode()
     (folder / file).write_bytes(data)
     with pytest.raises(MusrecError, match=said):

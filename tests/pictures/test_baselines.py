@@ -1,9 +1,9 @@
-"""Every kind of picture still looks as it did when somebody looked at it and found it good.
+"""Every kind of picture still looks like its baseline, which was checked by eye.
 
-Baselines are a quarter of the size, which forgives another version of Pillow or FreeType its way
-of smoothing an edge, and no more. After a change that is meant, look at the pictures that
+Baselines are a quarter of the size, which tolerates that another version of Pillow or FreeType
+smooths edges differently, and no more. After an intended change, look at the pictures that
 ``PYTHONPATH=. python tests/pictures/test_baselines.py FOLDER`` writes at full size, and commit the
-baselines that it writes too.
+baselines that it writes as well.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def small(picture: Picture) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_it_looks_as_it_did(name):
+def test_it_looks_like_its_baseline(name):
     expected = np.asarray(Image.open(BASELINES / f"{name}.png").convert("RGB")).astype(int)
     seen = small(PICTURES[name]())
     assert seen.shape == expected.shape

@@ -1,4 +1,4 @@
-"""Any title can be written: within its width, in one line, without boxes for letters."""
+"""Any title can be written: on one line, within its width, without boxes for letters."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_text_never_leaves_the_picture_whatever_its_anchor(title, anchor, x):
 @settings(max_examples=300, deadline=None)
 @example("A\u202a\u0300")
 @given(titles)
-def test_what_is_written_is_one_clean_line_that_the_fonts_have(title):
+def test_a_clean_title_is_one_line_of_letters_that_the_fonts_have(title):
     line = lettering.clean(title)
     assert line == line.strip()
     assert all(
@@ -101,7 +101,7 @@ def test_letters_of_many_scripts_are_drawn_as_letters_not_boxes(title):
             assert bytes(font.getmask(letter)) != bytes(box)
 
 
-def test_coverage_is_what_the_font_really_draws():
+def test_coverage_matches_what_the_font_draws():
     font = lettering._font(lettering.LATIN["medium"], 40)
     box = bytes(font.getmask("\U0010fffd"))
     known = lettering._coverage(lettering.LATIN["medium"])
@@ -131,7 +131,7 @@ def test_right_to_left_titles_put_their_latin_part_on_the_left():
 
 
 @pytest.mark.parametrize("title", ODD)
-def test_words_about_a_picture_are_one_line_that_can_be_sent(title):
+def test_alternative_text_is_one_line_that_can_be_sent(title):
     alt = contributions(picked(song(title, title))).alt
     assert alt.encode().decode() == alt
     assert 0 < len(alt) <= 1024
@@ -148,7 +148,7 @@ def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(title, width, lin
         assert " ".join(wrapped) == lettering.clean(title)
 
 
-def test_words_about_a_picture_are_cut_between_words_or_else_within_a_long_one():
+def test_alternative_text_is_cut_between_words_or_else_within_a_long_one():
     assert draw.shorten("👩\u200d🎤 Zo\u00adë\u202e b\nc") == "👩🎤 Zoë b c"
     assert draw.shorten("The taste of " + "x" * 1000, 100) == "The taste of " + "x" * 86 + "…"
     assert draw.shorten("one two three", 10) == "one two…"

@@ -1,4 +1,4 @@
-"""Colours can be told apart and read by everybody; axes are where they say."""
+"""All viewers can tell the colours apart and read the text; axes are where they say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.drawn import brightness, pixels
 
 # Severity 1.0 of Machado, Oliveira and Fernandes (2009), on linear RGB.
 SEEN_BY = {
-    "everybody": np.eye(3),
+    "normal vision": np.eye(3),
     "protanopia": np.array(
         [
             [0.152286, 1.052583, -0.204868],
@@ -39,7 +39,7 @@ SEEN_BY = {
 
 
 def lab(colour, eyes):
-    """CIE L*a*b* (D65) of a colour as some eyes see it."""
+    """Return the CIE L*a*b* (D65) of a colour as some eyes see it."""
     share = np.asarray(colour) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     seen = np.clip(SEEN_BY[eyes] @ linear, 0, 1)
@@ -51,7 +51,7 @@ def lab(colour, eyes):
 
 
 def contrast(one, other):
-    """Contrast ratio of WCAG 2.2."""
+    """Return the contrast ratio of WCAG 2.2."""
     light, dark = sorted([brightness(one), brightness(other)], reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -84,7 +84,7 @@ def test_text_has_the_contrast_that_wcag_asks_for(look):
 
 
 def test_magma_gets_lighter_with_every_step():
-    lightness = np.array([lab(colour, "everybody")[0] for colour in draw.MAGMA])
+    lightness = np.array([lab(colour, "normal vision")[0] for colour in draw.MAGMA])
     assert (np.diff(lightness) > -0.05).all()
     assert lightness[-1] - lightness[0] > 85
     assert tuple(draw.MAGMA[0]) == (0, 0, 4)
@@ -112,7 +112,7 @@ def test_clock_and_its_ticks():
     assert all(1 <= len(draw.clock_ticks(seconds)) <= 5 for seconds in range(20_000))
 
 
-def test_encoding_keeps_colours_close_enough_not_to_be_seen():
+def test_encoding_changes_no_colour_visibly():
     canvas = draw.Canvas(300, "dark")
     canvas.heat(
         draw.Box(0, 0, 600, 300),

@@ -1,4 +1,4 @@
-"""Taste, map, comparison and gallery show the numbers that they are given."""
+"""Taste, map, comparison and gallery show the numbers they are given."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_radar_reaches_out_as_far_as_the_percentile():
     assert bottom - top > 120
 
 
-def test_a_taste_is_told_in_words():
+def test_a_taste_is_described_in_the_alternative_text():
     portrait = Portrait(
         name="Ada",
         songs=12,
@@ -58,7 +58,7 @@ def test_a_taste_is_told_in_words():
 
 
 @pytest.mark.parametrize("look", ["dark", "light"])
-def test_a_newcomer_and_an_odd_name_have_a_picture_too(look):
+def test_a_newcomer_and_an_odd_name_get_a_picture_too(look):
     assert "0 songs" in taste(Portrait("", 0, {}, {}), look=look).alt
     odd = Portrait("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
     assert len(taste(odd, look=look).alt) <= 1024
@@ -116,7 +116,7 @@ def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone(
     assert "below 4.0 kHz" in picture.alt
 
 
-def test_a_comparison_lists_what_is_alike_and_what_is_apart_once_each():
+def test_a_comparison_lists_each_feature_once_as_alike_or_apart():
     features = [Difference(f"feature {n}", f"{n}.0", f"{2 * n}.0", n / 10) for n in range(30)]
     alt = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[::-1]).alt
     alike, apart = alt.split("Most alike: ")[1].split("Farthest apart: ")
@@ -126,7 +126,7 @@ def test_a_comparison_lists_what_is_alike_and_what_is_apart_once_each():
     assert sum(few.count(f"feature {n} ") for n in range(3)) == 3
 
 
-def test_a_song_never_heard_is_compared_by_what_is_known_of_it():
+def test_a_song_never_heard_is_compared_by_what_is_known_about_it():
     unheard = dataclasses.replace(hear(tune()), spectrogram=None)
     alt = compare(song("A"), unheard, song("B"), hear(tune())).alt
     assert "A was never heard here" in alt
@@ -134,7 +134,7 @@ def test_a_song_never_heard_is_compared_by_what_is_known_of_it():
     assert len(compare(song("A"), unheard, song("B"), unheard).png) > 1000
 
 
-def test_a_gallery_has_one_scale_and_says_what_is_where():
+def test_a_gallery_has_one_scale_and_names_its_songs():
     loud = hear(tune()).spectrogram
     quiet = hear(tune() / 10).spectrogram
     rows = [

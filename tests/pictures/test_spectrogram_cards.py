@@ -1,4 +1,4 @@
-"""Cards show what was heard where it was heard, on one scale, and say so in words."""
+"""Cards show sound at its true time, frequency and level, and describe it in words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from musrec.model import Profile, Term
 from musrec.pictures import card, contributions
@@ -30,7 +32,7 @@ HALF = WIDTH // 2
 
 
 def runs(flags):
-    """Middles of the stretches where `flags` holds."""
+    """Return the middle of each stretch where `flags` holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
     return [(start + end - 1) / 2 for start, end in edges.reshape(-1, 2)]
 
@@ -99,7 +101,7 @@ def test_a_shorter_clip_keeps_the_time_scale_of_the_longer():
     assert empty[222:].min() == 1
 
 
-def test_where_no_beat_is_heard_no_tempo_is_told():
+def test_without_a_beat_no_tempo_is_given():
     picture = card(song(), hear(tune()), CALM, picked(song()), hear(tune(), (0.5, 1.0)))
     assert "60 BPM" not in picture.alt
     assert "120 BPM" in picture.alt
@@ -107,7 +109,7 @@ def test_where_no_beat_is_heard_no_tempo_is_told():
 
 def test_a_song_never_heard_is_shown_by_its_profile_and_the_card_says_so():
     picture = card(song("Mine"), hear(tune()), CALM, picked(song("Theirs")), None)
-    assert "Not both songs were heard here" in picture.alt
+    assert "Only one of the two was heard here" in picture.alt
     assert "intense rather than calm: 10 against 100" in picture.alt
     assert "Mel spectrogram of Mine" in picture.alt
     assert "Mel spectrogram of Theirs" not in picture.alt
@@ -127,13 +129,13 @@ def test_profile_dots_stand_where_their_percentiles_are():
 
 
 @pytest.mark.parametrize("nothing", [None, Profile()])
-def test_a_card_is_drawn_even_where_nothing_is_known(nothing):
+def test_a_card_is_drawn_even_if_nothing_is_known(nothing):
     pick = picked(song(), profile=Profile())
     picture = card(song(), None, nothing, pick, None)
     assert "no sound profile is known" in picture.alt
 
 
-def test_what_is_known_of_one_song_alone_is_drawn_alone():
+def test_a_descriptor_known_of_one_song_is_drawn_for_that_song():
     ours = Profile(percentiles={"brightness": float("nan"), "mood": 40.0})
     theirs = Profile(percentiles={"brightness": 10.0, "mood": 60.0})
     picture = card(song(), None, ours, picked(song(), profile=theirs), None)
@@ -156,14 +158,14 @@ def test_cards_are_small_even_for_noise_and_as_wide_as_promised(look):
     assert tuple(image[2, 2]) == LOOKS[look].background
 
 
-def test_silence_and_two_seconds_are_drawn_without_complaint():
+def test_silence_and_two_seconds_are_drawn():
     silence = hear(np.zeros(2 * SAMPLE_RATE, dtype=np.float32))
     picture = card(song(), silence, None, picked(song()), silence)
     assert "0:02 long" in picture.alt
     assert "equally loud" in picture.alt
 
 
-def test_alt_text_names_both_songs_and_stays_within_what_a_chat_accepts():
+def test_alt_text_names_both_songs_and_is_short_enough_for_a_chat():
     analysis = hear(tone(1000))
     picture = card(song("Alpha"), analysis, CALM, picked(song("Omega")), analysis)
     assert "Alpha by Miles Davis" in picture.alt
@@ -193,7 +195,7 @@ def test_bars_of_a_score_are_as_long_as_their_terms_and_point_their_way():
     assert np.flatnonzero(loss.any(axis=0)).max() <= zero
 
 
-def test_contributions_say_every_term_and_the_sum():
+def test_contributions_name_every_term_and_the_sum():
     picture = contributions(picked(song()))
     assert "score +0.50" in picture.alt
     for part in ("sound +0.60 (sounds like 3 songs", "members +0.20", "popularity −0.30"):
@@ -206,10 +208,7 @@ def test_odd_scores_are_drawn_too(terms):
     assert pixels(picture).shape[1] == 1100
 
 
-def test_real_music_makes_a_card_that_is_full_of_it(music):
-    import soundfile
-    import soxr
-
+def test_real_music_fills_its_card(music):
     heard = []
     for name in ("los-rombos--fantasma.flac", "setuniman--sweet-waltz.ogg"):
         y, rate = soundfile.read(music / name, dtype="float32", always_2d=True)

@@ -1,4 +1,4 @@
-"""Every scorer of likes passes the same examination."""
+"""Every scorer of likes passes the same tests."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def fit(request):
 
 
 def checkerboard(members, tracks):
-    """Even members like even tracks, odd like odd; one like of each member is hidden."""
+    """Even members like even tracks, odd ones odd tracks; one like of each member is hidden."""
     full = (np.add.outer(np.arange(members), np.arange(tracks)) % 2 == 0).astype(np.float32)
     hidden = [(u, (u + 2 * (u // 2)) % tracks) for u in range(members)]
     seen = full.copy()
@@ -60,7 +60,7 @@ def test_a_newcomer_is_folded_in_without_a_fit(fit):
     assert even.mean() > odd.max() + 0.01
 
 
-def test_nobody_and_nothing_are_scored_without_error(fit):
+def test_empty_profiles_are_scored_without_error(fit):
     likes, _ = checkerboard(6, 6)
     scores = fit(likes).scores(csr_matrix((2, 6), dtype=np.float32))
     assert scores.shape == (2, 6)
@@ -104,7 +104,7 @@ def test_a_forgotten_member_adds_nothing_any_more(kind):
     assert left.by_track[2].indices.tolist() == [2]
 
 
-def test_ease_without_anybody_scores_zero():
+def test_ease_without_members_scores_zero():
     model = Ease.fit(csr_matrix((0, 5), dtype=np.float32), np.zeros((5, 0), np.float32))
     assert not model.scores(csr_matrix(np.ones((1, 5), np.float32))).any()
 

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musrec.recommend.taste import DISLIKE_PULL, DISLIKE_SHARE, middle, sound_alike
+from musrec.recommend.taste import DISLIKE_PULL, DISLIKE_SHARE, rocchio_weights, sound_alike
 
 OPINIONS = st.lists(st.floats(0.01, 1), min_size=1, max_size=60)
 
 
 @given(OPINIONS, OPINIONS)
 def test_dislikes_never_outvote_likes(liked, disliked):
-    weights = middle(np.array(liked), np.array(disliked))
+    weights = rocchio_weights(np.array(liked), np.array(disliked))
     up, down = weights[: len(liked)], -weights[len(liked) :]
     assert np.array_equal(up, liked)
     assert (down > 0).all()
@@ -19,11 +19,11 @@ def test_dislikes_never_outvote_likes(liked, disliked):
 
 
 def test_one_dislike_among_many_likes_counts_as_itself():
-    assert middle(np.ones(40), np.ones(1))[-1] == pytest.approx(-DISLIKE_PULL)
-    assert middle(np.ones(3), np.ones(0)).tolist() == [1, 1, 1]
+    assert rocchio_weights(np.ones(40), np.ones(1))[-1] == pytest.approx(-DISLIKE_PULL)
+    assert rocchio_weights(np.ones(3), np.ones(0)).tolist() == [1, 1, 1]
 
 
-def test_the_same_sound_is_reached_in_full_and_the_merely_alike_a_little():
+def test_the_same_sound_counts_in_full_and_a_merely_similar_one_a_little():
     background = np.random.default_rng(0).uniform(-0.2, 0.2, (500, 1))
     alike = sound_alike(np.array([[1.0], [0.9], [0.65], [0.3], [-0.5]]), background)[:, 0]
     assert alike[0] == 1

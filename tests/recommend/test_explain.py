@@ -1,4 +1,4 @@
-"""Reasons are read aloud: good English with every word there is, and their numbers right."""
+"""Every reason is good English, whatever the words, and its numbers are right."""
 
 import re
 
@@ -16,13 +16,13 @@ def said(query: Profile, pick: Profile) -> str:
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_every_descriptor_word_is_compared_as_it_is_in_english(name):
+def test_the_comparative_of_every_descriptor_is_english(name):
     meaning = DEFINITIONS[name]
     for word, compared, place in (
         (meaning.low, meaning.lower, 18.0),
         (meaning.high, meaning.higher, 82.0),
     ):
-        # One syllable, or two of which the last is y: dark, sad, free, noisy; even stays.
+        # Words of one syllable, or of two ending in y, take -er: dark, sad, free, noisy; not even.
         short = len(SYLLABLE.findall(word.removesuffix("e"))) == 1 or word.endswith("y")
         stem = re.sub("y$", "i", word).rstrip("e")
         ending = re.compile(rf"{stem}{word[-1] if word == 'sad' else ''}e?er( in \w+)?")
@@ -46,7 +46,7 @@ def test_every_tag_reads_after_both_sound(tag):
     assert words in adjectives or words.startswith(("like ", "made for "))
 
 
-def test_adjectives_come_before_what_it_sounds_like_and_nothing_is_said_twice():
+def test_adjectives_come_before_genres_and_nothing_is_said_twice():
     tags = {"jazz": 0.6, "sad": 0.3, "classic rock": 0.2, "rock": 0.15}
     assert said(Profile(tags=tags), Profile(tags=tags)) == (
         "both sound sad (30% and 30%) and like jazz (60% and 60%)"
@@ -72,7 +72,7 @@ def test_a_descriptor_read_off_a_tag_is_not_said_after_that_tag():
     )
 
 
-def test_the_two_most_telling_descriptors_speak():
+def test_the_two_most_extreme_descriptors_are_named():
     song = Profile(percentiles={"intensity": 88.0, "brightness": 96.0, "noisiness": 76.0})
     more = f"{DEFINITIONS['brightness'].higher} than 96% and {DEFINITIONS['intensity'].higher}"
     assert said(song, song).endswith(f", both {more} than 88% of songs")

@@ -1,4 +1,4 @@
-"""What a member may rely on, whatever the catalogue and whatever was said before."""
+"""What a member can rely on, whatever the catalogue and the history."""
 
 import re
 import threading
@@ -44,7 +44,7 @@ def row(pick):
     seeds=st.lists(st.integers(0, 299), max_size=2),
     adventurous=st.sampled_from([0.0, 0.5, 1.0]),
 )
-def test_whatever_happened_the_promises_hold(events, seeds, adventurous):
+def test_the_promises_hold_whatever_happened(events, seeds, adventurous):
     recommender = TOWN.recommender()
     recommender.learn([TOWN.like("me", at, kind, days) for at, kind, days in events])
     request = Request("me", tuple(map(TOWN.seed, seeds)), 8, adventurous, Constraints(), now=NOW)
@@ -54,7 +54,7 @@ def test_whatever_happened_the_promises_hold(events, seeds, adventurous):
     for pick in answer.picks:
         assert pick.score == sum(term.value for term in pick.terms)
         assert len({term.name for term in pick.terms}) == len(pick.terms)
-        assert re.search(r"\d", pick.explanation.sentence), "no sentence without its number"
+        assert re.search(r"\d", pick.explanation.sentence), "every sentence has its number"
         assert 0 <= pick.match <= 100
         assert row(pick) not in seeds
     artists = [pick.track.artist for pick in answer.picks]
@@ -108,7 +108,7 @@ def replace_vectors(catalogue, vectors):
     return Catalogue(catalogue.tracks, catalogue.profiles, vectors, catalogue.facets)
 
 
-def test_versions_of_a_disliked_or_asked_song_never_come(small_town):
+def test_versions_of_a_disliked_song_or_of_the_seed_are_never_picked(small_town):
     tracks = list(small_town.catalogue.tracks)
     tracks[15] = Track("t015", "Song 9 (Live) - 2011 Remaster", ("Band 3",))
     tracks[21] = Track("t021", "Song 27 (Acoustic)", ("Band 9",))
@@ -129,7 +129,7 @@ def test_versions_of_a_disliked_or_asked_song_never_come(small_town):
     assert not {"t009", "t015", "t027", "t021"} & set(ids(answer))
 
 
-def test_what_came_lately_or_is_known_stays_away_unless_asked_for(small_town):
+def test_recent_picks_do_not_return_unless_asked_for(small_town):
     recommender = small_town.recommender()
     first = ids(recommender.recommend(Request("m1", (), 5, now=NOW)))
     lately = Request("m1", (), 5, now=NOW, recent=frozenset(first))
@@ -138,8 +138,8 @@ def test_what_came_lately_or_is_known_stays_away_unless_asked_for(small_town):
     assert set(ids(recommender.recommend(again))) & set(first)
 
 
-def test_a_named_cause_matters_and_the_counterfactual_is_true(small_town):
-    """Removing the named terms lowers the rank; removing the named like does so for real."""
+def test_a_named_cause_matters(small_town):
+    """Removing the named terms lowers the rank."""
     recommender = small_town.recommender()
     cards = lowered = 0
     for member in range(0, 40, 8):
@@ -167,7 +167,7 @@ def test_a_named_cause_matters_and_the_counterfactual_is_true(small_town):
     assert lowered / cards >= 0.95
 
 
-def test_no_term_stands_without_a_word(small_town):
+def test_every_term_has_its_words(small_town):
     for member in (None, "newcomer", "m0"):
         answer = small_town.recommender().recommend(
             Request(member, (small_town.seed(5),), 10, now=NOW)
@@ -225,7 +225,7 @@ def test_tiny_catalogues_are_answered(n):
     assert any(f"Only {len(answer.picks)} of 5" in note for note in answer.notes)
 
 
-def test_vectors_that_are_not_numbers_harm_nobody(small_town):
+def test_vectors_of_nan_do_no_harm(small_town):
     vectors = small_town.catalogue.vectors.copy()
     vectors[::7] = np.nan
     facets = {k: np.full_like(v, np.nan) for k, v in small_town.catalogue.facets.items()}
@@ -236,7 +236,7 @@ def test_vectors_that_are_not_numbers_harm_nobody(small_town):
     unheard = Seed(Place(np.full(16, np.nan, np.float32), {}), Track("x", "X"), Profile())
     answer = recommender.recommend(Request("m1", (unheard,), now=NOW))
     assert len(answer.picks) == 5
-    assert any("not known" in note for note in answer.notes)
+    assert any("do not know the sound" in note for note in answer.notes)
     assert all(np.isfinite(pick.score) for pick in answer.picks)
 
 
@@ -250,7 +250,7 @@ def test_only_dislikes_and_deleted_tracks_still_get_an_answer(small_town):
     assert any("not liked anything" in note for note in answer.notes)
 
 
-def test_everything_already_heard_is_said(small_town):
+def test_a_note_says_if_everything_was_heard_before(small_town):
     recommender = small_town.recommender()
     recommender.learn([small_town.like("me", at, "play", 2) for at in range(300)])
     answer = recommender.recommend(Request("me", now=NOW))
@@ -258,7 +258,7 @@ def test_everything_already_heard_is_said(small_town):
     assert answer.notes[0].startswith("Nothing that fits is new to you, so 300")
 
 
-def test_everything_disliked_leaves_nothing_and_says_so(small_town):
+def test_a_note_says_if_everything_is_disliked(small_town):
     recommender = small_town.recommender()
     recommender.learn([small_town.like("me", at, "dislike") for at in range(300)])
     answer = recommender.recommend(Request("me", now=NOW))
@@ -266,7 +266,7 @@ def test_everything_disliked_leaves_nothing_and_says_so(small_town):
 
 
 def test_a_fit_in_another_thread_is_swapped_in_whole(small_town):
-    """Answers go on while fits run; a member forgotten meanwhile does not come back."""
+    """Answers go on during fits; a member forgotten meanwhile does not come back."""
     recommender = small_town.recommender()
     stop = threading.Event()
     failures = []
@@ -275,7 +275,7 @@ def test_a_fit_in_another_thread_is_swapped_in_whole(small_town):
         while not stop.is_set():
             try:
                 recommender.refit()
-            except Exception as error:  # noqa: BLE001 - any failure at all is what is looked for
+            except Exception as error:  # noqa: BLE001 - the test is about any failure at all
                 failures.append(error)
                 return
 
@@ -313,47 +313,47 @@ def test_new_songs_can_be_picked_at_once(small_town):
     assert any(row(pick) >= 200 for pick in answer.picks)
 
 
-def test_thumbs_teach_which_blend_to_use(small_town):
+def test_thumbs_teach_which_arm_to_use(small_town):
     recommender = small_town.recommender()
     used = []
     for _ in range(40):
         answer = recommender.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=NOW))
-        used.append(answer.blend)
-        thumb = "like" if answer.blend == "by sound" else "dislike"
+        used.append(answer.arm)
+        thumb = "like" if answer.arm == "by sound" else "dislike"
         recommender.learn(small_town.like("m5", row(answer.picks[0]), thumb, days=0))
     assert used[20:].count("by sound") > used[:10].count("by sound") * 2 * 0.8
     assert used[20:].count("by sound") >= 10
 
 
-def test_what_thumbs_taught_outlasts_a_restart(small_town):
+def test_what_thumbs_taught_survives_a_restart(small_town):
     alive = small_town.recommender()
     served, thumbs = [], []
     for day in range(30):
         at = NOW + timedelta(days=day)
         answer = alive.recommend(Request("m5", (small_town.seed(5),), 1, 1.0, now=at))
         track = answer.picks[0].track.id
-        assert alive.served("m5", [track, "never"]) == {track: answer.blend}
-        served.append(Served("m5", track, answer.blend, at))
+        assert alive.served("m5", [track, "never"]) == {track: answer.arm}
+        served.append(Served("m5", track, answer.arm, at))
         kinds = [FeedbackKind.DISLIKE, FeedbackKind.LIKE]
-        first, last = kinds if answer.blend == "by sound" else reversed(kinds)
-        alive.learn(Feedback("m5", track, first, at + timedelta(minutes=1)))  # a mind changed
+        first, last = kinds if answer.arm == "by sound" else reversed(kinds)
+        alive.learn(Feedback("m5", track, first, at + timedelta(minutes=1)))  # changed their mind
         thumbs.append(Feedback("m5", track, last, at + timedelta(hours=1)))
         alive.learn(thumbs[-1])
 
-    def blends(recommender):
+    def arms(recommender):
         questions = (Request("m5", (small_town.seed(n),), 1, 1.0, now=NOW) for n in range(40))
         return [recommender.score(question)[2] for question in questions]
 
     events = (*small_town.feedback, *thumbs)
     again = Recommender(small_town.catalogue, events, small_town.similarities, served=served)
-    assert blends(again) == blends(alive)
-    assert blends(again).count("by sound") > 20
+    assert arms(again) == arms(alive)
+    assert arms(again).count("by sound") > 20
     forgetful = Recommender(small_town.catalogue, events, small_town.similarities)
-    assert blends(forgetful) != blends(alive)
-    # Thumbs from before the recommendation say nothing of the blend that chose it.
+    assert arms(forgetful) != arms(alive)
+    # Thumbs from before the recommendation say nothing about the arm that chose it.
     late = [replace(one, at=one.at + timedelta(days=90)) for one in served]
     late = Recommender(small_town.catalogue, events, small_town.similarities, served=late)
-    assert blends(late) == blends(forgetful)
+    assert arms(late) == arms(forgetful)
 
 
 def test_titles_of_picks_are_all_different(small_town):

@@ -1,4 +1,4 @@
-"""Sound that is known exactly, songs and profiles for pictures, and what is seen in them."""
+"""Synthetic sound, songs and profiles for pictures, and ways to read the pictures."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from musrec.model import (
 
 
 def pixels(picture: Picture) -> np.ndarray:
-    """Decode a picture: shape (height, width, 3), integers that can be subtracted."""
+    """Decode a picture: shape (height, width, 3), signed, so that they can be subtracted."""
     return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")).astype(int)
 
 
 def brightness(rgb: np.ndarray) -> np.ndarray:
-    """Relative luminance (WCAG 2.2) of colours 0 to 255, shape (..., 3)."""
+    """Return the relative luminance (WCAG 2.2) of colours 0 to 255, shape (..., 3)."""
     share = np.asarray(rgb) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return linear @ np.array([0.2126, 0.7152, 0.0722])
 
 
 def tone(hertz: float, seconds: float = 30.0, level: float = 0.5) -> np.ndarray:
-    """A sine."""
+    """Return a sine."""
     time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     return (level * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
 
 
 def tune(seconds: float = 30.0, root: float = 220.0) -> np.ndarray:
-    """Plucked notes of a scale at 120 a minute: something with pitch, rhythm and a spectrum."""
+    """Return plucked notes of a scale at 120 per minute: pitch, rhythm and a spectrum."""
     steps = np.array([0, 4, 7, 12, 7, 4, 2, 5, 9, 14, 9, 5])
     step = SAMPLE_RATE // 2
     time = np.arange(step) / SAMPLE_RATE
@@ -59,7 +59,7 @@ def tune(seconds: float = 30.0, root: float = 220.0) -> np.ndarray:
 
 
 def hear(y: np.ndarray, beats: tuple[float, ...] = ()) -> Analysis:
-    """Analyse a clip as far as pictures need it."""
+    """Return as much of a clip's analysis as pictures need."""
     return _hear(y.astype(np.float32).tobytes(), beats)
 
 

@@ -1,4 +1,4 @@
-"""A small made-up town: six kinds of music, members who each love one or two of them."""
+"""A small made-up town: six kinds of music, and members who each love one or two of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from musrec.model import Catalogue, Feedback, FeedbackKind, Place, Profile, Track
 from musrec.recommend import Recommender, Seed
-from musrec.recommend.taste import unit
+from musrec.recommend.taste import l2_normalise
 
 NOW = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
 TAGS = ("rock", "jazz", "electronic", "mellow", "guitar", "female vocalists")
@@ -22,7 +22,7 @@ class Town:
     kinds: np.ndarray
 
     def similarities(self, place: Place) -> np.ndarray:
-        return (unit(self.catalogue.vectors) @ unit(place.vector[None])[0] + 1) / 2
+        return (l2_normalise(self.catalogue.vectors) @ l2_normalise(place.vector[None])[0] + 1) / 2
 
     def recommender(self, feedback: tuple[Feedback, ...] | None = None) -> Recommender:
         events = self.feedback if feedback is None else feedback

@@ -1,4 +1,4 @@
-"""Fit how much each signal counts, as a function of how much is known: ``musrec train blend``."""
+"""Fit how much each signal counts, given how much is known: ``musrec train blend``."""
 
 from __future__ import annotations
 
@@ -18,33 +18,41 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
-FITTED = ("members", "learned", "nearness", "popularity", "reputation")
+FITTED = ("members", "learned", "nearness", "local_popularity", "popularity")
 SIZES = (25, 50, 100, 200, 400, 800, 1_600)
 HISTORIES = ((2, 0), (5, 0), (15, 0), (1_000, 0), (0, 5), (0, 1_000), (5, 1_000))
-"""Most thumbs and listens a member is shown with, so that the weights learn what newcomers need and
-what listening is worth. Thumbs are drawn from what a member plays most, listens from the rest."""
+"""The most thumbs and listens that a member is shown with, so that the weights learn what newcomers
+need and what listening is worth. Thumbs are drawn from what a member plays most, listens from the
+rest."""
 
 SOUND = 2.0
-"""Weight of `sound`: the song asked about outweighs what is known of the one who asks. Decided, not
-fitted: no data here tells what somebody wants who names a song."""
+"""Weight of `sound`: the song asked about outweighs what is known of the member. Decided, not
+fitted: no data here shows what a member who names a song wants to hear."""
 
-_START = {"members": 1.0, "learned": 1.0, "nearness": 0.3, "popularity": 0.1, "reputation": 0.1}
+_START = {
+    "members": 1.0,
+    "learned": 1.0,
+    "nearness": 0.3,
+    "local_popularity": 0.1,
+    "popularity": 0.1,
+}
 _POOL = 60
 _STEPS = (0.3, 0.15, 0.07)
 
 
 class Group(NamedTuple):
-    """Members with about the same evidence, and the tracks that may come first for them.
+    """Members with about the same evidence, and the tracks that could come first for them.
 
     Attributes
     ----------
     features : NDArray, shape (u, 4)
         `hybrid.Evidence.features` of each member.
     signals : FloatArray, shape (u, p, len(FITTED))
-        Of the p tracks that any signal puts near the top; padding is far below everything.
+        For the p tracks that some signal puts near the top; padding is far below everything.
     gains : FloatArray, shape (u, p)
-        1 where held out.
+        1 if held out, else 0.
     ideal : FloatArray, shape (u,)
+        The DCG of a perfect ranking.
     """
 
     features: NDArray[np.float64]
@@ -59,29 +67,29 @@ def fit(
     seed: int = 0,
     sizes: Sequence[int] = SIZES,
     histories: Sequence[tuple[int, int]] = HISTORIES,
-) -> hybrid.Blend:
-    """Choose the weights that give the best NDCG@10 on members at every amount of evidence.
+) -> hybrid.HybridWeights:
+    """Choose the weights with the best NDCG@10 over members with little and with much evidence.
 
     A fifth of each member's artists is held out; the model is fitted to the rest for servers of
-    several `sizes`, and members are shown with histories of several lengths. Coordinate ascent on
-    the mean over these groups, each counting the same.
+    several `sizes`, and members are shown with histories of several lengths. Coordinate ascent
+    maximises the mean over these groups, all of which count the same.
 
     Parameters
     ----------
     data : Path
-        A folder as `ranking.Listening.load` reads.
+        A folder in the form that `ranking.Listening.load` reads.
     """
     listening = ranking.Listening.load(data)
-    vectors, reputation = ranking.tag_space(listening)
+    vectors, popularity = ranking.tag_space(listening)
     plays, users = listening.plays, listening.users
     groups = []
     for size in sorted({min(size, len(users)) for size in sizes}):
         rows = ranking.sample(len(users), size, seed)
         groups += list(
-            prepare(plays[rows], users[rows], vectors, reputation, seed=seed, histories=histories)
+            prepare(plays[rows], users[rows], vectors, popularity, seed=seed, histories=histories)
         )
     coefficients, value = ascend(groups)
-    return hybrid.Blend(
+    return hybrid.HybridWeights(
         {"sound": (SOUND, 0.0, 0.0, 0.0), **coefficients},
         f"musrec train blend: {len(users)} members x {len(listening.artists)} artists of"
         f" HetRec 2011 Last.fm, a fifth of each member's artists held out (seed {seed}), servers of"
@@ -95,19 +103,19 @@ def prepare(
     plays: csr_matrix,
     members: NDArray[np.int64],
     vectors: FloatArray,
-    reputation: FloatArray,
+    popularity: FloatArray,
     *,
     seed: int,
     histories: Sequence[tuple[int, int]] = ((1_000, 0),),
     among: NDArray[np.intp] | None = None,
 ) -> Iterator[Group]:
-    """Split plays (m, n), fit to the training part, and yield a group a length of history.
+    """Split plays (m, n), fit to the training part, and yield one group per length of history.
 
-    Groups are of all members, or of the rows `among` them.
+    A group holds all members, or only the rows `among` them.
     """
     parts = ranking.split(plays, members, seed)
     likes = ranking.likes(parts.train)
-    content = hybrid.voiced(vectors, reputation)
+    content = hybrid.popularity_weighted(vectors, popularity)
     model = collaborative.fit(likes, content)
     counts = np.bincount(likes.indices, minlength=likes.shape[1]).astype(np.float32)
     active = int((np.diff(likes.indptr) > 0).sum())
@@ -115,14 +123,14 @@ def prepare(
     likes, held = likes[rows], [parts.held[row] for row in rows]
     for thumbs, listens in histories:
         shown, given = _shortened(likes, thumbs, listens, seed)
-        signals = hybrid.signals(model, shown, shown, content, counts, reputation)
+        signals = hybrid.signals(model, shown, shown, content, counts, popularity)
         yield _group(signals, likes, shown, given, held, active)
 
 
 def _shortened(
     likes: csr_matrix, thumbs: int, listens: int, seed: int
 ) -> tuple[csr_matrix, NDArray[np.int64]]:
-    """Return some likes of each member (m, n), those by listening weaker, and how many by thumb."""
+    """Return some likes of each member (m, n), weaker if by listening, and the count of thumbs."""
     strength = np.zeros(likes.nnz, np.float32)
     given = np.zeros(likes.shape[0], np.int64)
     rng = np.random.default_rng(seed)
@@ -148,7 +156,7 @@ def _group(
     active: int,
 ) -> Group:
     stacked, gains, ideal, features = [], [], [], []
-    values = {name: signals[name].values for name in FITTED}  # worked out once, not once a row
+    values = {name: signals[name].z_scores for name in FITTED}  # computed once, not per row
     even = np.sum([_START[name] * values[name] for name in FITTED], axis=0)
     for row, wanted in enumerate(held):
         if not len(wanted):
@@ -171,7 +179,7 @@ def _group(
 
 
 def ascend(groups: Sequence[Group]) -> tuple[dict[str, tuple[float, ...]], float]:
-    """Return signal to coefficients, and the mean NDCG@10 over the groups that they reach."""
+    """Return the coefficients of each signal, and the mean NDCG@10 that they reach."""
     weights = np.zeros((len(FITTED), 4))
     weights[:, 0] = [_START[name] for name in FITTED]
     best = _value(groups, weights)
