@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import Analysis, Catalogue, Constraints, Heard, NotFound, Place, Profile, Track
@@ -429,7 +430,7 @@ def _descriptor_step(
 def _written(value: float, place: float, unit_: str) -> str:
     if unit_ in ("Hz", "dB", "LUFS"):
         return _number(value, unit_)
-    return f"{value:.0f} BPM" if unit_ == "beats per minute" else f"{place:.0f} of 100"
+    return wording.tempo(value) if unit_ == "beats per minute" else f"{place:.0f} of 100"
 
 
 def _number(value: float, unit_: str) -> str:

@@ -200,9 +200,6 @@ class Harmony:
     confidence: float
     tuning: float
 
-    def __str__(self) -> str:
-        return f"{self.key} {self.mode}"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:

@@ -32,7 +32,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from musrec import drops, files
+from musrec import drops, files, wording
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.model import (
     Analysis,
@@ -86,13 +86,6 @@ TRIED_AGAIN = 7 * 86_400.0
 
 REFIT_AFTER = 25
 """Events after which members are compared anew; until then each thumb acts on its own member."""
-
-_NOT_MUSIC = {
-    SoundKind.SPEECH: "it sounds like speech",
-    SoundKind.NOISE: "it sounds like noise",
-    SoundKind.TONES: "nothing but steady tones",
-    SoundKind.SILENCE: "it is silent",
-}
 
 NO_TAGGER = (
     "The tagger is not installed, so this rests on librosa statistics alone; "
@@ -459,7 +452,7 @@ class Service:
         except MusrecError as error:
             return Added(path, problem=str(error)), None
         if heard.analysis.kind is not SoundKind.MUSIC:
-            return Added(path, problem=no_music(heard.analysis.kind)), None
+            return Added(path, problem=wording.no_music(heard.analysis.kind)), None
         return Added(path, heard.track), heard
 
     # Recommending -----------------------------------------------------------------------------
@@ -500,7 +493,7 @@ class Service:
         from musrec.recommend import Request, Seed
 
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
-            raise NotAudio(no_music(heard.analysis.kind), "Send a clip with music in it.")
+            raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
         if heard is not None and online:
             await self._hear_around(heard.track, progress)
         wishes = self.settings.recommend
@@ -1372,8 +1365,3 @@ def _short(heard: Heard | None) -> tuple[str, ...]:
         return ()
     said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for a sure tempo and key."
     return (f"{said} Ten seconds or more give a better answer.",)
-
-
-def no_music(kind: SoundKind) -> str:
-    """Say that something is no music, and what it is instead."""
-    return f"I hear no music in this: {_NOT_MUSIC[kind]}."

@@ -445,7 +445,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     [
         (browse.Wanted(genre="polka"), "None of the ... songs I know is polka"),
         (browse.Wanted(mood="purple"), "no mood called 'purple'"),
-        (browse.Wanted(tempo=(20, 21)), "between 20 and 21 bpm"),
+        (browse.Wanted(tempo=(20, 21)), "between 20 and 21 BPM"),
         (browse.Wanted(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.model import Analysis, Picture, Spectrogram, Track
 from musrec.pictures import draw, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -234,9 +235,9 @@ def _facts(analysis: Analysis) -> list[str]:
 
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
-        facts.append(f"{analysis.rhythm.tempo:.0f} BPM")
+        facts.append(wording.tempo(analysis.rhythm.tempo))
     if analysis.harmony:
-        facts.append(str(analysis.harmony))
+        facts.append(wording.key(analysis.harmony))
     crossings = float(analysis.statistics[STATISTIC_NAMES.index("zero_crossing_rate_mean")])
     if np.isfinite(crossings):
         facts.append(f"{crossings:.1%} zero crossings")

@@ -42,7 +42,7 @@ FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 4, "harmony": 13, "tags": 
 timbre
     The statistics of `musrec.space.inputs`, standardised to the training population.
 rhythm
-    Tempo in half octaves from 120 bpm, steadiness, strength of onsets (mean, deviation).
+    Tempo in half octaves from 120 BPM, steadiness, strength of onsets (mean, deviation).
 harmony
     Share of each pitch class counted from the tonic, and the mode: key itself does not matter.
 tags

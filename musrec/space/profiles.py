@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.model import Profile, SoundKind
 from musrec.space.genre import genre_head
 
@@ -33,5 +34,5 @@ def profile(analysis: Analysis) -> Profile:
         percentiles=descriptors.percentiles(analysis.descriptors),
         genres=genre_head(tagged=tagged).hear(analysis) if tagged or heard else {},
         tempo=tempo or None,
-        key=str(analysis.harmony) if analysis.harmony else None,
+        key=wording.key(analysis.harmony) if analysis.harmony else None,
     )
