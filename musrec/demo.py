@@ -99,14 +99,19 @@ def _drum(snare: bool, random: np.random.Generator) -> FloatArray:
     return np.asarray(np.sin(2 * np.pi * 60 * t * np.exp(-t)) * np.exp(-t / 0.08), np.float32)
 
 
+def wav(y: FloatArray) -> bytes:
+    """Return mono samples at `RATE`, shape (n,), -1 to 1, as a 16-bit WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(y, -1, 1) * 32767).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
 def write_tunes(folder: Path) -> None:
     """Write every tune into a folder as a 16-bit WAV named ``artist - title.wav``."""
     folder.mkdir(parents=True, exist_ok=True)
     for tune in TUNES:
-        buffer = io.BytesIO()
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes((compose(tune) * 32767).astype("<i2").tobytes())
-        (folder / f"{ARTIST} - {tune.title}.wav").write_bytes(buffer.getvalue())
+        (folder / f"{ARTIST} - {tune.title}.wav").write_bytes(wav(compose(tune)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,16 +11,10 @@ import pytest
 from musrec.audio import listen as listening
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.listen import listen
+from musrec.demo import wav
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, NotAudio, SoundKind
 
 RNG = np.random.default_rng(7)
-
-
-def wav(y: np.ndarray) -> bytes:
-    body = (np.clip(y, -1, 1) * 32767).astype("<i2").tobytes()
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
-    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
 
 
 def numbers(value) -> list[float]:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import pickle
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -18,17 +17,11 @@ import pytest
 import pytest_asyncio
 
 from musrec.audio.workers import Ears
+from musrec.demo import wav
 from musrec.model import SAMPLE_RATE, Busy, NotAudio, SettingsError, SoundKind
 from musrec.settings import Workers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def wav(y: np.ndarray) -> bytes:
-    body = (y * 32767).astype("<i2").tobytes()
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
-    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
 
 
 TONE = wav(0.5 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.1))
