@@ -1,1 +1,1 @@
-"""Commands that make what the package ships: the space, the genre head, the blend, the starter."""
+"""What ``musrec train`` makes: every file of numbers that the package ships."""

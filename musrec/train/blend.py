@@ -1,4 +1,4 @@
-"""Fit how much each signal counts, as a function of how much is known: ``musrec train blend``."""
+"""``musrec train blend``: how much each signal counts, by how much is known of a member."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 FITTED = ("members", "learned", "nearness", "popularity", "reputation")
 SIZES = (25, 50, 100, 200, 400, 800, 1_600)
 HISTORIES = ((2, 0), (5, 0), (15, 0), (1_000, 0), (0, 5), (0, 1_000), (5, 1_000))
-"""Most thumbs and listens a member is shown with, so that the weights learn what newcomers need and
-what listening is worth. Thumbs are drawn from what a member plays most, listens from the rest."""
+"""Most thumbs and listens of a member that the model is shown, so that the weights learn what
+newcomers need and what listening is worth. Thumbs are drawn from what a member plays most, listens
+from the rest."""
 
 SOUND = 2.0
-"""Weight of `sound`: the song asked about outweighs what is known of the one who asks. Decided, not
-fitted: no data here tells what somebody wants who names a song."""
+"""Weight of `sound`: the song asked about outweighs what is known of the member. Decided, not
+fitted: these data do not tell what members want when they name a song."""
 
 _START = {"members": 1.0, "learned": 1.0, "nearness": 0.3, "popularity": 0.1, "reputation": 0.1}
 _POOL = 60
@@ -34,17 +35,18 @@ _STEPS = (0.3, 0.15, 0.07)
 
 
 class Group(NamedTuple):
-    """Members with about the same evidence, and the tracks that may come first for them.
+    """Members with about the same evidence, and the tracks that may be ranked first for them.
 
     Attributes
     ----------
     features : NDArray, shape (u, 4)
         `hybrid.Evidence.features` of each member.
     signals : FloatArray, shape (u, p, len(FITTED))
-        Of the p tracks that any signal puts near the top; padding is far below everything.
+        Of the p tracks that any signal ranks near the top; padding is far below everything.
     gains : FloatArray, shape (u, p)
-        1 where held out.
+        1 for held-out tracks, else 0.
     ideal : FloatArray, shape (u,)
+        The best discounted cumulative gain that each member's ranking can reach.
     """
 
     features: NDArray[np.float64]
@@ -60,16 +62,16 @@ def fit(
     sizes: Sequence[int] = SIZES,
     histories: Sequence[tuple[int, int]] = HISTORIES,
 ) -> hybrid.Blend:
-    """Choose the weights that give the best NDCG@10 on members at every amount of evidence.
+    """Choose the weights with the best NDCG@10 over members with any amount of evidence.
 
-    A fifth of each member's artists is held out; the model is fitted to the rest for servers of
-    several `sizes`, and members are shown with histories of several lengths. Coordinate ascent on
-    the mean over these groups, each counting the same.
+    A fifth of each member's artists is held out. The model is fitted to the rest, for servers of
+    several `sizes` and with member histories of several lengths. The mean over these groups, all
+    counting the same, is maximised by coordinate ascent.
 
     Parameters
     ----------
     data : Path
-        A folder as `ranking.Listening.load` reads.
+        A folder as `ranking.Listening.load` reads it.
     """
     listening = ranking.Listening.load(data)
     vectors, reputation = ranking.tag_space(listening)
@@ -101,9 +103,9 @@ def prepare(
     histories: Sequence[tuple[int, int]] = ((1_000, 0),),
     among: NDArray[np.intp] | None = None,
 ) -> Iterator[Group]:
-    """Split plays (m, n), fit to the training part, and yield a group a length of history.
+    """Split plays (m, n), fit to the training part, and yield one group per length of history.
 
-    Groups are of all members, or of the rows `among` them.
+    Groups hold all members, or the rows `among` them.
     """
     parts = ranking.split(plays, members, seed)
     likes = ranking.likes(parts.train)
@@ -122,7 +124,7 @@ def prepare(
 def _shortened(
     likes: csr_matrix, thumbs: int, listens: int, seed: int
 ) -> tuple[csr_matrix, NDArray[np.int64]]:
-    """Return some likes of each member (m, n), those by listening weaker, and how many by thumb."""
+    """Return some likes of each member (m, n) and how many are thumbs; listens count for less."""
     strength = np.zeros(likes.nnz, np.float32)
     given = np.zeros(likes.shape[0], np.int64)
     rng = np.random.default_rng(seed)
@@ -148,7 +150,7 @@ def _group(
     active: int,
 ) -> Group:
     stacked, gains, ideal, features = [], [], [], []
-    values = {name: signals[name].values for name in FITTED}  # worked out once, not once a row
+    values = {name: signals[name].values for name in FITTED}  # computed once, not once per row
     even = np.sum([_START[name] * values[name] for name in FITTED], axis=0)
     for row, wanted in enumerate(held):
         if not len(wanted):
@@ -171,7 +173,7 @@ def _group(
 
 
 def ascend(groups: Sequence[Group]) -> tuple[dict[str, tuple[float, ...]], float]:
-    """Return signal to coefficients, and the mean NDCG@10 over the groups that they reach."""
+    """Return signal to coefficients, and the mean NDCG@10 that they reach over the groups."""
     weights = np.zeros((len(FITTED), 4))
     weights[:, 0] = [_START[name] for name in FITTED]
     best = _value(groups, weights)
