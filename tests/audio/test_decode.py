@@ -233,7 +233,7 @@ def test_two_seconds_are_enough():
         (b"https://example.org/song.mp3", "link"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "text"),
         (b"MThd" + bytes(100), "MIDI"),
-        (b"RIFF\0\0\0\0AVI LIST", "something else than WAV"),
+        (b"RIFF\0\0\0\0AVI LIST", "something other than WAV"),
         (b"wvpk" + bytes(100), "WavPack file, which is not supported"),
         (bytes(5000), "not audio"),
         (np.random.default_rng(0).bytes(50_000), "not audio"),
@@ -241,7 +241,7 @@ def test_two_seconds_are_enough():
         (b"OggS" + bytes(5000), "damaged"),
         (b"RIFF\0\0\0\0WAVE", "damaged"),
         (wav(np.zeros(20), 1), "not supported"),
-        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "too short to hear anything in: 0.50 s"),
+        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "0.50 s is too short to hear anything in"),
         (wav(np.zeros(0), SAMPLE_RATE), "damaged"),
     ],
 )

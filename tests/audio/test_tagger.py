@@ -369,7 +369,7 @@ def unreadable(folder: Path) -> None:
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "absent": (lambda folder: (folder / "musicnn.json").unlink(), "is not installed"),
     "cut short": (cut, "checksum is wrong"),
-    "graph missing": (lambda folder: tagger.status(folder).path.unlink(), "only half there"),
+    "graph missing": (lambda folder: tagger.status(folder).path.unlink(), "incomplete"),
     "record half-written": (
         lambda folder: (folder / "musicnn.json").write_text('{"file": "mus'),
         "its record cannot be read",
