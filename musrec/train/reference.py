@@ -1,8 +1,8 @@
 """``musrec train reference``: the populations that descriptors are compared with.
 
-There are two. *Songs* are known by tables of statistics and tags alone; *clips* are heard here,
-because rhythm and loudness need sound. `intensity` is a ridge regression from the statistics of
-the songs to what their tags say, so that it can be told without the tagger.
+There are two. *Songs* are known from tables of statistics and tags; *clips* are heard here, because
+rhythm and loudness need audio. `intensity` is a ridge regression from the statistics of the songs
+to a ratio of their tags, so that it is known without the tagger too.
 
 The clips are those that ``musrec/audio/reference.json`` lists under ``heard``, each with the
 SHA-256 of its file, so that building it again hears exactly the same music.
@@ -61,7 +61,7 @@ _CLASSICAL_SHARE = 0.1
 
 
 def reference(data: Path, heard: Mapping[str, str]) -> dict[str, Any]:
-    """Compute quantiles of every descriptor, and the weights of `intensity`.
+    """Return the content of ``reference.json``: quantiles, the weights of `intensity`, clips.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def reference(data: Path, heard: Mapping[str, str]) -> dict[str, Any]:
     Raises
     ------
     NotFound
-        One of them is absent, or a clip is not the file that was listed.
+        One of these is absent, or a clip is not the file that the list names.
     """
     songs = training_clips(data / "gtzan")
     songs = songs.rows(np.argsort(songs.clips))
@@ -152,7 +152,7 @@ def write(data: Path) -> Path:
 
 
 def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
-    """Weights, intercept and artist-disjoint correlation of the regression."""
+    """Return weights, intercept and artist-disjoint correlation of the regression."""
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -181,7 +181,7 @@ def _measured(content: bytes) -> dict[str, float]:
 
 
 def _shares(heard: Mapping[str, str]) -> Float64Array:
-    """How much each clip counts, summing to 1."""
+    """Return how much each clip counts, summing to 1."""
     classical = np.array([path.startswith(_CLASSICAL) for path in heard])
     shares: Float64Array = np.where(
         classical,

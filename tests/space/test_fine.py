@@ -1,4 +1,4 @@
-"""Songs that were heard: found again from another file, among songs that were not."""
+"""Songs that were heard are found again from another file, among songs that were not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def heard(files: list[bytes]) -> list[Analysis]:
 
 
 def as_mp3(data: bytes, bits: int = 64_000) -> bytes:
-    """The middle of a song, mono and small."""
+    """The middle of a song as a small mono file."""
     y = decode.decode(data).y
     out = BytesIO()
     with av.open(out, "w", format="mp3") as container:
@@ -89,7 +89,7 @@ def test_a_song_encoded_again_or_cut_shorter_finds_itself_first(
 
 
 @tagged
-def test_what_is_known_of_a_song_makes_it_neither_nearer_nor_further(
+def test_a_fine_embedding_brings_a_song_neither_nearer_nor_further(
     heard: list[Analysis],
 ) -> None:
     """Starter songs stay as alike to a song that was heard as they are without its embedding."""

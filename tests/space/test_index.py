@@ -1,4 +1,4 @@
-"""Neighbours: exact, corrected for hubs, the same however the index came about."""
+"""Neighbours are exact, corrected for hubs, and the same however the index was built."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_hubs_are_cut_and_orphans_found(distance: str) -> None:
     assert metrics.antihubs(after) <= metrics.antihubs(before)
 
 
-def test_a_song_is_most_similar_to_itself_and_duplicates_stand_together() -> None:
+def test_a_song_is_most_similar_to_itself_and_duplicates_tie() -> None:
     rows = songs(100)
     rows[7] = rows[3] * 2  # the same direction
     found, similarities = Index(rows).nearest(rows[3], 2)
@@ -173,7 +173,7 @@ def test_a_song_is_most_similar_to_itself_and_duplicates_stand_together() -> Non
     assert similarities[0] > 0.95
 
 
-def test_small_and_empty_catalogues_answer() -> None:
+def test_small_and_empty_catalogues_work() -> None:
     query = songs(1, seed=9)[0]
     empty = Index(np.empty((0, 12), dtype=np.float32))
     assert empty.similarities(query).shape == (0,)
@@ -217,10 +217,12 @@ def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, mon
 
     written = file.stat()
     again = Index(rows, file=file)
-    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a fitting file is read, not made"
+    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a file that fits is read, not written"
     assert again.nearest(rows[5], 3)[0].tolist() == index.nearest(rows[5], 3)[0].tolist()
     Index(rows[::-1] + 1, file=file)
-    assert file.stat().st_mtime_ns != written.st_mtime_ns, "another catalogue's file is not used"
+    assert file.stat().st_mtime_ns != written.st_mtime_ns, (
+        "the file of another catalogue is not used"
+    )
     file.write_bytes(b"torn")
     Index(rows, file=file)
     assert faiss.read_index(str(file)).ntotal == len(rows)

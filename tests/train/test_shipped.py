@@ -1,4 +1,4 @@
-"""What the package ships can be made again from the tables, by the commands that it names."""
+"""What the package ships can be made again from the shared data, by the commands that it names."""
 
 from __future__ import annotations
 
@@ -98,18 +98,18 @@ def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
     truth = rng.integers(10, size=4000)
     logits = rng.normal(size=(4000, 10))
     logits[np.arange(4000), truth] += 2.0
-    # With a shift of 2 and unit noise the true log-odds are twice the values.
+    # With a shift of 2 and unit noise, the true log-odds are twice the logits.
     too_sure = 5 * 2 * logits
-    warmth = genre.temperature(too_sure, truth)
-    assert warmth == pytest.approx(5, rel=0.1)
+    chosen = genre.temperature(too_sure, truth)
+    assert chosen == pytest.approx(5, rel=0.1)
 
     def error(t: float) -> float:
         shares = genre.softmax(too_sure / t)
         return metrics.calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth)
 
-    assert error(warmth) < 0.03 < error(1.0)
+    assert error(chosen) < 0.03 < error(1.0)
 
-    shares = genre.softmax(too_sure / warmth)
+    shares = genre.softmax(too_sure / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
     least = genre.threshold(top, right)
     assert right[top >= least].mean() >= genre.SURE - 0.005
