@@ -88,14 +88,11 @@ class Samples:
         Where the excerpt begins, in seconds.
     duration : float or None
         Of the whole clip in seconds, as the file states it; None if it does not.
-    format : str
-        Name of the file format, for people.
     """
 
     y: FloatArray
     start: float
     duration: float | None
-    format: str
 
     @property
     def seconds(self) -> float:
@@ -139,7 +136,7 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
         raise _refusal(reply.outcome, label, data)
 
     duration = reply.duration if 0 < reply.duration < 1e7 else None
-    samples = Samples(reply.samples, reply.start, duration, label)
+    samples = Samples(reply.samples, reply.start, duration)
     if duration and samples.seconds < min(WHOLE_SECONDS, seconds - 0.1, duration - 1):
         raise NotAudio(
             f"This {label} file is cut off after {samples.seconds:.1f} of {duration:.0f} seconds.",

@@ -265,7 +265,8 @@ _SMOOTHING = 0.02
 _SHORTEST = 0.4
 """Seconds: one gating block of BS.1770."""
 
-_COLUMNS = {tag: column for column, tag in enumerate(TAGS)}
+_TAG_COLUMNS = {tag: column for column, tag in enumerate(TAGS)}
+_STATISTIC_COLUMNS = {name: column for column, name in enumerate(STATISTIC_NAMES)}
 
 
 def describe(
@@ -293,7 +294,7 @@ def describe(
         In the units and the order of `DEFINITIONS`; finite values only.
     """
     raw = measure(statistics, rhythm=rhythm, loudness=loudness)
-    raw["intensity"] = _intensity(_by_name(statistics))
+    raw["intensity"] = _intensity(statistics)
     if tag_mean is not None:
         raw |= {name: lean(tag_mean, axis) for name, axis in AXES.items()}
     return {name: raw[name] for name in DEFINITIONS if math.isfinite(raw.get(name, math.nan))}
@@ -306,12 +307,11 @@ def measure(
 
     Parameters as for `describe`.
     """
-    known = _by_name(statistics)
     raw = {
-        "brightness": known["spectral_centroid_mean"],
-        "noisiness": _decibels(known["spectral_flatness_median"]),
-        "punch": known["onset_strength_std"],
-        "dynamics": _ratio(known["rms_std"], known["rms_mean"]),
+        "brightness": _statistic(statistics, "spectral_centroid_mean"),
+        "noisiness": _decibels(_statistic(statistics, "spectral_flatness_median")),
+        "punch": _statistic(statistics, "onset_strength_std"),
+        "dynamics": _ratio(_statistic(statistics, "rms_std"), _statistic(statistics, "rms_mean")),
     }
     if rhythm is not None:
         raw["steadiness"] = rhythm.steadiness
@@ -376,19 +376,19 @@ def loudness(y: FloatArray, sr: int) -> float | None:
 def lean(tag_mean: FloatArray, axis: Axis) -> float:
     """Return the natural log ratio of two groups of tags; positive leans towards ``axis.high``."""
     high, low = (
-        sum(float(tag_mean[_COLUMNS[tag]]) for tag in group) + _SMOOTHING for group in axis
+        sum(float(tag_mean[_TAG_COLUMNS[tag]]) for tag in group) + _SMOOTHING for group in axis
     )
     return math.log(high / low)
 
 
-def _by_name(statistics: FloatArray) -> dict[str, float]:
-    return dict(zip(STATISTIC_NAMES, statistics.tolist(), strict=True))
+def _statistic(statistics: FloatArray, name: str) -> float:
+    return float(statistics[_STATISTIC_COLUMNS[name]])
 
 
-def _intensity(known: Mapping[str, float]) -> float:
+def _intensity(statistics: FloatArray) -> float:
     reference = _reference()
     return reference.intercept + sum(
-        weight * known[statistic] for statistic, weight in reference.weights.items()
+        weight * _statistic(statistics, name) for name, weight in reference.weights.items()
     )
 
 

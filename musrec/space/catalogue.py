@@ -7,7 +7,6 @@ Made by ``musrec train starter`` from tables of GTZAN clips (titles and artists:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,9 +54,8 @@ class Starter:
         ]
 
 
-@cache
 def starter() -> Starter:
-    """Return the catalogue that came with the package.
+    """Read the catalogue that came with the package.
 
     Raises
     ------
