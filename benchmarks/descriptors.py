@@ -1,7 +1,7 @@
 """CPU time of rhythm, key, loudness, kind and descriptors, against librosa's beat tracker.
 
-``OMP_NUM_THREADS=1 python -m benchmarks.descriptors [CLIP] [--runs N]``: prints a table in
-Markdown. The least of several runs, in milliseconds of processor time.
+``OMP_NUM_THREADS=1 python -m benchmarks.descriptors [CLIP] [--runs N]`` prints a table in Markdown:
+the least of several runs, in milliseconds of processor time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLIP = "fairy-bot-orchestra--heaven-can-t-wait.mp3"
 
 
 def cost(work: Callable[[], object], runs: int) -> float:
-    """Least milliseconds of processor time; the first run, which compiles, is left out."""
+    """Return the least milliseconds of processor time, after one run that compiles."""
     work()
     times = []
     for _ in range(runs):
@@ -59,9 +59,9 @@ def main() -> None:
     baseline = cost(lambda: librosa.beat.beat_track(onset_envelope=spectra.onset), arguments.runs)
     costs = {name: cost(work, arguments.runs) for name, work in parts.items()}
     rows = [
-        ("librosa.beat.beat_track on the same onsets: the baseline", baseline),
+        ("librosa.beat.beat_track on the same onsets (baseline)", baseline),
         (
-            "the transform and series that all share",
+            "the transform and the series that all of them share",
             cost(lambda: features.spectra(y), arguments.runs),
         ),
         *costs.items(),
@@ -69,7 +69,7 @@ def main() -> None:
     ]
     print(
         Report(
-            "Words for a sound",
+            "Descriptors",
             f"{y.size / SAMPLE_RATE:.0f} s of {arguments.clip.name}.",
             ("step", "CPU ms", "times the baseline"),
             tuple((name, f"{ms:.1f}", f"{ms / baseline:.2f}") for name, ms in rows),

@@ -1,7 +1,7 @@
 """CPU time of hearing 30 s of music, step by step, against librosa called feature by feature.
 
-``python -m benchmarks.hearing [CLIP] [--runs N]``: prints a table in Markdown; about a minute. One
-thread; the best of several runs, in milliseconds of processor time, the decoding process included.
+``python -m benchmarks.hearing [CLIP] [--runs N]`` prints tables in Markdown, in about a minute. One
+thread; the least of several runs, in milliseconds of processor time, with the decoding process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def load(clip: Path) -> np.ndarray:
 
 
 def naive(clip: Path) -> None:
-    """A call a feature on the samples, tonnetz from the harmonic part, as librosa documents it."""
+    """One call per feature, and tonnetz of the harmonic part, as librosa documents them."""
     import librosa
 
     y = load(clip)
@@ -68,7 +68,7 @@ def naive_tonnetz(y: np.ndarray) -> None:
 
 
 def naive_same_values(clip: Path) -> None:
-    """The same, with tonnetz from the chroma of the short transform: our very values."""
+    """The same, with tonnetz of the short-time transform's chroma: exactly our values."""
     import librosa
 
     y = load(clip)
@@ -77,7 +77,7 @@ def naive_same_values(clip: Path) -> None:
 
 
 def shared(clip: Path) -> None:
-    """One transform, handed to librosa's functions as ``S``."""
+    """One transform, passed to librosa's functions as ``S``."""
     import librosa
 
     feature = librosa.feature
@@ -104,7 +104,7 @@ def our_statistics(data: bytes) -> None:
 
 
 def processor_time() -> float:
-    """Seconds, of this process and of the one that decodes."""
+    """Return seconds of this process and of the one that decodes."""
     spent = time.process_time()
     child = decode._child.pid
     if child is not None and sys.platform == "linux":
@@ -113,7 +113,7 @@ def processor_time() -> float:
 
 
 def cost(work: Work, runs: int) -> float:
-    """Least CPU time of `work`, milliseconds, after one run that loads what it needs."""
+    """Return the least CPU milliseconds of `work`, after one run that loads what it needs."""
     work()
     taken = []
     for _ in range(runs):
@@ -124,7 +124,7 @@ def cost(work: Work, runs: int) -> float:
 
 
 def start_cost(program: str) -> float:
-    """CPU time of a fresh interpreter with this program and its children, milliseconds."""
+    """Return the CPU milliseconds of a fresh interpreter with this program and its children."""
     import resource
 
     best = float("inf")
@@ -139,7 +139,7 @@ def start_cost(program: str) -> float:
 
 
 def resident() -> float:
-    """Memory of this process, MiB."""
+    """Return the memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
@@ -159,12 +159,12 @@ def main() -> None:
     baseline = cost(partial(naive, clip), max(2, runs // 3))
     statistics = cost(partial(our_statistics, data), runs)
     steps: list[tuple[str, float]] = [
-        ("librosa, a call a feature (tonnetz of the harmonic part): the baseline", baseline),
+        ("librosa, one call per feature, tonnetz of the harmonic part (baseline)", baseline),
         (
-            "librosa, a call a feature, our very values (tonnetz of the same chroma)",
+            "librosa, one call per feature, tonnetz of the same chroma (exactly our values)",
             cost(partial(naive_same_values, clip), max(2, runs // 3)),
         ),
-        ("librosa, one transform handed on as `S`", cost(partial(shared, clip), max(2, runs // 3))),
+        ("librosa, one transform passed as `S`", cost(partial(shared, clip), max(2, runs // 3))),
         ("librosa, loading alone", cost(partial(load, clip), runs)),
         ("**ours: decoding, statistics of the shared transform and tempo**", statistics),
         ("- decoding", cost(partial(decode.decode, data, seconds=SECONDS), runs)),
@@ -172,11 +172,11 @@ def main() -> None:
         ("- statistics", cost(partial(features.statistics, spectra), runs)),
         ("- tempo", cost(partial(features.tempo, spectra.onset), runs)),
         (
-            "librosa, tonnetz by default (of a constant-Q chroma)",
+            "librosa, tonnetz by default (constant-Q chroma)",
             cost(partial(naive_tonnetz, y), max(2, runs // 3)),
         ),
         (
-            "ours, the same: heard beside the statistics",
+            "ours, the same (not part of the statistics above)",
             cost(partial(constant_q.tonnetz, spectra), runs),
         ),
         ("the picture for a card", cost(partial(features.spectrogram, spectra), runs)),
@@ -184,7 +184,7 @@ def main() -> None:
     hear = partial(listen.listen, data, digest="", seconds=SECONDS)
     notes = [
         f"Clip: {clip.name}, {y.size / SAMPLE_RATE:.0f} s heard.",
-        "Against statistics alone: ours, with decoding.",
+        "Statistics alone: ours, with decoding.",
     ]
     try:
         tagger.load()
@@ -218,28 +218,28 @@ def main() -> None:
 
 
 def starts() -> Report:
-    """What a process costs before its first clip."""
+    """Measure what a process costs before its first clip."""
     call = "import numpy as np, librosa; librosa.feature.mfcc(y=np.zeros(22050, np.float32))"
     asked = "import sys; sys.argv[1:] = ['--help']; from musrec import cli; cli.main()"
     programs = {
         "numpy": "import numpy",
-        "librosa, and one feature: the baseline": call,
+        "librosa and one feature (baseline)": call,
         "`musrec --help`": asked,
         "the process that decodes": "import musrec.audio.decode as d; d.start(); d.stop()",
         "ours, everything loaded and run once": "from musrec.audio import listen; listen.prepare()",
     }
     costs = {name: start_cost(program) for name, program in programs.items()}
-    baseline = costs["librosa, and one feature: the baseline"]
+    baseline = costs["librosa and one feature (baseline)"]
     return Report(
         "Cold start",
-        "CPU milliseconds of a fresh interpreter, compiled files at hand; `Ears.warm` hides it.",
+        "CPU milliseconds of a fresh interpreter with compiled files; `Ears.warm` hides it.",
         ("process", "CPU ms", "of the baseline"),
         tuple((name, f"{ms:.0f}", f"{ms / baseline:.2f}") for name, ms in costs.items()),
     )
 
 
 def memory(hear: Work) -> Report:
-    """Whether a worker grows."""
+    """Measure whether a worker grows."""
     after: dict[int, float] = {}
     for number in range(1, 61):
         hear()
@@ -247,7 +247,7 @@ def memory(hear: Work) -> Report:
             after[number] = resident()
     return Report(
         "Memory of a worker",
-        "Resident MiB after so many clips, in the process of this benchmark.",
+        "Resident MiB of this process after each number of clips.",
         ("clips", "MiB", "of the first row"),
         tuple((n, f"{mib:.0f}", f"{mib / after[10]:.3f}") for n, mib in after.items()),
     )

@@ -1,10 +1,10 @@
 """Time of finding neighbours, as ratios of one NumPy matrix-vector product over the same rows.
 
-``python -m benchmarks.search [--rows N ...]``: prints a table in Markdown. One thread; each query
-is asked three times and its quickest counts, and of many queries the median. Vectors are drawn
-around those of real songs; all songs have a detail, which is half their vector seen another way and
+``python -m benchmarks.search [--rows N ...]`` prints a table in Markdown. One thread; each query is
+asked three times and its quickest run counts, then the median over queries. Vectors are drawn
+around those of real songs; every song has a fine embedding, half a projection of its vector and
 half chance. The baseline is the product of both at once. Recall is measured against exact search of
-the same index. A million rows take about 3 GB of memory and some minutes to build.
+the same index. A million rows take about 3 GB of memory and a few minutes to build.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ K = 10
 
 
 def songs(n: int) -> np.ndarray:
-    """Vectors spread around those of the starter catalogue as these are around each other."""
+    """Vectors around those of the starter catalogue, spread as these are."""
     rng = np.random.default_rng(SEED)
     known = starter()
     centres = Space.load("full").place_all(
@@ -43,19 +43,19 @@ def songs(n: int) -> np.ndarray:
     return vectors
 
 
-def details_of(vectors: np.ndarray) -> np.ndarray:
-    """Details as wide as those of the space: half a projection of the vectors, half chance."""
-    empty = Space.load("full").empty_place().detail
+def fine_of(vectors: np.ndarray) -> np.ndarray:
+    """Fine embeddings as wide as the space's: half a projection of the vectors, half chance."""
+    empty = Space.load("full").empty_place().fine
     assert empty is not None
     rng = np.random.default_rng(SEED)
-    details = vectors @ rng.normal(size=(vectors.shape[1], len(empty))).astype(np.float32)
-    details += details.std() * rng.standard_normal(details.shape, dtype=np.float32)
-    details /= np.linalg.norm(details, axis=1, keepdims=True)
-    return details
+    fine = vectors @ rng.normal(size=(vectors.shape[1], len(empty))).astype(np.float32)
+    fine += fine.std() * rng.standard_normal(fine.shape, dtype=np.float32)
+    fine /= np.linalg.norm(fine, axis=1, keepdims=True)
+    return fine
 
 
 def median(work: Callable[[int], object], queries: np.ndarray) -> float:
-    """Milliseconds a query."""
+    """Milliseconds per query."""
     work(queries[0])
     taken = np.empty((3, len(queries)))
     for at in np.ndindex(taken.shape):
@@ -67,42 +67,40 @@ def median(work: Callable[[int], object], queries: np.ndarray) -> float:
 
 def measure(n: int, folder: Path) -> list[tuple[Cell, ...]]:
     vectors = songs(n)
-    details = details_of(vectors)
-    whole = np.concatenate([vectors, details], axis=1)
+    fine = fine_of(vectors)
+    whole = np.concatenate([vectors, fine], axis=1)
     queries = np.random.default_rng(SEED).choice(n, 50, replace=False)
     product = median(lambda row: whole @ whole[row], queries)
     width = whole.shape[1]
     start = time.perf_counter()
-    index = Index(vectors, details=details, file=folder / f"{n}.faiss")
+    index = Index(vectors, fine=fine, file=folder / f"{n}.faiss")
     built = time.perf_counter() - start
     near = np.float32(0.01)  # a query is a song that is almost one of these
-    similarities = median(
-        lambda row: index.similarities(vectors[row] + near, details[row]), queries
-    )
+    similarities = median(lambda row: index.similarities(vectors[row] + near, fine[row]), queries)
     alone = median(lambda row: index.similarities(vectors[row] + near), queries)
-    nearest = median(lambda row: index.nearest(vectors[row] + near, K, details[row]), queries)
+    nearest = median(lambda row: index.nearest(vectors[row] + near, K, fine[row]), queries)
     nearest_alone = median(lambda row: index.nearest(vectors[row] + near, K), queries)
 
-    def recall(detailed: bool) -> float:
+    def recall(with_fine: bool) -> float:
         shares = []
         for row in queries:
-            song = vectors[row] + near, details[row] if detailed else None
+            song = vectors[row] + near, fine[row] if with_fine else None
             best = np.argpartition(-index.similarities(*song), K)[:K]
             found, _ = index.nearest(song[0], K, song[1])
             shares.append(len(set(best) & set(found)) / K)
         return float(np.mean(shares))
 
     start = time.perf_counter()
-    index.extended(vectors[:10], details=details[:10]) if n <= EXACT_ROWS else None
+    index.extended(vectors[:10], fine=fine[:10]) if n <= EXACT_ROWS else None
     grown = (time.perf_counter() - start) * 1e3 if n <= EXACT_ROWS else None
     return [
         (f"{n:,} x {width}", what, ms, ms / product, recall)
         for what, ms, recall in (
             ("NumPy product, nothing corrected (baseline)", product, None),
             ("similarities of all rows, corrected", similarities, None),
-            ("the same for a song without detail", alone, None),
-            (f"nearest {K}, corrected", nearest, recall(detailed=True)),
-            ("the same for a song without detail", nearest_alone, recall(detailed=False)),
+            ("the same for a song without fine embedding", alone, None),
+            (f"nearest {K}, corrected", nearest, recall(with_fine=True)),
+            ("the same for a song without fine embedding", nearest_alone, recall(with_fine=False)),
             ("ten rows more", grown, None),
             ("built", built * 1e3, None),
         )

@@ -1,8 +1,8 @@
-"""CPU time of tagging a clip of 30 s, step by step, against the network as it was published.
+"""CPU time of tagging a clip of 30 s, step by step, against the network as published.
 
-``python -m benchmarks.tagger [CLIP]``: each row is the best of several runs on one thread, in
-milliseconds and as a ratio to the named baseline of the same run, the published network over ten
-patches (a 3 s hop). Without the model only the front end is measured.
+``python -m benchmarks.tagger [CLIP]`` prints a table in Markdown. Each row is the least of several
+runs on one thread, in milliseconds and as a ratio to the baseline of the same run: the published
+network over ten patches (a 3 s hop). Without the model only the front end is measured.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from musrec.model import SAMPLE_RATE
 
 
 def cpu(work: Callable[[], object], times: int = 7) -> float:
-    """Least CPU time of `work`, milliseconds."""
+    """Return the least CPU milliseconds of `work`."""
     work()
     taken = []
     for _ in range(times):
@@ -41,11 +41,11 @@ def cpu(work: Callable[[], object], times: int = 7) -> float:
 
 
 def published_network(frames: np.ndarray) -> Callable[[], object]:
-    """Three-second patches through convolutions of the published size, dead filters and all.
+    """Return a run of three-second patches through convolutions of the published size.
 
-    The two timbral and three temporal layers with ReLU, normalisation and maximum over frequency
-    as they were published; weights do not matter for time. What follows them is left out, which
-    flatters the baseline by a few percent.
+    The two timbral and three temporal layers with ReLU, normalisation and maximum over frequency as
+    published, dead filters included; weights do not matter for time. Later layers are left out,
+    which flatters the baseline by a few percent.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -98,7 +98,7 @@ def main() -> None:
     frames = spectrogram(y)
     baseline = cpu(published_network(frames), 3)
 
-    rows = {"baseline: published network, 3 s hop": baseline}
+    rows = {"published network, 3 s hop (baseline)": baseline}
     rows["statistics (all of features.statistics)"] = cpu(
         lambda: features.statistics(features.spectra(y))
     )

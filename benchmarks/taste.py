@@ -40,7 +40,7 @@ def catalogue_of(songs: int) -> Catalogue:
         tuple(profiles[r] for r in rows),
         vectors,
         {name: np.stack([p.facets[name] for p in places])[rows] for name in places[0].facets},
-        np.stack([place.detail for place in places])[rows],
+        np.stack([place.fine for place in places])[rows],
     )
 
 
@@ -78,14 +78,14 @@ def times(catalogue: Catalogue) -> Report:
     """Time what members wait for."""
     rng = np.random.default_rng(1)
     ours, theirs = (liked_of(catalogue, rng.permutation(len(catalogue))[:100]) for _ in range(2))
-    index = Index(catalogue.vectors, details=catalogue.details)
+    index = Index(catalogue.vectors, fine=catalogue.fine)
     recommender = Recommender(catalogue, [], index.alike)
     seeds = tuple(
         Seed(
             Place(
                 catalogue.vectors[r],
                 {n: rows[r] for n, rows in catalogue.facets.items()},
-                catalogue.details[r],
+                catalogue.fine[r],
             ),
             catalogue.tracks[r],
             catalogue.profiles[r],

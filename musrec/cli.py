@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from musrec import __version__
+from musrec import __version__, wording
 from musrec.model import (
     Analysis,
     Answer,
@@ -586,7 +586,6 @@ def _print_heard(
     from rich.table import Table
 
     from musrec.audio.descriptors import DEFINITIONS, populations
-    from musrec.service.songs import no_music
 
     analysis, profile = heard.analysis, heard.profile
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -610,7 +609,7 @@ def _print_heard(
         table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
     out.print(table)
     if not music:
-        out.print(no_music(analysis.kind), highlight=False)
+        out.print(wording.no_music(analysis.kind), highlight=False)
     for name in dict.fromkeys(DEFINITIONS[name].population for name in profile.percentiles):
         out.print(f"{name}: {populations()[name]}.", style="dim", highlight=False)
     for note in notes:
@@ -620,10 +619,10 @@ def _print_heard(
 def _pulse_and_key(analysis: Analysis) -> Iterator[tuple[str, str]]:
     if (rhythm := analysis.rhythm) and rhythm.tempo:
         other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
-        yield "Tempo", f"{rhythm.tempo:.0f} bpm, {rhythm.confidence:.0%} sure{other}"
+        yield "Tempo", f"{wording.tempo(rhythm.tempo)}, {rhythm.confidence:.0%} sure{other}"
     if harmony := analysis.harmony:
         sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"
-        yield "Key", f"{harmony}, {sure}"
+        yield "Key", f"{wording.key(harmony)}, {sure}"
 
 
 def _genre(heard: Heard) -> str | None:

@@ -1,7 +1,7 @@
-"""Small tunes that the package composes itself, for a machine without any music.
+"""Short tunes that the package composes itself, for a machine without music.
 
-They are made of sines, plucked strings and noise, so that they differ in everything that is heard:
-tempo, key, brightness, percussion. Their titles say what they are.
+They are made of plucked tones and drums, and differ in what is heard: tempo, key, brightness,
+percussion. Their titles say what they are.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ class Tune:
 
     Attributes
     ----------
+    title : str
+    bpm : float
+        Beats per minute.
     chords : tuple of tuple of int
         MIDI notes of each bar.
     metre : int
-        Beats a bar.
+        Beats per bar.
     partials : int
-        How many overtones a note has: the more, the brighter.
+        Number of partials of each note: the more, the brighter.
     decay : float
-        Seconds until a note has faded to a third.
+        Seconds until a note has faded to 1/e.
     drums : float
-        0 (none) to 1.
+        Level, 0 (none) to 1.
     """
 
     title: str
@@ -62,7 +65,7 @@ TUNES = (
 
 
 def compose(tune: Tune, seconds: float = 16.0) -> FloatArray:
-    """Return a tune as mono samples at `RATE`, shape (n,), -0.8 to 0.8; the same every time."""
+    """Return a tune as mono samples at `RATE`, shape (n,), -0.8 to 0.8; always the same."""
     random = np.random.default_rng(sum(map(ord, tune.title)))
     y = np.zeros(round((seconds + 2) * RATE), np.float32)
     beat = 60 / tune.bpm
@@ -99,14 +102,19 @@ def _drum(snare: bool, random: np.random.Generator) -> FloatArray:
     return np.asarray(np.sin(2 * np.pi * 60 * t * np.exp(-t)) * np.exp(-t / 0.08), np.float32)
 
 
+def wav(y: FloatArray) -> bytes:
+    """Return mono samples at `RATE`, shape (n,), -1 to 1, as a 16-bit WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(y, -1, 1) * 32767).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
 def write_tunes(folder: Path) -> None:
-    """Write every tune into a folder as a 16-bit WAV named ``artist - title.wav``."""
+    """Write every tune into a folder as ``artist - title.wav``."""
     folder.mkdir(parents=True, exist_ok=True)
     for tune in TUNES:
-        buffer = io.BytesIO()
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes((compose(tune) * 32767).astype("<i2").tobytes())
-        (folder / f"{ARTIST} - {tune.title}.wav").write_bytes(buffer.getvalue())
+        (folder / f"{ARTIST} - {tune.title}.wav").write_bytes(wav(compose(tune)))

@@ -202,9 +202,6 @@ class Harmony:
     confidence: float
     tuning: float
 
-    def __str__(self) -> str:
-        return f"{self.key} {self.mode}"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:
@@ -454,15 +451,16 @@ class Place:
     facets : mapping of str to FloatArray
         ``timbre``, ``rhythm``, ``harmony``, ``tags``: standardised, each facet of one fixed
         length; all NaN if a facet is not known.
-    detail : FloatArray or None, shape (e,)
-        Of length 1: what tells songs of one kind apart. NaN throughout where it is not known;
-        None in a space that has none. Comparable only between songs that both have one, as
-        `musrec.space.Index` does: anything else that compares songs takes `vector`.
+    fine : FloatArray or None, shape (e,)
+        The fine embedding, of length 1: what tells songs of one kind apart. NaN throughout for a
+        song that was not heard; None in a space that has none. Comparable only between songs that
+        both have one, as `musrec.space.Index` does: anything else that compares songs takes
+        `vector`.
     """
 
     vector: FloatArray
     facets: Mapping[str, FloatArray]
-    detail: FloatArray | None = None
+    fine: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -475,15 +473,15 @@ class Catalogue:
     profiles : tuple of Profile, length n
     vectors : FloatArray, shape (n, d)
     facets : mapping of str to FloatArray, shape (n, d_facet)
-    details : FloatArray or None, shape (n, e)
-        NaN in rows where it is not known.
+    fine : FloatArray or None, shape (n, e)
+        Fine embeddings; NaN in rows of songs that were not heard.
     """
 
     tracks: tuple[Track, ...]
     profiles: tuple[Profile, ...]
     vectors: FloatArray
     facets: Mapping[str, FloatArray]
-    details: FloatArray | None = None
+    fine: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.tracks)

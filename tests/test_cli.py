@@ -109,7 +109,7 @@ def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: P
     assert len(heard["statistics"]) > 400
     assert sum(heard["genres"].values()) == pytest.approx(1, abs=1e-3)
     said = run("show", clip, "--offline").out
-    assert "bpm" in said
+    assert "BPM" in said
     assert ("unsure: " in said) == (heard["genre"] is None)
     # Against whom each percentile is.
     for name, percentile in heard["percentiles"].items():

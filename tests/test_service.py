@@ -77,16 +77,16 @@ async def test_the_first_answer_needs_no_network(tmp_path: Path) -> None:
         assert pick.explanation.sentence
 
 
-async def test_details_grow_with_the_catalogue(service: Service) -> None:
+async def test_fine_embeddings_grow_with_the_catalogue(service: Service) -> None:
     """Only songs heard here have one, and hearing gives the same as loading."""
-    details = service.catalogue.songs.details
+    fine = service.catalogue.songs.fine
     if service.catalogue.space.name == "full":
-        assert details is not None
-        known = np.isfinite(details).all(axis=1)
+        assert fine is not None
+        known = np.isfinite(fine).all(axis=1)
         heard = [track.artist == ARTIST for track in service.catalogue.songs.tracks]
         assert known.tolist() == heard
     else:
-        assert details is None
+        assert fine is None
 
 
 async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) -> None:

@@ -290,7 +290,7 @@ def heard(service: Service, track: Track) -> Heard:
 
 def compare(service: Service, ours: Heard, theirs: Heard) -> Comparison:
     catalogue = service.catalogue.songs
-    index = space.Index(catalogue.vectors, details=catalogue.details)
+    index = space.Index(catalogue.vectors, fine=catalogue.fine)
     return compared(service.catalogue.space, catalogue, index, ours, theirs)
 
 
@@ -322,7 +322,7 @@ async def test_a_song_is_no_different_from_itself(service: Service) -> None:
 
 
 async def test_a_comparison_says_what_a_recommendation_says() -> None:
-    """Half of the songs have a detail; what is comparisons may be in the catalogue or not."""
+    """Half of the songs have a fine embedding; what is compared may be in the catalogue or not."""
     learned, starter = space.Space.load("full"), space.starter()
     rng = np.random.default_rng(0)
     known = []
@@ -331,7 +331,7 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
         now = replace(analysis, embedding=embedding)
         known.append(Heard(track, now, space.profile(now), learned.place(now)))
     asked, stranger, *inside = known[1], known[0], *known[2:]
-    details = [song.place.detail for song in inside if song.place.detail is not None]
+    fine = [song.place.fine for song in inside if song.place.fine is not None]
     catalogue = Catalogue(
         tuple(song.track for song in inside),
         tuple(song.profile for song in inside),
@@ -340,9 +340,9 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
             name: np.stack([song.place.facets[name] for song in inside])
             for name in asked.place.facets
         },
-        np.stack(details),
+        np.stack(fine),
     )
-    index = space.Index(catalogue.vectors, details=catalogue.details)
+    index = space.Index(catalogue.vectors, fine=catalogue.fine)
     seed = Seed(asked.place, asked.track, asked.profile)
     recommender = Recommender(catalogue, (), index.alike)
     picks = recommender.recommend(Request(seeds=(seed,), count=8)).picks
@@ -458,7 +458,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     [
         (SongFilter(genre="polka"), "None of the ... songs I know is polka"),
         (SongFilter(mood="purple"), "no mood called 'purple'"),
-        (SongFilter(tempo=(20, 21)), "between 20 and 21 bpm"),
+        (SongFilter(tempo=(20, 21)), "between 20 and 21 BPM"),
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
+from musrec import wording
 from musrec.model import Profile, Track
 from musrec.sites import SITES, pages
 
@@ -104,7 +105,7 @@ def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
     return "\u2003".join(
         part
         for part in (
-            f"🥁 {profile.tempo:.0f} BPM" if profile.tempo else "",
+            f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
             f"🎼 {plain(track.genre, 40)}" if track.genre else "",
             f"🌗 {', '.join(mood)}" if mood else "",

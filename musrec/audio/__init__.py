@@ -1,1 +1,1 @@
-"""Hearing: untrusted bytes become samples, samples become an `Analysis`."""
+"""Hearing: untrusted bytes become samples, and samples become an `Analysis`."""

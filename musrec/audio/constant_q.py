@@ -1,13 +1,13 @@
-"""Tonnetz from a constant-Q transform: librosa's own, frame by frame, at a small part of its cost.
+"""Tonnetz from a constant-Q transform: librosa's, frame by frame, at a fraction of the cost.
 
-``librosa.feature.tonnetz`` folds a constant-Q transform (seven octaves from C1, three bins a
+``librosa.feature.tonnetz`` folds a constant-Q transform (seven octaves from C1, three bins per
 semitone, tuned to the clip) into a chromagram. librosa halves the sampling rate octave by octave
-and multiplies spectra of frames with kernels. Here the whole clip is transformed once, and each
-band is cut out of that spectrum: a Hann window in time is a few short lobes in frequency, which
-times the spectrum and back in time is the band itself. As only one value a hop is wanted, what is
-cut out is folded to that few bins before it is transformed back (G. Velasco, N. Holighaus,
-M. Dörfler, T. Grill, "Constructing an invertible constant-Q transform with nonstationary Gabor
-frames", DAFx 2011).
+and multiplies spectra of frames by kernels. Here the whole clip is transformed once, and each band
+is cut out of that spectrum: a Hann window in time is a few short lobes in frequency; their product
+with the spectrum, transformed back, is the band. As only one value per hop is needed, the cut is
+folded to that many bins before it is transformed back (G. Velasco, N. Holighaus, M. Dörfler,
+T. Grill, "Constructing an invertible constant-Q transform with nonstationary Gabor frames", DAFx
+2011).
 
 References
 ----------
@@ -37,24 +37,24 @@ FMIN = 440.0 * 2.0 ** (-45 / 12)
 
 _BINS = N_OCTAVES * BINS_PER_OCTAVE
 _Q = (4.0 ** (1 / BINS_PER_OCTAVE) + 1) / (4.0 ** (1 / BINS_PER_OCTAVE) - 1)
-_REACH = 3.0  # cycles a window: the main lobe of a Hann window, and a side lobe on each side
-_STEPS = 4096  # of the table, per cycle a window
+_REACH = 3.0  # cycles per window: the main lobe of a Hann window, and a side lobe on each side
+_STEPS = 4096  # of the table of `_response`, per cycle per window
 _SILENT = 3e-4
-"""Of the loudest frame; below, what was cut off of the other lobes rings louder than music."""
+"""Of the loudest frame; below, the ringing from the lobes cut off is louder than the music."""
 
 
 def tonnetz(spectra: Spectra) -> FloatArray:
-    """Tonal centroids of each frame, as ``librosa.feature.tonnetz(y=y)`` gives them.
+    """Return the tonal centroids of each frame, those of ``librosa.feature.tonnetz(y=y)``.
 
     Parameters
     ----------
     spectra : Spectra
-        Its samples are transformed; its power spectra tell the tuning.
+        Its samples are transformed; the tuning is estimated from its power spectra.
 
     Returns
     -------
     FloatArray, shape (6, t)
-        Fifths, minor and major thirds, a sine and a cosine each; the frames of `spectra`.
+        Fifths, minor thirds and major thirds, a sine and a cosine each; the frames of `spectra`.
     """
     tuning = features.tuning(np.sqrt(spectra.power.T), bins_per_octave=BINS_PER_OCTAVE)
     chroma = _fold() @ magnitude(spectra.y, tuning)
@@ -64,7 +64,7 @@ def tonnetz(spectra: Spectra) -> FloatArray:
 
 
 def magnitude(y: FloatArray, tuning: float) -> FloatArray:
-    """Magnitudes of the constant-Q transform, but for one factor those of ``librosa.cqt``.
+    """Return magnitudes of the constant-Q transform, those of ``librosa.cqt`` but for one factor.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def magnitude(y: FloatArray, tuning: float) -> FloatArray:
     Returns
     -------
     FloatArray, shape (252, t)
-        Low frequencies first; a frame each `features.HOP_LENGTH` samples, the first around the
-        first sample.
+        Low frequencies first; a frame every `features.HOP_LENGTH` samples, the first one centred
+        on the first sample.
     """
     frequency = FMIN * 2.0 ** ((np.arange(_BINS) + tuning) / BINS_PER_OCTAVE)
     length = _Q * SAMPLE_RATE / frequency  # of each window, samples
     hop = features.HOP_LENGTH
-    # Zeros at the end keep the first windows from hearing the last samples.
+    # The transform is circular: zeros at the end keep the last samples out of the first windows.
     frames = scipy.fft.next_fast_len(int(np.ceil((y.size + length[0] / 2) / hop)))
     size = hop * frames
     spectrum = scipy.fft.rfft(y, n=size)
@@ -106,7 +106,7 @@ def magnitude(y: FloatArray, tuning: float) -> FloatArray:
 
 @cache
 def _response() -> FloatArray:
-    """Fourier transform of a Hann window of unit sum, from `-_REACH` to `_REACH`."""
+    """Return the Fourier transform of a Hann window of unit sum, from `-_REACH` to `_REACH`."""
     x = np.linspace(-_REACH, _REACH, int(2 * _REACH * _STEPS) + 1)
     edge = np.abs(x) == 1
     response = np.where(edge, 0.5, np.sinc(x) / np.where(edge, 1, 1 - x**2))
@@ -115,6 +115,6 @@ def _response() -> FloatArray:
 
 @cache
 def _fold() -> FloatArray:
-    """Return (12, 252): three bins around each note, C first, all octaves together."""
+    """Return (12, 252): the three bins around each note, C first, over all octaves."""
     nearest = (np.arange(_BINS) + 1) // (BINS_PER_OCTAVE // features.N_CHROMA)
     return np.equal.outer(np.arange(12), nearest % 12).astype(np.float32)

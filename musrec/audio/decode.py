@@ -1,12 +1,12 @@
-"""Untrusted bytes become samples: the one place where files from outside are taken apart.
+"""Untrusted bytes become samples: the one place where files from outside are parsed.
 
-What the bytes are is read from their first few, never from a file name, and only the demuxer of
-that one format is let loose on them: ffmpeg would follow a playlist to other files and addresses.
-It runs in a child process that holds no secret and has nothing but two pipes. Where the platform
-knows resource limits (Linux, macOS), the child can open no file and no socket, start no process,
-and has bounded memory (Linux) and processor time; on Windows it is only a process of its own,
-with a time limit. The child stays for the next clip, which makes it cheap, and is replaced
-when it crashes, takes too long, or runs out of memory.
+The format is read from the first bytes, never from a file name, and only the demuxer of that one
+format may read the rest: ffmpeg would follow a playlist to other files and addresses. It runs in a
+child process that holds no secrets and has nothing but two pipes. Where the platform has resource
+limits (Linux, macOS), the child cannot open a file or a socket or start a process, and its memory
+(Linux) and processor time are bounded; on Windows it is only a separate process with a time limit.
+The child stays for the next clip, which saves its start, and is replaced when it crashes, takes too
+long or runs out of memory.
 """
 
 from __future__ import annotations
@@ -46,17 +46,18 @@ MINIMUM_SECONDS = 1.0
 """Shorter clips are refused."""
 
 WHOLE_SECONDS = 3.0
-"""A clip that is cut off is heard when this much of it is there."""
+"""A truncated clip is heard if this much of it is there."""
 
 LONGEST_EXCERPT = 600.0
+"""Seconds."""
 
-_TIMEOUT = 30.0  # seconds by the clock, for one clip
+_TIMEOUT = 30.0  # seconds of wall time for one clip
 _CPU_SECONDS = 20
-_MEMORY = 1024 * 1024 * 1024  # bytes, beside what the child has when it is ready
+_MEMORY = 1024 * 1024 * 1024  # bytes, beyond what the child has when it is ready
 _FILES = "Send an mp3, m4a, ogg, opus, flac, wav or webm file."
 _AGAIN = "Download or export it again, and check that it plays."
 
-_REQUEST = struct.Struct("<8sQdd")  # demuxer, length of what follows, seconds, start
+_REQUEST = struct.Struct("<8sQdd")  # demuxer, bytes that follow, seconds, start
 _REPLY = struct.Struct("<BQdd")  # outcome, samples that follow, duration, start
 
 _CODECS = (
@@ -69,7 +70,7 @@ _CODECS = (
         for order in ("le", "be")
     ),
 )
-"""Decoders of ffmpeg that may run: those of the formats we name, and no picture's."""
+"""The decoders of ffmpeg that may run: those of the formats we name, none for pictures."""
 
 _RATES = range(4_000, 768_001)
 
@@ -82,28 +83,25 @@ class Samples:
     ----------
     y : FloatArray, shape (n,)
         Mono (mean of the channels) at `SAMPLE_RATE`, finite, full scale at 1; lossy formats may
-        go a little beyond.
+        go slightly beyond.
     start : float
-        Where the excerpt begins, seconds.
+        Where the excerpt begins, in seconds.
     duration : float or None
-        Of the whole, seconds, as the file says; None where it does not.
-    format : str
-        Name of the file format, for people.
+        Of the whole clip in seconds, as the file states it; None if it does not.
     """
 
     y: FloatArray
     start: float
     duration: float | None
-    format: str
 
     @property
     def seconds(self) -> float:
-        """How much was decoded."""
+        """Length of the excerpt."""
         return self.y.size / SAMPLE_RATE
 
 
 def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) -> Samples:
-    """Decode a clip, or the part of a long one that is to be heard.
+    """Decode a clip, or an excerpt of a long one.
 
     Parameters
     ----------
@@ -112,14 +110,14 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
     seconds : float
         How much to decode at most, 1 to 600.
     start : float, optional
-        Where to begin. By default the excerpt is taken from the middle of what is longer than
-        `seconds`: beginnings are often not what a song sounds like. Where the file does not
-        reach as far as it says, its beginning is taken.
+        Where to begin, in seconds. By default the excerpt is the middle of a clip longer than
+        `seconds`, as the beginning is often not what a song sounds like; if the file is shorter
+        than it states, the excerpt is its beginning.
 
     Raises
     ------
     NotAudio
-        With a sentence that says what the bytes are instead, or what is wrong with them.
+        The message says what the bytes are instead, or what is wrong with them.
     """
     if not MINIMUM_SECONDS <= seconds <= LONGEST_EXCERPT:
         raise ValueError(f"seconds must be {MINIMUM_SECONDS:g} to {LONGEST_EXCERPT:g}")
@@ -131,13 +129,14 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
     reply = _child.decode(demuxer, data, seconds, start)
     if reply is None:
         raise NotAudio(
-            f"This {label} file is built so that decoding it fails or never ends.", _AGAIN
+            f"This {label} file is built in such a way that decoding it fails or never ends.",
+            _AGAIN,
         )
     if reply.outcome is not _Outcome.DECODED:
         raise _refusal(reply.outcome, label, data)
 
     duration = reply.duration if 0 < reply.duration < 1e7 else None
-    samples = Samples(reply.samples, reply.start, duration, label)
+    samples = Samples(reply.samples, reply.start, duration)
     if duration and samples.seconds < min(WHOLE_SECONDS, seconds - 0.1, duration - 1):
         raise NotAudio(
             f"This {label} file is cut off after {samples.seconds:.1f} of {duration:.0f} seconds.",
@@ -145,8 +144,8 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
         )
     if samples.seconds < MINIMUM_SECONDS:
         raise NotAudio(
-            f"This is too short to hear anything in: {samples.seconds:.2f} s.",
-            f"Send at least {WHOLE_SECONDS:.0f} seconds; ten or more tell tempo and key.",
+            f"{samples.seconds:.2f} s is too short to hear anything in.",
+            f"Send at least {WHOLE_SECONDS:.0f} seconds; ten or more give tempo and key.",
         )
     return samples
 
@@ -157,13 +156,13 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End the child; the next clip starts another."""
+    """End the child; the next clip starts another one."""
     _child.stop()
 
 
 # What the bytes are -----------------------------------------------------------------------------
 
-_MAGIC = (  # first bytes, and what else stands where; demuxer, label
+_MAGIC = (  # first bytes; offset of more bytes, and these; demuxer, label
     (b"RIFF", 8, b"WAVE", "wav", "WAV"),
     (b"RF64", 8, b"WAVE", "wav", "WAV"),
     (b"FORM", 8, b"AIF", "aiff", "AIFF"),
@@ -174,8 +173,8 @@ _MAGIC = (  # first bytes, and what else stands where; demuxer, label
 )
 
 _OTHERS = (
-    (b"#EXTM3U", "a playlist: it only says where music lies"),
-    (b"[playlist]", "a playlist: it only says where music lies"),
+    (b"#EXTM3U", "a playlist: it only says where music is"),
+    (b"[playlist]", "a playlist: it only says where music is"),
     (b"PK\x03\x04", "a zip archive (or an office document)"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"Rar!", "a rar archive"),
@@ -186,7 +185,7 @@ _OTHERS = (
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
     (b"MThd", "a MIDI file: notes without sound"),
-    (b"RIFF", "a RIFF file with something else than WAV in it"),
+    (b"RIFF", "a RIFF file with something other than WAV in it"),
     (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file, which is not supported"),
     (b"FLV", "a Flash video, which is not supported"),
     (b"wvpk", "a WavPack file, which is not supported"),
@@ -198,13 +197,12 @@ _OTHERS = (
     (b"\x7fELF", "a program"),
 )
 
-
 _ENCRYPTED = re.compile(rb"stsd.{12}(drms|enca)", re.DOTALL)
 """Sample descriptions of an MP4 file (ISO 14496-12) that stand for an encrypted track."""
 
 
 def sniff(data: bytes) -> tuple[str, str]:
-    """Say what a file is by its first bytes.
+    """Return what a file is by its first bytes.
 
     Returns
     -------
@@ -216,7 +214,7 @@ def sniff(data: bytes) -> tuple[str, str]:
     Raises
     ------
     NotAudio
-        The bytes are something else, nothing at all, or too many.
+        The bytes are something else, too many, or none.
     """
     if not data:
         raise NotAudio("The file is empty.", _AGAIN)
@@ -238,7 +236,7 @@ def sniff(data: bytes) -> tuple[str, str]:
 
 
 def _behind_id3(data: bytes) -> tuple[str, str]:
-    """Tell what an ID3 tag stands before: mostly mp3, but some write it before others."""
+    """Return what follows an ID3 tag: mostly mp3, but some programs put it before other formats."""
     size = 0
     for byte in data[6:10]:
         size = size << 7 | byte & 0x7F
@@ -249,7 +247,7 @@ def _behind_id3(data: bytes) -> tuple[str, str]:
 
 
 def _bare_frames(data: bytes) -> tuple[str, str] | None:
-    """Recognise MPEG audio without a header by three frames, each where the last one says."""
+    """Recognise MPEG audio without a header by three frames, each where the previous one ends."""
     at = data.find(b"\xff")
     while 0 <= at < 8192:
         position, names = at, set[str]()
@@ -276,7 +274,7 @@ _BITRATES = {  # kbit/s by (MPEG-1?, layer), index 1 to 14; ISO 11172-3 and 1381
 
 
 def _frame(header: bytes) -> tuple[str, int]:
-    """Name and length in bytes of the MPEG audio frame that begins here; ``""`` if none does."""
+    """Return name and length in bytes of the MPEG audio frame that begins here, or ``("", 0)``."""
     if len(header) < 6 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return "", 0
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -314,7 +312,7 @@ class _Outcome(IntEnum):
     DECODED = 0
     UNREADABLE = 1  # the container cannot be opened
     SOUNDLESS = 2  # it has no audio track
-    UNSUPPORTED = 3  # its codec or rate is none of ours
+    UNSUPPORTED = 3  # its codec or sample rate is not among ours
     NOTHING = 4  # not one frame could be decoded
 
 
@@ -323,7 +321,7 @@ def _refusal(outcome: _Outcome, label: str, data: bytes) -> NotAudio:
         return NotAudio(f"There is no sound track in this {label} file.", _FILES)
     if outcome is _Outcome.UNSUPPORTED:
         return NotAudio(
-            f"The sound in this {label} file is in a form that is not supported.", _FILES
+            f"The audio in this {label} file is in a format that is not supported.", _FILES
         )
     if label == "MP4" and b"moov" not in data:
         return NotAudio("This MP4 file is cut off: its index is missing.", _AGAIN)
@@ -344,7 +342,7 @@ class _Reply:
 
 
 class _Child:
-    """The process that decodes, one clip at a time; nothing it says is trusted."""
+    """The process that decodes, one clip at a time; none of its answers is trusted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -365,9 +363,9 @@ class _Child:
     def decode(
         self, demuxer: str, data: bytes, seconds: float, start: float | None
     ) -> _Reply | None:
-        """Ask the child; None where a fresh one crashed, hung or answered nonsense.
+        """Ask the child; return None if a fresh one crashed, hung or answered nonsense.
 
-        What a child dies of that has decoded before may not be this clip's fault.
+        A child that has decoded before may fail through no fault of this clip: a fresh one decides.
         """
         with self._lock:
             fresh = self._process is None
@@ -402,7 +400,7 @@ class _Child:
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._process is None:
-            # No variable of ours but what Python needs to start: tokens stay out of its reach.
+            # Only the variables that Python needs to start: tokens stay out of the child's reach.
             kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
             environment = {name: os.environ[name] for name in kept if name in os.environ}
             root = Path(__file__).resolve().parents[2]
@@ -463,8 +461,8 @@ class _Refused(Exception):
 
 
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
-    """Decode clip after clip until the parent closes the pipe, or is gone."""
-    _decode(_tiny_wav(), "wav", 1.0, None)  # imports what it needs while it still can
+    """Decode clip after clip until the parent closes the pipe or is gone."""
+    _decode(_tiny_wav(), "wav", 1.0, None)  # imports all that is needed, while it still can
     _give_up_rights()
     while header := requests.read(_REQUEST.size):
         demuxer, length, seconds, start = _REQUEST.unpack(header)
@@ -486,7 +484,7 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
 
 def _decode(data: bytes, demuxer: str, seconds: float, start: float | None) -> _Decoded:
     clip = _excerpt(data, demuxer, seconds, start)
-    if clip.start > 0 and clip.seconds < seconds - 1:  # the file ends earlier than it says
+    if clip.start > 0 and clip.seconds < seconds - 1:  # the file is shorter than it states
         clip = max(clip, _excerpt(data, demuxer, seconds, 0.0), key=lambda clip: clip.seconds)
     if not clip.y.size:
         raise _Refused(_Outcome.NOTHING)
@@ -497,7 +495,7 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
     import av
 
     options = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": ""}
-    # Titles in an unknown encoding are nobody's fault; PyAV 19 always takes them as they are.
+    # Titles in an unknown encoding must not stop a clip; PyAV 19 always tolerates them.
     lenient: Any = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
     try:
         container = av.open(BytesIO(data), "r", format=demuxer, options=options, **lenient)
@@ -524,7 +522,7 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
 
 
 def _duration(container: InputContainer, stream: AudioStream) -> float:
-    """Seconds, as the file says; 0 where it does not."""
+    """Return the duration that the file states, in seconds; 0 if it states none."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / 1e6 if container.duration else 0.0
@@ -533,7 +531,7 @@ def _duration(container: InputContainer, stream: AudioStream) -> float:
 def _mono(
     container: InputContainer, stream: AudioStream, seconds: float, start: float
 ) -> tuple[int, FloatArray]:
-    """Decode until enough is there: sample rate, and the mean of the channels."""
+    """Return the sample rate and enough samples, the mean of the channels."""
     import numpy as np
 
     segments: dict[int, list[FloatArray]] = {}  # by sample rate
@@ -552,7 +550,7 @@ def _mono(
             break
     if not segments:
         return SAMPLE_RATE, np.empty(0, np.float32)
-    # Streams that change their rate on the way are rare; the rate with the most of it is heard.
+    # Few streams change their sample rate; of those the rate with most of the sound is heard.
     rate, parts = max(segments.items(), key=lambda item: sum(p.size for p in item[1]) / item[0])
     first = round(early * rate)
     return rate, np.concatenate(parts)[first : first + int(seconds * rate)]
@@ -572,7 +570,7 @@ _FORMATS = {  # of ffmpeg's samples: dtype, full scale
 
 
 def _mean(frame: AudioFrame) -> FloatArray:
-    """Mean of the channels of one frame, full scale at 1."""
+    """Return the mean of the channels of one frame, full scale at 1."""
     import numpy as np
 
     dtype, full = _FORMATS[frame.format.name]
@@ -592,7 +590,7 @@ def _mean(frame: AudioFrame) -> FloatArray:
 
 
 def _resampled(mono: FloatArray, rate: int, seconds: float) -> FloatArray:
-    """Samples at `SAMPLE_RATE`; what is no number, or far beyond full scale, is taken out."""
+    """Return samples at `SAMPLE_RATE`, with NaN and values far beyond full scale removed."""
     import numpy as np
     import soxr
 
@@ -603,7 +601,7 @@ def _resampled(mono: FloatArray, rate: int, seconds: float) -> FloatArray:
 
 
 def _frames(container: InputContainer, stream: AudioStream, start: float) -> Iterator[AudioFrame]:
-    """Yield what can be decoded from `start` on, passing over damaged packets."""
+    """Yield the frames that can be decoded from `start` on, skipping damaged packets."""
     import av
 
     packets = container.demux(stream)
@@ -629,7 +627,7 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
 
 
 def _give_up_rights() -> None:
-    """From here on no file, no socket, no process; on Linux no more than a gigabyte either."""
+    """Give up files, sockets and processes for good; on Linux, memory beyond a gigabyte too."""
     try:
         import resource
     except ImportError:  # Windows
@@ -644,7 +642,7 @@ def _give_up_rights() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    # The three that are open, and not one more; sockets count as files.
+    # The three that are open, and no more; sockets count as files.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
@@ -665,5 +663,5 @@ def _tiny_wav() -> bytes:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; its end is ours
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end is ours
     _serve(sys.stdin.buffer, sys.stdout.buffer)

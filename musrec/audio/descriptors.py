@@ -1,11 +1,11 @@
-"""Our own words for how a song sounds: each with a definition, a value and a percentile.
+"""Words for how a song sounds, each with a definition, a raw value and a percentile.
 
-A raw value means little to a person, so it is given as its place in a named reference population:
+A raw value means little to people, so it is given as its place in a named reference population:
 "brighter than 82% of 443 well-known songs". The populations, their quantiles and the weights of
-`intensity` are data, in ``reference.json``; ``musrec train reference`` makes that file.
+`intensity` are data in ``reference.json``, which ``musrec train reference`` makes.
 
-Everything is computed from what an `Analysis` keeps, so that songs known by tables alone are
-described like songs that were heard: a descriptor whose ingredients are missing is left out.
+Everything is computed from what an `Analysis` keeps, so that songs known only from tables are
+described like songs that were heard: a descriptor whose inputs are missing is left out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.tagger import TAGS
 from musrec.model import Rhythm
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 SONGS = "songs"
-"""The population of `DEFINITIONS` whose ingredients are statistics and tags."""
+"""The population of descriptors that need only statistics and tags."""
 CLIPS = "clips"
-"""The population of those that need sound: rhythm, loudness, changes of level."""
+"""The population of descriptors that need audio: rhythm, loudness, changes of level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,13 @@ class Descriptor:
     ----------
     name : str
     meaning : str
-        For people, one sentence.
+        One sentence for people.
     low, high : str
-        What to call a song at the bottom, at the top.
+        What to call a song at the bottom and at the top.
     lower, higher : str
-        What to call the one of two songs with less of it, with more.
+        What to call the song with less and the one with more of it, of two.
     unit : str
-        Of the raw value; empty where it has none.
+        Of the raw value; empty if it has none.
     method : str
         How the raw value is computed.
     population : str
@@ -99,7 +100,7 @@ AXES: Mapping[str, Axis] = MappingProxyType(
         ),
     }
 )
-"""Descriptors that are read off the tagger alone: the log of the ratio of two groups of tags."""
+"""Descriptors that rest on the tagger alone: the log ratio of two groups of tags."""
 
 INTENSITY = Axis(
     high=("metal", "heavy metal", "hard rock", "punk", "party", "dance", "electro"),
@@ -114,7 +115,7 @@ INTENSITY = Axis(
         "sad",
     ),
 )
-"""What `intensity` learned to tell from statistics alone."""
+"""What `intensity` was trained to predict from statistics alone."""
 
 
 def _tags(axis: Axis) -> str:
@@ -135,7 +136,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             ),
             Descriptor(
                 "noisiness",
-                "How rough the sound is: distortion, cymbals and breath against clear notes.",
+                "How rough the sound is: distortion, cymbals and breath rather than clear notes.",
                 *("pure", "noisy", "purer", "noisier"),
                 "dB",
                 "median spectral flatness, 0 dB is white noise",
@@ -151,7 +152,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             ),
             Descriptor(
                 "acoustic",
-                "Played on acoustic instruments, or made of electronic sounds.",
+                "Whether acoustic instruments or electronic sounds make the music.",
                 *("electronic", "acoustic", "more electronic", "more acoustic"),
                 "",
                 _tags(AXES["acoustic"]),
@@ -175,7 +176,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             ),
             Descriptor(
                 "dreaminess",
-                "Floating and atmospheric, or with both feet on the ground.",
+                "Whether it floats and drifts or keeps both feet on the ground.",
                 *("earthy", "dreamy", "earthier", "dreamier"),
                 "",
                 _tags(AXES["dreaminess"]),
@@ -183,7 +184,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             ),
             Descriptor(
                 "era",
-                "The decades whose sound it has, not the year it was made in.",
+                "The decades whose sound it has, not the year it was made.",
                 *("vintage", "modern", "more vintage", "more modern"),
                 "",
                 _tags(AXES["era"]),
@@ -194,15 +195,15 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
                 "How hard notes and drums hit.",
                 *("soft", "punchy", "softer", "punchier"),
                 "dB",
-                "deviation over time of the onset strength",
+                "standard deviation of onset strength over time",
                 CLIPS,
             ),
             Descriptor(
                 "dynamics",
-                "How much loud and quiet passages differ.",
+                "How far apart loud and quiet passages are.",
                 *("even", "dynamic", "more even", "more dynamic"),
                 "",
-                "deviation over mean of the level (RMS) over time",
+                "standard deviation over mean of the level (RMS)",
                 CLIPS,
             ),
             Descriptor(
@@ -218,7 +219,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
                 "How fast the beat goes.",
                 *("slow", "fast", "slower", "faster"),
                 "beats per minute",
-                "tempo, where a pulse is heard",
+                "tempo, if a pulse is heard",
                 CLIPS,
             ),
             Descriptor(
@@ -232,7 +233,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
         )
     }
 )
-"""Descriptor of each name, in the order in which they are best shown."""
+"""Name to descriptor, in the order in which they are best shown."""
 
 TAG_KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -256,13 +257,16 @@ TAG_KINDS: Mapping[str, str] = MappingProxyType(
         for tag in tags
     }
 )
-"""What each of the tagger's tags says: ``genre``, ``mood``, ``voice``, ``instrument``, ``era``."""
+"""Tag to what it speaks of: ``genre``, ``mood``, ``voice``, ``instrument`` or ``era``."""
 
 _SMOOTHING = 0.02
-"""Added to both groups of an axis, so that tags nobody would give do not decide it."""
+"""Added to both groups of an axis, so that hardly audible tags do not decide it."""
 
 _SHORTEST = 0.4
 """Seconds: one gating block of BS.1770."""
+
+_TAG_COLUMNS = {tag: column for column, tag in enumerate(TAGS)}
+_STATISTIC_COLUMNS = {name: column for column, name in enumerate(STATISTIC_NAMES)}
 
 
 def describe(
@@ -272,7 +276,7 @@ def describe(
     rhythm: Rhythm | None = None,
     loudness: float | None = None,
 ) -> dict[str, float]:
-    """Compute the raw value of every descriptor whose ingredients are known.
+    """Return the raw value of every descriptor whose inputs are known.
 
     Parameters
     ----------
@@ -290,7 +294,7 @@ def describe(
         In the units and the order of `DEFINITIONS`; finite values only.
     """
     raw = measure(statistics, rhythm=rhythm, loudness=loudness)
-    raw["intensity"] = _intensity(_by_name(statistics))
+    raw["intensity"] = _intensity(statistics)
     if tag_mean is not None:
         raw |= {name: lean(tag_mean, axis) for name, axis in AXES.items()}
     return {name: raw[name] for name in DEFINITIONS if math.isfinite(raw.get(name, math.nan))}
@@ -299,16 +303,15 @@ def describe(
 def measure(
     statistics: FloatArray, *, rhythm: Rhythm | None = None, loudness: float | None = None
 ) -> dict[str, float]:
-    """Compute those raw values that need neither tags nor anything learned; NaN where not known.
+    """Return the raw values that need neither tags nor a model, NaN where not known.
 
     Parameters as for `describe`.
     """
-    known = _by_name(statistics)
     raw = {
-        "brightness": known["spectral_centroid_mean"],
-        "noisiness": _decibels(known["spectral_flatness_median"]),
-        "punch": known["onset_strength_std"],
-        "dynamics": _ratio(known["rms_std"], known["rms_mean"]),
+        "brightness": _statistic(statistics, "spectral_centroid_mean"),
+        "noisiness": _decibels(_statistic(statistics, "spectral_flatness_median")),
+        "punch": _statistic(statistics, "onset_strength_std"),
+        "dynamics": _ratio(_statistic(statistics, "rms_std"), _statistic(statistics, "rms_mean")),
     }
     if rhythm is not None:
         raw["steadiness"] = rhythm.steadiness
@@ -320,7 +323,7 @@ def measure(
 
 
 def percentiles(raw: Mapping[str, float]) -> dict[str, float]:
-    """Place raw values in their reference populations.
+    """Return the place of raw values in their reference populations.
 
     Parameters
     ----------
@@ -341,12 +344,12 @@ def percentiles(raw: Mapping[str, float]) -> dict[str, float]:
 
 
 def populations() -> Mapping[str, str]:
-    """What each reference population is, by its name in `Descriptor.population`."""
+    """Return a description of each reference population, by `Descriptor.population`."""
     return _reference().populations
 
 
 def loudness(y: FloatArray, sr: int) -> float | None:
-    """Integrated loudness in LUFS (ITU-R BS.1770-4, one channel).
+    """Return integrated loudness in LUFS (ITU-R BS.1770-4, one channel).
 
     Parameters
     ----------
@@ -371,27 +374,21 @@ def loudness(y: FloatArray, sr: int) -> float | None:
 
 
 def lean(tag_mean: FloatArray, axis: Axis) -> float:
-    """Natural log of the ratio of two groups of tags: positive leans to ``axis.high``."""
-    columns = _tag_columns()
-    high, low = (sum(float(tag_mean[columns[tag]]) for tag in group) + _SMOOTHING for group in axis)
+    """Return the natural log ratio of two groups of tags; positive leans towards ``axis.high``."""
+    high, low = (
+        sum(float(tag_mean[_TAG_COLUMNS[tag]]) for tag in group) + _SMOOTHING for group in axis
+    )
     return math.log(high / low)
 
 
-@cache
-def _tag_columns() -> Mapping[str, int]:
-    from musrec.audio.tagger import TAGS
-
-    return {tag: column for column, tag in enumerate(TAGS)}
+def _statistic(statistics: FloatArray, name: str) -> float:
+    return float(statistics[_STATISTIC_COLUMNS[name]])
 
 
-def _by_name(statistics: FloatArray) -> dict[str, float]:
-    return dict(zip(STATISTIC_NAMES, statistics.tolist(), strict=True))
-
-
-def _intensity(known: Mapping[str, float]) -> float:
+def _intensity(statistics: FloatArray) -> float:
     reference = _reference()
     return reference.intercept + sum(
-        weight * known[statistic] for statistic, weight in reference.weights.items()
+        weight * _statistic(statistics, name) for name, weight in reference.weights.items()
     )
 
 
@@ -404,7 +401,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
-    """Percentile of a value; in the middle of its equals where the population has many."""
+    """Return the percentile of a value, in the middle of its equals if there are many."""
     below, upto = np.searchsorted(quantiles, (value, np.nextafter(value, np.inf)))
     last = quantiles.size - 1
     if below < upto:

@@ -1,9 +1,9 @@
-"""What librosa measures, from one short-time Fourier transform.
+"""librosa's features, from one short-time Fourier transform.
 
-Every value equals that of librosa's own function called with its defaults on the same samples
-(22,050 Hz, Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4; librosa stays
-the source of the window, the mel and the chroma filters. Its feature functions are not called:
-each would transform the clip again, and importing them compiles for seconds in every process.
+Every value equals that of librosa's own function with its defaults on the same samples (22,050 Hz,
+Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4. The window, the mel and the
+chroma filters come from librosa; its feature functions are not called, because each would transform
+the clip again, and importing them compiles for seconds in every process.
 
 References
 ----------
@@ -38,7 +38,7 @@ N_MFCC = 20
 N_CHROMA = 12
 
 MOMENTS = ("mean", "std", "skew", "kurtosis", "median", "min", "max")
-"""Of each series over time; deviations are those of the population, kurtosis is excess."""
+"""Of each series over time, with the population's deviation and excess kurtosis."""
 
 SERIES = (
     *(f"mfcc_{i}" for i in range(N_MFCC)),
@@ -57,15 +57,15 @@ SERIES = (
 """Names of the series, in the order of `Spectra.series`."""
 
 CONSTANT_Q_SERIES = tuple(f"tonnetz_cq_{i}" for i in range(6))
-"""Series of `musrec.audio.constant_q`, which transforms the clip again."""
+"""Series from `musrec.audio.constant_q`, which takes a transform of its own."""
 
 STATISTIC_NAMES = tuple(
     f"{series}_{moment}" for series in (*SERIES, *CONSTANT_Q_SERIES) for moment in MOMENTS
 )
-"""New series come at the end: statistics that were kept before they came stay readable."""
+"""New series go to the end, so that statistics stored before them stay readable."""
 
 MINIMUM_SAMPLES = 9 * HOP_LENGTH
-"""Fewer have no deltas: librosa's window is nine frames wide."""
+"""The least that has deltas: librosa's window is nine frames wide."""
 
 _AMIN = 1e-10
 _TOP_DB = 80.0
@@ -73,12 +73,12 @@ _COLUMNS = 640
 _DELTA_WIDTH = 9
 _BLOCK = 64  # frames
 _SINE_POWER = N_FFT * np.square(np.hanning(N_FFT + 1)[:-1]).sum() / 4
-"""Of a full-scale sine, summed over the bins of one frame (Parseval)."""
+"""Power of a full-scale sine, summed over the bins of one frame (Parseval)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectra:
-    """What all measurements of one clip share; `t` frames of `HOP_LENGTH` samples.
+    """What all measurements of one clip share; `t` frames, one every `HOP_LENGTH` samples.
 
     Attributes
     ----------
@@ -89,17 +89,17 @@ class Spectra:
     mel : FloatArray, shape (128, t)
         Mel power spectrogram (Slaney's scale and norm).
     mel_db : FloatArray, shape (128, t)
-        The same in dB relative to a power of 1, cut at 80 dB below its maximum.
+        The same in dB relative to a power of 1, floored at 80 dB below its maximum.
     chroma : FloatArray, shape (12, t)
-        C first, 0 to 1; the largest of each frame is 1.
+        C first, 0 to 1; the maximum of each frame is 1.
     onset : FloatArray, shape (t,)
-        Onset strength: mean rise of `mel_db` from frame to frame.
+        Onset strength: the mean rise of `mel_db` from one frame to the next.
     rms : FloatArray, shape (t,)
         Root mean square of the samples in each frame.
     tuning : float
         Deviation from A440 in fractions of a semitone, -0.5 to 0.5.
     series : FloatArray, shape (len(SERIES), t)
-        Every series that `statistics` condenses, in the order of `SERIES`.
+        Every series that `statistics` summarises, in the order of `SERIES`.
     """
 
     y: FloatArray
@@ -124,11 +124,11 @@ def spectra(y: FloatArray) -> Spectra:
     Raises
     ------
     ValueError
-        Where the clip is too short.
+        The clip is too short.
     """
     if y.size < MINIMUM_SAMPLES:
         raise ValueError(f"{y.size} samples; at least {MINIMUM_SAMPLES} are needed")
-    # Inside, frames are rows, so that every frame lies in one piece of memory.
+    # In here frames are rows, so that each frame is contiguous in memory.
     filters = _filters()
     y = np.ascontiguousarray(y, dtype=np.float32)
     padded = np.pad(y, N_FFT // 2)
@@ -171,7 +171,7 @@ def spectra(y: FloatArray) -> Spectra:
 
 
 def statistics(spectra: Spectra, tonnetz_cq: FloatArray | None = None) -> FloatArray:
-    """Seven moments of each series over time.
+    """Return seven moments of each series over time.
 
     Parameters
     ----------
@@ -182,8 +182,8 @@ def statistics(spectra: Spectra, tonnetz_cq: FloatArray | None = None) -> FloatA
     Returns
     -------
     FloatArray, shape (len(STATISTIC_NAMES),)
-        Series by series in the order of `SERIES` and `CONSTANT_Q_SERIES`, within each the order
-        of `MOMENTS`. Skewness and kurtosis of a constant series are 0.
+        In the order of `STATISTIC_NAMES`: series by series, within each in the order of `MOMENTS`.
+        Skewness and kurtosis of a constant series are 0.
     """
     out = np.full(len(STATISTIC_NAMES), np.nan, dtype=np.float32)
     known = _moments(spectra.series)
@@ -194,13 +194,13 @@ def statistics(spectra: Spectra, tonnetz_cq: FloatArray | None = None) -> FloatA
 
 
 def _moments(series: FloatArray) -> FloatArray:
-    """Seven moments of each row, row by row."""
+    """Return seven moments of each row, row by row."""
     x = series.astype(np.float64)
     mean = x.mean(axis=1)
     centred = x - mean[:, None]
     squared = np.square(centred)
     variance = squared.mean(axis=1)
-    # What is left of a constant series is rounding; its shape means nothing.
+    # What varies in a constant series is rounding; its shape means nothing.
     constant = variance <= np.square(1e-7 * np.abs(mean))
     spread = np.where(constant, 1.0, variance)
     skew = np.where(constant, 0.0, (squared * centred).mean(axis=1) / spread**1.5)
@@ -220,7 +220,7 @@ def _moments(series: FloatArray) -> FloatArray:
 
 
 def tuning(spectrum: FloatArray, *, bins_per_octave: int = 12) -> float:
-    """Estimate tuning as `librosa.estimate_tuning` does.
+    """Return the tuning that `librosa.estimate_tuning` estimates.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def tuning(spectrum: FloatArray, *, bins_per_octave: int = 12) -> float:
     Returns
     -------
     float
-        Deviation from A440 in fractions of a bin, -0.5 to 0.5; 0 where nothing has a pitch.
+        Deviation from A440 in fractions of a bin, -0.5 to 0.5; 0 if nothing has a pitch.
     """
     low = int(np.ceil(150.0 * N_FFT / SAMPLE_RATE))
     high = int(np.ceil(4000.0 * N_FFT / SAMPLE_RATE))
@@ -255,17 +255,17 @@ def tuning(spectrum: FloatArray, *, bins_per_octave: int = 12) -> float:
 
 
 def tonnetz(chroma: FloatArray) -> FloatArray:
-    """Tonal centroids (t, 6) of a chromagram (t, 12), as `librosa.feature.tonnetz` defines them."""
+    """Return `librosa.feature.tonnetz` (t, 6) of a chromagram (t, 12)."""
     shares = chroma / _nonzero(chroma.sum(axis=1, keepdims=True))
     return np.asarray(shares @ _tonnetz(), dtype=np.float32)
 
 
 def tempo(onset: FloatArray) -> float:
-    """Tempo as `librosa.feature.tempo` estimates it, in beats per minute.
+    """Return the tempo that `librosa.feature.tempo` estimates, in beats per minute.
 
     The local autocorrelation of the onset strength in windows of 8 s, averaged over the clip, is
-    weighed by a log-normal prior around 120. The inverse transform is linear, so the mean is taken
-    before it rather than after: one inverse transform for the clip instead of one a frame.
+    weighted by a log-normal prior around 120. The inverse transform is linear, so the mean is taken
+    before rather than after it: one inverse transform per clip instead of one per frame.
 
     Parameters
     ----------
@@ -289,12 +289,12 @@ def tempo(onset: FloatArray) -> float:
 
 
 def spectrogram(spectra: Spectra) -> Spectrogram:
-    """Condense a clip to what a card draws, at most 640 columns."""
+    """Reduce a clip to what a card draws, in at most 640 columns."""
     t = spectra.mel.shape[1]
     columns = min(_COLUMNS, t)
     edges = np.linspace(0, t, columns + 1).astype(int)
     starts, counts = edges[:-1], np.diff(edges)
-    # Each filter's peak is brought to 1, so that a full-scale sine in its middle is 0 dB.
+    # The peak of each filter is scaled to 1, so that a full-scale sine at its centre has 0 dB.
     power = np.add.reduceat(spectra.mel, starts, axis=1) / counts
     power *= _filters().mel_gain[:, None] / _SINE_POWER
     decibels = 10 * np.log10(np.maximum(power, _AMIN))
@@ -317,12 +317,12 @@ def spectrogram(spectra: Spectra) -> Spectrogram:
 class _Filters(NamedTuple):
     window: DoubleArray  # (2048,)
     mel: FloatArray  # (1025, 128)
-    mel_gain: FloatArray  # (128,): brings each filter's peak to 1
+    mel_gain: FloatArray  # (128,): scales the peak of each filter to 1
 
 
 @cache
 def _filters() -> _Filters:
-    # Inside, because this import takes about a second.
+    # Imported here because it takes about a second.
     from librosa.filters import get_window
     from librosa.filters import mel as mel_bank
 
@@ -337,7 +337,7 @@ def _filters() -> _Filters:
 
 @lru_cache(maxsize=128)
 def _chroma_filters(tuning: float) -> FloatArray:
-    """Return (1025, 12); there are a hundred tunings."""
+    """Return (1025, 12); `tuning` finds one of a hundred values."""
     from librosa.filters import chroma
 
     bank = chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=tuning, n_chroma=N_CHROMA)
@@ -352,7 +352,7 @@ def _hann(width: int) -> FloatArray:
 
 @cache
 def _tonnetz() -> FloatArray:
-    """Return (12, 6): fifths, minor and major thirds as sines and cosines.
+    """Return (12, 6): fifths, minor thirds and major thirds as sines and cosines.
 
     C. Harte, M. Sandler, M. Gasser, "Detecting harmonic change in musical audio", 2006.
     """
@@ -366,12 +366,12 @@ def _tonnetz() -> FloatArray:
 class _Band(NamedTuple):
     low: int
     high: int
-    k: int  # how many bins are the peak, and how many the valley
+    k: int  # number of bins in the peak, and in the valley
 
 
 @cache
 def _contrast_bands() -> tuple[_Band, ...]:
-    """Bins of 0 to 200 Hz and six octaves above, with librosa's choice of borders."""
+    """Return the bins of 0 to 200 Hz and of the six octaves above, with librosa's borders."""
     frequencies = np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT
     edges = [0.0, *(200.0 * 2.0**k for k in range(7))]
     bands = []
@@ -388,7 +388,7 @@ def _contrast_bands() -> tuple[_Band, ...]:
 
 
 class _Shape(NamedTuple):
-    """Of the spectrum of each frame; `peak` and `valley` are (t, 7), the others (t,)."""
+    """Shape of the spectrum of each frame; `peak` and `valley` are (t, 7), the others (t,)."""
 
     centroid: FloatArray
     bandwidth: FloatArray
@@ -399,11 +399,11 @@ class _Shape(NamedTuple):
 
 
 def _transform(padded: FloatArray, window: DoubleArray) -> tuple[FloatArray, _Shape]:
-    """Power spectra of all frames (t, 1025), and their shape.
+    """Return the power spectra of all frames (t, 1025), and their shape.
 
-    Transformed in double precision, as librosa does: in single, rounding would fill the empty
-    bins above a codec's low-pass, and contrast and flatness would measure that. A few frames at a
-    time, with all that is measured of them, stay in the processor's cache.
+    Transformed in double precision, as in librosa: in single, rounding would fill the empty bins
+    above a codec's low-pass, and contrast and flatness would measure that. A few frames at a time,
+    with all that is measured in them, fit into the processor's cache.
     """
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
     power = np.empty((len(frames), N_FFT // 2 + 1), dtype=np.float32)
@@ -430,12 +430,12 @@ def _decibels(power: NDArray[np.floating]) -> FloatArray:
 
 
 def _nonzero(norm: FloatArray) -> FloatArray:
-    """Where a norm is nothing, librosa leaves the frame as it is."""
+    """Return norms with 1 for 0: librosa leaves such a frame as it is."""
     return np.where(norm < np.finfo(norm.dtype).tiny, np.ones_like(norm), norm)
 
 
 def _delta(x: FloatArray) -> FloatArray:
-    """Slope of a line through nine frames (t, n); at the ends, through the first and last nine."""
+    """Return slopes of lines through nine frames (t, n); at the ends, the first and last nine."""
     reach = _DELTA_WIDTH // 2
     inner = len(x) - 2 * reach
     slope = np.zeros((inner, x.shape[1]), dtype=x.dtype)
@@ -448,7 +448,7 @@ def _delta(x: FloatArray) -> FloatArray:
 
 def _onset_strength(mel_db: FloatArray) -> FloatArray:
     rise = np.maximum(0, np.diff(mel_db, axis=0)).mean(axis=1)
-    # One frame for the lag, two because a centred frame hears an onset before it comes.
+    # One frame for the lag, two because a centred frame contains an onset before its own time.
     shift = 1 + N_FFT // (2 * HOP_LENGTH)
     strength: FloatArray = np.pad(rise, (shift, 0))[: len(mel_db)]
     return strength
@@ -462,14 +462,14 @@ def _rms(padded: FloatArray, t: int) -> FloatArray:
 
 
 def _over_frames(per_hop: NDArray[Number], t: int) -> NDArray[Number]:
-    """Sums over the hops of each frame."""
+    """Return sums over the hops of each frame."""
     hops = np.lib.stride_tricks.sliding_window_view(per_hop, N_FFT // HOP_LENGTH)[:t]
     total: NDArray[Number] = hops.sum(axis=1)
     return total
 
 
 def _zero_crossing_rate(y: FloatArray, t: int) -> FloatArray:
-    # Samples this small count as 0, and 0 as positive. Frames overlap by whole hops.
+    # Samples this small count as 0, and 0 counts as positive. Frames overlap by whole hops.
     negative = y < -_AMIN
     changes = np.zeros((t + N_FFT // HOP_LENGTH - 1, HOP_LENGTH), dtype=np.uint8)
     changes.ravel()[N_FFT // 2 + 1 : N_FFT // 2 + y.size] = negative[1:] != negative[:-1]
@@ -489,7 +489,7 @@ def _centroid_and_bandwidth(magnitude: FloatArray) -> tuple[FloatArray, FloatArr
 
 
 def _peak_and_valley(magnitude: FloatArray) -> tuple[DoubleArray, DoubleArray]:
-    """Mean of the loudest and of the softest bins in each of seven bands (t, 7)."""
+    """Return the means of the loudest and of the softest bins in each of seven bands (t, 7)."""
     peak = np.empty((len(magnitude), len(_contrast_bands())))
     valley = np.empty_like(peak)
     for column, (low, high, k) in enumerate(_contrast_bands()):

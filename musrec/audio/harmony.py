@@ -1,12 +1,12 @@
 """Key, mode and tuning from the peaks of long spectra.
 
 Pitch-class profiles follow E. Gómez, "Tonal description of polyphonic audio for music content
-processing" (INFORMS J. on Computing 18(3), 2006): spectral peaks, each counted for the notes whose
+processing" (INFORMS J. on Computing 18(3), 2006): each spectral peak counts towards the notes whose
 harmonic it may be, in semitones of the clip's own tuning. Key profiles are the ``edma`` set of
 Á. Faraldo, E. Gómez, S. Jordà and P. Herrera, "Key estimation in electronic dance music" (ECIR
-2016), medians of hand-labelled electronic music, where they are the best published. On chord
-progressions of rock and pop and on classical excerpts whose titles name a key, other sets are
-sometimes a little better: the choice is for what members send most.
+2016): medians of hand-labelled electronic music, on which they are the best published. On chord
+progressions of rock and pop, and on classical excerpts whose titles name a key, other sets are
+sometimes slightly better; the choice favours what members send most.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 KEYS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 _N_FFT, _HOP_LENGTH = 8192, 4096
-"""At 22,050 Hz: a semitone is resolved from about 90 Hz up."""
+"""Samples; at 22,050 Hz they resolve semitones from about 90 Hz up."""
 
 _LOWEST, _HIGHEST = 65.0, 2100.0
-"""Hz: from C2 to C7, where notes have their fundamentals and first harmonics."""
+"""Hz, C2 to C7: where the fundamentals and first harmonics of notes lie."""
 
 _HARMONICS, _DECAY = 4, 0.6
-"""How many notes a peak may be a harmonic of, and how much less each one further counts."""
+"""How many notes a peak may be a harmonic of, and the factor by which each further one counts."""
 
-# From C; major, then minor.
+# Starting at C; major, then minor.
 _PROFILES = np.array(
     [
         (1, 0.2875, 0.5020, 0.4048, 0.6050, 0.5614, 0.3205, 0.7966, 0.3159, 0.4506, 0.4202, 0.3889),
@@ -46,7 +46,7 @@ _PROFILES = np.array(
 
 
 def key(y: FloatArray, *, sr: float) -> Harmony | None:
-    """Find key, mode and tuning of a clip.
+    """Return key, mode and tuning of a clip.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
     Returns
     -------
     Harmony or None
-        None where no pitch is heard: silence, or less than a third of a second. Noise has a key
-        of confidence near 0.
+        None if no pitch is heard: silence, or less than 0.37 s. Noise gets a key with a confidence
+        near 0.
     """
     peaks = _peaks(y, sr)
     if peaks is None:
@@ -84,9 +84,9 @@ class _Peaks(NamedTuple):
 
 
 def _peaks(y: FloatArray, sr: float) -> _Peaks | None:
-    """Local maxima of the magnitude spectra above 1% of their frame's largest.
+    """Return local maxima of the magnitude spectra above 1% of the largest in their frame.
 
-    Frequencies are those of the parabola through the logarithms of three neighbouring bins.
+    Each frequency is the top of a parabola through the logarithms of three neighbouring bins.
     """
     if y.size < _N_FFT:
         return None
@@ -109,22 +109,22 @@ def _peaks(y: FloatArray, sr: float) -> _Peaks | None:
 
 
 def _tuning(peaks: _Peaks) -> float:
-    """Circular mean of the peaks' distance from the nearest semitone, -0.5 to 0.5."""
+    """Return the circular mean distance of peaks from the nearest semitone, -0.5 to 0.5."""
     return float(np.angle(peaks.magnitude @ np.exp(2j * np.pi * peaks.midi))) / (2.0 * np.pi)
 
 
 def pitch_classes(
     midi: Float64Array, magnitude: Float64Array, frame: NDArray[np.intp]
 ) -> Float64Array:
-    """Mean over frames of how strongly each pitch class sounds.
+    """Return how strongly each pitch class sounds, mean over frames.
 
     Parameters
     ----------
     midi : Float64Array, shape (peaks,)
-        Pitch of each peak in semitones, 69 is A4.
+        Pitch of each peak in semitones; 69 is A4.
     magnitude : Float64Array, shape (peaks,)
     frame : NDArray of int, shape (peaks,)
-        Frame that each peak stands in; every frame counts alike, loud or not.
+        The frame that each peak is in; every frame counts the same, loud or not.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def pitch_classes(
 
 
 def _correlations(profile: Float64Array) -> Float64Array:
-    """Pearson correlation with the 12 major, then the 12 minor keys, shape (24,)."""
+    """Return Pearson correlations with the 12 major, then the 12 minor keys, shape (24,)."""
     keys = np.stack([np.roll(mode, tonic) for mode in _PROFILES for tonic in range(12)])
     keys = keys - keys.mean(axis=1, keepdims=True)
     centred = profile - profile.mean()
@@ -156,7 +156,7 @@ def _correlations(profile: Float64Array) -> Float64Array:
 
 
 def _confidence(profile: Float64Array, correlations: Float64Array) -> float:
-    """0 to 1: how well the best key fits, how far it leads, how much the pitch classes differ."""
+    """Return 0 to 1: the fit of the best key, times its lead, times the contrast of classes."""
     second, best = np.sort(correlations)[-2:]
     contrast = float(profile.std() / profile.mean())
     lead = 1.0 - np.exp(-(best - second) / 0.08)

@@ -1,12 +1,11 @@
-"""Music or not: silence, test tones, noise and speech told apart from music.
+"""Music or not: silence, test tones, noise and speech are told apart from music.
 
-A few measurements, each chosen for what makes a sound not music, and rules that a sound must pass
-whole: where one of them is in doubt, it is music. Tones never change, or glide one way. Noise has
-no partials, which is seen in the flatness of narrow bands: the power of noise in neighbouring bins
-is exponentially distributed, whatever its colour. Speech pauses and changes with every syllable
-(the low-energy frames of E. Scheirer and M. Slaney, "Construction and evaluation of a robust
-multifeature speech/music discriminator", ICASSP 1997) and holds no pitch; music does one or the
-other, or has a pulse.
+A few measurements, and rules that a sound must meet in full to be called anything but music. Tones
+never change, or glide one way. Noise has no partials, which shows in the flatness of narrow bands:
+the power of noise in neighbouring bins is exponentially distributed, whatever its colour. Speech
+pauses and changes with every syllable (the low-energy frames of E. Scheirer and M. Slaney,
+"Construction and evaluation of a robust multifeature speech/music discriminator", ICASSP 1997) and
+does not hold a pitch; music flows or holds its pitch, or has a pulse.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musrec.audio.features import HOP_LENGTH
+from musrec.audio.tagger import TAGS
 from musrec.model import SAMPLE_RATE, Rhythm, SoundKind
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ _SILENT = 1e-3
 """RMS of the loudest frame: -60 dB of full scale."""
 
 _PULSE = 0.1
-"""Confidence in the tempo from which on a sound is taken for played."""
+"""Confidence in the tempo from which a sound is taken to be played music."""
 
 _TAGGED = 0.35
-"""Probability of a tag, other than those of `_CONFUSED`, that only music gets."""
+"""Probability that no tag outside `_CONFUSED` reaches without music."""
 
 _CONFUSED = {
     SoundKind.SPEECH: {"Hip-Hop", "electronic", "experimental", "folk"},
@@ -40,15 +40,15 @@ _CONFUSED = {
     },
     SoundKind.TONES: {"ambient", "electronic", "experimental", "instrumental"},
 }
-"""What the tagger, which knows nothing but music, calls each of them."""
+"""Tags that the tagger, which knows only music, gives to each of them."""
 
 _SHORTEST = 1.0
-"""Seconds of sound, at a tenth of the level of its loud parts or more; of less, only silence is
-told."""
+"""Seconds of sound above a tenth of the level of the loud parts; with less, only silence is told
+from music."""
 
 
 def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = None) -> SoundKind:
-    """Say what a clip holds.
+    """Return what a clip holds.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = 
     rhythm : Rhythm
         Of the same clip.
     tag_mean : FloatArray or None, shape (50,)
-        Tags in the order of `musrec.audio.tagger.TAGS`; where a tag is sure enough of music, it
-        has the last word.
+        Tags in the order of `musrec.audio.tagger.TAGS`; a tag that is sure enough makes it music,
+        whatever the other measurements say.
 
     Returns
     -------
     SoundKind
-        `MUSIC` where in doubt.
+        `MUSIC` when in doubt.
     """
     if float(spectra.rms.max()) < _SILENT:
         return SoundKind.SILENCE
@@ -77,17 +77,17 @@ def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = 
 
 class _Measurements(NamedTuple):
     glide: float
-    """How far a lone partial rises or falls, without ever turning, in octaves; else 0."""
+    """Octaves that a lone partial rises or falls without ever turning; else 0."""
     sameness: float
-    """Cosine of a loud frame's spectrum with the mean spectrum, at the 10th percentile."""
+    """Cosine of a loud frame's spectrum and the mean spectrum, 10th percentile."""
     flatness: float
-    """Geometric over arithmetic mean of the power in bands of 16 bins: 0.6 for noise."""
+    """Geometric over arithmetic mean of the power in bands of 16 bins, median; 0.6 for noise."""
     loud_flatness: float
-    """The same, loud bands counting more."""
+    """The same, with loud bands counting more."""
     hold: float
     """Cosine of two spectra 0.1 s apart, median."""
     pauses: float
-    """Share of frames with less than half the level of the second around them."""
+    """Share of frames below half the mean level of the second around them."""
 
 
 def _by_sound(heard: _Measurements, rhythm: Rhythm) -> SoundKind:
@@ -129,7 +129,7 @@ def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
 
 
 def _glide(power: FloatArray) -> float:
-    """Octaves between the first and the last peak, where one peak is all and never turns."""
+    """Return the octaves from first to last peak if one peak is all there is and never turns."""
     peak = power[1:-1].argmax(axis=0) + 1
     columns = np.arange(peak.size)
     alone = sum(power[peak + step, columns] for step in (-1, 0, 1))
@@ -142,8 +142,6 @@ def _glide(power: FloatArray) -> float:
 
 
 def _tagged(tag_mean: FloatArray, kind: SoundKind) -> bool:
-    from musrec.audio.tagger import TAGS
-
     return any(
         probability > _TAGGED and tag not in _CONFUSED[kind]
         for tag, probability in zip(TAGS, tag_mean.tolist(), strict=True)

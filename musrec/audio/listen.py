@@ -1,4 +1,4 @@
-"""From bytes to `Analysis`: everything that is heard, in one pass over one decoded clip."""
+"""From bytes to an `Analysis`: all that is heard, in one pass over one decoded clip."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
     """Hear a clip.
 
-    Decoding, a few transforms of the samples (librosa's short one and its constant-Q, long ones for
-    the key, the tagger's) and all that is measured from them: a quarter of a second of one
-    processor for 30 s of music.
+    It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
+    spectra for the key, the tagger's own) and measured: a quarter of a second of processor time for
+    30 s of music.
 
     Parameters
     ----------
@@ -29,19 +29,19 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
     digest : str
         SHA-256 of `data`, hex.
     seconds : float
-        How much to hear at most, from the middle of what is longer.
+        How much to hear at most; the middle of a longer clip.
 
     Returns
     -------
     Analysis
-        Finite throughout. `Analysis.kind` says whether it is music at all. A clip of less than
-        three seconds has a tempo of 0, and its tags are those of the clip repeated. Tags are None
-        where the tagger is not installed.
+        Finite throughout. `Analysis.kind` says whether it is music at all. A clip shorter than
+        three seconds has a tempo of 0, and the tags of the clip repeated. Tags are None if the
+        tagger is not installed.
 
     Raises
     ------
     NotAudio
-        Nothing can be decoded, or less than a second.
+        Nothing can be decoded, or less than one second.
     """
     samples = decode.decode(data, seconds=seconds)
     return replace(_hear(samples.y), digest=digest)
@@ -75,7 +75,7 @@ def _hear(y: FloatArray) -> Analysis:
 
 
 def prepare() -> None:
-    """Load what `listen` needs, so that the first clip is heard as fast as the next."""
+    """Load what `listen` needs, so that the first clip is heard as fast as the others."""
     decode.start()
     noise = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
     _hear(noise)
@@ -90,5 +90,5 @@ def _tag(y: FloatArray) -> tagger.Tagging | None:
 
 @cache
 def _tagger() -> tagger.Tagger:
-    # What is raised is not kept: a tagger that is installed later is found by the next clip.
+    # Exceptions are not cached: a tagger that is installed later is found by the next clip.
     return tagger.load()

@@ -1,9 +1,9 @@
-"""Tempo, beats and steadiness from an onset envelope, in NumPy alone.
+"""Tempo, beats and steadiness from an onset envelope.
 
 Tempo follows G. Percival and G. Tzanetakis, "Streamlined tempo estimation based on
 autocorrelation and cross-correlation with pulses" (IEEE/ACM TASLP 22(12), 2014): a compressed
 autocorrelation of the onset envelope in overlapping windows, strengthened by its multiples. The
-octave is settled by the resonance of people's preferred tempo (L. van Noorden and D. Moelants,
+octave is settled by a resonance around people's preferred tempo (L. van Noorden and D. Moelants,
 "Resonance in the perception of musical pulse", JNMR 28(1), 1999). Beats follow D. Ellis, "Beat
 tracking by dynamic programming" (JNMR 36(1), 2007).
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.intp]
 
 SLOWEST, FASTEST = 30.0, 300.0
-"""Beats per minute: the ends of what `pulse` answers."""
+"""Beats per minute: the range of tempi that `pulse` returns."""
 
 _TEMPI = np.geomspace(SLOWEST, FASTEST, 600)
 """Candidate tempi, 0.4% apart."""
@@ -34,35 +34,35 @@ _PREFERRED, _SPREAD = 115.0, 0.9
 """Centre (beats per minute) and width (octaves) of the resonance curve."""
 
 _WINDOW = 12.0
-"""Seconds: holds six beats of the slowest tempo, and short enough for a tempo that drifts."""
+"""Seconds: long enough for six beats of the slowest tempo, short enough for a tempo that drifts."""
 
 _MULTIPLES = ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0))
-"""Lags in beats at which a pulse must be periodic, with their weights: half a beat says that
-the beat is divided, two to four that it is kept (three makes waltzes as welcome as marches)."""
+"""Lags in beats at which a pulse must be periodic, with their weights: half a beat shows that the
+beat is divided, two to four that it is kept (three gives waltzes the same chance as marches)."""
 
 _RELATIVES = (2.0, 1 / 2, 3.0, 1 / 3, 3 / 2, 2 / 3, 4.0, 1 / 4)
-"""Tempi that are taken for each other."""
+"""Ratios of tempi that are taken for each other."""
 
 _FAINT, _CLEAR = 0.04, 0.22
-"""Salience below which there is no pulse (shuffled onsets of real music stay under 0.03 over
-30 s), and from which on a pulse is beyond doubt."""
+"""Salience below which there is no pulse (shuffled onsets of real music stay under 0.03 over 30 s),
+and above which the pulse is beyond doubt."""
 
 _TIGHTNESS = 100.0
-"""How dearly a beat off the tempo is paid for (Ellis 2007, librosa's default)."""
+"""Weight of the penalty for beats off the tempo (Ellis 2007; librosa's default)."""
 
 _SHORTEST = 3.0
-"""Seconds of sound below which no pulse can be told."""
+"""Seconds; a shorter sound has no tempo."""
 
 NO_PULSE = Rhythm(tempo=0.0, confidence=0.0, alternative=None, steadiness=0.0, beats=())
 
 
 def pulse(onset: FloatArray, *, sr: float, hop_length: int) -> Rhythm:
-    """Find tempo, beats and steadiness of a clip.
+    """Return tempo, beats and steadiness of a clip.
 
     Parameters
     ----------
     onset : FloatArray, shape (t,)
-        Onset strength per frame, as `librosa.onset.onset_strength` gives it.
+        Onset strength of each frame, as from `librosa.onset.onset_strength`.
     sr : float
         Samples per second of the audio.
     hop_length : int
@@ -80,7 +80,7 @@ def pulse(onset: FloatArray, *, sr: float, hop_length: int) -> Rhythm:
     salience = _salience(_autocorrelation(novelty, rate), rate)
     preferred = salience * _resonance(_TEMPI)
     best = int(np.argmax(preferred))
-    # Chance finds more periodicity in less sound.
+    # The shorter a sound, the more periodicity arises by chance.
     faint = _FAINT * max(1.0, _WINDOW * rate / onset.size) ** 0.5
     clarity = float(np.clip((salience[best] - faint) / (_CLEAR - faint), 0.0, 1.0))
     if clarity <= 0.0:
@@ -100,7 +100,7 @@ def pulse(onset: FloatArray, *, sr: float, hop_length: int) -> Rhythm:
 
 
 def _novelty(onset: FloatArray, rate: float) -> Float64Array:
-    """Onset strength above its mean over one second around, in standard deviations."""
+    """Return onset strength above its mean over the second around it, in standard deviations."""
     envelope = np.asarray(onset, dtype=np.float64)
     half = max(1, round(rate / 2))
     sums = np.concatenate(([0.0], np.cumsum(np.pad(envelope, half, mode="edge"))))
@@ -111,9 +111,9 @@ def _novelty(onset: FloatArray, rate: float) -> Float64Array:
 
 
 def _autocorrelation(novelty: Float64Array, rate: float) -> Float64Array:
-    """Mean over windows of the autocorrelation with magnitudes compressed by a square root.
+    """Return the autocorrelation with square-root compressed power, shape (lags,), 1 at lag 0.
 
-    The compression (Tolonen and Karjalainen 2000) sharpens the peaks. Shape (lags,), 1 at lag 0.
+    The mean over windows; the compression (Tolonen and Karjalainen 2000) sharpens the peaks.
     """
     length = min(novelty.size, round(_WINDOW * rate))
     windows = np.lib.stride_tricks.sliding_window_view(novelty, length)[:: max(1, length // 4)]
@@ -125,12 +125,12 @@ def _autocorrelation(novelty: Float64Array, rate: float) -> Float64Array:
 
 
 def _salience(correlation: Float64Array, rate: float) -> Float64Array:
-    """Mean periodicity at the multiples of each candidate's beat, shape of `_TEMPI`."""
+    """Return the mean periodicity at multiples of each candidate's beat, shape of `_TEMPI`."""
     lags = np.arange(correlation.size)
     beat = 60.0 * rate / _TEMPI
     at = [np.interp(multiple * beat, lags, correlation, right=0.0) for multiple, _ in _MULTIPLES]
     mean = np.average(at, axis=0, weights=[weight for _, weight in _MULTIPLES])
-    # Where nothing comes back after one beat, the beats between are empty: too fast a tempo.
+    # If nothing recurs after one beat, some beats are empty: the candidate is too fast.
     returning = at[_MULTIPLES.index((1.0, 1.0))]
     return np.maximum(np.minimum(mean, 2.0 * returning), 0.0)
 
@@ -145,7 +145,7 @@ class _Rival(NamedTuple):
 
 
 def _rival(preferred: Float64Array, best: int) -> _Rival:
-    """Find the most likely of the related tempi, and how far it puts the best one in doubt."""
+    """Return the likeliest related tempo, and how much doubt it casts on the best one."""
     ratios, strengths = [], []
     for ratio in _RELATIVES:
         if not SLOWEST <= _TEMPI[best] * ratio <= FASTEST:
@@ -161,20 +161,20 @@ def _rival(preferred: Float64Array, best: int) -> _Rival:
 
 
 def _beats(novelty: Float64Array, period: float) -> Float64Array:
-    """Best series of beats about one `period` (frames) apart, in frames with a fraction.
+    """Return the best series of beats about one `period` (in frames) apart, in fractional frames.
 
-    Each beat's predecessor lies at least half a period back, so half a period of frames is
-    settled at a time.
+    The predecessor of a beat is at least half a period back, so half a period of frames is solved
+    at a time.
     """
     score = _smoothed(novelty, period / 32.0)
     near, far = max(1, round(period / 2)), round(2 * period)
     steps = np.arange(far, near - 1, -1)
-    toll = -_TIGHTNESS * np.log(steps / period) ** 2
+    penalty = -_TIGHTNESS * np.log(steps / period) ** 2
     total = np.concatenate((np.full(far, -np.inf), score))
     previous = np.full(score.size, -1)
     for start in range(0, score.size, near):
         stop = min(start + near, score.size)
-        windows = np.lib.stride_tricks.sliding_window_view(total, steps.size)[start:stop] + toll
+        windows = np.lib.stride_tricks.sliding_window_view(total, steps.size)[start:stop] + penalty
         choice = np.argmax(windows, axis=1)
         gain = np.take_along_axis(windows, choice[:, None], axis=1)[:, 0]
         better = gain > 0.0
@@ -198,14 +198,14 @@ def _smoothed(novelty: Float64Array, deviation: float) -> Float64Array:
 
 
 def _trimmed(beats: IntArray, score: Float64Array) -> IntArray:
-    """Drop the beats before the first and after the last that something is played on."""
+    """Drop the beats before the first and after the last that fall on a sound."""
     strength = score[beats]
     heard = np.flatnonzero(strength > 0.5 * np.sqrt(np.mean(np.maximum(strength, 0.0) ** 2)))
     return beats[heard[0] : heard[-1] + 1] if heard.size else beats[:0]
 
 
 def _peaks(novelty: Float64Array, beats: IntArray) -> Float64Array:
-    """Move each beat to the top of the parabola through the peak beside it."""
+    """Move each beat to the top of the parabola through the nearest peak."""
     padded = np.pad(novelty, 2, mode="edge")
     around = padded[beats[:, None] + np.arange(1, 4)]
     top = beats + np.argmax(around, axis=1) - 1
@@ -216,13 +216,13 @@ def _peaks(novelty: Float64Array, beats: IntArray) -> Float64Array:
 
 
 def _refined(tempo: float, beats: Float64Array, rate: float) -> float:
-    """Tempo by the median interval between beats, where that agrees with the periodicity."""
+    """Return the tempo of the median interval between beats if it agrees with the periodicity."""
     heard = 60.0 * rate / float(np.median(np.diff(beats)))
     return heard if abs(heard / tempo - 1.0) < 0.04 else float(tempo)
 
 
 def _evenness(beats: Float64Array) -> float:
-    """1 where beats lie on a line within each eight of them, 0.37 where they stray by 5%."""
+    """Return 1 if every eight beats lie on a line, 0.37 if they stray from it by 5% of a beat."""
     length = min(8, beats.size)
     phrases = np.lib.stride_tricks.sliding_window_view(beats, length)
     phrases = phrases - phrases.mean(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Hearing beside the event loop: in processes of this machine, or on a Dask cluster."""
+"""Hearing off the event loop: in processes on this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _START_SECONDS = 60.0
-_CROWDED = "Try again; if that does not help, the clip is damaged or this machine is overloaded."
+_CROWDED = "Try again; if it fails again, the clip is damaged or this machine is overloaded."
 
 
 class Ears:
-    """Hears clips, as many side by side as there are workers; an async context manager.
+    """Hears clips, as many at once as there are workers; an async context manager.
 
-    Each worker is a process of its own in a pool of its own: one that crashes, hangs or is killed
-    is replaced without the others noticing. Workers start at the first clip, or by `warm`.
+    Each worker is one process in a pool of its own, so that one that crashes, hangs or is killed is
+    replaced without disturbing the others. Workers start with the first clip, or by `warm`.
 
     Parameters
     ----------
     settings : Workers
-        ``scheduler`` is the address of a Dask cluster to hear on instead.
+        ``scheduler``, if set, is the address of a Dask cluster to hear on instead.
 
     Examples
     --------
@@ -68,26 +68,26 @@ class Ears:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End every process, in the middle of a clip if need be."""
+        """End every process, even in the middle of a clip."""
         if self._cluster is not None:
             await asyncio.to_thread(self._cluster.close)
         await asyncio.gather(*(asyncio.to_thread(worker.end) for worker in self._workers))
 
     async def warm(self) -> None:
-        """Start the workers and have them load everything, so that no clip waits for it."""
+        """Start the workers and let them load everything, so that no clip has to wait for it."""
         await asyncio.gather(*(asyncio.to_thread(worker.warm) for worker in self._workers))
 
     async def hear(self, data: bytes) -> Analysis:
-        """Hear a clip without holding up the event loop.
+        """Hear a clip without blocking the event loop.
 
-        When the caller is cancelled, the worker finishes the clip before it takes the next.
+        If the caller is cancelled, the worker finishes the clip before it takes the next.
 
         Raises
         ------
         NotAudio
             Nothing in it can be heard.
         Busy
-            It took longer than ``timeout_seconds``, or stopped two workers.
+            It took longer than ``timeout_seconds``, or crashed two workers.
         """
         if self._cluster is not None:
             executor = self._cluster.get_executor()
@@ -111,7 +111,7 @@ class Ears:
             release = partial(self._idle.put_nowait, worker)
             if job is None or job.done():
                 release()
-            else:  # the caller was cancelled: the worker is free when the clip is done
+            else:  # the caller was cancelled; the worker is free once the clip is done
                 loop = asyncio.get_running_loop()
                 job.add_done_callback(lambda _: _call(loop, release))
 
@@ -125,7 +125,7 @@ class Ears:
 
 
 class _Worker:
-    """One process that hears one clip at a time, with what it needs to be replaced."""
+    """One process that hears one clip at a time, and can be replaced."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -134,7 +134,7 @@ class _Worker:
         self._job: Future[Any] | None = None
 
     def start(self) -> None:
-        """Start it, if it is not running."""
+        """Start the process if it is not running."""
         with self._changing:
             if self._pool is not None:
                 return
@@ -143,17 +143,17 @@ class _Worker:
                 self._pid = pool.submit(os.getpid).result(_START_SECONDS)
             except TimeoutError:
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise Busy("The process that hears does not start.", _CROWDED) from None
+                raise Busy("A process for hearing did not start.", _CROWDED) from None
             self._pool = pool
 
     def warm(self) -> None:
-        """Start it and wait until it has loaded everything."""
+        """Start the process and wait until it has loaded everything."""
         self.start()
-        with contextlib.suppress(BrokenProcessPool):  # the next clip finds out
+        with contextlib.suppress(BrokenProcessPool):  # the next clip will find out
             self._submit(_prepare).result()
 
     def hear(self, data: bytes, seconds: float) -> Future[Analysis]:
-        """Hand it a clip."""
+        """Hand the process a clip."""
         return self._submit(_hear, data, seconds)
 
     def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -164,7 +164,7 @@ class _Worker:
         return job
 
     def end(self) -> None:
-        """End it, in the middle of a clip if need be; `start` starts it again."""
+        """End the process, even in the middle of a clip; `start` starts it again."""
         with self._changing:
             if self._pool is None:
                 return
@@ -194,20 +194,22 @@ def _connect(address: str) -> Client:
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and no caller is waiting
         loop.call_soon_threadsafe(function)
 
 
 # In the worker ----------------------------------------------------------------------------------
+# Only what runs here imports `listen`, and after `_settle`: numpy reads the number of threads when
+# it is imported. The parent does not need it.
 
 
 def _settle() -> None:
-    """Make a fresh process a good child."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends us
+    """Prepare a fresh process: no Ctrl-C, one thread, and an end when the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # one clip a process: threads would only be in each other's way
+        os.environ[name] = "1"  # one clip per process: more threads would compete with the others
     if (parent := multiprocessing.parent_process()) is not None:
-        # A pool's process does not notice by itself that its parent was killed.
+        # The process of a pool does not notice by itself that its parent was killed.
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.tagger import TAGS
@@ -16,7 +17,7 @@ from musrec.catalogue.model import Comparison, Difference, Feature
 from musrec.model import Analysis, Catalogue, Heard, Place, Profile
 from musrec.recommend.taste import l2_normalise
 from musrec.space import inputs
-from musrec.space.index import DETAIL
+from musrec.space.index import FINE_SHARE
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
@@ -54,8 +55,8 @@ def _match(catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard) -> in
     if row is not None:
         similarity = similarities[row]
     else:
-        details = None if theirs.place.detail is None else theirs.place.detail[None]
-        joined = index.extended(theirs.place.vector[None], details=details)
+        fine = None if theirs.place.fine is None else theirs.place.fine[None]
+        joined = index.extended(theirs.place.vector[None], fine=fine)
         similarity = joined.alike(ours.place)[-1]
     # Rounded down: nothing is closer than all there is.
     return int(100 * float(np.mean(similarities < similarity)))
@@ -63,8 +64,8 @@ def _match(catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard) -> in
 
 def _alike(ours: Place, theirs: Place) -> float:
     cosine = _cosine(ours.vector, theirs.vector)
-    details = _details(ours, theirs)
-    return cosine if details is None else (1 - DETAIL) * cosine + DETAIL * float(np.dot(*details))
+    fine = _fine(ours, theirs)
+    return cosine if fine is None else (1 - FINE_SHARE) * cosine + FINE_SHARE * float(np.dot(*fine))
 
 
 def _cosine(one: FloatArray, other: FloatArray) -> float:
@@ -72,9 +73,9 @@ def _cosine(one: FloatArray, other: FloatArray) -> float:
     return float(rows[0] @ rows[1])
 
 
-def _details(ours: Place, theirs: Place) -> tuple[FloatArray, FloatArray] | None:
-    """Return both details, of length 1, where both songs have one."""
-    one, other = ours.detail, theirs.detail
+def _fine(ours: Place, theirs: Place) -> tuple[FloatArray, FloatArray] | None:
+    """Return both fine embeddings, of length 1, where both songs have one."""
+    one, other = ours.fine, theirs.fine
     if one is None or other is None or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return None
     return one, other
@@ -84,8 +85,8 @@ def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]
     """Return what each feature adds to the likeness of two songs.
 
     A vector is linear in the standardised features, so its product with another is an exact sum
-    over them: half from our features against their vector, half the other way round. A detail has
-    two parts, and counts as a whole: what it is made of is in the vector as well.
+    over them: half from our features against their vector, half the other way round. A fine
+    embedding has two parts, each counting as a whole: what they are made of is in the vector too.
     """
     rows, vectors = [], []
     for song in (ours, theirs):
@@ -97,10 +98,10 @@ def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]
     if not lengths:
         return []
     sums: dict[str, float] = {}
-    share, details = 1.0, _details(ours.place, theirs.place)
-    if space.detail is not None and details is not None:
-        share, width = 1 - DETAIL, space.detail.embedding.shape[1]
-        products = DETAIL * details[0] * details[1]
+    share, fine = 1.0, _fine(ours.place, theirs.place)
+    if space.fine is not None and fine is not None:
+        share, width = 1 - FINE_SHARE, space.fine.embedding.shape[1]
+        products = FINE_SHARE * fine[0] * fine[1]
         sums["what the tagger hears"] = float(products[:width].sum())
         sums["fine timbre"] = float(products[width:].sum())
     parts = rows[0] * (space.projection @ vectors[1]) + rows[1] * (space.projection @ vectors[0])
@@ -213,7 +214,7 @@ def _descriptor_step(
 def _written(value: float, place: float, unit_: str) -> str:
     if unit_ in ("Hz", "dB", "LUFS"):
         return _number(value, unit_)
-    return f"{value:.0f} BPM" if unit_ == "beats per minute" else f"{place:.0f} of 100"
+    return wording.tempo(value) if unit_ == "beats per minute" else f"{place:.0f} of 100"
 
 
 def _number(value: float, unit_: str) -> str:

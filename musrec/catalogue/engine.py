@@ -52,7 +52,7 @@ def build(
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
-    index = spaces.Index(catalogue.vectors, details=catalogue.details)
+    index = spaces.Index(catalogue.vectors, fine=catalogue.fine)
     recommender = Recommender(catalogue, feedback, index.alike, served=served)
     return Engine(space, catalogue, index, recommender, search.names(catalogue.tracks))
 
@@ -69,10 +69,10 @@ def grown(engine: Engine, fresh: Sequence[Heard]) -> Engine:
             for name, values in engine.catalogue.facets.items()
         },
         None
-        if engine.catalogue.details is None or more.details is None
-        else np.concatenate([engine.catalogue.details, more.details]),
+        if engine.catalogue.fine is None or more.fine is None
+        else np.concatenate([engine.catalogue.fine, more.fine]),
     )
-    index = engine.index.extended(more.vectors, details=more.details)
+    index = engine.index.extended(more.vectors, fine=more.fine)
     engine.recommender.extend(more, index.alike)
     names = (*engine.names, *search.names(more.tracks))
     return Engine(engine.space, catalogue, index, engine.recommender, names)
@@ -93,7 +93,7 @@ def _catalogue(songs: Sequence[Heard], space: spaces.Space) -> Catalogue:
             name: np.stack([values, *(song.place.facets[name] for song in songs)])[1:]
             for name, values in shape.facets.items()
         },
-        details=None
-        if shape.detail is None
-        else np.stack([shape.detail, *(d for s in songs if (d := s.place.detail) is not None)])[1:],
+        fine=None
+        if shape.fine is None
+        else np.stack([shape.fine, *(d for s in songs if (d := s.place.fine) is not None)])[1:],
     )

@@ -105,7 +105,7 @@ class Comparison:
     ----------
     alike : float
         -1 to 1: the likeness of `musrec.space.Index`, before hubs are corrected: the cosine of
-        their vectors, and of their details where both have one.
+        their vectors, and of their fine embeddings if both have one.
     match : int
         0 to 100: the share of the catalogue that sounds less like the first than the second does,
         as a recommendation has it.

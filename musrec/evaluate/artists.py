@@ -153,8 +153,8 @@ def _report(
             f"{n} files of {music.name}, heard by the workers; mean reciprocal rank of the nearest "
             f"other song by the query's artist, among these {n} songs and among "
             f"{n + len(starter())} with the starter catalogue. Cosine; all but the MFCC means "
-            "are corrected for hubs. The product is the space `full` with the detail of songs that "
-            "were heard; starter songs have none."
+            "are corrected for hubs. The product is the space `full` with the fine embedding of "
+            "songs that were heard; starter songs have none."
         ),
         columns=("artist", "songs", "among", "chance", *systems),
         rows=tuple(rows),
@@ -178,10 +178,10 @@ def _index(name: str, songs: Sequence[Analysis]) -> tuple[Index, list[Place]]:
     else:
         space = Space.load("statistics" if name == STATISTICS else "full")
         places = [space.place(song) for song in songs]
-    details = [place.detail for place in places if place.detail is not None]
+    fine = [place.fine for place in places if place.fine is not None]
     index = Index(
         np.stack([place.vector for place in places]),
-        details=np.stack(details) if details and name == PRODUCT else None,
+        fine=np.stack(fine) if fine and name == PRODUCT else None,
         corrected=name != MFCC,
     )
     return index, places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from musrec import wording
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
 from musrec.pictures import draw, lettering, spectrograms
@@ -38,9 +39,9 @@ class Side:
         if self.analysis and self.analysis.rhythm:
             tempo = self.analysis.rhythm.tempo
         if self.analysis and self.analysis.harmony:
-            key = str(self.analysis.harmony)
+            key = wording.key(self.analysis.harmony)
         mood = mood_of(self.profile) if self.profile else None
-        return tuple(fact for fact in (f"{tempo:.0f} BPM" if tempo else None, key, mood) if fact)
+        return tuple(fact for fact in (wording.tempo(tempo) if tempo else None, key, mood) if fact)
 
 
 def card(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.model import Analysis, Picture, Spectrogram, Track
@@ -204,9 +205,9 @@ def _line(
 def _facts(analysis: Analysis) -> list[str]:
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
-        facts.append(f"{analysis.rhythm.tempo:.0f} BPM")
+        facts.append(wording.tempo(analysis.rhythm.tempo))
     if analysis.harmony:
-        facts.append(str(analysis.harmony))
+        facts.append(wording.key(analysis.harmony))
     crossings = float(analysis.statistics[STATISTIC_NAMES.index("zero_crossing_rate_mean")])
     if np.isfinite(crossings):
         facts.append(f"{crossings:.1%} zero crossings")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from musrec import wording
 from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS
 from musrec.model import Explanation, Profile, Term, Track
 
@@ -142,7 +143,7 @@ def _shared_rest(query: Profile, pick: Profile, said: Sequence[str]) -> list[str
     words = []
     if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
         a, b = round(query.tempo), round(pick.tempo)
-        words.append(f"both at {a} bpm" if a == b else f"at {a} and {b} bpm")
+        words.append(f"both at {wording.tempo(a)}" if a == b else f"at {a} and {wording.tempo(b)}")
     extremes = []
     for name, place in query.percentiles.items():
         other = pick.percentiles.get(name)

@@ -398,5 +398,5 @@ def _joined(
             name: rows(old.facets.get(name, values[:0]), values)
             for name, values in new.facets.items()
         },
-        None if new.details is None or old.details is None else rows(old.details, new.details),
+        None if new.fine is None or old.fine is None else rows(old.fine, new.fine),
     )

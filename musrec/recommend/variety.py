@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
 from musrec.model import Catalogue, Constraints, Track
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
     if constraints.tempo is not None:
         low, high = constraints.tempo
         mask = [p.tempo is not None and low <= p.tempo <= high for p in catalogue.profiles]
-        narrow(np.array(mask, bool), f"is between {low:.0f} and {high:.0f} bpm")
+        narrow(np.array(mask, bool), f"is between {low:.0f} and {wording.tempo(high)}")
     if constraints.keys:
         keys = {key.casefold() for key in constraints.keys}
         mask = [

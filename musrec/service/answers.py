@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from musrec import pictures
+from musrec import pictures, wording
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import mood
 from musrec.model import (
@@ -25,7 +25,7 @@ from musrec.model import (
 from musrec.recommend import Request, Seed, hybrid
 from musrec.service.live import Live
 from musrec.service.members import Members
-from musrec.service.songs import Progress, Songs, no_music
+from musrec.service.songs import Progress, Songs
 from musrec.settings import Settings
 from musrec.space import profile
 from musrec.store import Store
@@ -85,7 +85,7 @@ class Answers:
             There is no music in what was heard.
         """
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
-            raise NotAudio(no_music(heard.analysis.kind), "Send a clip with music in it.")
+            raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
         if heard is not None and online:
             await self._songs.hear_around(heard.track, progress)
         wishes = self._settings.recommend

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from musrec import wording
 from musrec.catalogue import files, search
 from musrec.catalogue.model import Added, FileStamp
 from musrec.model import (
@@ -35,13 +36,6 @@ CANDIDATES = 30
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
-
-_NOT_MUSIC = {
-    SoundKind.SPEECH: "it sounds like speech",
-    SoundKind.NOISE: "it sounds like noise",
-    SoundKind.TONES: "nothing but steady tones",
-    SoundKind.SILENCE: "it is silent",
-}
 
 Progress = Callable[[int, int], None]
 """Called with how many candidates have been heard, and of how many."""
@@ -275,7 +269,7 @@ class Songs:
         except MusrecError as error:
             return Added(path, problem=str(error)), None
         if heard.analysis.kind is not SoundKind.MUSIC:
-            return Added(path, problem=no_music(heard.analysis.kind)), None
+            return Added(path, problem=wording.no_music(heard.analysis.kind)), None
         return Added(path, heard.track), heard
 
     # Songs of other services ------------------------------------------------------------------
@@ -397,8 +391,3 @@ class Songs:
         for found in await sources.foreign_features(track):
             await self._store.foreign.keep(track.id, found.origin, found.values)
         return await self._store.foreign.of(track.id)
-
-
-def no_music(kind: SoundKind) -> str:
-    """Say that something is no music, and what it is instead."""
-    return f"I hear no music in this: {_NOT_MUSIC[kind]}."

@@ -1,4 +1,4 @@
-"""Where songs stand: an `Analysis` becomes a vector, vectors become neighbours."""
+"""Where songs stand: an `Analysis` becomes a vector, and vectors find their neighbours."""
 
 from musrec.space.catalogue import Starter, starter
 from musrec.space.genre import GenreHead, genre_head, genre_said

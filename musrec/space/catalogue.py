@@ -1,17 +1,17 @@
 """The starter catalogue: a few hundred well-known songs, so that a first answer needs no network.
 
 Made by ``musrec train starter`` from tables of GTZAN clips (titles and artists: B. Sturm's index,
-2013); nothing of it can be played, and statistics that the tables do not have are NaN.
+2013). None of its songs comes with audio, and statistics that the tables lack are NaN.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musrec.audio import descriptors
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import ANALYSER_VERSION, Analysis, SoundKind, Track, track_id
 from musrec.space.place import shipped
@@ -26,15 +26,15 @@ UNTITLED = "Untitled"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Starter:
-    """Songs known without having been heard here, as parallel rows.
+    """Songs known from tables, never heard here, as parallel rows.
 
     Attributes
     ----------
     tracks : tuple of Track
     analyses : tuple of Analysis
-        Statistics are NaN where not known; no rhythm, harmony or spectrogram.
+        Without rhythm, harmony and spectrogram; unknown statistics are NaN.
     made : mapping
-        How, from what and when, and the licences.
+        How, from what and when it was made, with the licences.
     """
 
     tracks: tuple[Track, ...]
@@ -45,7 +45,7 @@ class Starter:
         return len(self.tracks)
 
     def named(self) -> list[tuple[Track, Analysis]]:
-        """Songs that can be recommended: of the others nobody knows title and artist."""
+        """Return the songs that can be recommended: those with a known title and artist."""
         pairs = zip(self.tracks, self.analyses, strict=True)
         return [
             (track, analysis)
@@ -54,17 +54,14 @@ class Starter:
         ]
 
 
-@cache
 def starter() -> Starter:
-    """Return the catalogue that came with the package.
+    """Read the catalogue that came with the package.
 
     Raises
     ------
     ModelMissing
-        Where its file is absent, damaged or of another version.
+        Its file is absent, damaged or of another version.
     """
-    from musrec.audio import descriptors
-
     arrays, made = shipped(FILE)
     statistics = np.full((len(arrays["clip"]), len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
     statistics[:, [STATISTIC_NAMES.index(name) for name in made["statistics"]]] = arrays[

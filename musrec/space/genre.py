@@ -29,15 +29,15 @@ class GenreHead:
         ``"full"`` (tags and statistics) or ``"statistics"``.
     genres : tuple of str, length 10
     mean, scale : array, shape (F,)
-        Of the training population, of each column of `inputs.matrix`.
+        Of each column of `inputs.matrix` over the training population.
     weights : array, shape (F, 10)
-        The temperature that calibrates it (C. Guo et al., "On calibration of modern neural
-        networks", ICML 2017) is already divided out.
+        Already divided by the temperature that calibrates the head (C. Guo et al., "On calibration
+        of modern neural networks", ICML 2017).
     bias : array, shape (10,)
     threshold : float
-        Least probability of the likeliest genre at which it is named.
+        The likeliest genre is named from this probability on.
     made : mapping
-        How, from what and when.
+        How, from what and when it was made.
     """
 
     name: inputs.Name
@@ -52,7 +52,13 @@ class GenreHead:
     @staticmethod
     @cache
     def load(name: inputs.Name) -> GenreHead:
-        """Return a head that came with the package; `ModelMissing` where it cannot be read."""
+        """Return a head that came with the package.
+
+        Raises
+        ------
+        ModelMissing
+            Its file is absent, damaged or of another version.
+        """
         arrays, made = shipped(f"models/genre-{name}.npz")
         if made["columns"] != list(inputs.names(name)):
             raise ModelMissing(f"The {name} genre head was made from other statistics.", REINSTALL)
@@ -65,17 +71,17 @@ class GenreHead:
         )
 
     def probabilities(self, x: DoubleArray) -> DoubleArray:
-        """Probabilities (n, 10) of rows of `inputs.matrix`."""
+        """Return probabilities (n, 10) of rows of `inputs.matrix`."""
         return softmax(self.logits(x))
 
     def logits(self, x: DoubleArray) -> DoubleArray:
-        """Logarithms of the probabilities, but for a constant a row."""
+        """Return logits (n, 10): log-probabilities but for one constant per row."""
         z = inputs.standardised(x, self.mean, self.scale)
         logits: DoubleArray = z @ self.weights + self.bias
         return logits
 
     def hear(self, analysis: Analysis) -> dict[str, float]:
-        """Genre to probability, likeliest first, summing to 1."""
+        """Return genre to probability, likeliest first, summing to 1."""
         tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
         x = inputs.matrix(self.name, analysis.statistics[None], tag_mean)
         row = self.probabilities(x)[0]
@@ -92,10 +98,10 @@ def genre_said(genres: Mapping[str, float], *, tagged: bool) -> str | None:
 
     Parameters
     ----------
-    genres : mapping
+    genres : mapping of str to float
         `musrec.model.Profile.genres`.
     tagged : bool
-        Whether the tagger had its part in them.
+        Whether they rest on the tagger.
     """
     if not genres:
         return None
@@ -104,7 +110,7 @@ def genre_said(genres: Mapping[str, float], *, tagged: bool) -> str | None:
 
 
 def softmax(logits: DoubleArray) -> DoubleArray:
-    """Probabilities from logits, along the last axis."""
+    """Return probabilities from logits, along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: DoubleArray = powers / powers.sum(axis=-1, keepdims=True)
     return shares

@@ -1,15 +1,15 @@
-"""What of an `Analysis` goes into a vector: tags and their roots, statistics compressed and scaled.
+"""What enters a vector: tag means and their roots, and compressed, standardised statistics.
 
-Tag means stand as they are, and as roots, which tell a tag that is never heard from one that is
-hardly heard. Their deviations over time add nothing to that on songs by unseen artists.
+Tag means enter as they are, and as roots, which tell a tag that is never heard from one that is
+hardly heard. Their deviations over time add nothing on songs by unseen artists.
 
-The librosa statistics are those of centroid, flatness, roll-off and MFCC 1 to 12: measured the
-same way in every table and clip. MFCC 0 follows loudness, which is no part of how a song sounds.
+The librosa statistics are those of centroid, flatness, roll-off and MFCC 1 to 12, which every table
+and clip measures the same way. MFCC 0 follows loudness, which is no part of how a song sounds.
 
-Tonnetz says how a song moves through its chords. As it is, it says in which key as well: in another
-key the same song turns around the three circles of the tonnetz. So each circle is measured by what
-turning leaves as it is, or nearly so: how far from the middle a song dwells, how widely and how
-evenly it moves. That helps where there are no tags; beside tags it adds nothing.
+The tonnetz says how a song moves through its chords, but also in which key: in another key the same
+song is turned around the three circles of the tonnetz. So each circle is measured by what a turn
+does not change, or hardly: how far from the centre a song dwells, how widely and how evenly it
+moves. That helps where there are no tags; beside tags it adds nothing.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ _LIMIT = 3.0
 
 
 def names(name: Name) -> tuple[str, ...]:
-    """Return a name for each column of `matrix`."""
+    """Return the name of each column of `matrix`."""
     tags = (f"tag_{part}_{i}" for part in ("mean", "root") for i in range(N_TAGS))
     return (*tags, *STATISTICS) if name == "full" else (*STATISTICS, *TONAL)
 
 
 def timbre(name: Name) -> slice:
-    """Return which columns of `matrix` are those of `STATISTICS`."""
+    """Return the columns of `matrix` that hold `STATISTICS`."""
     first = names(name).index(STATISTICS[0])
     return slice(first, first + len(STATISTICS))
 
 
 def matrix(name: Name, statistics: FloatArray, tag_mean: FloatArray | None = None) -> DoubleArray:
-    """Return what a space is made from, one row a song.
+    """Return the inputs of a space, one row per song.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def matrix(name: Name, statistics: FloatArray, tag_mean: FloatArray | None = Non
     Returns
     -------
     array, shape (n, len(names(name)))
-        Not yet scaled; NaN where not known.
+        Not yet standardised; NaN where not known.
     """
     if statistics.ndim != 2 or statistics.shape[1] != len(STATISTIC_NAMES):
         raise ValueError(f"statistics of shape (n, {len(STATISTIC_NAMES)}) are needed")
@@ -92,7 +92,7 @@ def matrix(name: Name, statistics: FloatArray, tag_mean: FloatArray | None = Non
 
 
 def standardised(x: DoubleArray, mean: DoubleArray, scale: DoubleArray) -> DoubleArray:
-    """Scale columns to the training population; what is not known is its mean.
+    """Return columns standardised to the training population, with its mean for NaN.
 
     Cut at three deviations: one silent frame in a clip moves a minimum or a kurtosis further than
     any music does.
@@ -102,7 +102,7 @@ def standardised(x: DoubleArray, mean: DoubleArray, scale: DoubleArray) -> Doubl
 
 
 def _compressed(x: DoubleArray) -> DoubleArray:
-    """Bring skewed statistics nearer to normal: logarithms of Hz, flatness, spread and tails."""
+    """Bring skewed statistics closer to normal: logarithms of Hz, flatness, spread and tails."""
     out = x.copy()
     for i, name in enumerate(STATISTICS):
         series, _, moment = name.rpartition("_")
@@ -121,9 +121,9 @@ def _compressed(x: DoubleArray) -> DoubleArray:
 
 
 def _tonal(statistics: FloatArray) -> DoubleArray:
-    """Measures of the three circles of the tonnetz, shape (n, len(TONAL))."""
+    """Return measures of the three circles of the tonnetz, shape (n, len(TONAL))."""
     table = statistics[:, TONNETZ_COLUMNS].astype(np.float64)
-    # Last but one: the two coordinates of a circle.
+    # (song, circle, coordinate, moment)
     moments = table.reshape(len(table), len(CIRCLES), 2, len(MOMENTS))
     of = {moment: moments[..., i] for i, moment in enumerate(MOMENTS)}
     deviation = np.log(np.maximum(of["std"], 0) + 1e-3)

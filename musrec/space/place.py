@@ -1,11 +1,11 @@
 """From an `Analysis` to a `Place`: one learned vector, and facets that a member may weigh.
 
 The vector has two parts side by side. The first tells genres apart (shrinkage linear discriminants,
-cosine); the second keeps what else sounds alike, such as two songs of one artist (principal
-components, half whitened). How much the second counts was chosen by cross-validation; the model
-cards beside the shipped numbers say how, on what and with which result.
+cosine); the second keeps together what else sounds alike, such as two songs of one artist
+(principal components, half whitened). How much the second counts was chosen by cross-validation;
+the model cards beside the shipped numbers say how, on what data and with what result.
 
-Songs that were heard here, rather than known from a table, have a detail as well: the tagger's
+Songs that were heard here, rather than known from a table, also have a fine embedding: the tagger's
 embedding and more of the statistics, which tell songs of one genre, artist or recording apart.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from musrec.space.inputs import DoubleArray
 
 FORMAT = 1
-"""Of the shipped files; raised when their arrays change meaning."""
+"""Of the shipped files; raised by one when their arrays change meaning."""
 
 FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 4, "harmony": 13, "tags": inputs.N_TAGS}
 """Facet to its length.
@@ -42,34 +42,35 @@ FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 4, "harmony": 13, "tags": 
 timbre
     The statistics of `musrec.space.inputs`, standardised to the training population.
 rhythm
-    Tempo in half octaves from 120 bpm, steadiness, strength of onsets (mean, deviation).
+    Tempo in half octaves from 120 BPM, steadiness, onset strength (mean, deviation).
 harmony
-    Share of each pitch class counted from the tonic, and the mode: key itself does not matter.
+    Share of each pitch class counted from the tonic, and the mode: the key itself does not matter.
 tags
     Tag means, standardised to the training population.
 
-The training population has no rhythm and no harmony, so those two are scaled by round numbers:
-typical values of 30 s previews lie in -2 to 2.
+Rhythm and harmony of the training population are not known, so these two are scaled by round
+numbers: typical values of 30 s previews lie in -2 to 2.
 """
 
 N_EMBEDDING = 200
-"""Units of the tagger's layer before its tags."""
+"""Units of the tagger's last layer before the tags."""
 
 _CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
 _ONSET = [STATISTIC_NAMES.index(f"onset_strength_{moment}") for moment in ("mean", "std")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Detail:
-    """What makes the detail of a song: two linear maps, learned without any label.
+class FineEmbedding:
+    """What maps a song to its fine embedding: two linear maps, learned without labels.
 
     Attributes
     ----------
     embedding : array, shape (200, a)
-        Of the tagger's embedding: its main directions, half whitened.
+        For the tagger's embedding: its main directions, half whitened.
     statistics : array, shape (len(inputs.STATISTICS), b)
-        Of the standardised statistics: principal components, half whitened.
+        For the standardised statistics: principal components, half whitened.
     offset : array, shape (b,)
+        Added to what `statistics` gives.
     """
 
     embedding: DoubleArray
@@ -77,9 +78,9 @@ class Detail:
     offset: DoubleArray
 
     def project(self, embeddings: FloatArray, z: DoubleArray) -> FloatArray:
-        """Return details (n, a + b) of embeddings (n, 200) and standardised statistics.
+        """Return fine embeddings (n, a + b) of embeddings (n, 200) and standardised statistics.
 
-        Both parts have the same length, the whole has length 1; NaN where the embedding is.
+        Both parts have the same length, the whole has length 1; NaN in rows whose embedding is NaN.
         """
         parts = (embeddings.astype(np.float64) @ self.embedding, z @ self.statistics + self.offset)
         whole = np.concatenate([_unit(part) for part in parts], axis=1) / math.sqrt(len(parts))
@@ -102,12 +103,12 @@ class Space:
     name : str
         ``"full"`` (tags and statistics) or ``"statistics"``.
     mean, scale : array, shape (F,)
-        Of the training population, of each column of `inputs.matrix`.
+        Of each column of `inputs.matrix` over the training population.
     projection : array, shape (F, d)
     offset : array, shape (d,)
     made : mapping
-        How, from what and when.
-    detail : Detail or None
+        How, from what and when it was made.
+    fine : FineEmbedding or None
         None in the space without the tagger.
     """
 
@@ -117,7 +118,7 @@ class Space:
     projection: DoubleArray
     offset: DoubleArray
     made: Mapping[str, Any]
-    detail: Detail | None = None
+    fine: FineEmbedding | None = None
 
     @staticmethod
     @cache
@@ -127,18 +128,18 @@ class Space:
         Raises
         ------
         ModelMissing
-            Where its file is absent, damaged or of another version.
+            Its file is absent, damaged or of another version.
         """
         arrays, made = shipped(f"models/space-{name}.npz")
         if made["columns"] != list(inputs.names(name)):
             raise ModelMissing(f"The {name} space was made from other statistics.", REINSTALL)
         parts = {key: arrays[key] for key in ("mean", "scale", "projection", "offset")}
-        detail = None
-        if "detail_embedding" in arrays:
-            detail = Detail(
-                *(arrays[f"detail_{field}"] for field in ("embedding", "statistics", "offset"))
+        fine = None
+        if "fine_embedding" in arrays:
+            fine = FineEmbedding(
+                *(arrays[f"fine_{field}"] for field in ("embedding", "statistics", "offset"))
             )
-        return Space(name=name, made=made, detail=detail, **parts)
+        return Space(name=name, made=made, fine=fine, **parts)
 
     @property
     def dimensions(self) -> int:
@@ -146,7 +147,7 @@ class Space:
         return int(self.projection.shape[1])
 
     def place(self, analysis: Analysis) -> Place:
-        """Where a song stands.
+        """Return where a song stands.
 
         Raises
         ------
@@ -158,16 +159,16 @@ class Space:
         embedding = analysis.embedding
         if embedding is None:
             embedding = np.full(N_EMBEDDING, np.nan, dtype=np.float32)
-        details = self.detail_all(analysis.statistics[None], embedding[None])
-        return Place(vector, self._facets(analysis), None if details is None else details[0])
+        fine = self.fine_all(analysis.statistics[None], embedding[None])
+        return Place(vector, self._facets(analysis), None if fine is None else fine[0])
 
     def place_all(self, statistics: FloatArray, tag_mean: FloatArray | None = None) -> FloatArray:
-        """Vectors of many songs.
+        """Return the vectors of many songs.
 
         Parameters
         ----------
         statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
-            NaN where not known: taken as the training population's mean.
+            NaN is taken as the training population's mean.
         tag_mean : FloatArray, shape (n, 50)
             Needed in the full space, ignored in the other.
 
@@ -177,37 +178,37 @@ class Space:
         """
         return self.project(inputs.matrix(self.name, statistics, tag_mean))
 
-    def detail_all(self, statistics: FloatArray, embeddings: FloatArray) -> FloatArray | None:
-        """Details of many songs, None in a space that has none.
+    def fine_all(self, statistics: FloatArray, embeddings: FloatArray) -> FloatArray | None:
+        """Return the fine embeddings of many songs, or None in a space without the tagger.
 
         Parameters
         ----------
         statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
         embeddings : FloatArray, shape (n, 200)
-            NaN where not known.
+            NaN in rows of songs that were not heard.
 
         Returns
         -------
         FloatArray, shape (n, e)
-            Of length 1; NaN where the embedding is not known.
+            Of length 1; NaN in the same rows.
         """
-        if self.detail is None:
+        if self.fine is None:
             return None
-        return self.detail.project(embeddings, self._timbre(statistics))
+        return self.fine.project(embeddings, self._timbre(statistics))
 
     def project(self, x: DoubleArray) -> FloatArray:
-        """Vectors (n, dimensions) of rows of `inputs.matrix`."""
+        """Return the vectors (n, dimensions) of rows of `inputs.matrix`."""
         z = inputs.standardised(x, self.mean, self.scale)
         vectors: FloatArray = (z @ self.projection + self.offset).astype(np.float32)
         return vectors
 
     def empty_place(self) -> Place:
-        """Return a place of which nothing is known: zeros and NaN of the right lengths."""
+        """Return the place of an unknown song: zeros and NaN of the right lengths."""
         unknown = {name: _unknown(name) for name in FACETS}
         nothing = np.full((1, len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
-        details = self.detail_all(nothing, np.full((1, N_EMBEDDING), np.nan, dtype=np.float32))
+        fine = self.fine_all(nothing, np.full((1, N_EMBEDDING), np.nan, dtype=np.float32))
         vector = np.zeros(self.dimensions, dtype=np.float32)
-        return Place(vector, unknown, None if details is None else details[0])
+        return Place(vector, unknown, None if fine is None else fine[0])
 
     def _timbre(self, statistics: FloatArray) -> DoubleArray:
         x = inputs.matrix("statistics", statistics)[:, inputs.timbre("statistics")]
@@ -236,12 +237,12 @@ REINSTALL = "Install musrec again."
 
 
 def shipped(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a file of arrays that came with the package, and how it was made.
+    """Return the arrays of a file that came with the package, and how it was made.
 
     Raises
     ------
     ModelMissing
-        Where it is absent, damaged or of another version.
+        It is absent, damaged or of another version.
     """
     try:
         with (files("musrec.space") / path).open("rb") as stream, np.load(stream) as archive:

@@ -1,4 +1,4 @@
-"""What can be said of a song's sound in words and numbers."""
+"""From an `Analysis` to a `Profile`: what can be said of a song's sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import wording
+from musrec.audio import descriptors
+from musrec.audio.tagger import TAGS
 from musrec.model import Profile, SoundKind
 from musrec.space.genre import genre_head
 
@@ -14,15 +17,13 @@ if TYPE_CHECKING:
 
 
 def profile(analysis: Analysis) -> Profile:
-    """Tags, percentiles, genres, tempo and key of a song; each left out where not known.
+    """Return tags, percentiles, genres, tempo and key of a song, each left out if unknown.
 
-    Nothing is said of what is no music: the models know nothing else, and would call silence rock.
+    A clip without music has an empty profile: the models know only music, and would call silence
+    rock.
     """
     if analysis.kind is not SoundKind.MUSIC:
         return Profile()
-    from musrec.audio import descriptors
-    from musrec.audio.tagger import TAGS
-
     tagged = analysis.tag_mean is not None
     heard = bool(np.isfinite(analysis.statistics).any())
     tempo = analysis.rhythm.tempo if analysis.rhythm else 0.0
@@ -33,5 +34,5 @@ def profile(analysis: Analysis) -> Profile:
         percentiles=descriptors.percentiles(analysis.descriptors),
         genres=genre_head(tagged=tagged).hear(analysis) if tagged or heard else {},
         tempo=tempo or None,
-        key=str(analysis.harmony) if analysis.harmony else None,
+        key=wording.key(analysis.harmony) if analysis.harmony else None,
     )

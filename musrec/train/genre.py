@@ -1,9 +1,9 @@
 """``musrec train genre``: the genre head, its temperature and the threshold of "unsure".
 
-Two linear classifiers err differently: shrinkage linear discriminant analysis on all inputs, and
-multinomial logistic regression on the roots of the tag means (on all inputs where there are no
-tags). The mean of their logits is again one linear map. Strengths and temperature come from
-artist-disjoint cross-validation on the training clips.
+Two linear classifiers that err differently are averaged: shrinkage linear discriminant analysis on
+all inputs, and multinomial logistic regression on the roots of the tag means (on all inputs where
+there are no tags). The mean of their logits is again one linear map. Strength, shrinkage,
+temperature and threshold come from artist-disjoint cross-validation on the training clips.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from musrec.space.inputs import DoubleArray
 
 SURE = 0.85
-"""Share of named genres that must be right in cross-validation; below, the head is unsure."""
+"""Share of named genres that must be right in cross-validation; it sets the threshold."""
 
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1)
 _SHRINKAGES = (0.3, 0.5, 0.7)
@@ -73,7 +73,7 @@ class Held:
     Attributes
     ----------
     rows : array of int, shape (m,)
-        A clip comes once a repeat.
+        Each clip once per repeat of the cross-validation.
     logits : array, shape (m, 10)
     """
 
@@ -82,7 +82,7 @@ class Held:
 
 
 def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Recipe) -> GenreHead:
-    """Learn a head from rows of `inputs.matrix`; not calibrated, never unsure."""
+    """Learn a head from rows of `inputs.matrix`; not calibrated, and never unsure."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
@@ -93,7 +93,7 @@ def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Rec
     everything, roots = slice(None), slice(inputs.N_TAGS, 2 * inputs.N_TAGS)
     for model, part in (
         (LinearDiscriminantAnalysis(solver="eigen", shrinkage=recipe.shrinkage), everything),
-        # Balanced: how many clips of a genre somebody collected says nothing about the next song.
+        # Balanced: how many clips of a genre were collected says nothing about the next song.
         (
             LogisticRegression(C=recipe.strength, class_weight="balanced", max_iter=5000),
             roots if name == "full" else everything,
@@ -101,15 +101,15 @@ def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Rec
     ):
         model.fit(z[:, part], genres)
         logits = z[:, part] @ model.coef_.T + model.intercept_
-        # Both speak as loudly: discriminant analysis is far too sure on few clips.
-        loudness = np.sqrt(np.mean((logits - logits.mean(axis=1, keepdims=True)) ** 2))
-        weights[part] += model.coef_.T / (2 * loudness)
-        bias += model.intercept_ / (2 * loudness)
+        # Both get the same spread: discriminant analysis is far too sure on few clips.
+        spread = np.sqrt(np.mean((logits - logits.mean(axis=1, keepdims=True)) ** 2))
+        weights[part] += model.coef_.T / (2 * spread)
+        bias += model.intercept_ / (2 * spread)
     return GenreHead(name, tuple(names.tolist()), mean, scale, weights, bias, 0.0, {})
 
 
 def calibrated(head: GenreHead, temperature: float, threshold: float = 0.0) -> GenreHead:
-    """Divide a head's logits by a temperature and set where it becomes unsure."""
+    """Divide a head's logits by a temperature, and set its threshold."""
     return replace(
         head,
         weights=head.weights / temperature,
@@ -119,7 +119,7 @@ def calibrated(head: GenreHead, temperature: float, threshold: float = 0.0) -> G
 
 
 def cross_validate(name: inputs.Name, clips: Tables, recipe: Recipe) -> Held:
-    """Logits of every training clip from heads that never met its artist."""
+    """Return logits of every training clip, from heads that have not met its artist."""
     x = matrix(name, clips)
     rows, logits = [], []
     for train, held in folds(clips.genres, clips.performers):
@@ -130,29 +130,29 @@ def cross_validate(name: inputs.Name, clips: Tables, recipe: Recipe) -> Held:
 
 
 def log_loss(logits: DoubleArray, truth: NDArray[np.intp]) -> float:
-    """Mean negative log-probability of the truth."""
+    """Return the mean negative log-probability of the true genres."""
     shares = softmax(logits)[np.arange(len(truth)), truth]
     return float(-np.mean(np.log(np.maximum(shares, 1e-12))))
 
 
 def temperature(logits: DoubleArray, truth: NDArray[np.intp]) -> float:
-    """Return the temperature at which the truth is likeliest."""
+    """Return the temperature of the least log-loss."""
     losses = [log_loss(logits / t, truth) for t in _TEMPERATURES]
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
 def threshold(top: DoubleArray, right: NDArray[np.bool_]) -> float:
-    """Return the least top probability from which on `SURE` of the answers are right."""
+    """Return the least top probability from which at least `SURE` of the answers are right."""
     order = np.argsort(-top, kind="stable")
     share = np.cumsum(right[order]) / np.arange(1, len(top) + 1)
-    # Whole hundredths, and never under one in two: then another genre may be likelier.
+    # In whole hundredths, and not below 0.4, where another genre may well be the right one.
     good = np.flatnonzero(share >= SURE)
     least = top[order][good[-1]] if len(good) else 1.0
     return float(np.ceil(max(least, 0.4) * 100) / 100)
 
 
 def choose(name: inputs.Name, clips: Tables) -> tuple[Recipe, Held, list[tuple[Recipe, float]]]:
-    """Return the recipe of the least log-loss after calibration, its answers, and all losses."""
+    """Return the recipe with the least log-loss after calibration, its answers, and all losses."""
     truth = np.unique(clips.genres, return_inverse=True)[1]
     best: tuple[float, Recipe, Held] | None = None
     tried = []
@@ -168,30 +168,36 @@ def choose(name: inputs.Name, clips: Tables) -> tuple[Recipe, Held, list[tuple[R
 
 
 def learn(name: inputs.Name, clips: Tables) -> tuple[GenreHead, dict[str, Any]]:
-    """Choose, fit and calibrate a head; with what is known of it.
+    """Choose, fit and calibrate a head, and measure it.
 
-    Calibration rests on answers for unseen artists only.
+    Calibration and measures rest only on answers for unseen artists.
+
+    Returns
+    -------
+    head : GenreHead
+    facts : dict
+        Its recipe, and its quality by cross-validation.
     """
     recipe, held, _ = choose(name, clips)
     truth = np.unique(clips.genres, return_inverse=True)[1][held.rows]
-    warmth = temperature(held.logits, truth)
-    shares = softmax(held.logits / warmth)
+    chosen = temperature(held.logits, truth)
+    shares = softmax(held.logits / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
     least = threshold(top, right)
     sure = top >= least
     facts = {
         "strength": recipe.strength,
         "shrinkage": recipe.shrinkage,
-        "temperature": round(warmth, 4),
+        "temperature": round(chosen, 4),
         "threshold": least,
         "accuracy": round(float(right.mean()), 4),
         "calibration_error": round(metrics.calibration_error(top, right), 4),
-        "log_loss": round(log_loss(held.logits / warmth, truth), 4),
+        "log_loss": round(log_loss(held.logits / chosen, truth), 4),
         "sure": round(float(sure.mean()), 4),
         "accuracy_where_sure": round(float(right[sure].mean()), 4),
     }
     head = fit(name, matrix(name, clips), clips.genres, recipe)
-    return calibrated(head, warmth, least), facts
+    return calibrated(head, chosen, least), facts
 
 
 def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) -> Report:
@@ -234,7 +240,7 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
         title="Genre head",
         protocol=(
             f"{len(clips)} training clips of {folder}; {FOLDS} folds with artists kept apart, "
-            f"{REPEATS} times, seeds from {SEED}; the recipe of the least log-loss."
+            f"{REPEATS} times, seeds from {SEED}; the recipe with the least log-loss."
         ),
         columns=("head", *known),
         rows=tuple(rows),
@@ -244,7 +250,7 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
 
 def _card(name: inputs.Name, facts: Mapping[str, Any]) -> str:
     what, roots = (
-        ("50 tag means, their roots and 105 librosa statistics", "roots of the tag means alone")
+        ("50 tag means, their roots and 105 librosa statistics", "roots of the tag means only")
         if name == "full"
         else (
             "105 librosa statistics and 18 measures of tonnetz, for machines without the tagger",
@@ -264,8 +270,8 @@ By `{facts["command"]}` on {facts["date"]}, seed {facts["seed"]}.
 The mean of the logits of a linear discriminant analysis (shrinkage {facts["shrinkage"]}) and of a
 logistic regression on the {roots} (C = {facts["strength"]}, balanced), each scaled to the same
 spread: one linear map and a softmax.
-Strength, shrinkage, temperature and threshold were chosen on answers for artists that the head
-had not met, in artist-disjoint cross-validation on these clips.
+Strength, shrinkage, temperature and threshold were chosen by artist-disjoint cross-validation on
+these clips: on answers for artists that the head had not met.
 
 ## How good
 By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flattered by the choice:
@@ -281,8 +287,8 @@ By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flatt
 `musrec evaluate genre` measures it against baselines, with intervals, on any tables.
 
 ## Limits
-Ten genres as one person collected them before 2002, with few artists in some (four in blues). The
-probabilities are calibrated for songs of these genres only: anything else gets the nearest of
-them, and ambient electronic music comes out as classical, sure of it. The genre that a catalogue
-states about a song is kept apart from what is heard.
+Ten genres as one person collected them before 2002, some with few artists (four in blues). The
+probabilities are calibrated for songs of these genres only: anything else gets the nearest of them,
+and ambient electronic music is called classical with high confidence. The genre that a catalogue
+states for a song is kept apart from the one that is heard.
 """

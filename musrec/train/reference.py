@@ -1,18 +1,24 @@
-"""Makes ``musrec/audio/reference.json``: what descriptors are compared with.
+"""``musrec train reference``: the populations that descriptors are compared with.
 
-Two populations. *Songs* are known by tables of statistics and tags alone; *clips* are heard here,
-because rhythm and loudness need sound. `intensity` is a ridge regression from the statistics of
-the songs to what their tags say, so that it can be told without the tagger.
+There are two. *Songs* are known from tables of statistics and tags; *clips* are heard here, because
+rhythm and loudness need audio. `intensity` is a ridge regression from the statistics of the songs
+to a ratio of their tags, so that it is known without the tagger too.
+
+The clips are those that ``musrec/audio/reference.json`` lists under ``heard``, each with the
+SHA-256 of its file, so that building it again hears exactly the same music.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musrec.audio.decode import decode
 from musrec.audio.descriptors import (
     AXES,
     CLIPS,
@@ -23,7 +29,8 @@ from musrec.audio.descriptors import (
     loudness,
     measure,
 )
-from musrec.audio.features import HOP_LENGTH, STATISTIC_NAMES
+from musrec.audio.features import HOP_LENGTH, STATISTIC_NAMES, spectra, statistics
+from musrec.audio.rhythm import pulse
 from musrec.model import SAMPLE_RATE, NotFound
 from musrec.train.space import training_clips
 
@@ -38,6 +45,7 @@ SHIPPED = Path(__file__).parents[1] / "audio" / "reference.json"
 
 _PERCENTS = np.arange(101)
 
+# What `intensity` is predicted from: level does not matter to any of them.
 _PREDICTORS = tuple(
     f"{series}_{moment}"
     for series in (
@@ -46,25 +54,27 @@ _PREDICTORS = tuple(
     )
     for moment in ("mean", "std")
 )
-"""What `intensity` is predicted from: level does not matter to any of them."""
 
+_CLASSICAL = "gtzan/audio/classical."
 _CLASSICAL_SHARE = 0.1
-"""Weight of classical music among the clips, where it is over-represented."""
+"""Weight of classical music, which most of the clips are."""
 
 
-def reference(data: Path) -> dict[str, Any]:
-    """Compute quantiles of every descriptor, and the weights of `intensity`.
+def reference(data: Path, heard: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of ``reference.json``: quantiles, the weights of `intensity`, clips.
 
     Parameters
     ----------
     data : Path
         Folder with ``gtzan/clips.csv``, ``gtzan/librosa_statistics.csv.gz``,
-        ``gtzan/musicnn_taggrams_train.npz``, ``gtzan/audio`` and ``music``.
+        ``gtzan/musicnn_taggrams_train.npz`` and every clip in `heard`.
+    heard : mapping of str to str
+        The clips: path below `data`, with slashes, to SHA-256 in hex.
 
     Raises
     ------
     NotFound
-        Where one of them is absent.
+        One of these is absent, or a clip is not the file that the list names.
     """
     songs = training_clips(data / "gtzan")
     songs = songs.rows(np.argsort(songs.clips))
@@ -78,7 +88,8 @@ def reference(data: Path) -> dict[str, Any]:
     }
     for name, axis in AXES.items():
         values[name] = np.array([lean(row, axis) for row in songs.tag_mean])
-    heard, shares = _clips(data)
+    measured = [_measured(content) for content in listed(data, heard)]
+    shares = _shares(heard)
     quantiles = {
         name: [_short(np.quantile(values[name], percent / 100)) for percent in _PERCENTS]
         for name, descriptor in DEFINITIONS.items()
@@ -86,9 +97,9 @@ def reference(data: Path) -> dict[str, Any]:
     }
     for name, descriptor in DEFINITIONS.items():
         if descriptor.population == CLIPS:
-            known = np.array([name in raw for raw in heard])
+            known = np.array([name in raw for raw in measured])
             quantiles[name] = _weighted_quantiles(
-                np.array([raw[name] for raw in heard if name in raw]), shares[known]
+                np.array([raw[name] for raw in measured if name in raw]), shares[known]
             )
     return {
         "populations": {
@@ -103,20 +114,45 @@ def reference(data: Path) -> dict[str, Any]:
             "weights": {name: _short(weight) for name, weight in weights.items()},
         },
         "quantiles": {name: quantiles[name] for name in DEFINITIONS},
+        "heard": dict(heard),
     }
 
 
-def write(data: Path, to: Path = SHIPPED) -> Path:
-    """Compute the reference from `data` and write it; the file is replaced whole or not at all."""
-    text = json.dumps(reference(data)) + "\n"
-    part = to.with_suffix(".part")
+def pinned() -> dict[str, str]:
+    """Return the clips of the shipped reference, as `reference` takes them."""
+    heard: dict[str, str] = json.loads(SHIPPED.read_text("utf-8"))["heard"]
+    return heard
+
+
+def listed(data: Path, heard: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield the content of each listed clip, and of nothing beside them; see `reference`."""
+    for path, digest in heard.items():
+        try:
+            content = (data / path).read_bytes()
+        except OSError:
+            raise NotFound(
+                f"The clip {path} is missing in {data}.",
+                "Name the folder that the reference was made from.",
+            ) from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise NotFound(
+                f"{data / path} is not the file that was heard: its SHA-256 differs.",
+                f"To hear the new one instead, change its digest in {SHIPPED.name}.",
+            )
+        yield content
+
+
+def write(data: Path) -> Path:
+    """Make the shipped reference again from `data`; it is replaced whole or not at all."""
+    text = json.dumps(reference(data, pinned())) + "\n"
+    part = SHIPPED.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
-    part.replace(to)
-    return to
+    part.replace(SHIPPED)
+    return SHIPPED
 
 
 def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
-    """Weights, intercept and artist-disjoint correlation of the regression."""
+    """Return weights, intercept and artist-disjoint correlation of the regression."""
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -134,36 +170,25 @@ def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
     return dict(zip(_PREDICTORS, weights.tolist(), strict=True)), intercept, fit
 
 
-def _clips(data: Path) -> tuple[list[dict[str, float]], Float64Array]:
-    """Descriptors of every clip that can be heard, and how much each counts (summing to 1)."""
-    from musrec.audio.decode import decode
-    from musrec.audio.features import spectra, statistics
-    from musrec.audio.rhythm import pulse
-
-    paths = sorted(
-        path
-        for folder in (data / "music", data / "gtzan" / "audio")
-        for path in _existing(folder).iterdir()
-        if path.suffix != ".csv"
+def _measured(content: bytes) -> dict[str, float]:
+    y = decode(content).y
+    sound = spectra(y)
+    return measure(
+        statistics(sound),
+        rhythm=pulse(sound.onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
+        loudness=loudness(y, SAMPLE_RATE),
     )
-    heard = []
-    for path in paths:
-        y = decode(path.read_bytes()).y
-        sound = spectra(y)
-        heard.append(
-            measure(
-                statistics(sound),
-                rhythm=pulse(sound.onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
-                loudness=loudness(y, SAMPLE_RATE),
-            )
-        )
-    classical = np.array([path.name.startswith("classical.") for path in paths])
-    shares = np.where(
+
+
+def _shares(heard: Mapping[str, str]) -> Float64Array:
+    """Return how much each clip counts, summing to 1."""
+    classical = np.array([path.startswith(_CLASSICAL) for path in heard])
+    shares: Float64Array = np.where(
         classical,
         _CLASSICAL_SHARE / max(1, classical.sum()),
         (1.0 - _CLASSICAL_SHARE) / max(1, (~classical).sum()),
     )
-    return heard, shares
+    return shares
 
 
 def _weighted_quantiles(values: Float64Array, shares: Float64Array) -> list[float]:
@@ -179,9 +204,3 @@ def _column(songs: Tables, name: str) -> Float64Array:
 
 def _short(value: float) -> float:
     return float(f"{float(value):.6g}")
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise NotFound(f"{path} is not there", "Give the folder that holds the tables and music.")
-    return path

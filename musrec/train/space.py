@@ -1,14 +1,15 @@
 """``musrec train space``: the learned space, chosen by artist-disjoint cross-validation.
 
-Two parts side by side. Shrinkage linear discriminant analysis (R. A. Fisher, 1936; O. Ledoit,
-M. Wolf, "Honey, I shrunk the sample covariance matrix", 2004) pulls genres apart. On its own it
-forgets everything else, so that two songs of one artist drift apart; principal components of the
-same inputs stand beside it. The share of the second part and the shrinkage are chosen on the
-training clips alone: of all recipes whose genre precision@10 for songs by unseen artists is within
-`TOLERANCE` of the best, the one that finds those artists' other songs soonest.
+A vector has two parts side by side. Shrinkage linear discriminant analysis (R. A. Fisher, 1936;
+O. Ledoit, M. Wolf, "Honey, I shrunk the sample covariance matrix", 2004) pulls genres apart. On its
+own it forgets everything else, so that two songs of one artist drift apart; the second part,
+principal components of the same inputs, keeps them together. The share of the second part and the
+shrinkage are chosen on the training clips alone: of all recipes whose genre precision@10 for songs
+by unseen artists is within `TOLERANCE` of the best, the one that ranks those artists' other songs
+highest.
 
-Beside it the detail of songs that were heard here, learned without labels: the main directions of
-the tagger's embedding of the clips that there is audio of, and more components of the statistics.
+The fine embedding of songs that were heard here is learned without labels: the main directions of
+the tagger's embedding over the training clips with audio, and more components of the statistics.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from musrec.audio import decode, tagger
 from musrec.evaluate import metrics, tables
 from musrec.evaluate.report import Report
 from musrec.model import SAMPLE_RATE, NotFound
 from musrec.space import Index, Space, inputs
-from musrec.space.place import FORMAT, Detail
+from musrec.space.place import FORMAT, FineEmbedding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,16 +46,17 @@ FOLDS = 5
 REPEATS = 2
 COMPONENTS = 40
 TOLERANCE = 0.02
-"""Of precision@10: half its standard error on these clips, so what is given up cannot be told."""
+"""Of precision@10: half its standard error on these clips, too little to tell recipes apart."""
+
 _SHRINKAGES = (0.1, 0.3, 0.5)
 _SHARES = (0.0, 0.1, 0.2, 0.35, 0.5)
 _SMALLEST_SCALE = 1e-6
 
-DIRECTIONS = 64
-"""Of the embedding. With the 15 below and the 49 of the vector, 128 numbers a song."""
-DETAIL_COMPONENTS = 15
+FINE_DIRECTIONS = 64
+"""Of the tagger's embedding. With the 15 below and the 49 of the vector, 128 numbers per song."""
+FINE_COMPONENTS = 15
 """Of the statistics."""
-_PIECE = 3 * SAMPLE_RATE  # samples that give the tagger one patch
+_PIECE = 3 * SAMPLE_RATE  # samples in one patch of the tagger
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def fit(
     recipe: Recipe,
     made: Mapping[str, Any],
 ) -> Space:
-    """Learn a space from rows of `inputs.matrix` and their genres."""
+    """Learn a space from rows of `inputs.matrix` and their genres; `made` is kept as it is."""
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -90,7 +93,7 @@ def fit(
     shares = [1 - recipe.share]
     if recipe.share:
         pca = PCA(min(COMPONENTS, *z.shape), svd_solver="full").fit(z)
-        # Half whitened: neither does the first component drown the rest, nor is noise blown up.
+        # Half whitened: the first component does not drown the rest, and noise is not blown up.
         parts.append(pca.components_.T / pca.explained_variance_**0.25)
         shares.append(recipe.share)
     centre = z.mean(axis=0)
@@ -101,8 +104,8 @@ def fit(
     return Space(name, mean, scale, projection, -centre @ projection, made)
 
 
-def detail(space: Space, x: DoubleArray, embeddings: FloatArray) -> Detail:
-    """Learn what makes the detail of a song.
+def fine_embedding(space: Space, x: DoubleArray, embeddings: FloatArray) -> FineEmbedding:
+    """Learn what maps a song to its fine embedding.
 
     Parameters
     ----------
@@ -111,18 +114,18 @@ def detail(space: Space, x: DoubleArray, embeddings: FloatArray) -> Detail:
     x : array, shape (n, len(space.mean))
         Rows of `inputs.matrix`.
     embeddings : FloatArray, shape (p, 200)
-        Of pieces of songs. Their mean is not taken away: the songs with audio are not the music
-        that there is, and where its middle lies they do not know.
+        Of pieces of songs. Their mean is not subtracted: the songs with audio are one corner of
+        music, and their mean is not that of all music.
     """
     from sklearn.decomposition import PCA
 
     _, lengths, directions = np.linalg.svd(embeddings.astype(np.float64), full_matrices=False)
-    embedding = directions[:DIRECTIONS].T / np.sqrt(lengths[:DIRECTIONS])
+    embedding = directions[:FINE_DIRECTIONS].T / np.sqrt(lengths[:FINE_DIRECTIONS])
     z = inputs.standardised(x, space.mean, space.scale)[:, -len(inputs.STATISTICS) :]
-    pca = PCA(DETAIL_COMPONENTS, svd_solver="full").fit(z)
+    pca = PCA(FINE_COMPONENTS, svd_solver="full").fit(z)
     statistics = pca.components_.T / pca.explained_variance_**0.25
     statistics = _of_length(statistics, z - pca.mean_, 1.0)
-    return Detail(
+    return FineEmbedding(
         _of_length(embedding, embeddings.astype(np.float64), 1.0),
         statistics,
         -pca.mean_ @ statistics,
@@ -130,7 +133,14 @@ def detail(space: Space, x: DoubleArray, embeddings: FloatArray) -> Detail:
 
 
 def pieces(folder: Path, clips: Tables) -> FloatArray:
-    """Return the tagger's embedding (p, 200) of three seconds from each second of clips.
+    """Return the tagger's embeddings (p, 200) of three-second pieces, one from each second.
+
+    Parameters
+    ----------
+    folder : Path
+        Audio of clips, as ``NAME.flac``.
+    clips : Tables
+        Those that count; other files are ignored.
 
     Raises
     ------
@@ -139,8 +149,6 @@ def pieces(folder: Path, clips: Tables) -> FloatArray:
     NotFound
         There is no audio.
     """
-    from musrec.audio import decode, tagger
-
     ears = tagger.load()
     found = []
     known = set(clips.clips.tolist())
@@ -149,19 +157,19 @@ def pieces(folder: Path, clips: Tables) -> FloatArray:
         starts = range(0, len(y) - _PIECE + 1, SAMPLE_RATE)
         found += [ears.tag(y[start : start + _PIECE]).embedding for start in starts]
     if not found:
-        raise NotFound(f"No clip has audio in {folder}.", "The detail of songs is learned from it.")
+        raise NotFound(f"No clip has audio in {folder}.", "The fine embedding is learned from it.")
     return np.stack(found)
 
 
 def scaling(x: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Mean and deviation of each column, over the rows where it is known."""
+    """Return mean and deviation of each column over the rows where it is known."""
     return np.nanmean(x, axis=0), np.maximum(np.nanstd(x, axis=0), _SMALLEST_SCALE)
 
 
 def _of_length(part: DoubleArray, z: DoubleArray, share: float) -> DoubleArray:
     """Scale columns so that the mean squared length of the projected rows is `share`."""
     length = np.mean(np.sum((z @ part) ** 2, axis=1))
-    # A direction's sign is arbitrary: fixed, so that every machine makes the same file.
+    # The sign of a direction is arbitrary; fixing it makes every machine write the same file.
     signs = np.sign(part[np.abs(part).argmax(axis=0), np.arange(part.shape[1])])
     scaled: DoubleArray = part * signs * np.sqrt(share / length)
     return scaled
@@ -170,7 +178,7 @@ def _of_length(part: DoubleArray, z: DoubleArray, share: float) -> DoubleArray:
 def folds(
     genres: NDArray[np.str_], groups: NDArray[np.str_], *, n: int = FOLDS, seeds: int = REPEATS
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to train on and rows held out; no artist is in both."""
+    """Yield rows to train on and rows held out, without a common artist."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     for seed in range(SEED, SEED + seeds):
@@ -185,7 +193,7 @@ def dissimilarities(
     *,
     corrected: bool = True,
 ) -> DoubleArray:
-    """One minus `Index.similarities` of each query, shape (q, n)."""
+    """Return 1 - `Index.similarities` of each query, shape (q, n)."""
     index = Index(vectors, distance, corrected=corrected)
     return np.stack([1 - index.similarities(query).astype(np.float64) for query in queries])
 
@@ -197,9 +205,9 @@ class Quality:
     Attributes
     ----------
     precision : float
-        Genre precision@10 of songs by unseen artists, against the songs it was learned from.
+        Genre precision@10 of songs by unseen artists among the songs that it was learned from.
     own_artist : float
-        Mean reciprocal rank, among all songs, of the nearest one by the same, unseen artist.
+        Mean reciprocal rank, among all songs, of the nearest other song by an unseen artist.
     """
 
     precision: float
@@ -233,7 +241,7 @@ def assess(
 def own_artist(
     far: DoubleArray, performers: NDArray[np.str_], query_performers: NDArray[np.str_]
 ) -> DoubleArray:
-    """Reciprocal rank of the nearest song by the query's artist, one value a query.
+    """Return the reciprocal rank of the nearest song by each query's artist.
 
     Parameters
     ----------
@@ -243,7 +251,7 @@ def own_artist(
     Returns
     -------
     array, shape (q,)
-        NaN for songs whose artist is unknown or has no second song.
+        NaN for queries whose artist is unknown or has no second song.
     """
     same = query_performers[:, None] == performers
     same &= ~np.char.startswith(performers, "?")
@@ -251,7 +259,7 @@ def own_artist(
 
 
 def choose(name: inputs.Name, clips: Tables) -> tuple[Recipe, list[tuple[Recipe, Quality]]]:
-    """Return the best recipe by cross-validation, and how each of them did."""
+    """Return the best recipe by cross-validation, and the quality of each."""
     tried = [
         (recipe, assess(name, clips, recipe))
         for recipe in itertools.starmap(Recipe, itertools.product(_SHRINKAGES, _SHARES))
@@ -267,12 +275,12 @@ def matrix(name: inputs.Name, clips: Tables) -> DoubleArray:
 
 
 def training_clips(folder: Path) -> Tables:
-    """Clips of the training split that have statistics and a taggram.
+    """Return the clips of the training split that have statistics and a taggram.
 
     Raises
     ------
     NotFound
-        There are none.
+        No clip has both.
     """
     clips = tables.load(folder).split("train")
     whole = clips.rows(clips.tagged & clips.measured)
@@ -290,8 +298,8 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
     Parameters
     ----------
     folder : Path
-        Tables as `musrec.evaluate.tables` reads them, with a split ``train``, and below ``audio``
-        some of the clips.
+        Tables as `musrec.evaluate.tables` reads them, with a split ``train``, and a folder
+        ``audio`` with some of the clips.
     out : Path
         Folder of the shipped numbers.
     today : datetime, optional
@@ -324,13 +332,13 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
             "offset": space.offset,
         }
         if name == "full":
-            learned = detail(space, x, heard)
-            space = replace(space, detail=learned)
+            learned = fine_embedding(space, x, heard)
+            space = replace(space, fine=learned)
             facts["pieces"] = len(heard)
             arrays |= {
-                "detail_embedding": learned.embedding,
-                "detail_statistics": learned.statistics,
-                "detail_offset": learned.offset,
+                "fine_embedding": learned.embedding,
+                "fine_statistics": learned.statistics,
+                "fine_offset": learned.offset,
             }
         write(out / f"space-{name}.npz", facts, **arrays)
         (out / f"space-{name}.md").write_text(_card(name, space, facts), encoding="utf-8")
@@ -359,7 +367,7 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
 def write(path: Path, facts: Mapping[str, Any], **arrays: NDArray[Any]) -> None:
     """Write arrays and how they were made, as `musrec.space.place.shipped` reads them.
 
-    The same content gives the same bytes; a write that fails leaves the old file.
+    The same content gives the same bytes; a write that fails leaves the old file in place.
     """
     contents: dict[str, Any] = {
         "made": np.array(json.dumps(facts, ensure_ascii=False)),
@@ -375,28 +383,27 @@ def write(path: Path, facts: Mapping[str, Any], **arrays: NDArray[Any]) -> None:
 SOURCES = """\
 - **Clips**: {clips} training clips of GTZAN (G. Tzanetakis, P. Cook, 2002), the fault-filtered
   split of C. Kereliuk, B. Sturm, J. Larsen (2015): no artist of it is in the validation or the
-  test part. Artists and titles from the index of B. Sturm (2013). Clips of unknown artist count
-  as one artist a genre.
+  test part. Artists and titles from the index of B. Sturm (2013). Clips of unknown artists count
+  as one artist per genre.
 - **Statistics**: seven moments of librosa's centroid, flatness, roll-off and MFCC 1 to 12; without
   tags, measures of its tonnetz as well (MIT).
 - **Tags**: outputs of MusiCNN trained on the Million Song Dataset (J. Pons, X. Serra, 2019; ISC).
-- These files hold our own numbers alone: means, deviations and linear maps.
+- These files hold only our own numbers: means, deviations and linear maps.
 """
 
 
-def _detail_card(facts: Mapping[str, Any]) -> str:
+def _fine_card(facts: Mapping[str, Any]) -> str:
     return f"""
-## The detail of songs that were heard
-A song of which there is audio, not only a row of a table, also has the tagger's embedding (its
-layer of 200 units before the tags, mean over the clip). Its first {DIRECTIONS} directions (singular
-vectors of {facts["pieces"]} pieces of three seconds of the training clips that there is audio of,
-half whitened, their mean left in) and {DETAIL_COMPONENTS} half-whitened components of the
-statistics, both of the same length, stand beside the vector. Between two songs that have it,
-likeness is the mean of three cosines: vector, embedding, statistics; the index brings it to the
-scale of vectors alone.
-No label was used, and equal weights are no result of a search. Nearly all of that audio is
-classical music: directions that only other music takes are left out.
-`musrec evaluate artists` measures what it brings on music that nothing here was learned from.
+## The fine embedding of songs that were heard
+A song with audio, rather than a row of a table, also has the tagger's embedding (its layer of 200
+units before the tags, mean over the clip). Its first {FINE_DIRECTIONS} directions (singular vectors
+of {facts["pieces"]} three-second pieces of the training clips with audio, half whitened, their mean
+left in) and {FINE_COMPONENTS} half-whitened components of the statistics, both of the same length,
+stand beside the vector as its fine embedding. Between two songs that have one, likeness is the mean
+of three cosines: vector, embedding, statistics; the index brings it to the scale of vectors alone.
+No labels were used, and the equal weights were set, not searched for. Nearly all of that audio is
+classical music, so directions that only other music takes are missing.
+`musrec evaluate artists` measures what it adds on music that nothing here was learned from.
 """
 
 
@@ -409,8 +416,9 @@ def _card(name: inputs.Name, space: Space, facts: Mapping[str, Any]) -> str:
     return f"""\
 # The space `{name}`
 
-Places a song among others: {what} become a vector of {space.dimensions} numbers, compared by
-cosine and corrected for hubs by mutual proximity (`musrec.space.Index`).
+Places a song among others: {what}
+become a vector of {space.dimensions} numbers, compared by cosine and corrected for hubs by mutual
+proximity (`musrec.space.Index`).
 
 ## Made
 By `{facts["command"]}` on {facts["date"]}, seed {facts["seed"]}.
@@ -418,9 +426,9 @@ By `{facts["command"]}` on {facts["date"]}, seed {facts["seed"]}.
 {SOURCES.format(**facts)}
 ## How
 Statistics are compressed (logarithms where skewed), all columns standardised and cut at three
-deviations. Nine linear discriminants (shrinkage {facts["shrinkage"]})
-stand beside {space.dimensions - 9} half-whitened principal components (share {facts["share"]} of
-the squared length). Both numbers were chosen by artist-disjoint cross-validation on these clips.
+deviations. Nine linear discriminants (shrinkage {facts["shrinkage"]}) stand beside
+{space.dimensions - 9} half-whitened principal components ({facts["share"]} of the squared length).
+Shrinkage and share were chosen by artist-disjoint cross-validation on these clips.
 
 ## How good
 By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flattered by the choice:
@@ -431,9 +439,9 @@ By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flatt
 | reciprocal rank of the nearest song by the same, unseen artist | {facts["own_artist_mrr"]:.3f} |
 
 `musrec evaluate similarity` measures it against baselines, with intervals and hubness.
-{_detail_card(facts) if space.detail else ""}
+{_fine_card(facts) if space.fine else ""}
 ## Limits
-Ten Western genres of before 2002 and few artists in some (four in blues). Music of other
-traditions is placed by what it shares with these. Songs differ in their parts; 30 seconds are
-heard.
+Ten Western genres from before 2002, some with few artists (four in blues). Music of other
+traditions is placed by what it shares with these. A song's parts differ, and only 30 seconds of it
+are heard.
 """

@@ -1,4 +1,4 @@
-"""``musrec train starter``: the catalogue that comes with the package."""
+"""``musrec train starter``: the starter catalogue of `musrec.space`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tonnetz of a constant-Q transform equals librosa's own, on real music and on what is no music."""
+"""Tonnetz of a constant-Q transform equals librosa's, on real music and on other sounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes in: samples, or a sentence that says what it is instead."""
+"""Any bytes give samples, or a sentence that says what they are instead."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def wav(samples: np.ndarray, rate: int, channels: int = 1) -> bytes:
 
 
 def flac_of_hours(hours: float) -> bytes:
-    """A stream of constant blocks: a few hundred kilobytes that hold days (RFC 9639)."""
+    """A stream of constant blocks: a few hundred kilobytes for days of sound (RFC 9639)."""
 
     def table(bits: int, polynomial: int) -> list[int]:
         rows = []
@@ -144,14 +144,14 @@ def test_samples_are_those_that_librosa_would_load(music: Path, clip):
         "bydariogamer--piloting-waves.m4a",
     ],
 )
-def test_a_long_song_is_heard_in_its_middle(music: Path, clip):
+def test_the_middle_of_a_long_song_is_heard(music: Path, clip):
     samples = decode((music / clip).read_bytes(), seconds=10)
     assert samples.seconds == pytest.approx(10, abs=0.05)
     assert samples.duration == pytest.approx(40, abs=0.1)
     assert samples.start == pytest.approx(15, abs=0.1)
 
 
-def test_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked():
+def test_a_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked():
     bomb = flac_of_hours(100)
     assert len(bomb) < 700_000
     samples = decode(bomb)
@@ -181,21 +181,21 @@ def test_six_channels_are_heard():
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "flac", "ogg", "wav", "webm"])
-def test_what_is_there_of_a_file_that_is_cut_off_is_heard(suffix):
+def test_the_rest_of_a_truncated_file_is_heard(suffix):
     data = encode(suffix, 12)
     samples = decode(data[: len(data) * 2 // 3])
     assert 3 <= samples.seconds <= 8.5
     assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
 
 
-def test_noise_in_the_middle_of_a_file_is_passed_over():
+def test_damage_in_the_middle_of_a_file_is_skipped():
     data = bytearray(encode("mp3", 8))
     middle = len(data) // 2
     data[middle : middle + 3000] = os.urandom(3000)
     assert decode(bytes(data)).seconds > 7
 
 
-def test_samples_that_are_no_numbers_become_silence():
+def test_samples_that_are_not_numbers_become_silence():
     samples = tone(2, SAMPLE_RATE)[0]
     samples[100:200] = np.nan
     samples[300:400] = np.inf
@@ -233,7 +233,7 @@ def test_two_seconds_are_enough():
         (b"https://example.org/song.mp3", "link"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "text"),
         (b"MThd" + bytes(100), "MIDI"),
-        (b"RIFF\0\0\0\0AVI LIST", "something else than WAV"),
+        (b"RIFF\0\0\0\0AVI LIST", "something other than WAV"),
         (b"wvpk" + bytes(100), "WavPack file, which is not supported"),
         (bytes(5000), "not audio"),
         (np.random.default_rng(0).bytes(50_000), "not audio"),
@@ -241,7 +241,7 @@ def test_two_seconds_are_enough():
         (b"OggS" + bytes(5000), "damaged"),
         (b"RIFF\0\0\0\0WAVE", "damaged"),
         (wav(np.zeros(20), 1), "not supported"),
-        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "too short to hear anything in: 0.50 s"),
+        (wav(np.zeros(SAMPLE_RATE // 2), SAMPLE_RATE), "0.50 s is too short to hear anything in"),
         (wav(np.zeros(0), SAMPLE_RATE), "damaged"),
     ],
 )
@@ -263,7 +263,7 @@ def test_video_without_sound_is_named():
         decode(encode("m4a", video=True, sound=False))
 
 
-def test_a_file_cut_off_near_its_beginning_is_named():
+def test_a_file_truncated_near_its_beginning_is_named():
     data = encode("flac", 12)
     with pytest.raises(NotAudio, match=r"cut off after .* of 12 seconds"):
         decode(data[: len(data) // 8])
@@ -334,7 +334,7 @@ def test_the_child_can_open_nothing(code):
 
 
 @on_linux
-def test_the_child_knows_no_secret(monkeypatch):
+def test_the_child_holds_no_secrets(monkeypatch):
     monkeypatch.setenv("MUSREC_SECRET", "hunter2")
     decoding.stop()
     decode(GENUINE["wav"])
@@ -364,7 +364,7 @@ def test_a_clip_that_takes_too_long_is_given_up_and_the_next_is_heard(monkeypatc
 
 
 @on_linux
-def test_the_child_goes_when_its_parent_is_killed():
+def test_the_child_ends_when_its_parent_is_killed():
     program = """
 import os, signal
 from musrec.audio import decode

@@ -1,4 +1,4 @@
-"""Descriptors say of sounds and songs what people would say, and only what they can know."""
+"""Descriptors say about sounds and songs what people would say, and only what is known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def heard(y: NDArray[np.float32], **tags: float) -> dict[str, float]:
     return descriptors.percentiles(raw)
 
 
-def test_each_descriptor_is_defined_named_by_us_and_has_a_population() -> None:
+def test_each_descriptor_has_a_definition_a_population_and_a_name_of_our_own() -> None:
     for name, descriptor in descriptors.DEFINITIONS.items():
         assert name not in SPOTIFY
         assert descriptor.name == name
@@ -67,7 +67,7 @@ def test_loudness_is_that_of_the_standard() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_is_silent_or_too_short_has_no_loudness() -> None:
+def test_silence_and_short_clips_have_no_loudness() -> None:
     assert descriptors.loudness(sounds.silence(3.0), SAMPLE_RATE) is None
     assert descriptors.loudness(sounds.sine(440, 0.2), SAMPLE_RATE) is None
 
@@ -94,7 +94,7 @@ def test_the_population_lies_evenly_in_its_own_percentiles(shared_data: Path) ->
             statistics = np.full(len(features.STATISTIC_NAMES), np.nan, dtype=np.float32)
             statistics[column] = float(row["spectral_centroid_mean"])
             raw = descriptors.describe(statistics)
-            assert set(raw) == {"brightness"}, "nothing else can be known of this song"
+            assert set(raw) == {"brightness"}, "nothing else is known about this song"
             places.append(descriptors.percentiles(raw)["brightness"])
     assert len(places) == 443
     assert np.histogram(places, bins=4, range=(0, 100))[0] == pytest.approx(443 / 4, abs=3)
@@ -112,10 +112,10 @@ def test_sounds_are_called_what_they_are() -> None:
     assert beat["steadiness"] > 90
     assert beat["punch"] > hiss["punch"]
     assert "tempo" not in hiss
-    assert "mood" not in song, "moods are the tagger's to tell"
+    assert "mood" not in song, "only the tagger hears moods"
 
 
-def test_tags_pull_their_axes() -> None:
+def test_tags_move_their_descriptors() -> None:
     y = sounds.song(sounds.MAJOR_SONG, 0, 5.0)
     party = heard(y, party=0.4, happy=0.3, dance=0.4, female_vocalists=0.5, electronic=0.4)
     ballad = heard(y, sad=0.4, Mellow=0.4, acoustic=0.5, folk=0.5, instrumental=0.4)

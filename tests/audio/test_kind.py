@@ -1,4 +1,4 @@
-"""What is not music is named; what is music is never called anything else."""
+"""Clips without music are called what they are, and music is never called anything else."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_syllables_and_pauses_are_speech(seed: int) -> None:
     assert hear(sounds.babble(15.0, seed)) == SoundKind.SPEECH
 
 
-@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no espeak-ng to speak")
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 @pytest.mark.parametrize("voice", ["en-us", "en-gb+f3", "en-us+m7", "en+whisper"])
 def test_a_voice_is_speech(voice: str, tmp_path: Path) -> None:
     spoken = tmp_path / "spoken.wav"
@@ -71,8 +71,8 @@ def test_a_voice_is_speech(voice: str, tmp_path: Path) -> None:
 def test_played_sounds_are_music() -> None:
     assert hear(sounds.song(sounds.MAJOR_SONG, 0, 10.0)) == SoundKind.MUSIC
     assert hear(sounds.clicks(120, 10.0)) == SoundKind.MUSIC, "a drum alone is music"
-    assert hear(sounds.drone(10.0)) == SoundKind.MUSIC, "so is a slow chord that moves"
-    assert hear(sounds.melody(10.0)) == SoundKind.MUSIC, "and one flute"
+    assert hear(sounds.drone(10.0)) == SoundKind.MUSIC, "so is a chord that slowly moves"
+    assert hear(sounds.melody(10.0)) == SoundKind.MUSIC, "and a single flute"
 
 
 def test_real_music_is_music(shared_data: Path) -> None:
@@ -91,11 +91,11 @@ def test_real_music_is_music(shared_data: Path) -> None:
     assert set(kinds) == {SoundKind.MUSIC}
 
 
-def test_a_sure_tag_makes_it_music() -> None:
+def test_a_sure_tag_makes_a_sound_music() -> None:
     harsh = sounds.noise(10.0, 1)
     tag_mean = np.full(len(TAGS), 0.02, dtype=np.float32)
     assert hear(harsh, tag_mean) == SoundKind.NOISE
     tag_mean[TAGS.index("electronic")] = 0.6
-    assert hear(harsh, tag_mean) == SoundKind.NOISE, "the tagger says that of plain noise, too"
+    assert hear(harsh, tag_mean) == SoundKind.NOISE, "the tagger calls plain noise that, too"
     tag_mean[TAGS.index("metal")] = 0.6
     assert hear(harsh, tag_mean) == SoundKind.MUSIC

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,16 +11,10 @@ import pytest
 from musrec.audio import listen as listening
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.listen import listen
+from musrec.demo import wav
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, NotAudio, SoundKind
 
 RNG = np.random.default_rng(7)
-
-
-def wav(y: np.ndarray) -> bytes:
-    body = (np.clip(y, -1, 1) * 32767).astype("<i2").tobytes()
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
-    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
 
 
 def numbers(value) -> list[float]:
@@ -64,7 +57,7 @@ def test_a_song_is_heard_whole(music: Path):
     assert np.isfinite(numbers(analysis)).all()
 
 
-def test_without_the_tagger_everything_else_is_heard(music: Path, deaf_to_tags):
+def test_everything_else_is_heard_without_the_tagger(music: Path, deaf_to_tags):
     data = (music / "yuanan-j-a-r--miedo.wav").read_bytes()
     analysis = listen(data, digest="", seconds=10)
     assert analysis.tag_mean is analysis.tag_std is analysis.taggram is analysis.embedding is None
@@ -81,7 +74,7 @@ def test_without_the_tagger_everything_else_is_heard(music: Path, deaf_to_tags):
         (0.5 * np.sin(np.arange(5 * SAMPLE_RATE) * 0.1), SoundKind.TONES),
     ],
 )
-def test_what_is_no_music_is_called_by_its_kind(y, kind, deaf_to_tags):
+def test_clips_without_music_are_called_by_their_kind(y, kind, deaf_to_tags):
     analysis = listen(wav(y), digest="")
     assert analysis.kind is kind
     assert np.isfinite(numbers(analysis)).all()
@@ -102,7 +95,7 @@ def test_a_clip_with_one_click_in_it_is_finite(deaf_to_tags):
     assert np.isfinite(numbers(listen(wav(y), digest=""))).all()
 
 
-def test_what_is_no_audio_is_refused():
+def test_bytes_that_are_not_audio_are_refused():
     with pytest.raises(NotAudio, match="text"):
         listen(b"la la la, la la la la", digest="")
 

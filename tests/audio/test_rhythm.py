@@ -1,4 +1,4 @@
-"""Tempo, octave, beats and steadiness of sounds whose pulse is known, and of music."""
+"""Tempo, octave, beats and steadiness of sounds with a known pulse, and of music."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_noise_has_no_pulse(seconds: float, colour: int) -> None:
     assert pulse(sounds.noise(seconds, colour, seed=7)).confidence < 0.1
 
 
-def test_silence_a_tone_and_a_snippet_have_none_at_all() -> None:
+def test_silence_a_tone_and_a_snippet_have_no_pulse_at_all() -> None:
     for y in (sounds.silence(10.0), sounds.sine(440, 10.0), sounds.clicks(120, 2.0)):
         assert pulse(y) == rhythm.NO_PULSE
 
 
-def test_beats_that_stray_are_less_steady() -> None:
+def test_uneven_beats_are_less_steady() -> None:
     machine = pulse(sounds.clicks(110, 30.0))
     human = pulse(sounds.clicks(110, 30.0, stray=0.02))
 
@@ -80,7 +80,7 @@ def test_beats_that_stray_are_less_steady() -> None:
     assert 0.1 < human.steadiness < machine.steadiness - 0.2
 
 
-def test_levels_do_not_matter(music: Path) -> None:
+def test_the_level_does_not_matter(music: Path) -> None:
     y = decode((music / "alexander-ehlers--warped.ogg").read_bytes()).y
     loud, quiet = pulse(y), pulse(y * np.float32(0.1))
     assert quiet.tempo == pytest.approx(loud.tempo, rel=0.005)

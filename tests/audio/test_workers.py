@@ -1,4 +1,4 @@
-"""Hearing beside the event loop, in processes that may fail."""
+"""Hearing off the event loop, in processes that may fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import os
 import pickle
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -18,17 +17,11 @@ import pytest
 import pytest_asyncio
 
 from musrec.audio.workers import Ears
+from musrec.demo import wav
 from musrec.model import SAMPLE_RATE, Busy, NotAudio, SettingsError, SoundKind
 from musrec.settings import Workers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def wav(y: np.ndarray) -> bytes:
-    body = (y * 32767).astype("<i2").tobytes()
-    form = struct.pack("<HHIIHH", 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    chunks = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(body))
-    return b"RIFF" + struct.pack("<I", len(chunks) + len(body)) + chunks + body
 
 
 TONE = wav(0.5 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.1))
@@ -37,7 +30,7 @@ SILENCE = wav(np.zeros(3 * SAMPLE_RATE))
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ears():
-    """Two workers for all tests: a start takes seconds."""
+    """Two workers shared by all tests, as starting them takes seconds."""
     async with Ears(Workers(count=2)) as ears:
         await ears.warm()
         yield ears
@@ -79,7 +72,7 @@ async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_callers_that_go_away_leave_their_workers_to_the_next(ears: Ears):
+async def test_callers_that_go_away_free_their_workers_for_the_next(ears: Ears):
     before = pids(ears)
     impatient = [asyncio.create_task(ears.hear(TONE)) for _ in range(2)]
     await until_busy(ears)
@@ -113,7 +106,7 @@ async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ear
     assert pids(ears) != before
 
 
-async def test_a_clip_that_stops_two_workers_is_given_up():
+async def test_a_clip_that_crashes_two_workers_is_given_up():
     async with Ears(Workers(count=1)) as ears:
         hearing = asyncio.create_task(ears.hear(TONE))
         killed = set()

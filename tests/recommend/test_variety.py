@@ -110,7 +110,7 @@ def test_what_cannot_be_met_is_said_and_not_relaxed():
         catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
     )
     assert not mask.any()
-    assert "between 80 and 100 bpm" in reasons[0]
+    assert "between 80 and 100 BPM" in reasons[0]
     mask, reasons = allowed(catalogue(), Constraints(only_genres=frozenset({"polka"})))
     assert not mask.any()
     assert reasons == ["none of the 3 songs I know is polka"]

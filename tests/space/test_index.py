@@ -1,4 +1,4 @@
-"""Neighbours: exact, corrected for hubs, the same however the index came about."""
+"""Neighbours are exact, corrected for hubs, and the same however the index was built."""
 
 from __future__ import annotations
 
@@ -65,21 +65,21 @@ def test_growing_an_index_equals_building_it(
 
 
 def mixed(n: int, seed: int = 0, share: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors, and details known of a share of them that agree with the vectors in part."""
+    """Vectors, and fine embeddings of a share of them that agree with the vectors in part."""
     rng = np.random.default_rng(seed)
     vectors = songs(n, seed=seed)
     hidden = vectors @ rng.normal(size=(12, 20)) + 4 * rng.normal(size=(n, 20)) + 3
-    details = (hidden / np.linalg.norm(hidden, axis=1, keepdims=True)).astype(np.float32)
-    details[rng.uniform(size=n) >= share] = np.nan
-    return vectors, details
+    fine = (hidden / np.linalg.norm(hidden, axis=1, keepdims=True)).astype(np.float32)
+    fine[rng.uniform(size=n) >= share] = np.nan
+    return vectors, fine
 
 
-def test_details_are_equated_to_the_scale_of_vectors_by_definition() -> None:
-    vectors, details = mixed(200)
-    query, detail = songs(1, seed=1)[0], mixed(1, seed=1, share=1)[1][0]
-    known = np.isfinite(details).all(axis=1)
+def test_fine_embeddings_are_equated_to_the_scale_of_vectors_by_definition() -> None:
+    vectors, fine = mixed(200)
+    query, own = songs(1, seed=1)[0], mixed(1, seed=1, share=1)[1][0]
+    known = np.isfinite(fine).all(axis=1)
     cosines = 1 - cdist(vectors, np.vstack([vectors, query[None]]), "cosine")
-    whole = (cosines + 2 * np.nan_to_num(details) @ np.nan_to_num([*details, detail]).T) / 3
+    whole = (cosines + 2 * np.nan_to_num(fine) @ np.nan_to_num([*fine, own]).T) / 3
 
     def score(song: int, row: int) -> float:
         """How unusual the likeness of the query and a row is to one of the two."""
@@ -91,21 +91,21 @@ def test_details_are_equated_to_the_scale_of_vectors_by_definition() -> None:
         return (alone.mean() + steps * alone.std() - mean) / deviation
 
     expected = [norm.cdf(score(-1, row)) * norm.cdf(score(row, row)) for row in range(200)]
-    found = Index(vectors, details=details).similarities(query, detail)
+    found = Index(vectors, fine=fine).similarities(query, own)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_where_either_detail_is_unknown_vectors_alone_decide() -> None:
-    vectors, details = mixed(200)
-    plain, index = Index(vectors), Index(vectors, details=details)
-    known = np.isfinite(details).all(axis=1)
+def test_vectors_alone_decide_where_either_song_has_no_fine_embedding() -> None:
+    vectors, fine = mixed(200)
+    plain, index = Index(vectors), Index(vectors, fine=fine)
+    known = np.isfinite(fine).all(axis=1)
     heard, unheard = np.flatnonzero(known)[0], np.flatnonzero(~known)[0]
     expected = plain.similarities(vectors[unheard])
-    for detail in (None, details[unheard]):
-        found = index.similarities(vectors[unheard], detail)
+    for own in (None, fine[unheard]):
+        found = index.similarities(vectors[unheard], own)
         np.testing.assert_allclose(found, expected, atol=1e-6)
     found, expected = (
-        index.similarities(vectors[heard], details[heard]),
+        index.similarities(vectors[heard], fine[heard]),
         plain.similarities(vectors[heard]),
     )
     np.testing.assert_allclose(found[~known], expected[~known], atol=1e-6)
@@ -113,16 +113,16 @@ def test_where_either_detail_is_unknown_vectors_alone_decide() -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.9])
-def test_songs_with_and_without_details_are_neighbours_equally_often(share: float) -> None:
-    vectors, details = mixed(600, seed=4, share=share)
-    index = Index(vectors, details=details)
+def test_songs_with_and_without_fine_embeddings_are_neighbours_equally_often(share: float) -> None:
+    vectors, fine = mixed(600, seed=4, share=share)
+    index = Index(vectors, fine=fine)
     far = np.stack(
-        [1 - index.similarities(v, d).astype(float) for v, d in zip(vectors, details, strict=True)]
+        [1 - index.similarities(v, f).astype(float) for v, f in zip(vectors, fine, strict=True)]
     )
     assert (far.argmin(axis=1) == np.arange(len(vectors))).all(), "each song finds itself first"
     np.fill_diagonal(far, np.inf)
     counts = metrics.occurrences(metrics.nearest(far, 10), len(vectors))
-    known = np.isfinite(details).all(axis=1)
+    known = np.isfinite(fine).all(axis=1)
     assert 0.8 < counts[known].mean() / 10 < 1.25
     assert 0.8 < counts[~known].mean() / 10 < 1.25
     assert metrics.hubness_skew(counts) < 1
@@ -136,16 +136,16 @@ def test_songs_with_and_without_details_are_neighbours_equally_often(share: floa
     share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
     seed=st.integers(0, 2**16),
 )
-def test_growing_an_index_of_details_equals_building_it(
+def test_growing_an_index_of_fine_embeddings_equals_building_it(
     first: int, more: int, share: float, seed: int
 ) -> None:
-    vectors, details = mixed(first + more, seed=seed, share=share)
-    grown = Index(vectors[:first], details=details[:first])
-    grown = grown.extended(vectors[first:], details=details[first:])
-    built = Index(vectors, details=details)
-    query, detail = songs(1, seed=seed + 1)[0], mixed(1, seed=seed, share=1)[1][0]
-    found = grown.similarities(query, detail)
-    np.testing.assert_allclose(found, built.similarities(query, detail), atol=1e-3)
+    vectors, fine = mixed(first + more, seed=seed, share=share)
+    grown = Index(vectors[:first], fine=fine[:first])
+    grown = grown.extended(vectors[first:], fine=fine[first:])
+    built = Index(vectors, fine=fine)
+    query, own = songs(1, seed=seed + 1)[0], mixed(1, seed=seed, share=1)[1][0]
+    found = grown.similarities(query, own)
+    np.testing.assert_allclose(found, built.similarities(query, own), atol=1e-3)
     assert ((found >= 0) & (found <= 1)).all()
 
 
@@ -164,7 +164,7 @@ def test_hubs_are_cut_and_orphans_found(distance: str) -> None:
     assert metrics.antihubs(after) <= metrics.antihubs(before)
 
 
-def test_a_song_is_most_similar_to_itself_and_duplicates_stand_together() -> None:
+def test_a_song_is_most_similar_to_itself_and_duplicates_tie() -> None:
     rows = songs(100)
     rows[7] = rows[3] * 2  # the same direction
     found, similarities = Index(rows).nearest(rows[3], 2)
@@ -173,7 +173,7 @@ def test_a_song_is_most_similar_to_itself_and_duplicates_stand_together() -> Non
     assert similarities[0] > 0.95
 
 
-def test_small_and_empty_catalogues_answer() -> None:
+def test_small_and_empty_catalogues_work() -> None:
     query = songs(1, seed=9)[0]
     empty = Index(np.empty((0, 12), dtype=np.float32))
     assert empty.similarities(query).shape == (0,)
@@ -192,10 +192,10 @@ def test_wrong_vectors_are_refused() -> None:
         Index(np.full((3, 2), np.inf, dtype=np.float32))
     with pytest.raises(ValueError, match="12 dimensions"):
         index.extended(songs(3, d=5))
-    with pytest.raises(ValueError, match="one detail for each row"):
-        Index(songs(3), details=mixed(2)[1])
+    with pytest.raises(ValueError, match="one fine embedding per row"):
+        Index(songs(3), fine=mixed(2)[1])
     with pytest.raises(ValueError, match="20 dimensions"):
-        Index(songs(40), details=mixed(40)[1]).similarities(songs(1)[0], songs(1)[0])
+        Index(songs(40), fine=mixed(40)[1]).similarities(songs(1)[0], songs(1)[0])
     with pytest.raises(ValueError, match="no distance"):
         Index(songs(3), "manhattan")
 
@@ -217,36 +217,38 @@ def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, mon
 
     written = file.stat()
     again = Index(rows, file=file)
-    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a fitting file is read, not made"
+    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a file that fits is read, not written"
     assert again.nearest(rows[5], 3)[0].tolist() == index.nearest(rows[5], 3)[0].tolist()
     Index(rows[::-1] + 1, file=file)
-    assert file.stat().st_mtime_ns != written.st_mtime_ns, "another catalogue's file is not used"
+    assert file.stat().st_mtime_ns != written.st_mtime_ns, (
+        "the file of another catalogue is not used"
+    )
     file.write_bytes(b"torn")
     Index(rows, file=file)
     assert faiss.read_index(str(file)).ntotal == len(rows)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.4], ids=["all detailed", "some detailed"])
-def test_a_large_catalogue_is_searched_by_details_too(tmp_path, monkeypatch, share: float) -> None:
+@pytest.mark.parametrize("share", [1.0, 0.4], ids=["all rows", "some rows"])
+def test_a_large_catalogue_is_searched_by_fine_embeddings_too(
+    tmp_path, monkeypatch, share: float
+) -> None:
     pytest.importorskip("faiss", reason="faiss is an extra")
     monkeypatch.setattr(index_module, "EXACT_ROWS", 2_000)
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(60, 16))
     rows = centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))
-    details = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)]
-    details += 0.4 * rng.normal(size=details.shape)
-    details /= np.linalg.norm(details, axis=1, keepdims=True)
-    details[rng.random(8_000) >= share] = np.nan
-    vectors, details = rows.astype(np.float32), details.astype(np.float32)
+    fine = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)]
+    fine += 0.4 * rng.normal(size=fine.shape)
+    fine /= np.linalg.norm(fine, axis=1, keepdims=True)
+    fine[rng.random(8_000) >= share] = np.nan
+    vectors, fine = rows.astype(np.float32), fine.astype(np.float32)
     file = tmp_path / "rows.faiss"
 
-    index = Index(vectors, details=details, file=file)
+    index = Index(vectors, fine=fine, file=file)
 
     shares = []
-    for song in np.flatnonzero(np.isfinite(details[:, 0]))[:40]:
-        exact = np.argsort(-index.similarities(vectors[song], details[song]), kind="stable")[:10]
-        shares.append(
-            len(set(exact) & set(index.nearest(vectors[song], 10, details[song])[0])) / 10
-        )
+    for song in np.flatnonzero(np.isfinite(fine[:, 0]))[:40]:
+        exact = np.argsort(-index.similarities(vectors[song], fine[song]), kind="stable")[:10]
+        shares.append(len(set(exact) & set(index.nearest(vectors[song], 10, fine[song])[0])) / 10)
     assert np.mean(shares) >= 0.97
-    assert {each.name for each in tmp_path.iterdir()} == {"rows.faiss", "rows-detailed.faiss"}
+    assert {each.name for each in tmp_path.iterdir()} == {"rows.faiss", "rows-fine.faiss"}

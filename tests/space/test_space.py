@@ -1,4 +1,4 @@
-"""A song becomes a vector and words, from numbers that came with the package."""
+"""A song becomes a vector and words, by numbers that come with the package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def starter() -> space.Starter:
 
 
 def heard(analysis: Analysis) -> Analysis:
-    """A starter song as if it had been heard whole."""
+    """A starter song as if it had been heard completely."""
     statistics = analysis.statistics.copy()
     rng = np.random.default_rng(0)
     unknown = np.isnan(statistics)
@@ -89,7 +89,7 @@ def test_one_song_and_many_are_placed_alike(name: str, starter: space.Starter) -
     np.testing.assert_allclose(together, apart, atol=1e-5)
 
 
-def test_facets_have_one_length_and_are_nan_where_nothing_is_known(starter: space.Starter) -> None:
+def test_facets_have_fixed_lengths_and_are_nan_if_unknown(starter: space.Starter) -> None:
     learned = space.Space.load("full")
     plain, whole = starter.analyses[0], heard(starter.analyses[0])
     for analysis in (plain, whole):
@@ -119,7 +119,7 @@ def test_a_transposed_song_has_the_same_harmony(starter: space.Starter) -> None:
     )
 
 
-def test_another_key_leaves_tonal_measures_nearly_as_they_are(starter: space.Starter) -> None:
+def test_another_key_hardly_changes_tonal_measures(starter: space.Starter) -> None:
     """Three semitones up, the circle of minor thirds has turned by a quarter."""
     statistics = np.stack([analysis.statistics for analysis in starter.analyses[:50]])
     circle = [STATISTIC_NAMES.index(f"tonnetz_cq_{i}_mean") for i in (2, 3)]
@@ -172,7 +172,7 @@ def test_profile_says_what_is_known(starter: space.Starter) -> None:
     assert unknown.key is None
 
 
-def test_the_head_names_a_genre_only_where_it_is_sure() -> None:
+def test_the_head_names_a_genre_only_when_sure() -> None:
     for tagged in (True, False):
         head = space.genre_head(tagged=tagged)
         assert 0.4 <= head.threshold < 1
@@ -184,7 +184,7 @@ def test_the_head_names_a_genre_only_where_it_is_sure() -> None:
         assert space.genre_said({}, tagged=tagged) is None
 
 
-def test_a_damaged_or_foreign_model_is_a_sentence(tmp_path, monkeypatch) -> None:
+def test_a_damaged_or_foreign_model_is_reported_in_a_sentence(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(places, "files", lambda _: tmp_path)
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 not an archive")
     np.savez(tmp_path / "foreign.npz", made=np.array('{"format": 99}'))

@@ -1,4 +1,4 @@
-"""Sounds made by rule, whose tempo, key and kind are therefore known."""
+"""Synthetic sounds, whose tempo, key and kind are known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sine(frequency: float, seconds: float) -> Samples:
 
 
 def noise(seconds: float, colour: float = 0.0, seed: int = 0) -> Samples:
-    """Noise whose power falls with frequency to the `colour`: 0 white, 1 pink, 2 brown."""
+    """Noise whose power falls as frequency to the power of `colour`: 0 white, 1 pink, 2 brown."""
     n = int(seconds * SAMPLE_RATE)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(n))
     frequency = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
@@ -29,7 +29,7 @@ def noise(seconds: float, colour: float = 0.0, seed: int = 0) -> Samples:
 
 
 def clicks(tempo: float, seconds: float, *, first: float = 0.3, stray: float = 0.0) -> Samples:
-    """A short noise burst on every beat, or up to some `stray` seconds (deviation) beside it."""
+    """A short noise burst on every beat, or beside it by a deviation of `stray` seconds."""
     y = silence(seconds)
     rng = np.random.default_rng(3)
     burst = noise(0.03) * np.linspace(1, 0, int(0.03 * SAMPLE_RATE), dtype=np.float32)
@@ -56,7 +56,7 @@ MINOR_SONG: tuple[Chord, ...] = ((0, MINOR), (5, MINOR), (7, MAJOR), (0, MINOR))
 
 
 def song(chords: tuple[Chord, ...], tonic: float, seconds: float) -> Samples:
-    """Bass and chords over and over, a chord each 1.5 s; `tonic` in semitones above C."""
+    """Bass and repeated chords, one every 1.5 s; `tonic` in semitones above C."""
     length = 1.5
     bars = []
     for bar in range(int(np.ceil(seconds / length))):
@@ -67,7 +67,7 @@ def song(chords: tuple[Chord, ...], tonic: float, seconds: float) -> Samples:
 
 
 def babble(seconds: float, seed: int = 0) -> Samples:
-    """Speech-like: syllables of gliding pitch and moving formants, hisses between, and pauses."""
+    """Like speech: syllables of gliding pitch with formants, hisses between them, and pauses."""
     rng = np.random.default_rng(seed)
     n = int(seconds * SAMPLE_RATE)
     y = np.zeros(n + 2 * SAMPLE_RATE)
@@ -101,7 +101,7 @@ def babble(seconds: float, seed: int = 0) -> Samples:
 
 
 def applause(seconds: float, rate: float = 60.0) -> Samples:
-    """Claps at random moments, `rate` a second."""
+    """Claps at random times, `rate` per second."""
     rng = np.random.default_rng(5)
     n = int(seconds * SAMPLE_RATE)
     y = np.zeros(n + SAMPLE_RATE)
@@ -113,7 +113,7 @@ def applause(seconds: float, rate: float = 60.0) -> Samples:
 
 
 def drone(seconds: float) -> Samples:
-    """Seven detuned pairs of partials that swell and fade, each at its own pace."""
+    """Seven detuned pairs of partials, each swelling and fading at its own pace."""
     t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     y = np.zeros_like(t)
     for number, midi in enumerate((36, 43, 48, 52, 55, 60, 67)):
@@ -124,7 +124,7 @@ def drone(seconds: float) -> Samples:
 
 
 def melody(seconds: float) -> Samples:
-    """One voice without overtones, with vibrato, that moves by steps of a scale."""
+    """One voice with vibrato and no overtones, moving over a scale."""
     rng = np.random.default_rng(11)
     notes = []
     while sum(map(len, notes)) < seconds * SAMPLE_RATE:

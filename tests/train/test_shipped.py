@@ -1,7 +1,9 @@
-"""What the package ships can be made again from the tables, by the commands that it names."""
+"""What the package ships can be made again from the shared data, by the commands that it names."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from musrec.evaluate import metrics
+from musrec.model import NotFound
 from musrec.space import GenreHead, Space
 from musrec.space.place import shipped
-from musrec.train import genre, space, starter
+from musrec.train import genre, reference, space, starter
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,33 @@ def test_the_shipped_head_is_what_its_recipe_gives(name: str, tables_folder: Pat
     np.testing.assert_allclose(again.probabilities(x), head.probabilities(x), atol=1e-3)
 
 
+def test_the_shipped_reference_is_what_its_list_of_clips_gives(shared_data: Path) -> None:
+    shipped = json.loads(reference.SHIPPED.read_text("utf-8"))
+    again = reference.reference(shared_data, reference.pinned())
+    assert again.keys() == shipped.keys()
+    assert again["heard"] == shipped["heard"]
+    assert again["populations"] == shipped["populations"]
+    assert again["intensity"]["weights"] == pytest.approx(shipped["intensity"]["weights"], rel=1e-3)
+    assert again["intensity"]["intercept"] == pytest.approx(shipped["intensity"]["intercept"])
+    assert list(again["quantiles"]) == list(shipped["quantiles"])
+    for name, values in shipped["quantiles"].items():
+        np.testing.assert_allclose(again["quantiles"][name], values, rtol=1e-3, err_msg=name)
+
+
+def test_the_reference_hears_its_list_and_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(b"a song")
+    (tmp_path / "added later.wav").write_bytes(b"another")
+    heard = {"song.wav": hashlib.sha256(b"a song").hexdigest()}
+    assert list(reference.listed(tmp_path, heard)) == [b"a song"]
+
+    (tmp_path / "song.wav").write_bytes(b"the song, remastered")
+    with pytest.raises(NotFound, match=r"song\.wav is not the file that was heard"):
+        list(reference.listed(tmp_path, heard))
+    (tmp_path / "song.wav").unlink()
+    with pytest.raises(NotFound, match=r"song\.wav is missing"):
+        list(reference.listed(tmp_path, heard))
+
+
 def test_no_artist_is_on_both_sides_of_a_fold(tables_folder: Path) -> None:
     clips = space.training_clips(tables_folder)
     for train, held in space.folds(clips.genres, clips.performers):
@@ -68,18 +98,18 @@ def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
     truth = rng.integers(10, size=4000)
     logits = rng.normal(size=(4000, 10))
     logits[np.arange(4000), truth] += 2.0
-    # With a shift of 2 and unit noise the true log-odds are twice the values.
+    # With a shift of 2 and unit noise, the true log-odds are twice the logits.
     too_sure = 5 * 2 * logits
-    warmth = genre.temperature(too_sure, truth)
-    assert warmth == pytest.approx(5, rel=0.1)
+    chosen = genre.temperature(too_sure, truth)
+    assert chosen == pytest.approx(5, rel=0.1)
 
     def error(t: float) -> float:
         shares = genre.softmax(too_sure / t)
         return metrics.calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth)
 
-    assert error(warmth) < 0.03 < error(1.0)
+    assert error(chosen) < 0.03 < error(1.0)
 
-    shares = genre.softmax(too_sure / warmth)
+    shares = genre.softmax(too_sure / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
     least = genre.threshold(top, right)
     assert right[top >= least].mean() >= genre.SURE - 0.005

@@ -1,7 +1,7 @@
-"""What a listener would call it: MusiCNN's 50 tags over time, run without TensorFlow.
+"""What listeners would call it: MusiCNN's 50 tags over time, without TensorFlow.
 
-The weights are fetched once by `install` (``musrec models install``) and kept in the user's cache;
-nothing of them is part of this package. Without them everything else still works.
+The weights are fetched once by `install` (``musrec models install``) and kept in the user's cache
+folder; none of them are part of this package. Everything else works without them.
 """
 
 from musrec.audio.tagger.run import TAGS, Tagger, Tagging

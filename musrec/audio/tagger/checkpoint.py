@@ -2,12 +2,12 @@
 
 A bundle is two files. The index is a sorted table in LevelDB's format: blocks of prefix-compressed
 keys and values, an index block that says where they are, and a footer of 48 bytes that says where
-the index block is. Its values are protocol buffers that give each tensor's type, shape and place
-in the data file, which holds the raw little-endian values and nothing else.
+the index block is. Its values are protocol buffers with each tensor's type, shape and place in the
+data file, which holds nothing but the raw little-endian values.
 
 Formats: tensorflow/core/protobuf/tensor_bundle.proto and LevelDB's doc/table_format.md. Checksums
-inside the bundle are not verified: whoever calls has verified the archive that it came in. Every
-offset is checked all the same, so that a damaged file ends in a sentence.
+inside the bundle are not verified: the caller has verified the archive that it came in. Every
+offset is checked all the same, so that a damaged file ends in an error with a clear message.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Entry:
 
 
 def read(index: bytes, data: bytes) -> dict[str, FloatArray]:
-    """Return the float32 tensors of a one-file bundle by name, optimiser state left out.
+    """Return the float32 tensors of a one-file bundle by name, without the optimiser's.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def _damaged(what: str) -> ModelMissing:
 
 
 def _table(index: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Walk all keys and values of a LevelDB table in order."""
+    """Yield all keys and values of a LevelDB table in order."""
     if len(index) < _FOOTER or struct.unpack_from("<Q", index, len(index) - 8)[0] != _MAGIC:
         raise _damaged("its index does not end as such a table does")
     footer = index[-_FOOTER:]
-    _, at = _handle(footer, 0)  # the meta index, of no use here
+    _, at = _handle(footer, 0)  # the meta index, not needed here
     blocks, _ = _handle(footer, at)
     for _, value in _block(index, *blocks):
         place, _ = _handle(value, 0)
@@ -96,7 +96,7 @@ def _table(index: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(index: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Walk one block, whose keys each share a prefix with the key before."""
+    """Yield keys and values of one block; each key shares a prefix with the one before it."""
     if offset + size + _TRAILER > len(index) - _FOOTER or size < 4:
         raise _damaged("a block lies outside its index")
     if index[offset + size] != 0:
@@ -125,7 +125,7 @@ def _handle(blob: bytes, at: int) -> tuple[tuple[int, int], int]:
 
 
 def _varint(blob: bytes, at: int) -> tuple[int, int]:
-    """Decode a base-128 number at `at`; return it and where the next byte is."""
+    """Return the base-128 number at `at`, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(blob):
@@ -139,7 +139,7 @@ def _varint(blob: bytes, at: int) -> tuple[int, int]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Walk the fields of a protocol buffer: number, and value as an integer or bytes."""
+    """Yield the fields of a protocol buffer: number, and value as an integer or bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)

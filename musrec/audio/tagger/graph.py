@@ -3,22 +3,22 @@
 The network is that of Pons and Serra, "musicnn: pre-trained convolutional neural networks for
 music audio tagging" (2019): convolutions of musical shape over a log-mel patch of three seconds
 (two of them tall, for timbre; three of them long, for rhythm), three residual layers over time,
-pooling over time, two dense layers. A convolution is followed by ReLU, batch normalisation and the
-maximum over frequency, in this order.
+pooling over time, two dense layers. Each convolution is followed by ReLU, batch normalisation and
+the maximum over frequency, in this order.
 
-Four things are written otherwise than there, with the same result:
+Four things are written differently here, with the same result:
 
-- Most filters of the published network died in training: of the 561 that look at the patch, 69
+- Most filters of the published network died in training: of the 561 that look at the patch, only 69
   have weights that float32 can tell from zero. The others give the same value whatever they hear.
-  They are left out, and what they add to the next layers is computed here, once.
-- The maximum is taken right after the convolution. ReLU and normalisation keep or, where the
-  normalisation's factor is negative, reverse the order of the values along frequency, so it is
-  enough to reverse the sign of those filters, and everything after runs on one value a frame
-  instead of 30 to 96.
-- Patches overlap, and what a tall filter hears in a frame is the same in every patch that holds
-  it, but for the three frames at either end, where the patch is padded with zeros. So the tall
-  filters run once over all frames, and once more over the ends of each patch.
-- The mel filter bank and the logarithm are part of the graph, which therefore starts at the power
+  They are left out, and their contribution to the next layers is computed here, once.
+- The maximum is taken right after the convolution. ReLU and normalisation keep the order of the
+  values along frequency, or reverse it if the factor of the normalisation is negative. So it is
+  enough to flip the sign of those filters, and everything after runs on one value per frame instead
+  of 30 to 96.
+- Patches overlap, and a tall filter gives the same value for a frame in every patch that holds it,
+  except in the three frames at either end, where the patch is padded with zeros. So the tall
+  filters run once over all frames, and again over the ends of each patch.
+- The mel filter bank and the logarithm are part of the graph, so that it starts at the power
   spectrogram.
 """
 
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 OPSET = 17
 _IR_VERSION = 8
 _EPSILON = 1e-3
-"""Of every batch normalisation, TensorFlow's default."""
+"""Of every batch normalisation; TensorFlow's default."""
 _TALL = 2
-"""The first so many layers of the front have tall filters, the other three long ones."""
+"""Number of front layers with tall filters, the first ones; the other three have long filters."""
 _END = np.iinfo(np.int64).max
 _DEAD = 1e-8
-"""A filter this much weaker than the strongest of its layer is below float32's resolution."""
+"""A filter weaker than this share of its layer's strongest is below float32's resolution."""
 
 
 def build(weights: Mapping[str, FloatArray], mel: FloatArray, length: int) -> bytes:
     """Return the network as a serialised ONNX model.
 
     The model takes ``power`` of shape (frames, n_fft // 2 + 1), a power spectrogram, and
-    ``starts`` of shape (patches,), the first frame of each patch; it gives ``tags`` of shape
+    ``starts`` of shape (patches,), the first frame of each patch; it returns ``tags`` of shape
     (patches, tags), probabilities, and ``embedding`` of shape (patches, units), the layer before
-    them.
+    the tags.
 
     Parameters
     ----------
     weights : mapping of str to FloatArray
-        Variables of the checkpoint by TensorFlow's names; sizes are taken from their shapes.
+        Variables of the checkpoint by TensorFlow's names; their shapes give all sizes.
     mel : FloatArray, shape (n_mels, n_fft // 2 + 1)
         Filter bank.
     length : int
-        Frames in a patch.
+        Frames per patch.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def build(weights: Mapping[str, FloatArray], mel: FloatArray, length: int) -> by
 
 
 class _Net:
-    """The nodes and constants of the graph so far; each method adds a layer and names its output.
+    """The nodes and constants of the graph so far; a layer's method adds it and names its output.
 
-    Inside, time is the last axis: (patches, channels, [bands,] frames) suits the convolutions.
+    Time is the last axis in here: (patches, channels, [bands,] frames) suits the convolutions.
     """
 
     def __init__(self, weights: Mapping[str, FloatArray]) -> None:
@@ -113,7 +113,7 @@ class _Net:
         decades = self.add("Mul", loud, _f32(1 / np.log(10)))
         clip = self.add("Add", self.add("Mul", decades, scale), shift)
         starts = self.add("Unsqueeze", "starts", _i64(1))
-        frames = self.add("Add", starts, np.arange(length))  # (p, length), numbers of frames
+        frames = self.add("Add", starts, np.arange(length))  # (p, length), indices of frames
         patch = self.add("Unsqueeze", self.add("Gather", clip, frames, axis=0), _i64(1))
         clip = self.add("Unsqueeze", clip, _i64(0, 1))
 
@@ -179,7 +179,7 @@ class _Net:
         return helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION)
 
     def dead_or_alive(self, layer: int) -> tuple[BoolArray, FloatArray]:
-        """Which filters of a front layer hear anything, and what the others always answer."""
+        """Return which filters of a front layer are alive, and the constants the others give."""
         kernel, bias = self.kernel(layer)
         scale, shift = self.normalisation(f"batch_normalization_{layer + 1}")
         strength = np.abs(kernel).sum((1, 2, 3))
@@ -187,9 +187,9 @@ class _Net:
         return alive, np.maximum(bias, 0) * scale + shift
 
     def still_response(self, live: BoolArray, still: FloatArray, frames: int) -> FloatArray:
-        """Bias of the first middle layer with what dead filters add to it, shape (filters, frames).
+        """Return the bias of the first middle layer plus the dead filters' part: (filters, frames).
 
-        Not the same in every frame: the zeros around the patch take their part at its ends.
+        It differs at the ends of the patch, where part of each filter falls on padding.
         """
         kernel, bias = self.kernel(5)
         taps = np.einsum("flc,c->lf", kernel[:, 0][:, :, ~live], still[~live])
@@ -201,7 +201,7 @@ class _Net:
         return response
 
     def tall(self, clip: str, patch: str, frames: str, layer: int, alive: BoolArray) -> str:
-        """Filters over frequency and a few frames, from the whole clip: (p, filters, t)."""
+        """Add a layer of filters over frequency and few frames, once per clip: (p, filters, t)."""
         left, right = _margins(self.kernel(layer)[0].shape[2])
         whole = self.loudest(clip, layer, alive, left, right)  # (1, filters, all frames)
         inner = self.add("Slice", frames, _i64(left), _i64(-right), _i64(1))
@@ -218,14 +218,14 @@ class _Net:
         return self.rectified(peak, layer, alive)
 
     def long(self, patch: str, layer: int, alive: BoolArray) -> str:
-        """Filters over many frames of one band, patch by patch: (p, filters, t)."""
+        """Add a layer of filters over many frames of one band, per patch: (p, filters, t)."""
         left, right = _margins(self.kernel(layer)[0].shape[2])
         return self.rectified(self.loudest(patch, layer, alive, left, right), layer, alive)
 
     def loudest(self, sound: str, layer: int, alive: BoolArray, left: int, right: int) -> str:
         """Convolve and take the maximum over frequency: (p, 1, t, bands) -> (p, filters, t').
 
-        Filters are reversed where their normalisation's factor is negative.
+        The sign of a filter is flipped if the factor of its normalisation is negative.
         """
         kernel, bias = self.kernel(layer)
         sign = self.sign(layer)
@@ -239,7 +239,7 @@ class _Net:
         return self.add("ReduceMax", response, axes=[3], keepdims=0)
 
     def rectified(self, peak: str, layer: int, alive: BoolArray) -> str:
-        """ReLU and normalisation behind the maximum."""
+        """Add ReLU and normalisation after the maximum."""
         scale, shift = self.normalisation(f"batch_normalization_{layer + 1}")
         upright = self.add("Mul", peak, self.sign(layer)[alive, None])
         rectified = self.add("Relu", upright)
@@ -256,9 +256,9 @@ class _Net:
         channels: BoolArray | None = None,
         offset: FloatArray | None = None,
     ) -> str:
-        """One middle layer: (p, channels, t) -> (p, filters, t).
+        """Add a middle layer: (p, channels, t) -> (p, filters, t).
 
-        `offset`, of shape (filters, t), stands for the bias where only some channels are given.
+        `offset`, of shape (filters, t), replaces the bias if only some `channels` are given.
         """
         kernel, bias = self.kernel(layer)
         kernel = kernel[:, 0].transpose(0, 2, 1)
@@ -274,13 +274,13 @@ class _Net:
         return self.add("Add", self.add("Mul", rectified, scale[:, None]), shift[:, None])
 
     def kernel(self, layer: int) -> tuple[FloatArray, FloatArray]:
-        """Kernel in ONNX's order, (filters, 1, frames, bands), and bias (filters,)."""
+        """Return a kernel in ONNX's order, (filters, 1, frames, bands), and its bias (filters,)."""
         name = f"conv2d_{layer}" if layer else "conv2d"
         kernel = self.weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
         return np.ascontiguousarray(kernel), self.weights[f"{name}/bias"]
 
     def normalisation(self, norm: str) -> tuple[FloatArray, FloatArray]:
-        """Factor and offset of a batch normalisation at inference."""
+        """Return factor and offset of a batch normalisation at inference."""
         gamma, beta, mean, variance = (
             self.weights[f"{norm}/{part}"].astype(np.float64)
             for part in ("gamma", "beta", "moving_mean", "moving_variance")
@@ -304,7 +304,7 @@ class _Net:
 
 
 def _margins(length: int) -> tuple[int, int]:
-    """Zeros before and after a patch for a filter of that many frames: TensorFlow's SAME."""
+    """Return the zeros before and after a patch for a filter of `length` frames, as in SAME."""
     return (length - 1) // 2, length // 2
 
 

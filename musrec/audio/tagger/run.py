@@ -23,24 +23,24 @@ TAGS = (
     "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
     "sad", "House", "happy",
 )  # fmt: skip
-"""The network's outputs in its order: the 50 commonest Last.fm tags of the Million Song Dataset,
-spelt as published."""
+"""The network's outputs in its order: the 50 most frequent Last.fm tags of the Million Song
+Dataset, spelt as published."""
 
 NETWORK_RATE = 16_000
 N_FFT = 512
 HOP_LENGTH = 256
 N_MELS = 96
 PATCH_FRAMES = 187
-"""Three seconds, what the network was trained on."""
+"""Three seconds, as in the network's training."""
 
 PATCH_HOP = 61
-"""Frames from one patch to the next, a second: that of the taggrams published with the network."""
+"""Frames from one patch to the next: one second, as in the taggrams published with the network."""
 
 _BATCH = 8
 """Patches that go through the network together: more are no faster and take more memory."""
 
 SHORTEST = 1.0
-"""Seconds; nothing shorter is tagged."""
+"""Seconds; shorter clips are refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class Tagging:
     Attributes
     ----------
     taggram : FloatArray, shape (patches, 50)
-        Probability of each of `TAGS`, 0 to 1, in three seconds of sound, in order of time.
+        Probability of each of `TAGS`, 0 to 1, in three seconds of sound; in order of time.
     mean, std : FloatArray, shape (50,)
         Of `taggram` over time.
     embedding : FloatArray, shape (200,)
@@ -66,13 +66,13 @@ class Tagging:
 class Tagger:
     """MusiCNN in onnxruntime, on one thread.
 
-    Cheap to make and to send to another process: the session is opened by the first `tag` in each
-    process. A tagger may be shared by threads.
+    Cheap to create and to send to another process: the first `tag` in each process opens the
+    session. Threads may share a tagger.
 
     Parameters
     ----------
     path : Path
-        The installed model, as `musrec.audio.tagger.load` finds it.
+        The installed model, as found by `musrec.audio.tagger.load`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,15 +89,15 @@ class Tagger:
         ----------
         y : FloatArray, shape (n,)
             Mono samples at 22,050 Hz at their true level: the network was trained on songs as
-            they are, and hears a quiet one as a quiet one. A clip of less than three seconds is
-            repeated until it fills a patch, as the network's authors did in training.
+            they are, and hears a quiet one as quiet. A clip shorter than three seconds is repeated
+            until it fills a patch, as the network's authors did in training.
 
         Raises
         ------
         NotAudio
             The clip lasts less than `SHORTEST` seconds or holds values that are not finite.
         ModelMissing
-            The model file went away or was damaged since it was loaded.
+            The model file has disappeared or was damaged since it was loaded.
         """
         if len(y) < SHORTEST * SAMPLE_RATE:
             raise NotAudio(
@@ -109,7 +109,7 @@ class Tagger:
         return self.tag_frames(spectrogram(y))
 
     def tag_frames(self, frames: FloatArray, hop: int = PATCH_HOP) -> Tagging:
-        """Tag the whole patches that begin every `hop` frames of a `spectrogram`."""
+        """Tag the whole patches that start every `hop` frames of a `spectrogram`."""
         session = self.session()
         starts = np.arange(0, len(frames) - PATCH_FRAMES + 1, hop)
         outputs = []
@@ -122,17 +122,17 @@ class Tagger:
         return Tagging(taggram, taggram.mean(0), taggram.std(0), embedding.mean(0))
 
     def session(self) -> Any:
-        """Open the model, once a process."""
+        """Return the open model; it is opened once per process."""
         if self._session is None:
             onnxruntime = runtime()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
-            options.log_severity_level = 4  # what goes wrong is raised, and said once
+            options.log_severity_level = 4  # errors are raised, which is enough
             try:
                 self._session = onnxruntime.InferenceSession(
                     self.path.read_bytes(), options, providers=["CPUExecutionProvider"]
                 )
-            except Exception as error:  # noqa: BLE001 - onnxruntime's own have no other base
+            except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no other base
                 raise ModelMissing(
                     f"The tagger at {self.path} cannot be opened: {error}",
                     "Run `musrec models install` again.",
@@ -141,24 +141,24 @@ class Tagger:
 
 
 def runtime() -> Any:
-    """Import onnxruntime so that it reports to nobody.
+    """Import onnxruntime with its telemetry off.
 
-    From 1.29 on it gives the machine a number, kept in the user's cache folder, and tells its maker
-    which models are run, unless this variable is set before it is imported.
+    From 1.29 on it gives the machine an identifier, kept in the user's cache folder, and reports to
+    its maker which models are run, unless this variable is set before it is imported.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # Windows has a way of its own, without the variable
+    onnxruntime.disable_telemetry_events()  # on Windows, where the variable has no effect
     return onnxruntime
 
 
 def spectrogram(y: FloatArray) -> FloatArray:
     """Return the power spectrogram that the network starts from, shape (frames, 257).
 
-    At 16 kHz (soxr, high quality), windows of 512 samples (Hann) every 256, centred, with the
-    clip reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to
-    the length of one.
+    At 16 kHz (soxr, high quality), Hann windows of 512 samples every 256, centred, with the clip
+    reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to the
+    length of one.
 
     Parameters
     ----------

