@@ -263,12 +263,10 @@ class Service:
 
     async def _linked(self, text: str) -> Track | None:
         """Return the song of a link that was met before."""
-        if "/" not in text and not text.startswith("spotify:"):
-            return None
-        from musrec.sources import links
+        from musrec.sources.links import parse
 
-        link = links.parse(text)
-        if link is None or link.kind is not links.LinkKind.TRACK:
+        link = parse(text)
+        if link is None or link.kind != "track":
             return None
         return await self.store.identified(link.provider, link.id)
 

@@ -13,13 +13,12 @@ import pytest_asyncio
 
 from musrec.demo import RATE, TUNES, compose
 from musrec.service import Service
-from musrec.settings import SourcesSettings
-from musrec.sources import Sources
+from musrec.sources import Sources, SourcesSettings
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
-from tests.support.loopback import Loopback, serving, stock
+from tests.support.loopback import PROVIDERS_OFF, Loopback, serving, stock
 from tests.support.openapi import Document
 from tests.support.wire import Wire, ask, finished, until
-from tests.support.world import PROVIDERS, parts_of, settings_for, text_of
+from tests.support.world import parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -61,7 +60,7 @@ async def online(
     fake.answered_within = PATIENCE
     await fake.start()
     async with Service.open(settings) as service:
-        only = SourcesSettings(**dict.fromkeys(PROVIDERS[1:], False))
+        only = SourcesSettings(**PROVIDERS_OFF | {"deezer": True})
         service._sources = await service._stack.enter_async_context(
             Sources(only, cache=service.store, endpoints=deezer.endpoints())
         )
