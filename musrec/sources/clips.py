@@ -139,6 +139,6 @@ class ClipProvider(Provider):
             if reply.status in (403, 404, 410):  # run out, or withdrawn
                 return reply
             raise_for_status(who, reply)
-            if len(reply.body) < SMALLEST or reply.body[:64].lstrip()[:1] in (b"<", b"{"):
+            if len(reply.body) < SMALLEST or reply.body[:64].lstrip()[:1] in (b"<", b"{", b"["):
                 raise Refused(f"{who} sent something that is not audio")
             return reply
