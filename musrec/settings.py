@@ -37,7 +37,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("nobody here has such a home folder") from None
+        raise ValueError("there is no such home folder") from None
 
 
 def _known_database(url: SecretStr) -> SecretStr:

@@ -82,7 +82,10 @@ def test_a_complaint_never_repeats_a_secret(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("workers = 3", "line 1: workers is a section: write [workers]"),
-        ('[paths]\ndata = "~no-such-person/x"', "line 2: paths.data is wrong: nobody here has"),
+        (
+            '[paths]\ndata = "~no-such-person/x"',
+            "line 2: paths.data is wrong: there is no such home",
+        ),
         ('[store]\nurl = "musrec.db"', "line 2: store.url is wrong: an address begins with"),
         ('[store]\nurl = "mysql://u:hunter2@host/x"', "sqlite+aiosqlite:// or postgresql+asyncpg"),
     ],

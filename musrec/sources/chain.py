@@ -221,7 +221,7 @@ class Sources:
                     gate.resume(_RECORD.validate_json(body))
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each provider is, without asking it anything."""
+        """Return how each provider is, without asking it anything."""
         return tuple(_health(provider) for provider in self._all)
 
     async def tools(self) -> tuple[Tool, ...]:

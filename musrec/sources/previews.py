@@ -31,7 +31,7 @@ async def preview(
                 refusals.append(str(refusal))
     if refusals:
         return Missing(
-            f"I cannot get at “{track.title}” now: {'; '.join(refusals[:3])}.",
+            f"I cannot get “{track.title}” right now: {'; '.join(refusals[:3])}.",
             "Try again in a minute, or send me a clip of it.",
         )
     await lookups.keep_nothing(nothing)

@@ -83,7 +83,7 @@ class SourcesSettings(create_model("_Keys", **_keys())):  # type: ignore[misc]
     country : str
         Of the shops, two capital letters.
     contact : str
-        Address or page of whoever runs this, sent with every request; MusicBrainz asks for it.
+        The owner's e-mail address or page, sent with every request; MusicBrainz asks for it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -43,6 +43,7 @@ FINISHING = 4.0
 _SEND_TARGET = "Open it and send me where it leads."
 _SEND_CLIP = "Send me the title and artist, or a clip of it as a file."
 _LATER = "Try again in a minute, or send me a clip."
+
 V = TypeVar("V")
 
 
@@ -243,7 +244,7 @@ class Resolver:
         if inquiry.refusals and not inquiry.gone_there:
             return inquiry.unreachable(what)
         return Missing(
-            f"{what}: {inquiry.gone or 'it is closed to me'}.",
+            f"{what}: {inquiry.gone or 'it does not show me its songs'}.",
             "Open it and send me the link of one song from it.",
         )
 

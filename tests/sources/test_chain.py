@@ -169,8 +169,8 @@ async def test_a_service_that_says_tomorrow_is_left_alone_by_the_next_process_to
             await sources.resolve(title, deadline=soon)
         assert {one.name: one for one in sources.health()}["Apple Music"].breaker == "open"
     async with Sources(settings, cache=memory, endpoints=at) as sources:
-        anew = {one.name: one for one in sources.health()}["Apple Music"]
-        assert (anew.breaker, "HTTP 500" in anew.last_error) == ("closed", True)
+        again = {one.name: one for one in sources.health()}["Apple Music"]
+        assert (again.breaker, "HTTP 500" in again.last_error) == ("closed", True)
     memory.kept["gate:Deezer"] = '{"error": 7}'
     async with Sources(settings, cache=memory, endpoints=at) as sources:
         assert {one.name: one for one in sources.health()}["Deezer"].breaker == "closed"
