@@ -25,6 +25,7 @@ from musrec.model import FeedbackKind
 from musrec.service import Service
 from musrec.settings import Settings
 from tests.support.fake_discord import FakeDiscord, connected
+from tests.support.loopback import PROVIDERS_OFF
 
 SONG = "Boogie Nights"
 THUMBS = 200
@@ -205,7 +206,6 @@ def _ids(components: Sequence[J]) -> list[str]:
 
 
 async def run(commands: int) -> Report:
-    providers = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
     with tempfile.TemporaryDirectory() as folder:
         tunes = Path(folder, "tunes")
         write_tunes(tunes)
@@ -213,7 +213,7 @@ async def run(commands: int) -> Report:
         clips = [(name, "audio/wav", (tunes / name).read_bytes()) for name in names]
         settings = Settings(
             paths={"data": Path(folder, "data")},
-            sources=dict.fromkeys(providers, False),
+            sources=PROVIDERS_OFF,
             discord={
                 "shard_count": 1,
                 "member_cooldown_seconds": 0,

@@ -1,8 +1,8 @@
 """Which stage works with which provider off: ``python -m benchmarks.provider_table [FILE]``.
 
 Each row is a run of the whole chain against a server on 127.0.0.1 that answers in the shape of
-every service, with one provider switched off by its setting. A cell says who answered. With FILE,
-the table is written there as Markdown too.
+every service, with one provider switched off by its setting. A cell says which provider answered.
+With FILE, the table is written there as Markdown too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from musrec.evaluate.report import Report
 from musrec.model import Track
-from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Found, Missing, Preview, Sources
-from tests.support.loopback import SPOTIFY_ID, VIDEO_ID, serving, stock
-
-KEYLESS = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
+from musrec.sources import Deadline, Found, Missing, Preview, Sources, SourcesSettings
+from tests.support.loopback import KEYS, PROVIDERS_OFF, SPOTIFY_ID, VIDEO_ID, serving, stock
 
 ASKED = {
     "Spotify link": f"https://open.spotify.com/track/{SPOTIFY_ID}",
@@ -34,27 +29,21 @@ ASKED = {
 STAGES = (*ASKED, "genre", "preview", "candidates", "features to show")
 
 SONG = Track("x", "One More Time", ("Daft Punk",), duration=320.0)
-KEYS = {
-    "spotify_client_id": "an-id",
-    "spotify_client_secret": SecretStr("a-secret"),
-    "lastfm_key": SecretStr("a-key"),
-}
 
 
 def runs() -> dict[str, SourcesSettings]:
-    """Name of a row to its settings."""
-    everything_off = dict.fromkeys(KEYLESS, False)
+    """Return name and settings of every row."""
     return {
         "nothing off": SourcesSettings(),
-        **{f"{name} off": SourcesSettings(**{name: False}) for name in KEYLESS},
+        **{f"{name} off": SourcesSettings(**{name: False}) for name in PROVIDERS_OFF},
         "nothing off, with keys": SourcesSettings(**KEYS),
-        "only what needs a key": SourcesSettings(**everything_off, **KEYS),
-        "everything off": SourcesSettings(**everything_off),
+        "only what needs a key": SourcesSettings(**PROVIDERS_OFF, **KEYS),
+        "everything off": SourcesSettings(**PROVIDERS_OFF),
     }
 
 
 async def row(settings: SourcesSettings) -> dict[str, str]:
-    """Stage to who answered it, ``ask`` where the member must confirm, ``-`` where nobody did."""
+    """Return the provider that answered each stage, ``ask`` or ``-``; see `table`."""
     cells: dict[str, str] = {}
     async with (
         serving() as server,
@@ -89,17 +78,17 @@ async def table() -> Report:
         title="Which stage works with which provider off",
         protocol=(
             "One song, asked for in every way, against a server on 127.0.0.1 that answers in the "
-            "shape of every service; each row is a fresh start with that provider switched off in "
-            "the settings. A cell names who said the title (or gave the genre, the audio, the "
-            "candidates); `ask` means that the member is asked to confirm, `-` that nobody could "
-            "answer and the member is told what to send instead. Made by "
+            "shape of every service. Each row is a fresh start with that provider switched off in "
+            "the settings. A cell names the provider of the title (or of the genre, the audio, the "
+            "candidates); `ask` means that the member is asked to confirm, `-` that no provider "
+            "answered and the member is told what to send instead. Written by "
             "`python -m benchmarks.provider_table docs/sources.md`."
         ),
         columns=("", *STAGES),
         rows=tuple(rows),
         notes=(
-            "Uploaded clips and the songs that are in the index already need none of these.",
-            "Spotify gives a new key no audio features; the server answers 403 as Spotify does.",
+            "Uploaded clips, and songs that are in the index already, need none of these.",
+            "Spotify gives new keys no audio features, so the server answers 403 to that question.",
         ),
     )
 

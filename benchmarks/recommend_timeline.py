@@ -1,12 +1,12 @@
-"""Time line of one recommendation with 40 candidates: ``python -m benchmarks.recommend_timeline``.
+"""Timeline of one recommendation with 40 candidates: ``python -m benchmarks.recommend_timeline``.
 
-Every service stands on 127.0.0.1 and answers each request after 150 ms. Three runs on the same
-songs and clips: the network alone (hearing costs nothing), hearing alone (two workers, every clip
-at hand), and both together as a recommendation does it (between two of hearing alone, whose mean
-counts, so that a busy machine is busy for both). Together must cost at most 1.5 times the
-slower of the two alone. Hearing is the real one, `musrec.audio.workers.Ears`, on real clips where
-the folder of real music is at hand (MUSREC_SHARED_DATA, by default ../shared/data), else on
-synthetic ones of 30 s.
+A server on 127.0.0.1 stands for every service and answers each request after 150 ms. Three runs on
+the same songs and clips: the network alone (hearing costs nothing), hearing alone (two workers,
+every clip at hand), and both together, as in a recommendation. Hearing alone runs before and after
+the two together, and the mean counts, so that a busy machine is busy for both. Together must take
+at most 1.5 times as long as the slower of the two alone. Hearing is the real one,
+`musrec.audio.workers.Ears`, on real clips if the folder of real music is there
+(MUSREC_SHARED_DATA, by default ../shared/data), otherwise on synthetic ones of 30 s.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ import numpy as np
 from musrec.audio.workers import Ears
 from musrec.evaluate.report import Report
 from musrec.model import Analysis, SoundKind
-from musrec.settings import SourcesSettings
 from musrec.settings import Workers as WorkerSettings
-from musrec.sources import Deadline, Found, Preview, Sources
+from musrec.sources import Deadline, Found, Preview, Sources, SourcesSettings
 from musrec.sources.hear import hear_candidates
-from tests.support.loopback import serving, stock
+from tests.support.loopback import PROVIDERS_OFF, serving, stock
 
 LATENCY = 0.150
 CANDIDATES = 40
@@ -40,7 +39,7 @@ Hear = Callable[[bytes], Awaitable[Analysis]]
 
 
 def clips() -> tuple[list[bytes], str]:
-    """Return a query and `CANDIDATES` clips, no two the same, and what they are."""
+    """Return clips for the query and `CANDIDATES` songs, and what the clips are."""
     data = Path(os.environ.get("MUSREC_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
     files = sorted(path for path in (data / "music").glob("*.*") if path.suffix != ".csv")
     if files:
@@ -81,8 +80,8 @@ class TimeLine:
 class Watched:
     """Hearing, with the time during which every worker had a clip.
 
-    That share tells how well the network keeps the workers fed, however busy the machine is with
-    other things, which the ratio of two runs cannot.
+    That share tells how well the network keeps the workers fed, however busy the machine is; the
+    ratio of two runs cannot.
     """
 
     def __init__(self, hear: Hear) -> None:
@@ -108,7 +107,7 @@ class Watched:
 
 
 async def at_no_cost(data: bytes) -> Analysis:
-    """Hear nothing: what is left is the network's time."""
+    """Hear nothing: only the network takes time."""
     return Analysis(1, str(len(data)), 30.0, SoundKind.MUSIC, np.zeros(1, np.float32))
 
 
@@ -117,10 +116,8 @@ async def recommend(audio: Sequence[bytes], hear: Hear) -> TimeLine:
     async with serving() as server:
         stock(server)
         server.latency = LATENCY
-        # Deezer and no other: the others' rates would only add waiting that is not ours.
-        only = SourcesSettings(
-            itunes=False, reccobeats=False, musicbrainz=False, listenbrainz=False, ytdlp=False
-        )
+        # Deezer alone: the rates of the others would only add waiting that is not ours.
+        only = SourcesSettings(**PROVIDERS_OFF | {"deezer": True})
         async with (
             Sources(only, endpoints=server.endpoints()) as sources,
             asyncio.TaskGroup() as group,
@@ -199,7 +196,7 @@ async def measure() -> Report:
     ]
     verdict = "kept" if whole <= ALLOWED * slower else "NOT kept"
     return Report(
-        title=f"Time line of one recommendation with {CANDIDATES} candidates",
+        title=f"Timeline of one recommendation with {CANDIDATES} candidates",
         protocol=(
             f"Every request is answered after {LATENCY * 1000:.0f} ms on 127.0.0.1; hearing is "
             f"`Ears` with {WORKERS} warm worker processes on {what}, {CANDIDATES + 1} clips. "

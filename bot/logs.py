@@ -52,12 +52,9 @@ def _nameless(record: logging.LogRecord) -> bool:
 
 def configure(settings: Settings) -> None:
     """Send everything to standard error in the form that the settings ask for."""
-    sources = settings.sources
     secrets = (
         settings.discord.token.get_secret_value(),
-        sources.spotify_client_secret.get_secret_value(),
-        sources.lastfm_key.get_secret_value(),
-        sources.listenbrainz_token.get_secret_value(),
+        *settings.sources.secrets,
         settings.store.url.get_secret_value() if settings.store.url else "",
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from musrec.model import SettingsError
+from musrec.sources.providers import SourcesSettings
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -91,25 +92,6 @@ class RecommendSettings(_Section):
     adventurous: Fraction = 0.2
     repeat_after_days: Annotated[int, Field(ge=0, le=3650)] = 30
     budget_seconds: Annotated[float, Field(ge=1, le=600)] = 15.0
-
-
-class SourcesSettings(_Section):
-    """Services asked about songs. All that need no key are on by default."""
-
-    deezer: bool = True
-    itunes: bool = True
-    reccobeats: bool = True
-    musicbrainz: bool = True
-    listenbrainz: bool = True
-    oembed: bool = True
-    ytdlp: bool = True
-    ytdlp_audio: bool = False
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
-    contact: str = ""
-    spotify_client_id: str = ""
-    spotify_client_secret: SecretStr = SecretStr("")
-    lastfm_key: SecretStr = SecretStr("")
-    listenbrainz_token: SecretStr = SecretStr("")
 
 
 class DiscordSettings(_Section):

@@ -1,37 +1,25 @@
-"""Sites with pages of songs: their names, and where a song is best heard."""
+"""Where a song can be heard: its pages, and their sites' names for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from musrec.model import Track
+from musrec.sources.providers import LABELS
 
-SITES: Mapping[str, str] = MappingProxyType(
-    {
-        "spotify": "Spotify",
-        "deezer": "Deezer",
-        "itunes": "Apple Music",
-        "youtube": "YouTube",
-        "soundcloud": "SoundCloud",
-        "bandcamp": "Bandcamp",
-        "tidal": "Tidal",
-        "lastfm": "Last.fm",
-        "musicbrainz": "MusicBrainz",
-        "listenbrainz": "ListenBrainz",
-    }
-)
-"""Provider to its name for people, where a song is best heard first."""
+
+def label(provider: str) -> str:
+    """Return a provider's or a site's name for people."""
+    return LABELS.get(provider, provider.title())
 
 
 def pages(track: Track) -> list[tuple[str, str]]:
     """Return provider and address of every page of a track, where it is best heard first.
 
-    Providers without a place in `SITES` come last, and what is no web address is left out. An
-    address is as its provider gave it: whoever writes it somewhere escapes it for there.
+    Unknown providers come last, and anything but a web address is left out. An address is as its
+    provider gave it: escape it for wherever it is written.
     """
-    order = {name: place for place, name in enumerate(SITES)}
+    order = {name: place for place, name in enumerate(LABELS)}
     ranked = sorted(track.links.items(), key=lambda link: order.get(link[0], len(order)))
     return [(provider, page) for provider, page in ranked if _on_the_web(page)]
 

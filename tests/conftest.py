@@ -1,18 +1,60 @@
-"""Real music and tables for the tests, where they are at hand."""
+"""What holds for every test: no network beyond this machine, and real music where it is at hand."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
+import aiohttp.connector
 import pytest
+
+from musrec.sources import ytdlp
+from tests.support import guard
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A shell leaves Ctrl-C ignored in what it runs in the background, and programs inherit that: the
 # tests of stopping would then wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# aiohttp's usual resolver asks name servers by itself, where no audit event tells of it.
+aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver
+sys.addaudithook(guard.guard)
+
+
+CHILD = """
+import runpy, sys
+noting = runpy.run_path({guard!r})["noting"]
+sys.addaudithook(lambda event, args: noting(event, args, {log!r}))
+runpy.run_path({child!r}, run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="session")
+def refused_in_child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """File that names what yt-dlp's process was refused, one per line."""
+    folder = tmp_path_factory.mktemp("guard")
+    log, child = folder / "refused.txt", folder / "guarded_ytdlp_child.py"
+    child.write_text(CHILD.format(guard=guard.__file__, log=str(log), child=str(ytdlp._CHILD)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ytdlp, "_CHILD", child)
+        yield log
+
+
+@pytest.fixture(autouse=True)
+def _no_network(refused_in_child: Path) -> Iterator[None]:
+    """Refuse every connection and look-up beyond this machine, and fail the test that tried."""
+    yield
+    tried = guard.refused.copy()
+    guard.refused.clear()
+    if refused_in_child.exists():
+        tried += refused_in_child.read_text().splitlines()
+        refused_in_child.unlink()
+    assert not tried, f"this test tried to leave the machine: {', '.join(tried)}"
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,26 @@ def test_unknown_and_wrong_keys_are_named_with_their_line(tmp_path: Path) -> Non
     assert "line 8: there is no key 'nonsense'" in said
 
 
+def test_the_providers_keys_are_checked_like_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = _complaint(tmp_path, '[sources]\ndeezr = false\nitunes = "perhaps"\ncountry = "us"\n')
+    assert "line 2: there is no key 'sources.deezr'" in said
+    assert "line 3: sources.itunes is wrong" in said
+    assert "line 4: sources.country is wrong" in said
+    hidden = _complaint(tmp_path, '[sources]\nlastfm_key = ["hunter2"]\n')
+    assert "sources.lastfm_key is wrong" in hidden
+    assert "hunter2" not in hidden
+    monkeypatch.setenv("MUSREC_SOURCES__DEEZER", "false")
+    monkeypatch.setenv("MUSREC_SOURCES__LASTFM_KEY", "hunter2")
+    sources = settings.load(EXAMPLE).sources
+    assert (sources.deezer, sources.itunes, sources.secrets) == (False, True, ("hunter2",))
+    assert "hunter2" not in repr(sources)
+    monkeypatch.setenv("MUSREC_SOURCES__DEEZR", "false")
+    with pytest.raises(SettingsError, match=r"there is no key 'sources\.deezr'"):
+        settings.load(EXAMPLE)
+
+
 def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
     assert "line 2" in _complaint(tmp_path, "[workers]\ncount = = 2\n")
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from musrec import wording
 from musrec.model import Profile, Track
-from musrec.sites import SITES, pages
+from musrec.sites import label, pages
 
 LONGEST_TITLE = 120
 """Characters; longer titles end in an ellipsis."""
@@ -83,7 +83,7 @@ def address(track: Track) -> str | None:
 def addresses(track: Track) -> list[tuple[str, str]]:
     """Return provider and page for every place where a track can be heard, best first."""
     return [
-        (SITES.get(provider, provider.title()), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
+        (label(provider), quote(url, safe=":/?&=%#+,;@~!$*'.-_"))
         for provider, url in pages(track)
         if len(url) <= LONGEST_LINK
     ]

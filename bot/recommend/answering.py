@@ -34,7 +34,7 @@ from musrec.model import (
     Picture,
     Track,
 )
-from musrec.sites import SITES
+from musrec.sites import label
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -426,8 +426,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
             await interaction.edit_original_response(view=view)
             return
         if all(button.url != preview.page_url for button in links):
-            site = SITES.get(preview.provider, preview.provider.title())
-            links.append(ui.Button(label=site, url=preview.page_url))
+            links.append(ui.Button(label=label(preview.provider), url=preview.page_url))
         name = "preview.m4a" if preview.data[4:8] == b"ftyp" else "preview.mp3"
         view = layouts.page(
             layouts.text(f"▶️ {words.song(track)}"),

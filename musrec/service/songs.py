@@ -29,6 +29,7 @@ from musrec.service.outside import Outside, present
 from musrec.settings import Settings
 from musrec.sources import Deadline, Preview, links
 from musrec.sources.hear import explore, hear_candidates
+from musrec.sources.provider import LinkKind
 from musrec.store import Store
 
 CANDIDATES = 30
@@ -101,10 +102,8 @@ class Songs:
 
     async def _linked(self, text: str) -> Track | None:
         """Return the song of a link that was met before."""
-        if "/" not in text and not text.startswith("spotify:"):
-            return None
         link = links.parse(text)
-        if link is None or link.kind is not links.LinkKind.TRACK:
+        if link is None or link.kind is not LinkKind.TRACK:
             return None
         return await self._store.tracks.identified(link.provider, link.id)
 

@@ -5,6 +5,7 @@ from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline
 from musrec.sources.lookups import LookupCache
 from musrec.sources.provider import ForeignFeatures, Preview
+from musrec.sources.providers import SourcesSettings
 from musrec.sources.resolve import Found, Missing, Resolution
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "ProviderHealth",
     "Resolution",
     "Sources",
+    "SourcesSettings",
     "Tool",
 ]

@@ -1,4 +1,4 @@
-"""All providers behind one door: which are on, in which order they are asked, and how they are."""
+"""All providers behind one door: which of them are on, what they are asked, and how they are."""
 
 from __future__ import annotations
 
@@ -11,32 +11,22 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-import aiohttp
 from pydantic import TypeAdapter, ValidationError
 
 from musrec import __version__
 from musrec.model import MusrecError, Track
-from musrec.settings import SourcesSettings
 from musrec.sources import shapes
 from musrec.sources.candidates import candidates
-from musrec.sources.deezer import Deezer
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
-from musrec.sources.itunes import ITunes
-from musrec.sources.lastfm import LastFm
-from musrec.sources.listenbrainz import ListenBrainz
 from musrec.sources.lookups import DAY, LookupCache, Lookups
-from musrec.sources.musicbrainz import MusicBrainz
-from musrec.sources.oembed import OEmbed
 from musrec.sources.previews import preview
-from musrec.sources.provider import ForeignFeatures, Preview, Provider
-from musrec.sources.reccobeats import ReccoBeats
+from musrec.sources.provider import ForeignFeatures, Preview, Provider, Setup
+from musrec.sources.providers import PROVIDERS, SourcesSettings
 from musrec.sources.resolve import Missing, Resolution, Resolver
-from musrec.sources.spotify import Spotify
-from musrec.sources.ytdlp import YtDlp
 
 RECORDED = 7 * DAY
-"""Seconds that is kept what went wrong with a provider."""
+"""Seconds for which a provider's last failure is kept."""
 _RECORD = TypeAdapter(Record)
 
 
@@ -52,9 +42,9 @@ class ProviderHealth:
     why : str
         Why it is off, or what it cannot do with this key.
     last_error : str
-        With how long ago it was, in this process or an earlier one; empty where there was none.
+        And how long ago it was, in this process or an earlier one; empty where there was none.
     remaining : int or None
-        Questions left in its quota, where it says so.
+        Questions left in its quota, where it tells.
     breaker : str
         ``closed`` (asked), ``open`` (left alone) or ``half-open`` (on trial).
     """
@@ -69,7 +59,7 @@ class ProviderHealth:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program beside us.
+    """A program that yt-dlp uses.
 
     Attributes
     ----------
@@ -96,7 +86,7 @@ class Sources:
     ----------
     settings : SourcesSettings
     cache : LookupCache, optional
-        Where answers are kept between questions.
+        Where answers are kept.
     endpoints : Endpoints, optional
         Where the services are; for tests.
     """
@@ -116,6 +106,8 @@ class Sources:
         self._all: tuple[Provider, ...] = ()
 
     async def __aenter__(self) -> Sources:
+        import aiohttp  # here: settings derive from the providers, and must load fast
+
         whose = shapes.one_line(self._settings.contact)
         contact = f" ({whose})" if whose else ""
         session = aiohttp.ClientSession(
@@ -125,7 +117,8 @@ class Sources:
             connector=aiohttp.TCPConnector(limit=60, limit_per_host=16),
         )
         await self._stack.enter_async_context(session)
-        self._all = self._providers(session)
+        setup = Setup(session, self._endpoints, self._lookups, self._settings)
+        self._all = tuple(one for provider in PROVIDERS for one in provider.build(setup))
         self._on = [provider for provider in self._all if not provider.off]
         for gate in self._gates():
             await self._resume(gate)
@@ -140,48 +133,6 @@ class Sources:
     ) -> None:
         await self._stack.aclose()
 
-    def _providers(self, session: aiohttp.ClientSession) -> tuple[Provider, ...]:
-        """All providers, in the order in which they are asked."""
-        wanted, endpoints, lookups = self._settings, self._endpoints, self._lookups
-        deezer = Deezer(session, endpoints, lookups)
-        itunes = ITunes(session, endpoints, lookups, wanted.country)
-        spotify = Spotify(
-            wanted.spotify_client_id,
-            wanted.spotify_client_secret,
-            endpoints,
-            lookups,
-            wanted.country,
-        )
-        reccobeats = ReccoBeats(session, endpoints, lookups)
-        musicbrainz = MusicBrainz(session, endpoints, lookups)
-        listenbrainz = ListenBrainz(session, endpoints, lookups, wanted.listenbrainz_token)
-        lastfm = LastFm(session, endpoints, lookups, wanted.lastfm_key)
-        pages = [OEmbed(session, *service) for service in endpoints.oembed.items()]
-        ytdlp = YtDlp(endpoints, audio=wanted.ytdlp_audio)
-        switches: tuple[tuple[Provider, bool], ...] = (
-            (deezer, wanted.deezer),
-            (itunes, wanted.itunes),
-            (reccobeats, wanted.reccobeats),
-            (musicbrainz, wanted.musicbrainz),
-            (listenbrainz, wanted.listenbrainz),
-            *((page, wanted.oembed) for page in pages),
-            (ytdlp, wanted.ytdlp),
-        )
-        for provider, on in switches:
-            if not on:
-                provider.off = f"sources.{provider.name} is false"
-        return (
-            deezer,
-            itunes,
-            spotify,
-            reccobeats,
-            musicbrainz,
-            listenbrainz,
-            lastfm,
-            *pages,
-            ytdlp,
-        )
-
     async def resolve(self, text: str, *, deadline: Deadline) -> Resolution:
         """Find the song that a link or a text means.
 
@@ -194,23 +145,23 @@ class Sources:
         Returns
         -------
         Found, Choices or Missing
-            What is wrong with what a person sent, or with the services, is a `Missing` with a
-            sentence and a hint; nothing is raised for it.
+            If the text means no song, or no service answers, a `Missing` with a sentence and a
+            hint; nothing is raised for it.
         """
         answer = await self._resolver.resolve(text, deadline)
         await self._record()
         return answer
 
     async def finish(self, track: Track, *, deadline: Deadline) -> Track:
-        """Fill in what others know of a track, for one that was chosen from a `Choices`."""
+        """Fill in what other providers know of a track that was chosen from a `Choices`."""
         return await self._resolver.finish(track, deadline)
 
     async def known_by(
         self, provider: str, tracks: Iterable[Track], *, deadline: Deadline
     ) -> list[Track]:
-        """Return those tracks whose recording one service has, with its id and link, in time."""
+        """Return the tracks that one service has too, with its id and link, until the deadline."""
         found = []
-        for track in tracks:  # one after the other: many songs are no reason to hurry a service
+        for track in tracks:  # one after the other, to spare the service
             if not deadline.left:
                 break
             if known := await self._resolver.known_by(provider, track, deadline):
@@ -219,7 +170,7 @@ class Sources:
         return found
 
     async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
-        """Return some 30 s of this very recording, with the page that must be shown beside it."""
+        """Return audio of this very recording, with the page that must be shown beside it."""
         answer = await preview(self._on, track, deadline, self._lookups)
         await self._record()
         return answer
@@ -233,7 +184,7 @@ class Sources:
     async def foreign_features(
         self, track: Track, *, deadline: Deadline | None = None
     ) -> list[ForeignFeatures]:
-        """Return other services' numbers for a sound; to be shown with their origin, only.
+        """Return other services' numbers for a sound, only to be shown with their origin.
 
         Parameters
         ----------
@@ -256,7 +207,7 @@ class Sources:
         return [gate for provider in self._all for gate in provider.gates]
 
     async def _record(self) -> None:
-        """Keep what went wrong, for the next process and for whoever asks how things are."""
+        """Keep what went wrong, for the next process and for `health`."""
         for gate in self._gates():
             if gate.news and self._cache is not None:
                 body = _RECORD.dump_json(gate.record()).decode()
@@ -270,21 +221,21 @@ class Sources:
                     gate.resume(_RECORD.validate_json(body))
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each provider is, without asking it anything."""
+        """Return how each provider is, without asking it anything."""
         return tuple(_health(provider) for provider in self._all)
 
     async def tools(self) -> tuple[Tool, ...]:
-        """Look for the programs that yt-dlp makes use of."""
+        """Look for the programs that yt-dlp uses."""
         return tuple(await asyncio.gather(*(_tool(*wanted) for wanted in _TOOLS)))
 
 
 TOOL_SECONDS = 5.0
-"""Within which a program must have said its version."""
+"""How long a program may take to say its version."""
 
-# YouTube hides its formats behind JavaScript; these run it (yt-dlp's own requirements).
+# YouTube hides its formats behind JavaScript; deno or node runs it (yt-dlp's own requirements).
 _TOOLS = (
     ("deno", "--version", (2, 3), "YouTube links, through yt-dlp"),
-    ("node", "--version", (22, 0), "YouTube links, through yt-dlp, where there is no deno"),
+    ("node", "--version", (22, 0), "YouTube links, through yt-dlp, if there is no deno"),
     ("ffmpeg", "-version", (0, 0), "some audio formats, through yt-dlp"),
 )
 
@@ -316,7 +267,7 @@ async def _tool(name: str, flag: str, oldest: tuple[int, int], used_for: str) ->
         return Tool(name, path, "", used_for, "does not run")
     version = re.search(r"\d+(\.\d+)+", said.decode(errors="replace"))
     if version is None:
-        return Tool(name, path, "", used_for, "does not tell its version")
+        return Tool(name, path, "", used_for, "does not say its version")
     numbers = tuple(int(part) for part in version[0].split(".")[:2])
     wanted = ".".join(map(str, oldest))
     wrong = f"too old: {wanted} or later is needed" if numbers < oldest else ""

@@ -1,7 +1,7 @@
 """Deezer: identity, previews, similar songs and popularity, all without a key.
 
 Errors arrive with HTTP 200 and an ``error`` object. A preview's address is signed and lives for
-900 s, so it is kept in memory only and asked for again when it is over.
+900 s, so it is kept in memory only and asked for again once it has run out.
 """
 
 from __future__ import annotations
@@ -13,27 +13,45 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-
-import aiohttp
+from urllib.parse import SplitResult
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints, listed
+from musrec.sources.clips import Clip, ClipProvider, remember
+from musrec.sources.fetch import Api, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
-from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import SIMILAR, Lookups
+from musrec.sources.lookups import SIMILAR
 from musrec.sources.matching import Wanted, artists_agree, same
-from musrec.sources.previews import Clip, ClipProvider, remember
-from musrec.sources.provider import make_track
+from musrec.sources.provider import NUMBER, Link, LinkKind, Setup, Site, make_track
 
 QUOTA, PRIVATE, BUSY, NO_DATA = 4, 200, 700, 800
 MARGIN = 20.0
-"""Seconds before its end at which a signed address counts as over: it must still be downloaded."""
+"""Seconds before its end from which a signed address is not used: the download takes time too."""
 
 RELATED_ARTISTS = 12
 TOP_SONGS = 4
 ENOUGH = 30
-"""Songs of related artists from which on the charts are left alone."""
+"""Songs of related artists from which on the charts are not asked."""
+
+KINDS = {
+    "track": LinkKind.TRACK,
+    "album": LinkKind.ALBUM,
+    "playlist": LinkKind.PLAYLIST,
+    "artist": LinkKind.ARTIST,
+    "episode": LinkKind.PODCAST,
+    "show": LinkKind.PODCAST,
+}
+
+
+def _read(path: list[str], _: SplitResult) -> Link | None:
+    if path and re.fullmatch(r"[A-Za-z]{2}(-[A-Za-z]{2})?", path[0]):
+        path = path[1:]
+    if len(path) < 2 or not NUMBER.fullmatch(path[1]):
+        return None
+    kind = KINDS.get(path[0])
+    if kind is None:
+        return None
+    return Link("deezer", kind, path[1], f"https://www.deezer.com/{path[0]}/{path[1]}")
 
 
 class Deezer(ClipProvider):
@@ -41,15 +59,25 @@ class Deezer(ClipProvider):
 
     name = "deezer"
     label = "Deezer"
+    sites = (
+        Site(
+            name,
+            label,
+            hosts=("deezer.com",),
+            read=_read,
+            short_hosts=("deezer.page.link", "dzr.page.link", "link.deezer.com"),
+        ),
+    )
+    origins = frozenset({"https://*.dzcdn.net"})
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoints: Endpoints, lookups: Lookups
-    ) -> None:
-        # 50 questions in 5 s are allowed; see `Gate` for the half.
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        # 50 questions in 5 s are allowed; `Gate` says why half of that.
         self.gate = Gate(self.label, rate=25, seconds=5, places=10)
-        self._api = Api(self.gate, session, endpoints.deezer)
-        super().__init__(session, endpoints)
-        self._lookups = lookups
+        base = setup.endpoints.at("deezer", "https://api.deezer.com")
+        self._api = Api(self.gate, setup.session, base)
+        self._lookups = setup.lookups
+        self._artists: OrderedDict[str, str] = OrderedDict()
         self._albums: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
@@ -69,7 +97,7 @@ class Deezer(ClipProvider):
         )
 
     async def by_isrc(self, isrc: str, deadline: Deadline) -> Track:
-        """Return the recording with this code."""
+        """Return the recording with this ISRC."""
         path = f"/track/isrc:{isrc}"
         return (await self._lookups.tracks(f"deezer:{path}", lambda: self._one(path, deadline)))[0]
 
@@ -83,8 +111,8 @@ class Deezer(ClipProvider):
     async def clip(self, track: Track, deadline: Deadline) -> Clip:
         """Return a preview: by id, then by ISRC, then by name.
 
-        A song whose copy has no preview here (``preview`` is empty, often by country) may have
-        another copy that does.
+        Where a copy has no preview (``preview`` is empty, often by country), another copy of the
+        same recording may have one.
         """
         number = track.identities.get(self.name, "")
         if clip := self._fresh(number):
@@ -96,7 +124,7 @@ class Deezer(ClipProvider):
                 (found,) = await self._one(path, deadline)
             except Absent:
                 continue
-            # Whatever our clock says, what was signed a moment ago is tried.
+            # An address that was signed a moment ago is tried, whatever our clock says.
             if clip := self._clips.get(found.identities[self.name]):
                 return replace(clip, copy=found)
         wanted = Wanted.of(track)
@@ -106,7 +134,7 @@ class Deezer(ClipProvider):
         raise Absent(f"{self.label} has no preview of {track}")
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
-        """Return top songs of related artists, the artist's radio, and charts where both fail."""
+        """Return top songs of related artists, the artist's radio, and charts if both give few."""
         return tuple(await self._similar(await self._artist(track, deadline), deadline))
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
@@ -178,7 +206,7 @@ class Deezer(ClipProvider):
         return mixed
 
     async def _quietly(self, path: str, deadline: Deadline, limit: int) -> tuple[Track, ...]:
-        """One list among many, kept by itself: what does not come in time is simply not there."""
+        """Return one list of several, each cached by itself; empty if it does not come in time."""
         try:
             return await self._lookups.tracks(
                 f"deezer:{path}",
@@ -223,12 +251,12 @@ class Deezer(ClipProvider):
         return track
 
     def _remember(self, number: str, row: object, track: Track) -> None:
-        """Keep what the next questions about this song need, in memory and not for ever."""
+        """Keep in memory what the next questions about this song need."""
         if preview := shapes.at(row, "preview"):
             page = track.links[self.name]
             remember(self._clips, number, Clip(str(preview)[:2_000], page, _expiry(str(preview))))
         else:
-            self._clips.pop(number, None)  # there was one, and it was taken away
+            self._clips.pop(number, None)  # withdrawn since
         if artist := shapes.identifier(row, "artist", "id"):
             remember(self._artists, number, artist)
         if album := shapes.identifier(row, "album", "id"):

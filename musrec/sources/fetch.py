@@ -5,14 +5,16 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from musrec.sources import shapes
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
-from musrec.sources.links import HOP_HOSTS
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger(__name__)
 
@@ -28,48 +30,27 @@ ComplaintReader = Callable[[object, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the services are. The defaults are the real ones; tests put a loopback server here.
+    """Where the services are: at their own addresses, or all at one server, for tests.
 
     Attributes
     ----------
-    oembed : mapping of str to str
-        Provider of a link to its oEmbed endpoint.
-    downloads : frozenset of str
-        Origins from which audio may be downloaded, such as ``https://*.dzcdn.net``.
-    hops : frozenset of str
-        Origins through which a short link may lead.
-    short_links : str or None
-        Asked instead of a short link's own host; for tests.
-    ytdlp_extractors : tuple of str
-        What yt-dlp may use; every other host is refused before any request.
-    ytdlp_pages : str or None
-        Asked by yt-dlp instead of a page's own host; for tests.
+    stand_in : str or None
+        Address of a server that stands for every service; None is the real world.
+    trusted : bool
+        Whether the stand-in replaces the lists of hosts too (downloads, redirects, yt-dlp's
+        extractors); a test of those lists says no.
     """
 
-    deezer: str = "https://api.deezer.com"
-    itunes: str = "https://itunes.apple.com"
-    reccobeats: str = "https://api.reccobeats.com/v1"
-    musicbrainz: str = "https://musicbrainz.org/ws/2"
-    listenbrainz: str = "https://api.listenbrainz.org/1"
-    listenbrainz_labs: str = "https://labs.api.listenbrainz.org"
-    lastfm: str = "https://ws.audioscrobbler.com/2.0"
-    spotify: str = "https://api.spotify.com/v1/"
-    spotify_token: str = "https://accounts.spotify.com/api/token"  # noqa: S105 - an address
-    oembed: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "spotify": "https://open.spotify.com/oembed",
-            "soundcloud": "https://soundcloud.com/oembed",
-            "youtube": "https://www.youtube.com/oembed",
-            "tidal": "https://oembed.tidal.com",
-        }
-    )
-    downloads: frozenset[str] = frozenset(
-        {"https://*.dzcdn.net", "https://audio-ssl.itunes.apple.com"}
-    )
-    hops: frozenset[str] = frozenset(f"https://{host}" for host in HOP_HOSTS)
-    short_links: str | None = None
-    ytdlp_extractors: tuple[str, ...] = ("youtube", "youtube:search", "soundcloud", "bandcamp")
-    ytdlp_pages: str | None = None
+    stand_in: str | None = None
+    trusted: bool = True
+
+    def at(self, name: str, real: str) -> str:
+        """Return the real address, or the place on the stand-in that has this name."""
+        return f"{self.stand_in}/{name}" if self.stand_in else real
+
+    def origins(self, real: Iterable[str]) -> frozenset[str]:
+        """Return the origins that may be asked, see `permitted`."""
+        return frozenset({self.stand_in} if self.stand_in and self.trusted else real)
 
 
 def permitted(address: str, origins: Iterable[str]) -> bool:
@@ -124,7 +105,7 @@ async def fetch(
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """Fetch one address, following redirects only within `origins`.
+    """Fetch one address, following redirects as long as every hop lies at one of `origins`.
 
     Raises
     ------
@@ -134,22 +115,52 @@ async def fetch(
     """
     url = URL(address).update_query(params) if params else URL(address)
     for _ in range(HOPS):
-        if not permitted(str(url), origins):
-            raise Refused(f"{who} led to a host that is not on the list")
-        try:
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
-                where = response.headers.get("Location")
-                if response.status in (301, 302, 303, 307, 308) and where:
-                    url = response.url.join(URL(where))
-                    continue
-                body = await _read(response, max_bytes, who)
-                return Reply(response.status, response.headers, body, str(response.url))
-        except aiohttp.ClientConnectorError:
-            raise Refused(f"{who} cannot be reached") from None
-        except (aiohttp.ClientError, OSError, ValueError) as broken:
-            _log.info("%s broke off (%s)", who, type(broken).__name__)
-            raise Refused(f"{who} broke off in the middle of its answer") from None
+        answer = await _hop(session, url, origins, who, max_bytes, headers)
+        if isinstance(answer, Reply):
+            return answer
+        url = answer
     raise Refused(f"{who} redirects in circles")
+
+
+async def redirect(
+    session: aiohttp.ClientSession, address: str, *, origins: Iterable[str], who: str
+) -> str | None:
+    """Return where an address redirects, or None where it is a page itself.
+
+    Raises
+    ------
+    Refused
+        The address is not permitted, or the connection broke.
+    """
+    answer = await _hop(session, URL(address), origins, who, 0, None)
+    return str(answer) if isinstance(answer, URL) else None
+
+
+async def _hop(
+    session: aiohttp.ClientSession,
+    url: URL,
+    origins: Iterable[str],
+    who: str,
+    max_bytes: int,
+    headers: Mapping[str, str] | None,
+) -> Reply | URL:
+    """Ask one address: what it says, or where it redirects."""
+    import aiohttp  # here: settings derive from the providers, and must load fast
+
+    if not permitted(str(url), origins):
+        raise Refused(f"{who} led to a host that is not on the list")
+    try:
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
+            where = response.headers.get("Location")
+            if response.status in (301, 302, 303, 307, 308) and where:
+                return response.url.join(URL(where))
+            body = await _read(response, max_bytes, who) if max_bytes else b""
+            return Reply(response.status, response.headers, body, str(response.url))
+    except aiohttp.ClientConnectorError:
+        raise Refused(f"{who} cannot be reached") from None
+    except (aiohttp.ClientError, OSError, ValueError) as broken:
+        _log.info("%s broke off (%s)", who, type(broken).__name__)
+        raise Refused(f"{who} broke off in the middle of its answer") from None
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int, who: str) -> bytes:
@@ -214,7 +225,7 @@ class Api:
             See `Gate.turn`.
         complaint : callable, optional
             Given the JSON and the status of every answer, it raises one of the outcomes where the
-            answer is a complaint, also one that comes with HTTP 200.
+            answer is a complaint, even one that comes with HTTP 200.
 
         Raises
         ------
@@ -248,7 +259,7 @@ class Api:
 
 
 def listed(who: str, answer: object, *path: str) -> list[object]:
-    """Return the list that an answer must hold: one without it says nothing of what there is.
+    """Return the list that an answer must hold: a missing list is not an empty one.
 
     Raises
     ------
@@ -262,7 +273,7 @@ def listed(who: str, answer: object, *path: str) -> list[object]:
 
 
 def raise_for_status(who: str, reply: Reply, ability: str = "") -> None:
-    """Turn an HTTP status into its outcome; an answer of 200 passes.
+    """Turn an HTTP status other than 200 into its outcome.
 
     Only a named ability is ever unsupported for good: one strange answer to a plain question must
     not switch a provider off until the next start.

@@ -1,13 +1,13 @@
 """One gate in front of every provider: rate, places, circuit breaker, time; and the four outcomes.
 
 A question to a provider has four outcomes. *Found* is the value itself. The other three are
-raised, and mean different things to whoever asks next:
+raised, and differ in what the next question may expect:
 
 =================  ===========================================  ===============================
 outcome            meaning                                      remembered
 =================  ===========================================  ===============================
 `Absent`           the provider knows that there is none        in the lookup cache
-`Refused`          throttled, denied, broken or too slow        not at all; the breaker counts it
+`Refused`          throttled, denied, broken or too slow        no; the breaker counts it
 `Unsupported`      this provider, or this key, cannot do it     until the process ends
 =================  ===========================================  ===============================
 
@@ -41,7 +41,7 @@ class Absent(Unanswered):
     Attributes
     ----------
     lasting : bool
-        Whether that is worth remembering; what is private may be opened any minute.
+        Whether it is worth remembering; a private page may become public any minute.
     """
 
     def __init__(self, what: str, *, lasting: bool = True) -> None:
@@ -50,12 +50,12 @@ class Absent(Unanswered):
 
 
 class Refused(Unanswered):
-    """Throttled, denied, broken or too slow: nothing is known about the song.
+    """The provider throttled, denied, broke or was too slow: nothing is known about the song.
 
     Attributes
     ----------
     retry_after : float or None
-        Seconds during which there is no use in asking again, where the provider said so.
+        Seconds after which to ask again, where the provider said so.
     """
 
     def __init__(self, what: str, retry_after: float | None = None) -> None:
@@ -64,7 +64,7 @@ class Refused(Unanswered):
 
 
 class Unsupported(Unanswered):
-    """Such a question cannot be answered by the provider, or not with this key."""
+    """The provider cannot answer such a question, or not with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,9 @@ class Deadline:
 class Breaker:
     """Stops asking a provider that keeps failing, or that said when to come back.
 
-    Three failures in a row open it for 30 s, doubled with each further one up to 15 min; a
-    Retry-After opens it at once, for that long at least. Then one question is let through as a
-    trial. What was asked before it opened, and answered after, closes it no sooner.
+    Three failures in a row open it for 30 s, doubled with each further failure up to 15 min; a
+    Retry-After opens it at once, for at least that long. Then one question is let through as a
+    trial. An answer to a question that was asked before it opened does not close it.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Breaker:
         return "half-open" if self._open_until else "closed"
 
     def admit(self, name: str) -> None:
-        """Let a question through, or raise `Refused` without any waiting."""
+        """Let a question through, or raise `Refused` at once."""
         if wait := self.closed_for:
             raise Refused(f"{name} is not asked for another {span(wait)}", wait)
         if self._open_until:
@@ -160,30 +160,30 @@ class Breaker:
         return max(0.0, self._told_until - self._clock())
 
     def resume(self, seconds: float) -> None:
-        """Wait as long as another process was told to."""
+        """Wait for as long as another process was told to."""
         if seconds > 0:
             self._open_until = self._told_until = self._clock() + seconds
 
     def abandoned(self) -> None:
-        """Forget a trial that ended without any result, so that there can be another."""
+        """Forget a trial that ended without a result, so that there can be another."""
         self._trial = False
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a gate knows of its provider that outlasts the process; moments since 1970.
+    """What a gate knows of its provider that outlasts the process; times in seconds since 1970.
 
     Attributes
     ----------
     error : str
         The last one.
     at : float
-        When that was.
+        When it happened.
     come_back : float
-        When the provider said to come back. What only failed is tried anew by the next process:
-        it may have been our own network.
+        When the provider said to come back. After a mere failure, the next process tries again: it
+        may have been our own network.
     remaining : int or None
-        Questions left in the provider's quota, where it says so.
+        Questions left in the provider's quota, where it tells.
     """
 
     error: str
@@ -198,10 +198,10 @@ class Gate:
     Parameters
     ----------
     name : str
-        Of the provider, for people.
+        The provider's, for people.
     rate, seconds : float
         Questions in so many seconds. A leaky bucket lets a burst of its whole size through and
-        refills meanwhile, so in any window of `seconds` up to twice `rate` may pass: give half of
+        refills meanwhile, so up to twice `rate` may pass in any window of `seconds`: give half of
         what the service allows.
     places : int
         Questions at the same time.
@@ -212,7 +212,7 @@ class Gate:
     """
 
     PATIENCE = 3.0
-    """Seconds after which no answer is the provider's failure rather than our hurry."""
+    """Seconds after which a missing answer is the provider's fault rather than our hurry."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class Gate:
         self.last_error_at = 0.0
         self.remaining: int | None = None
         self.news = False
-        """Whether there is something to record since `record` was called last."""
+        """Whether there is something new since `record` was called last."""
         self._longest = longest
         self._limiter = AsyncLimiter(rate, seconds)
         self._places = asyncio.Semaphore(places)
@@ -238,33 +238,33 @@ class Gate:
 
     @property
     def cannot(self) -> tuple[str, ...]:
-        """Sentences on what was found to be unsupported."""
+        """What turned out to be unsupported, in sentences."""
         return tuple(dict.fromkeys(self._cannot.values()))
 
     def record(self) -> Record:
-        """Return what another process should know."""
+        """Return what the next process should know."""
         self.news = False
         come_back = time.time() + self.breaker.told_to_wait
         return Record(self.last_error, self.last_error_at, come_back, self.remaining)
 
     def resume(self, record: Record) -> None:
-        """Take over what another process knew, so that nobody is asked before they said."""
+        """Take over what another process knew, so that no provider is asked too early."""
         self.last_error, self.last_error_at = record.error, record.at
         self.remaining = record.remaining
         self.breaker.resume(record.come_back - time.time())
 
     @asynccontextmanager
     async def turn(self, deadline: Deadline, ability: str = "") -> AsyncIterator[Deadline]:
-        """Wait for a turn, then give the moment by which this one question must be answered.
+        """Wait for a turn, then give the deadline of this one question.
 
-        It is at most half of the time left, so that another provider can still be asked. What the
-        body raises is counted: `Refused` and a timeout as failures, all else as an answer.
+        It gets at most half of the time left, so that another provider can still be asked. What
+        the body raises is counted: `Refused` and a timeout as failures, other outcomes as answers.
 
         Parameters
         ----------
         deadline : Deadline
         ability : str, optional
-            What is asked for; an `Unsupported` is remembered under this name.
+            Name of what is asked for, under which an `Unsupported` is remembered.
 
         Raises
         ------
@@ -341,12 +341,12 @@ class Gate:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3), a number or a date; at most a week.
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), number or date, up to a week.
 
     Parameters
     ----------
     headers : mapping of str to str
-        One that takes a name in any case, as services write it in any.
+        Must take names in any case: services write them in small letters too.
     """
     said = headers.get("Retry-After") or headers.get("X-RateLimit-Reset-In")
     if not said:
@@ -362,7 +362,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def span(seconds: float) -> str:
-    """Write a length of time for people, such as ``22 h``."""
+    """Return a length of time for people, such as ``22 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.0f} h"

@@ -1,4 +1,4 @@
-"""Songs that nobody heard yet are heard on the fly, and in the background for the next time."""
+"""Songs that were never heard are heard on the fly, or in the background for the next time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from musrec.sources.provider import Preview
 from musrec.sources.resolve import Missing
 
 SIDE_BY_SIDE = 8
-"""Songs under way at once: enough that the workers never wait for the network."""
+"""Songs in progress at once: enough that the workers never wait for the network."""
 AFTERWARDS = 120.0
-"""Seconds beyond the deadline in which what is late may still be heard."""
+"""Seconds beyond the deadline within which late songs may still be heard."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class Previews(Protocol):
-    """What is needed of `musrec.sources.Sources` here."""
+    """The part of `musrec.sources.Sources` that is needed here."""
 
     async def preview(self, track: Track, *, deadline: Deadline) -> Preview | Missing:
         """Return audio of a track."""
@@ -37,7 +37,7 @@ class Previews(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeardCandidate:
-    """A candidate, as its preview's provider knows it, what was heard in it, and who that was."""
+    """A candidate as its preview's provider knows it, what was heard in it, and that provider."""
 
     track: Track
     analysis: Analysis
@@ -56,8 +56,8 @@ async def hear_candidates(
 ) -> list[HeardCandidate]:
     """Download and hear songs side by side, best-looking first, until the deadline.
 
-    What is late goes on in the background for `AFTERWARDS` seconds, and is passed to `on_heard`
-    all the same. A song that cannot be had or heard is left out.
+    Late songs go on in the background for `AFTERWARDS` seconds, and are passed to `on_heard` too.
+    A song that cannot be downloaded or heard is left out.
 
     Parameters
     ----------
@@ -65,17 +65,17 @@ async def hear_candidates(
         Best-looking first.
     sources : Previews
     hear : callable
-        Clip to `Analysis`; it bounds by itself how many it hears at once.
+        Clip to `Analysis`; it limits how many it hears at once by itself.
     deadline : Deadline
     spawn : callable
         Starts a task that outlives this call, such as ``asyncio.TaskGroup.create_task``. Its owner
-        ends the tasks by cancelling them; they never raise.
+        ends the tasks by cancelling them; they never raise anything.
     on_heard : callable
         Awaited with track, analysis and provider for each song, late ones included: the place to
         store them.
     on_progress : callable, optional
-        Called with the number of songs that are done with, heard or not, and of all; not after
-        the deadline.
+        Called with the number of songs that are done, heard or not, and the number of all songs;
+        not after the deadline.
 
     Returns
     -------
@@ -127,7 +127,7 @@ async def _hear(
     except (MusrecError, TimeoutError) as error:
         _log.info("%s could not be heard (%s)", track, type(error).__name__)
         return None
-    except Exception:  # noqa: BLE001 - one clip must not take down the others, nor their owner
+    except Exception:  # noqa: BLE001 - one clip must not take the others or their owner down
         _log.exception("%s could not be heard", track)
         return None
     return HeardCandidate(preview.track, analysis, preview.provider)
@@ -144,16 +144,16 @@ async def explore(
     deadline: Deadline,
     on_heard: OnHeard,
 ) -> int:
-    """Hear songs around those that members liked, one after the other, in quiet times.
+    """Hear songs like those that members liked, one after the other, in quiet hours.
 
     Parameters
     ----------
     liked : sequence of Track
-        Those to start from, the most deserving first.
+        Songs to start from, in this order.
     passed_over : callable
-        Whether a song need not be tried: it was heard before, or gave nothing lately.
+        Whether a song need not be tried: it was heard before, or could not be heard recently.
     on_try : callable
-        Awaited with each song right before it is tried: the place to count and remember it.
+        Awaited with each song right before it is tried: the place to count it.
     budget : int
         Songs that may be tried.
     deadline : Deadline
@@ -161,7 +161,7 @@ async def explore(
     Returns
     -------
     int
-        How many songs were tried, at most `budget`.
+        Songs tried, at most `budget`.
     """
     tried = 0
     for origin in liked:

@@ -1,28 +1,54 @@
 """iTunes Search: identity, genre and unsigned previews without a key.
 
-Apple allows previews only "to promote store content": whoever plays or hears one shows its page.
+Apple allows previews only "to promote store content", so the page is shown beside each of them.
 Answers carry no ISRC. Over the limit it answers 403 with an empty body.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import replace
-
-import aiohttp
+from urllib.parse import SplitResult, parse_qs
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints, listed, permitted
+from musrec.sources.clips import Clip, ClipProvider, remember
+from musrec.sources.fetch import Api, listed, permitted
 from musrec.sources.gate import Absent, Deadline, Gate
-from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import Lookups
 from musrec.sources.matching import Wanted, same
-from musrec.sources.previews import Clip, ClipProvider, remember
-from musrec.sources.provider import make_track
+from musrec.sources.provider import LIST_ID, NUMBER, Link, LinkKind, Setup, Site, make_track
 
 PAGES = frozenset({"https://music.apple.com", "https://itunes.apple.com"})
+
+
+def _read(path: list[str], parts: SplitResult) -> Link | None:
+    if parts.hostname == "podcasts.apple.com":
+        return _podcast(path)
+    country = "us"
+    if path and re.fullmatch(r"[A-Za-z]{2}", path[0]):
+        country, path = path[0].lower(), path[1:]
+    if len(path) < 2:
+        return None
+    what, last = path[0], path[-1].removeprefix("id")
+    song = parse_qs(parts.query).get("i", [""])[0]
+    base = f"https://music.apple.com/{country}"
+    if what == "album" and NUMBER.fullmatch(song):
+        return Link("itunes", LinkKind.TRACK, song, f"{base}/song/{song}")
+    if what == "playlist" and LIST_ID.fullmatch(last):
+        return Link("itunes", LinkKind.PLAYLIST, last, f"{base}/playlist/{last}")
+    kind = {"song": LinkKind.TRACK, "album": LinkKind.ALBUM, "artist": LinkKind.ARTIST}.get(what)
+    if kind is None or not NUMBER.fullmatch(last):
+        return None
+    return Link("itunes", kind, last, f"{base}/{what}/{last}")
+
+
+def _podcast(path: list[str]) -> Link | None:
+    last = path[-1].removeprefix("id") if path else ""
+    if not NUMBER.fullmatch(last):
+        return None
+    return Link("itunes", LinkKind.PODCAST, last, f"https://podcasts.apple.com/podcast/id{last}")
 
 
 class ITunes(ClipProvider):
@@ -30,17 +56,32 @@ class ITunes(ClipProvider):
 
     name = "itunes"
     label = "Apple Music"
+    sites = (
+        Site(
+            name,
+            label,
+            hosts=(
+                "music.apple.com",
+                "geo.music.apple.com",
+                "embed.music.apple.com",
+                "itunes.apple.com",
+                "podcasts.apple.com",
+            ),
+            read=_read,
+        ),
+    )
+    origins = frozenset({"https://audio-ssl.itunes.apple.com"})
     tells_isrc = False
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoints: Endpoints, lookups: Lookups, country: str
-    ) -> None:
-        # "About 20 a minute" is documented; one in 0.75 s held for 310 questions in a row.
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        # "About 20 per minute" is documented; one per 0.75 s held for 310 questions in a row.
         self.gate = Gate(self.label, rate=4, seconds=4, places=3)
-        self._api = Api(self.gate, session, endpoints.itunes)
-        super().__init__(session, endpoints)
-        self._lookups = lookups
-        self._country = country
+        base = setup.endpoints.at("itunes", "https://itunes.apple.com")
+        self._api = Api(self.gate, setup.session, base)
+        self._lookups = setup.lookups
+        self._country = setup.settings.country
+        self._artists: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or an artist."""
@@ -50,7 +91,7 @@ class ITunes(ClipProvider):
             LinkKind.ARTIST,
         ):
             return await super().open(link, deadline)
-        # The shop of the link may have what ours has not.
+        # The link's own shop may have what ours lacks.
         theirs = re.match(r"https://music\.apple\.com/([a-z]{2})/", link.url)
         countries = dict.fromkeys((self._country, theirs[1].upper() if theirs else self._country))
         for country in countries:
@@ -83,7 +124,7 @@ class ITunes(ClipProvider):
         raise Absent(f"{self.label} has no preview of {track}")
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
-        """Return other songs of the artist: all that iTunes knows of likeness."""
+        """Return other songs of the artist: iTunes knows of no other likeness."""
         number = track.identities.get(self.name, "")
         if number not in self._artists:
             found = await self._same(track, deadline)
@@ -111,7 +152,7 @@ class ITunes(ClipProvider):
     async def _known(
         self, number: str, deadline: Deadline, country: str | None = None
     ) -> tuple[Track, ...]:
-        """What a number of a song, an album or an artist stands for."""
+        """Return the songs behind the number of a song, an album or an artist."""
         country = country or self._country
         return await self._lookups.tracks(
             f"itunes:{country}:lookup:{number}", lambda: self._lookup(number, deadline, country)

@@ -1,4 +1,4 @@
-"""Last.fm: similar songs and the best tags, for whoever has a key (non-commercial use).
+"""Last.fm: similar songs and the best tags, with a key (non-commercial use).
 
 Errors may come with HTTP 200. The key stands in the query, so addresses are never written anywhere.
 """
@@ -6,24 +6,24 @@ Errors may come with HTTP 200. The key stands in the query, so addresses are nev
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 from urllib.parse import quote_plus
 
-import aiohttp
 from pydantic import SecretStr
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.fetch import Api
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
-from musrec.sources.lookups import SIMILAR, Lookups
+from musrec.sources.lookups import SIMILAR
 from musrec.sources.matching import fold
-from musrec.sources.provider import Provider, make_track
+from musrec.sources.provider import Provider, Setup, make_track
 
 NO_GENRE = frozenset(
     {"seen live", "favorites", "favourites", "favorite", "love", "awesome", "beautiful", "spotify"}
 )
 ENOUGH_TAGGED = 20.0
-"""Of Last.fm's 0 to 100: below it a tag is one person's joke as often as not."""
+"""On Last.fm's scale of 0 to 100; below it, a tag is as likely as not one person's joke."""
 SIMILAR_ARTISTS = 10
 
 
@@ -32,27 +32,22 @@ class LastFm(Provider):
 
     name = "lastfm"
     label = "Last.fm"
+    key_free = False
+    settings: ClassVar = {"lastfm_key": SecretStr("")}
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        endpoints: Endpoints,
-        lookups: Lookups,
-        key: SecretStr,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.gate = Gate(self.label, rate=5, seconds=2, places=4)
         self._api = Api(
             self.gate,
-            session,
-            endpoints.lastfm,
-            secret={"api_key": key.get_secret_value()},
+            setup.session,
+            setup.endpoints.at("lastfm", "https://ws.audioscrobbler.com/2.0"),
+            secret={"api_key": setup.settings.lastfm_key.get_secret_value()},
         )
-        self._lookups = lookups
-        if not key.get_secret_value():
-            self.off = "sources.lastfm_key is not set"
+        self._lookups = setup.lookups
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
-        """Return similar songs, or the top songs of similar artists where there are none."""
+        """Return similar songs or, where there are none, the top songs of similar artists."""
         if not track.artists:
             raise Absent(f"{self.label} needs an artist to find what is like {track}")
         artist = track.artists[0]
@@ -123,7 +118,7 @@ def _complaint(answer: object, _status: int) -> None:
 
 
 def _rows(answer: object, *path: str) -> list[object]:
-    """Return a list; Last.fm writes a list of one as that one alone."""
+    """Return a list; Last.fm writes a list of one item as the item itself."""
     found = shapes.at(answer, *path)
     return [found] if isinstance(found, dict) else shapes.rows(found)
 

@@ -1,26 +1,26 @@
-"""ListenBrainz: what people who listen to a song listen to besides.
+"""ListenBrainz: what else the listeners of a song listen to.
 
-Partly without a key; an ability that asks for a token is remembered as unsupported, and the others
-go on.
+Part of it needs no key; an ability that asks for a token is remembered as unsupported, and the
+others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from typing import ClassVar
 
-import aiohttp
 from pydantic import SecretStr
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints
+from musrec.sources.fetch import Api
 from musrec.sources.gate import Absent, Deadline, Gate
-from musrec.sources.lookups import SIMILAR, Lookups
-from musrec.sources.provider import Provider, make_track
+from musrec.sources.lookups import SIMILAR
+from musrec.sources.provider import Provider, Setup, make_track
 
 ALGORITHM = "session_based_days_9000_session_300_contribution_5_threshold_15_limit_50_skip_30"
-"""The labs answer 400 to any string that is not one of theirs, to the letter."""
+"""The labs answer 400 to a string that is not exactly one of theirs."""
 MOST = 50
 
 
@@ -29,24 +29,22 @@ class ListenBrainz(Provider):
 
     name = "listenbrainz"
     label = "ListenBrainz"
+    settings: ClassVar = {"listenbrainz_token": SecretStr("")}
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        endpoints: Endpoints,
-        lookups: Lookups,
-        token: SecretStr,
-    ) -> None:
-        # The labs allow 30 questions in 10 s, or in 5, by the month; see `Gate` for the half.
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        # The labs allow 30 questions in 10 s, or in 5 s in some months; `Gate` says why half.
         self.gate = Gate(self.label, rate=10, seconds=5, places=3)
-        key = token.get_secret_value()
-        headers = {"Authorization": f"Token {key}"} if key else None
-        self._api = Api(self.gate, session, endpoints.listenbrainz, headers=headers)
-        self._labs = Api(self.gate, session, endpoints.listenbrainz_labs)
-        self._lookups = lookups
+        token = setup.settings.listenbrainz_token.get_secret_value()
+        base = setup.endpoints.at("listenbrainz", "https://api.listenbrainz.org/1")
+        labs = setup.endpoints.at("labs", "https://labs.api.listenbrainz.org")
+        headers = {"Authorization": f"Token {token}"} if token else None
+        self._api = Api(self.gate, setup.session, base, headers=headers)
+        self._labs = Api(self.gate, setup.session, labs)
+        self._lookups = setup.lookups
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
-        """Return songs heard in the same sittings, then songs of artists heard alike."""
+        """Return songs heard in the same sessions, then songs of similar artists."""
         if not track.artists:
             raise Absent(f"{self.label} needs an artist to find what is like {track}")
         answer = await self._api.get(
@@ -100,7 +98,7 @@ class ListenBrainz(Provider):
         )
 
     async def _radio(self, artist: str, deadline: Deadline) -> list[Track]:
-        """Songs of similar artists: first their ids, then, in one question, their names."""
+        """Return songs of similar artists: first the ids, then all names in one question."""
         answer = await self._api.get(
             f"/lb-radio/artist/{artist}",
             deadline,

@@ -1,4 +1,4 @@
-"""Answers that are kept: who a song is, what is like it, and that there is no such song.
+"""The lookup cache: which song a link or text means, what is like it, and what does not exist.
 
 Only parsed values are kept, never an answer's own text, which may hold a signed address.
 """
@@ -18,7 +18,7 @@ DAY = 86_400.0
 IDENTITY = 30 * DAY
 SIMILAR = 7 * DAY
 NOTHING = 1 * DAY
-"""Seconds that an answer is kept."""
+"""Seconds for which an answer is kept."""
 
 _log = logging.getLogger(__name__)
 _TRACKS = TypeAdapter(tuple[Track, ...])
@@ -29,14 +29,14 @@ class LookupCache(Protocol):
     """Where answers are kept."""
 
     async def get(self, key: str) -> str | None:
-        """Return what was put under a key, or None once its time is over."""
+        """Return what was put under a key, or None once it has expired."""
 
     async def put(self, key: str, body: str, ttl_seconds: float) -> None:
-        """Keep a text under a key for so many seconds."""
+        """Keep a text under a key for this many seconds."""
 
 
 class Lookups:
-    """A `LookupCache` of tracks; without one, every question is asked anew.
+    """A `LookupCache` of tracks; without a cache, every question is asked again.
 
     A cache that fails costs a question to a provider, never the answer.
     """
@@ -56,7 +56,7 @@ class Lookups:
         Raises
         ------
         Absent
-            Nothing was found, now or lately.
+            Nothing was found, now or recently.
         Refused, Unsupported
             As `ask` raises them; not kept.
         """
@@ -74,11 +74,11 @@ class Lookups:
         return kept
 
     async def nothing(self, key: str) -> bool:
-        """Whether nothing was found under a key, lately."""
+        """Whether nothing was found under a key recently."""
         return await self._get(key) == ()
 
     async def keep_nothing(self, key: str) -> None:
-        """Keep that nothing was found under a key."""
+        """Remember that nothing was found under a key."""
         await self._put(key, (), NOTHING)
 
     async def _get(self, key: str) -> tuple[Track, ...] | None:

@@ -1,24 +1,20 @@
-"""MusicBrainz: who stands behind an ISRC or a link of any shop, and community genres; no key.
+"""MusicBrainz: the song behind an ISRC or a shop's link, and community genres; no key.
 
-One question a second for each address, and a User-Agent that says who is calling.
+One question per second from each address, and a User-Agent that says who is calling.
 """
 
 from __future__ import annotations
 
 import re
 
-import aiohttp
-
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints, listed
+from musrec.sources.fetch import Api, listed
 from musrec.sources.gate import Absent, Deadline, Gate
-from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import Lookups
-from musrec.sources.provider import Provider, make_track
+from musrec.sources.provider import Link, LinkKind, Provider, Setup, make_track
 
 SHOPS = frozenset({"spotify", "deezer", "itunes", "tidal", "bandcamp"})
-"""Whose song links stand in its database in useful numbers."""
+"""Sites of which its database holds many song links."""
 
 
 class MusicBrainz(Provider):
@@ -27,15 +23,15 @@ class MusicBrainz(Provider):
     name = "musicbrainz"
     label = "MusicBrainz"
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoints: Endpoints, lookups: Lookups
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.gate = Gate(self.label, rate=1, seconds=1.1, places=2)
-        self._api = Api(self.gate, session, endpoints.musicbrainz)
-        self._lookups = lookups
+        base = setup.endpoints.at("musicbrainz", "https://musicbrainz.org/ws/2")
+        self._api = Api(self.gate, setup.session, base)
+        self._lookups = setup.lookups
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
-        """Return the recording that a shop's song link belongs to."""
+        """Return the recording behind a shop's song link."""
         if link.provider not in SHOPS or link.kind is not LinkKind.TRACK:
             return await super().open(link, deadline)
         return await self._lookups.tracks(
@@ -43,7 +39,7 @@ class MusicBrainz(Provider):
         )
 
     async def by_isrc(self, isrc: str, deadline: Deadline) -> Track:
-        """Return the recording with this code."""
+        """Return the recording with this ISRC."""
         return (
             await self._lookups.tracks(
                 f"musicbrainz:isrc:{isrc}", lambda: self._with_isrc(isrc, deadline)
@@ -86,7 +82,7 @@ class MusicBrainz(Provider):
         return _some(*(_track(row, isrc) for row in listed(self.label, answer, "recordings")))
 
     async def _search(self, query: str, deadline: Deadline) -> list[Track]:
-        words = re.sub(r'[+\-&|!(){}\[\]^"~*?:\\/]', " ", query)  # Lucene's own signs
+        words = re.sub(r'[+\-&|!(){}\[\]^"~*?:\\/]', " ", query)  # Lucene's operators
         answer = await self._api.get(
             "/recording", deadline, {"query": words, "limit": 15, "fmt": "json"}
         )

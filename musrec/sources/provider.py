@@ -1,25 +1,111 @@
-"""The one small interface behind which every provider stands, one file each.
+"""The contract that every provider keeps, and what a provider takes, declares and returns.
 
-A provider overrides what it can do; all else raises `Unsupported`, so that a chain asks each in
-turn and need not know who can do what.
+One file per provider. `musrec.sources.providers` lists them in the order in which they are asked;
+settings, links, labels, health and the tests derive from that list.
 """
 
 # ruff: noqa: ARG002 - the defaults of an interface name arguments that they do not use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import SplitResult
+
+from pydantic import SecretStr
 
 from musrec.model import Track, track_id
+from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline, Gate, Unsupported
-from musrec.sources.links import Link
+from musrec.sources.lookups import Lookups
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from musrec.sources.providers import SourcesSettings
+
+# Links -------------------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"[0-9]{1,18}")
+SLUG = re.compile(r"[0-9A-Za-z_\-]{1,200}")
+LIST_ID = re.compile(r"[0-9A-Za-z_.\-]{1,100}")
+
+
+class LinkKind(StrEnum):
+    """What a link points at."""
+
+    TRACK = "track"
+    ALBUM = "album"
+    PLAYLIST = "playlist"
+    ARTIST = "artist"
+    PODCAST = "podcast"
+    SHORT = "short"
+    """Says nothing by itself: it must be expanded first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link to a site that some provider knows.
+
+    Attributes
+    ----------
+    provider : str
+        `Site.name`.
+    kind : LinkKind
+    id : str
+        As the site writes it; ``user/song`` at SoundCloud, ``artist/song`` at Bandcamp.
+    url : str
+        The canonical public page, written by us from the other three.
+    """
+
+    provider: str
+    kind: LinkKind
+    id: str
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site with pages of songs, and how its links are read.
+
+    Attributes
+    ----------
+    name : str
+        Key in identities and links; the provider's own name where the site is the provider's.
+    label : str
+        Name for people.
+    hosts : tuple of str
+        Hosts of its pages, without ``www.``; ``*.`` before a host stands for one or more labels.
+    read : callable
+        Given the segments of the path and the whole address, it returns the `Link`, or None where
+        the address leads to no song and no list of songs. Only what it has matched against a
+        pattern may enter the link's id and url, and it must read that url as the same link.
+    short_hosts : tuple of str
+        Hosts whose links only redirect to `hosts`.
+    scheme : str
+        Of addresses such as ``spotify:track:ID``, read as a path; empty where there are none.
+    """
+
+    name: str
+    label: str
+    hosts: tuple[str, ...]
+    read: Callable[[list[str], SplitResult], Link | None]
+    short_hosts: tuple[str, ...] = ()
+    scheme: str = ""
+
+
+# Answers -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Audio of about 30 s; never stored.
+    """Audio of about 30 s, or of a whole song; never stored.
 
     Attributes
     ----------
@@ -29,7 +115,7 @@ class Preview:
     page_url : str
         The public page that must be shown beside what came from it.
     track : Track
-        The one that was asked for, with what the provider knows of it besides: its id there, its
+        The one that was asked for, with what else the provider knows of it: its id there, its
         ISRC, its popularity.
     """
 
@@ -44,7 +130,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a page says of itself, where nobody told title and artist apart.
+    """What a page says of itself, with title and artist not yet told apart.
 
     Attributes
     ----------
@@ -62,7 +148,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFeatures:
-    """Somebody else's numbers for a sound: shown with their origin, and used for nothing.
+    """Another service's numbers for a sound: shown with their origin, and used for nothing.
 
     The terms of their source forbid models and listening profiles made from them.
 
@@ -91,13 +177,75 @@ FEATURES = (
     "tempo",
     "valence",
 )
-"""Names that Spotify gave its audio features, and that ReccoBeats took over."""
+"""Names of Spotify's audio features, which ReccoBeats took over."""
+
+
+# The contract ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What providers are built from.
+
+    Attributes
+    ----------
+    session : aiohttp.ClientSession
+        The one session of all providers.
+    endpoints : Endpoints
+        Ask it for every address that is requested, so that tests can put a server there.
+    lookups : Lookups
+    settings : SourcesSettings
+        The keys that the providers declare, and ``country``.
+    """
+
+    session: aiohttp.ClientSession
+    endpoints: Endpoints
+    lookups: Lookups
+    settings: SourcesSettings
 
 
 class Provider:
     """A service that is asked about songs.
 
-    Every method may raise `Absent`, `Refused` or `Unsupported`.
+    Subclass it in a file of its own, declare the attributes below, override the questions that the
+    service can answer, and add the class to `musrec.sources.providers.PROVIDERS`. A question that
+    is not overridden raises `Unsupported`, so that the chain can ask every provider in turn without
+    knowing which of them can do what.
+
+    The settings and links of the whole program derive from these classes, so importing the file
+    must be fast: import aiohttp, spotipy and the like inside functions.
+
+    **Outcomes.** A question returns its value, or raises one of three:
+
+    - `Absent`: the service knows that there is none. Kept in the lookup cache, unless
+      ``lasting=False``.
+    - `Refused`: throttled, denied, broken, too slow, or an answer of unknown shape. Never kept; the
+      breaker counts it and honours its ``retry_after``.
+    - `Unsupported`: the service, or this key, cannot do it. The gate remembers it until the process
+      ends, for the ``ability`` that was asked for.
+
+    Raise nothing else: an exception of a library may hold a key or an address. Look for an error
+    object before you trust HTTP 200 (``complaint`` of `Api.get`), and read every field with
+    `musrec.sources.shapes`, because no answer need have the shape that was promised.
+
+    **Identity.** Make tracks with `make_track`. ``identities[name]`` must equal the `Link.id` that
+    `Site.read` finds in the track's public page: a link to a known song is answered by that id
+    without a request, and a song is opened again by a link made from it. If the service uses
+    another one's ids, pass that one's name as ``scheme``.
+
+    **Gate and deadline.** Send every request through a `Gate`, as `Api.get` does, with half of the
+    rate that the service allows. Services that fail independently have a gate each, all listed by
+    `gates`. Never sleep or retry: pass the deadline on, and the gate gives each request at most
+    half of the time left.
+
+    **Provenance.** `make_track` records the provider for each field. Numbers for the sound are
+    `ForeignFeatures`: shown with their origin, never part of a vector, a model or a profile.
+
+    **Storage.** `Lookups` may keep what a `Track` holds: ids, names, numbers, public pages. Signed
+    and short-lived addresses stay in memory, and audio is never kept.
+
+    **Audio.** Subclass `musrec.sources.clips.ClipProvider`; its docstring says what to do for whole
+    songs, signed addresses and audio behind redirects.
 
     Attributes
     ----------
@@ -105,6 +253,13 @@ class Provider:
         Key in identities, links, provenance and settings.
     label : str
         Name for people.
+    sites : tuple of Site
+        Sites whose links it brings.
+    key_free : bool
+        Whether it works without a key. Then ``sources.NAME = false`` switches it off; otherwise it
+        is on once all of `settings` are set.
+    settings : mapping of str to bool, str or SecretStr
+        Its own keys in the section ``[sources]``, beside that switch, with their defaults.
     tells_isrc : bool
         Whether opening a track there can tell its ISRC.
     off : str
@@ -114,12 +269,27 @@ class Provider:
 
     name: ClassVar[str]
     label: str
+    sites: ClassVar[tuple[Site, ...]] = ()
+    key_free: ClassVar[bool] = True
+    settings: ClassVar[Mapping[str, bool | str | SecretStr]] = {}
     tells_isrc: ClassVar[bool] = True
     off: str = ""
     gate: Gate
 
+    def __init__(self, setup: Setup) -> None:
+        if self.key_free:
+            self.off = "" if getattr(setup.settings, self.name) else f"sources.{self.name} is false"
+        elif not all(getattr(setup.settings, key) for key in self.settings):
+            names = " and ".join(f"sources.{key}" for key in self.settings)
+            self.off = f"{names} {'are' if len(self.settings) > 1 else 'is'} not set"
+
+    @classmethod
+    def build(cls, setup: Setup) -> Sequence[Provider]:
+        """Return the provider; several, where one class stands for several services."""
+        return (cls(setup),)
+
     def speaks_for(self, site: str) -> bool:
-        """Whether what it does not know of a site's link is not there."""
+        """Whether a song of that site that it does not know does not exist."""
         return site == self.name
 
     @property
@@ -136,7 +306,7 @@ class Provider:
         raise Unsupported(f"{self.label} cannot look up {isrc}")
 
     async def search(self, query: str, deadline: Deadline) -> tuple[Track, ...]:
-        """Return songs for free text, best first by the provider's own lights."""
+        """Return songs for free text, in the provider's own order, best first."""
         raise Unsupported(f"{self.label} has no search for {query!r}")
 
     async def heading(self, link: Link, deadline: Deadline) -> Heading:
@@ -144,15 +314,15 @@ class Provider:
         raise Unsupported(f"{self.label} does not read {link.provider} pages")
 
     async def audio(self, track: Track, deadline: Deadline) -> Preview:
-        """Return some 30 s of this very recording."""
+        """Return audio of this very recording."""
         raise Unsupported(f"{self.label} has no audio of {track}")
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
-        """Return songs that may suit who likes this one, best first."""
+        """Return songs for listeners who like this one, best first."""
         raise Unsupported(f"{self.label} does not know what is like {track}")
 
     async def genre(self, track: Track, deadline: Deadline) -> str:
-        """Return the genre that the provider files this song under."""
+        """Return the genre under which the provider files this song."""
         raise Unsupported(f"{self.label} does not know the genre of {track}")
 
     async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
@@ -175,13 +345,13 @@ def make_track(
     duration: float | None = None,
     popularity: float | None = None,
 ) -> Track:
-    """Make a track of what one provider said, each known field with that provenance.
+    """Make a track from one provider's answer, with that provenance for each known field.
 
     Parameters
     ----------
     provider : str
     identifier : str
-        Its identity there.
+        Its identity there: the id of its link.
     title : str
     artists : sequence of str or None
         Main artist first; None and repeated names are dropped.
@@ -189,6 +359,13 @@ def make_track(
         Of the identity, where it is not the provider's name.
     link : str, optional
         Public page; must be written by us or lie at a host that we know.
+    album, genre : str, optional
+    year : int, optional
+    isrc : str, optional
+    duration : float, optional
+        Seconds.
+    popularity : float, optional
+        0 to 1.
     """
     names = tuple(dict.fromkeys(name for name in artists if name))
     known: dict[str, object] = {

@@ -1,20 +1,24 @@
-"""ReccoBeats: who a Spotify id is, and audio features like Spotify's, without a key.
+"""ReccoBeats: the song behind a Spotify id, and audio features like Spotify's, without a key.
 
-It takes Spotify's ids and recording codes alike. What it does not know is silently left out of an
-answer, so rows are told apart by their ``href`` or ``isrc``, never by their place.
+It takes Spotify's ids and ISRCs alike. An answer silently leaves out what it does not know, so rows
+are told apart by their ``href`` or ``isrc``, never by their position.
 """
 
 from __future__ import annotations
 
-import aiohttp
-
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import Api, Endpoints, listed
+from musrec.sources.fetch import Api, listed
 from musrec.sources.gate import Absent, Deadline, Gate
-from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import Lookups
-from musrec.sources.provider import FEATURES, ForeignFeatures, Provider, make_track
+from musrec.sources.provider import (
+    FEATURES,
+    ForeignFeatures,
+    Link,
+    LinkKind,
+    Provider,
+    Setup,
+    make_track,
+)
 
 
 class ReccoBeats(Provider):
@@ -23,12 +27,12 @@ class ReccoBeats(Provider):
     name = "reccobeats"
     label = "ReccoBeats"
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoints: Endpoints, lookups: Lookups
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.gate = Gate(self.label, rate=4, seconds=2, places=3)
-        self._api = Api(self.gate, session, endpoints.reccobeats)
-        self._lookups = lookups
+        base = setup.endpoints.at("reccobeats", "https://api.reccobeats.com/v1")
+        self._api = Api(self.gate, setup.session, base)
+        self._lookups = setup.lookups
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track of a Spotify link."""
@@ -42,7 +46,7 @@ class ReccoBeats(Provider):
         """Return its audio features."""
         number = track.identities.get("spotify") or track.isrc
         if not number:
-            raise Absent(f"neither Spotify's id nor the recording code of {track} is known")
+            raise Absent(f"neither the Spotify id nor the ISRC of {track} is known")
         row = await self._row("/audio-features", number, deadline)
         values = {name: shapes.number(row, name) for name in FEATURES}
         known = {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A link or a text becomes one song, or a choice between songs, or a sentence that says why not.
+"""A link or a text becomes one song, or a choice of songs, or a sentence that says why not.
 
 Nothing is guessed: where artist, title, version and duration do not agree, the member is asked.
 """
@@ -8,17 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, TypeVar
 
 from musrec.model import Choices, Track, track_id
-from musrec.sites import SITES
 from musrec.sources import links, shapes
-from musrec.sources.fetch import Endpoints, permitted
+from musrec.sources.fetch import HOPS, Endpoints, permitted, redirect
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
-from musrec.sources.links import WORKS, Link, LinkKind
 from musrec.sources.matching import (
     Recordings,
     Wanted,
@@ -30,20 +25,25 @@ from musrec.sources.matching import (
     same,
     version_detail,
 )
-from musrec.sources.provider import Heading, Provider
+from musrec.sources.provider import Heading, Link, LinkKind, Provider
+from musrec.sources.providers import LABELS
+
+if TYPE_CHECKING:
+    import aiohttp
 
 OFFERED = 10
 """Songs in a choice; a Discord menu holds 25, a person reads ten."""
 WORTH_OFFERING = 0.45
-"""Of `Fit.score`: below it a song has next to nothing of what was asked."""
+"""A `Fit.score`; below it, a song has next to nothing in common with what was asked."""
 LONGEST_SONG = 20 * 60.0
-"""Seconds; longer things are mixes, concerts and podcasts."""
+"""Seconds; anything longer is a mix, a concert or a podcast."""
 FINISHING = 4.0
 """Seconds that filling in genre and popularity may take."""
 
 _SEND_TARGET = "Open it and send me where it leads."
 _SEND_CLIP = "Send me the title and artist, or a clip of it as a file."
 _LATER = "Try again in a minute, or send me a clip."
+
 V = TypeVar("V")
 
 
@@ -78,13 +78,14 @@ class _Inquiry:
     Attributes
     ----------
     site : str
-        Provider of the link that is looked into; empty for text.
+        Site of the link that is looked into; empty for text.
     gone : str
-        What somebody said who knows of no such thing, those before others who must know.
+        What a provider said that knows of no such song; what one that speaks for the site said
+        takes precedence.
     gone_there : bool
-        Whether somebody said so who must know: the site whose link it is.
+        Whether a provider that speaks for the site said so.
     refusals : list of str
-        What those said who could not be asked.
+        What those providers said that could not be asked.
     """
 
     site: str = ""
@@ -108,7 +109,7 @@ class _Inquiry:
                 self.refusals.append(str(refusal))
 
     def unreachable(self, sentence: str) -> Missing:
-        """Say that nobody could be asked, and why."""
+        """Say that no service could be asked, and why."""
         if not self.refusals:
             hint = "Send me a clip of it as a file."
             return Missing(f"{sentence}: the services that could are switched off.", hint)
@@ -148,11 +149,7 @@ class Resolver:
             return Missing("No song was named.", "Name one, or send a link or a clip.")
         link = links.parse(text)
         if link is None and (host := links.host(text)) is not None:
-            if links.is_known(host):
-                return Missing(
-                    "That link leads to no song.", "Send me the link of the song itself."
-                )
-            return Missing("I do not know that site.", f"What works: {WORKS}, titles, and clips.")
+            return _unread(host)
         if link is None:
             return await self._text(text, deadline)
         if link.kind is LinkKind.SHORT:
@@ -177,7 +174,7 @@ class Resolver:
             for track in tracks:
                 offered.add(track)
             if second and _near(text, offered.tracks):
-                break  # two services see several songs in it: a third would see more of them
+                break  # two services found several songs: a third would only add more
         if near := _near(text, offered.tracks):
             if len(near) > 1:
                 return Choices(near, f"Several songs come near “{_short(text)}”.")
@@ -186,13 +183,13 @@ class Resolver:
             return inquiry.unreachable("I cannot look for titles")
         nothing = f"I found no song called “{_short(text)}”"
         if inquiry.refusals:
-            return Missing(f"{nothing}, and could not ask everybody: {inquiry.why}.", _LATER)
+            return Missing(f"{nothing}, and could not ask every service: {inquiry.why}.", _LATER)
         return Missing(f"{nothing}.", _SEND_CLIP)
 
     # Links ------------------------------------------------------------------------------------
 
     async def _song(self, link: Link, deadline: Deadline) -> Resolution:
-        """Ask who a link's song is: whoever can open it, then what its page says of itself."""
+        """Find out a link's song: from a provider that opens it, then from what its page says."""
         inquiry = _Inquiry(link.provider)
         async for tracks in inquiry.each(self._providers, lambda it: it.open(link, deadline)):
             return Found(await self.finish(_linked(tracks[0], link), deadline))
@@ -216,7 +213,7 @@ class Resolver:
     async def _headed(
         self, heading: Heading, link: Link, deadline: Deadline
     ) -> Found | Choices | None:
-        """Find the song that a page's heading means, and check it on all that is known."""
+        """Find the song that a page's heading means, and check it against all that is known."""
         wanted = [
             replace(reading, duration=heading.duration)
             for reading in readings(heading.title, heading.author)
@@ -247,38 +244,39 @@ class Resolver:
         if inquiry.refusals and not inquiry.gone_there:
             return inquiry.unreachable(what)
         return Missing(
-            f"{what}: {inquiry.gone or 'it is closed to me'}.",
+            f"{what}: {inquiry.gone or 'it does not show me its songs'}.",
             "Open it and send me the link of one song from it.",
         )
 
     async def _expand(self, link: Link, deadline: Deadline) -> Link | Missing:
-        """Follow a short link by ourselves, looking at the host of every hop."""
-        url = URL(link.url)
-        if self._endpoints.short_links:
-            url = URL(self._endpoints.short_links) / link.id
+        """Follow a short link ourselves, checking the host of every hop."""
+        gate, hosts = self._short_links, self._endpoints.origins(links.HOPS)
+        address: str | None = self._endpoints.at(f"short/{link.id}", link.url)
+        silent = Missing("That short link does not answer.", _SEND_TARGET)
         try:
-            async with self._short_links.turn(deadline):
-                for _ in range(4):
-                    if not permitted(str(url), self._endpoints.hops):
+            async with gate.turn(deadline):
+                for _ in range(HOPS):
+                    if address is None or not permitted(address, hosts):
                         break
-                    async with self._session.get(url, allow_redirects=False) as response:
-                        where = response.headers.get("Location")
-                    if not where:
-                        break
-                    url = url.join(URL(where))
-                    found = links.parse(str(url))
+                    try:
+                        address = await redirect(
+                            self._session, address, origins=hosts, who=gate.name
+                        )
+                    except Refused:  # a dead link is no reason to close the gate to the others
+                        return silent
+                    found = links.parse(address or "")
                     if found and found.kind is not LinkKind.SHORT:
                         return found
-        except (Refused, aiohttp.ClientError, OSError, ValueError):
-            return Missing("That short link does not answer.", _SEND_TARGET)
+        except Refused:
+            return silent
         return Missing("That short link leads to no song that I know.", _SEND_TARGET)
 
     # Filling in -------------------------------------------------------------------------------
 
     async def finish(self, track: Track, deadline: Deadline) -> Track:
-        """Fill in what others know of a song: its copy at the preview providers, its genre.
+        """Fill in what other providers know of a song: ISRC, popularity, genre.
 
-        What does not come within a few seconds stays unknown.
+        Whatever takes longer than a few seconds stays unknown.
         """
         soon = deadline.sooner(min(FINISHING, deadline.left / 3))
         if not track.isrc:
@@ -298,7 +296,7 @@ class Resolver:
         return track
 
     async def _in_full(self, track: Track, deadline: Deadline) -> Track:
-        """Open the track where it was found: a list of results tells less than its own page."""
+        """Open the track where it was found: its own page tells more than a list of results."""
         for provider in self._providers:
             number = track.identities.get(provider.name)
             if number and provider.tells_isrc:
@@ -346,16 +344,16 @@ class Resolver:
 def _unread(host: str) -> Missing:
     if links.is_known(host):
         return Missing("That link leads to no song.", "Send me the link of the song itself.")
-    return Missing("I do not know that site.", f"What works: {WORKS}, titles, and clips.")
+    return Missing("I do not know that site.", f"What works: {links.WORKS}, titles, and clips.")
 
 
 def _sure(text: str, tracks: Iterable[Track]) -> Track | None:
-    """Return the one song that a text names, or None where it could be another."""
+    """Return the one song that a text names, or None where it may mean another one too."""
     fits = [(fit(text, track), track) for track in tracks]
     exact = [(how, track) for how, track in fits if how.exact]
     named = [track for how, track in exact if how.artist_named] or [track for _, track in exact]
-    # Without the artist a title is sure only where everybody who plays it is the same, "remix"
-    # only where there is one, and who is called like a song may be meant as well.
+    # Without the artist, a title is sure only where one artist alone plays it; "remix" only where
+    # there is one; and an artist whose name is the title may be meant as well.
     remixes = {version_detail(track.title) for track in named}
     called_so = any(fold(text) == fold(name) for _, track in fits for name in track.artists)
     if len({track.artists[:1] for track in named}) != 1 or len(remixes) > 1 or called_so:
@@ -372,14 +370,14 @@ def _linked(track: Track, link: Link) -> Track:
 
 
 def _near(text: str, tracks: Iterable[Track]) -> tuple[Track, ...]:
-    """Songs that have something of what was asked, the nearest first."""
+    """Return songs that have something in common with what was asked, the nearest first."""
     scored = [(fit(text, track).score, track.popularity or 0.0, track) for track in tracks]
     scored.sort(key=lambda row: row[:2], reverse=True)
     return tuple(track for score, _, track in scored if score >= WORTH_OFFERING)[:OFFERED]
 
 
 def _own(heading: Heading, link: Link) -> Found:
-    """Take a page at its word, for songs that only exist there."""
+    """Take a page at its word, for songs that exist nowhere else."""
     reading = readings(heading.title, heading.author)[0]
     known = {
         "title": reading.title,
@@ -400,7 +398,7 @@ def _own(heading: Heading, link: Link) -> Found:
 
 
 def _site(link: Link) -> str:
-    return SITES.get(link.provider, link.provider)
+    return LABELS[link.provider]
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Reading of foreign JSON, in which nothing need have the shape that was promised.
+"""Reading foreign JSON, in which nothing need have the shape that was promised.
 
-Each function looks along a path of keys and indices and gives back a value of one type, or None:
-a missing key, a null, a list where a mapping was expected and a string for a number all end there.
+Each function follows a path of keys and indices and returns a value of one type, or None: for a
+missing key, a null, a list in place of a mapping, or words in place of a number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import unicodedata
 
 LONGEST_TEXT = 300
-"""Characters that are kept of a title or a name."""
+"""Characters of a title or a name; the rest is cut off."""
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _ID = re.compile(r"[0-9A-Za-z_\-]{1,64}")
@@ -25,7 +25,7 @@ def decode(body: bytes) -> object:
     Raises
     ------
     ValueError
-        It is something else, or nested too deep.
+        It is not JSON, or nested too deep.
     """
     try:
         parsed: object = json.loads(body)
@@ -55,7 +55,7 @@ def text(value: object, *path: str | int) -> str | None:
 
 
 def one_line(text: str) -> str:
-    """Put a text on one line, without control characters and what turns its direction round."""
+    """Put a text on one line, without control characters or marks that change its direction."""
     kept = (" " if _unseen(char) else char for char in text)
     return " ".join("".join(kept).split())
 
@@ -66,7 +66,7 @@ def _unseen(char: str) -> bool:
 
 
 def number(value: object, *path: str | int) -> float | None:
-    """Return a finite number, also from a string such as ``"233"``."""
+    """Return a finite number, even from a string such as ``"233"``."""
     found = at(value, *path)
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
@@ -78,13 +78,13 @@ def number(value: object, *path: str | int) -> float | None:
 
 
 def positive(value: object, *path: str | int) -> float | None:
-    """Return a number above zero: a length of 0 or -1 means that it is not known."""
+    """Return a number above zero; a length of 0 or -1 means that it is not known."""
     found = number(value, *path)
     return found if found is not None and found > 0 else None
 
 
 def identifier(value: object, *path: str | int) -> str | None:
-    """Return an id that can be put into an address as it is."""
+    """Return an id that needs no escaping in an address."""
     found = at(value, *path)
     if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 10**18:
         return str(found)

@@ -1,7 +1,7 @@
-"""Spotify: the best identity, for whoever has a key; through spotipy, in threads.
+"""Spotify: the best identity, with a key; through spotipy, in threads.
 
-Its terms forbid models and listening profiles made from its content: what it says of a sound is
-shown with its origin and used for nothing else. A key in development mode can search, and open
+Its terms forbid models and listening profiles made from its content: its numbers for a sound are
+shown with their origin and used for nothing else. A key in development mode can search, and open
 tracks, albums and artists; all else answers 403 or 404 and is remembered as unsupported.
 """
 
@@ -9,49 +9,88 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import SplitResult
 
 from pydantic import SecretStr
 
 from musrec.model import Track
 from musrec.sources import shapes
-from musrec.sources.fetch import BACK_OFF, JSON_BYTES, Endpoints, listed
+from musrec.sources.fetch import BACK_OFF, JSON_BYTES, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, retry_after
-from musrec.sources.links import Link, LinkKind
-from musrec.sources.lookups import Lookups
-from musrec.sources.provider import FEATURES, ForeignFeatures, Provider, make_track
+from musrec.sources.provider import (
+    FEATURES,
+    ForeignFeatures,
+    Link,
+    LinkKind,
+    Provider,
+    Setup,
+    Site,
+    make_track,
+)
 
 SEARCH_LIMIT = 10
 """Eleven is an error for a key in development mode."""
 SECONDS = 8.0
 
+KINDS = {
+    "track": LinkKind.TRACK,
+    "album": LinkKind.ALBUM,
+    "playlist": LinkKind.PLAYLIST,
+    "artist": LinkKind.ARTIST,
+    "episode": LinkKind.PODCAST,
+    "show": LinkKind.PODCAST,
+}
+
+
+def _read(path: list[str], _: SplitResult) -> Link | None:
+    if path and re.fullmatch(r"intl-[A-Za-z]{2,3}(-[A-Za-z]{2,4})?", path[0]):
+        path = path[1:]
+    if path and path[0] in ("embed", "embed-podcast"):
+        path = path[1:]
+    if len(path) >= 4 and path[0] == "user" and path[2] == "playlist":  # the old form
+        path = path[2:]
+    if len(path) < 2 or not re.fullmatch(r"[0-9A-Za-z]{22}", path[1]):
+        return None
+    kind = KINDS.get(path[0])
+    if kind is None:
+        return None
+    return Link("spotify", kind, path[1], f"https://open.spotify.com/{path[0]}/{path[1]}")
+
+
+SPOTIFY = Site(
+    "spotify",
+    "Spotify",
+    hosts=("open.spotify.com", "play.spotify.com"),
+    read=_read,
+    short_hosts=("spotify.link", "spotify.app.link"),
+    scheme="spotify",
+)
+
 
 class Spotify(Provider):
     """Client of api.spotify.com with client credentials."""
 
-    name = "spotify"
-    label = "Spotify"
+    name = SPOTIFY.name
+    label = SPOTIFY.label
+    sites = (SPOTIFY,)
+    key_free = False
+    settings: ClassVar = {"spotify_client_id": "", "spotify_client_secret": SecretStr("")}
 
-    def __init__(
-        self,
-        client_id: str,
-        secret: SecretStr,
-        endpoints: Endpoints,
-        lookups: Lookups,
-        country: str,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.gate = Gate(self.label, rate=5, seconds=2, places=3)
-        self._client_id = client_id
-        self._secret = secret
-        self._endpoints = endpoints
-        self._lookups = lookups
-        self._country = country
+        self._base = setup.endpoints.at("spotify/", "https://api.spotify.com/v1/")
+        self._token = setup.endpoints.at("token", "https://accounts.spotify.com/api/token")
+        self._client_id: str = setup.settings.spotify_client_id
+        self._secret: SecretStr = setup.settings.spotify_client_secret
+        self._lookups = setup.lookups
+        self._country = setup.settings.country
         self._client: Any = None
-        if not client_id or not secret.get_secret_value():
-            self.off = "sources.spotify_client_id and sources.spotify_client_secret are not set"
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or, for old keys, of an artist."""
@@ -61,7 +100,7 @@ class Spotify(Provider):
         if link.kind is LinkKind.TRACK:
             return await self._lookups.tracks(key, lambda: self._one(link.id, deadline))
         if link.kind is LinkKind.ALBUM:
-            # The whole album: a list of its tracks alone is not among what new keys may ask.
+            # The whole album, because new keys may not ask for the list of its tracks alone.
             return await self._lookups.tracks(
                 key,
                 lambda: self._list(
@@ -85,7 +124,7 @@ class Spotify(Provider):
         raise Unsupported(f"Spotify does not show the songs of a {link.kind} to others")
 
     async def by_isrc(self, isrc: str, deadline: Deadline) -> Track:
-        """Return the recording with this code, by search."""
+        """Return the recording with this ISRC, by search."""
         for track in await self.search(f"isrc:{isrc}", deadline):
             if track.isrc == isrc:
                 return track
@@ -107,9 +146,9 @@ class Spotify(Provider):
         number = track.identities.get(self.name)
         if not number:
             raise Absent(f"Spotify's id of {track} is not known")
-
         answer = await self._ask(lambda it: it.audio_features([number]), deadline, "audio features")
-        values = {name: shapes.number(answer, 0, name) for name in FEATURES}
+        rows = listed(self.label, answer)
+        values = {name: shapes.number(rows, 0, name) for name in FEATURES}
         known = {name: value for name, value in values.items() if value is not None}
         if not known:
             raise Absent(f"Spotify has no audio features of {track}")
@@ -165,9 +204,9 @@ class Spotify(Provider):
         import requests
         import spotipy
 
-        # spotipy logs headers with their tokens; what went wrong is told by the gate.
+        # spotipy logs headers with their tokens; the gate logs what went wrong.
         logging.getLogger("spotipy").setLevel(logging.CRITICAL)
-        # It warns of each question that new keys may not ask; the answer tells that.
+        # It warns of every question that new keys may not ask; the answer says so anyway.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"spotipy\.client")
         # A plain session: spotipy's own sleeps through a Retry-After, which may be hours.
         session = requests.Session()
@@ -180,20 +219,20 @@ class Spotify(Provider):
             requests_timeout=SECONDS,
             cache_handler=spotipy.MemoryCacheHandler(),
         )
-        auth.OAUTH_TOKEN_URL = self._endpoints.spotify_token
+        auth.OAUTH_TOKEN_URL = self._token
         client = spotipy.Spotify(
             auth_manager=auth, requests_session=session, requests_timeout=SECONDS
         )
-        client.prefix = self._endpoints.spotify
+        client.prefix = self._base
         return client
 
 
 def _bounded(response: Any, *_: object, **__: object) -> None:
     """Read an answer up to a bound of size and time, before requests reads all of it.
 
-    Requests bounds the time of each read only, so that drops of an answer would hold the thread.
-    A redirect is not followed, and who says when to come back is heard here, also at the token's
-    address, of which spotipy tells no headers.
+    requests bounds the time of each read only, so an answer that trickles in would hold the thread.
+    A redirect is not followed. A Retry-After is read here, because spotipy drops the headers of
+    answers from the token's address.
     """
     if response.is_redirect:
         response.close()

@@ -1,8 +1,8 @@
 """The process that runs yt-dlp: one job on standard input, one answer on standard output.
 
-A program of its own, started by path: it imports nothing of ours, and whoever started it can kill
-it together with the programs that yt-dlp starts. It gets an address that was written by us, and a
-list of extractors outside which yt-dlp asks nobody.
+A program of its own, started by path: it imports nothing of ours, and the parent can kill it
+together with the programs that yt-dlp starts. It gets an address that we wrote ourselves, and a
+list of extractors; yt-dlp requests nothing outside their sites.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KINDS = (
 
 
 class _Silence:
-    """What yt-dlp says may hold addresses; only the kind of its error is passed on."""
+    """yt-dlp's logger: silent, because its messages may hold addresses."""
 
     def debug(self, _: str) -> None:
         """Say nothing."""
@@ -47,7 +47,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     job = json.load(sys.stdin)
-    # Should the parent die, nobody else would end this.
+    # If the parent dies, nothing else ends this.
     signal.alarm(int(job["seconds"]) + 5)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["max_bytes"], job["max_bytes"]))
@@ -114,7 +114,7 @@ def _options(job: dict[str, Any]) -> dict[str, Any]:
         "outtmpl": {"default": str(Path(job["folder"]) / "clip.%(ext)s")},
         "format": "bestaudio[ext=m4a]/bestaudio[ext=webm]/bestaudio/best",
         "ignore_no_formats_error": not job["audio"],
-        # Metadata is wanted of long videos too, so that we can say how long they are.
+        # Long videos give metadata too, so that we can say how long they are.
         "match_filter": suits if job["audio"] else None,
     }
 

@@ -22,7 +22,7 @@ from bot.recommend.answering import Choose, Question, Wish
 from musrec.model import FeedbackKind, NotFound, Track
 from musrec.playlists.export import link
 from musrec.settings import Settings
-from musrec.sites import SITES
+from musrec.sources.providers import LABELS
 
 
 @given(genre=st.text(max_size=60))
@@ -127,10 +127,10 @@ def test_links_lead_only_to_pages_and_cannot_break_out() -> None:
 
 
 def test_a_song_leads_to_the_same_page_wherever_it_is_written() -> None:
-    links = {name: f"https://{name}.example/1" for name in ("unknown", *reversed(SITES))}
+    links = {name: f"https://{name}.example/1" for name in ("unknown", *reversed(LABELS))}
     track = Track("x", "T", links=links)
     names, pages = zip(*words.addresses(track), strict=True)
-    assert names == (*SITES.values(), "Unknown")
+    assert names == (*LABELS.values(), "Unknown")
     assert words.address(track) == link(track) == pages[0] == links["spotify"]
 
 

@@ -4,11 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Sources
-from tests.support.loopback import Loopback, serving, stock
+from musrec.sources import Deadline, Sources, SourcesSettings
+from tests.support.loopback import KEYS, Loopback, serving, stock
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ async def stocked(server: Loopback) -> Loopback:
 
 @pytest.fixture
 async def sources(server: Loopback) -> AsyncIterator[Sources]:
-    """Providers that need no key, but for yt-dlp and MusicBrainz, which are slow by nature."""
+    """Providers that need no key, except yt-dlp and MusicBrainz, which are slow by nature."""
     settings = SourcesSettings(ytdlp=False, musicbrainz=False)
     async with Sources(settings, endpoints=server.endpoints()) as opened:
         yield opened
@@ -41,13 +39,7 @@ async def more_sources(server: Loopback) -> AsyncIterator[Sources]:
 @pytest.fixture
 async def keyed(server: Loopback) -> AsyncIterator[Sources]:
     """With keys too."""
-    settings = SourcesSettings(
-        ytdlp=False,
-        spotify_client_id="an-id",
-        spotify_client_secret=SecretStr("spotify-secret"),
-        lastfm_key=SecretStr("lastfm-secret"),
-        listenbrainz_token=SecretStr("listenbrainz-secret"),
-    )
+    settings = SourcesSettings(ytdlp=False, **KEYS)
     async with Sources(settings, endpoints=server.endpoints()) as opened:
         yield opened
 
@@ -59,7 +51,7 @@ def soon() -> Deadline:
 
 @pytest.fixture
 def recorded(shared_data: Path) -> Path:
-    """Folder of answers that the real services once gave."""
+    """Folder of recorded answers of the real services."""
     folder = shared_data.parent / "services"
     if not folder.is_dir():
         pytest.skip(f"no recorded answers at {folder}")

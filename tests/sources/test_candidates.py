@@ -44,7 +44,7 @@ def test_the_song_itself_is_left_out_and_no_artist_floods() -> None:
     ]
 
 
-async def test_candidates_come_from_everybody_who_knows_some(
+async def test_candidates_come_from_every_service_that_knows_some(
     stocked: Loopback, keyed: Sources, soon: Deadline
 ) -> None:
     found = await keyed.candidates(SONG, deadline=soon)
@@ -89,7 +89,7 @@ async def test_foreign_features_keep_their_origin(
     assert await keyed.foreign_features(unnamed, deadline=soon) == []
 
 
-async def test_foreign_features_are_found_by_recording_code_too(
+async def test_foreign_features_are_found_by_isrc_too(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     (features,) = await sources.foreign_features(replace(SONG, isrc=ISRC), deadline=soon)

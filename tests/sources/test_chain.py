@@ -7,15 +7,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from benchmarks.provider_table import KEYLESS, SONG, STAGES, table
+from benchmarks.provider_table import SONG, STAGES, table
 from musrec.evaluate.report import Report
 from musrec.model import StoreError
-from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Endpoints, Found, Missing, Sources
-from musrec.sources.links import Link
-from musrec.sources.provider import Heading, Provider
+from musrec.sources import Deadline, Endpoints, Found, Missing, Sources, SourcesSettings
+from musrec.sources.provider import Heading, Link, Provider
 from musrec.sources.resolve import Resolver
-from tests.support.loopback import ISRC, VIDEO_ID, Loopback
+from tests.support.loopback import ISRC, PROVIDERS_OFF, VIDEO_ID, Loopback
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def cells(report: Report, row: str) -> dict[str, object]:
     return dict(zip(report.columns, found, strict=True))
 
 
-@pytest.mark.parametrize("provider", KEYLESS)
+@pytest.mark.parametrize("provider", PROVIDERS_OFF)
 def test_no_single_provider_is_needed_by_any_stage(report: Report, provider: str) -> None:
     row = cells(report, f"{provider} off")
     needed = [stage for stage in STAGES if stage != "features to show"]
@@ -49,8 +47,8 @@ def test_with_everything_off_every_stage_says_so_and_nothing_breaks(report: Repo
     assert {row[stage] for stage in STAGES} == {"-"}
 
 
-async def test_everything_off_asks_nobody_and_says_what_to_send(server: Loopback) -> None:
-    off = SourcesSettings(**dict.fromkeys(KEYLESS, False))
+async def test_everything_off_asks_no_service_and_says_what_to_send(server: Loopback) -> None:
+    off = SourcesSettings(**PROVIDERS_OFF)
     soon = Deadline.within(10)
     async with Sources(off, endpoints=server.endpoints()) as sources:
         answers = [
@@ -83,8 +81,10 @@ async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadli
         False,
         "sources.itunes is false",
     )
-    assert "lastfm_key" in health["Last.fm"].why
-    assert "spotify_client_id" in health["Spotify"].why
+    assert health["Last.fm"].why == "sources.lastfm_key is not set"
+    assert health["Spotify"].why == (
+        "sources.spotify_client_id and sources.spotify_client_secret are not set"
+    )
     assert (health["Deezer"].on, health["Deezer"].breaker) == (True, "open")
     assert "HTTP 429" in health["Deezer"].last_error
     assert health["ListenBrainz"].remaining == 29
@@ -146,7 +146,7 @@ async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_addr
     assert "1:deezer:/playlist/6/tracks" not in memory.kept  # it may be opened any minute
 
 
-async def test_who_said_come_back_tomorrow_is_left_alone_by_the_next_process_too(
+async def test_a_service_that_says_tomorrow_is_left_alone_by_the_next_process_too(
     stocked: Loopback, soon: Deadline
 ) -> None:
     memory = Memory()
@@ -169,8 +169,8 @@ async def test_who_said_come_back_tomorrow_is_left_alone_by_the_next_process_too
             await sources.resolve(title, deadline=soon)
         assert {one.name: one for one in sources.health()}["Apple Music"].breaker == "open"
     async with Sources(settings, cache=memory, endpoints=at) as sources:
-        anew = {one.name: one for one in sources.health()}["Apple Music"]
-        assert (anew.breaker, "HTTP 500" in anew.last_error) == ("closed", True)
+        again = {one.name: one for one in sources.health()}["Apple Music"]
+        assert (again.breaker, "HTTP 500" in again.last_error) == ("closed", True)
     memory.kept["gate:Deezer"] = '{"error": 7}'
     async with Sources(settings, cache=memory, endpoints=at) as sources:
         assert {one.name: one for one in sources.health()}["Deezer"].breaker == "closed"
@@ -189,7 +189,7 @@ async def test_programs_that_hang_or_do_not_run_are_said_to(
     assert (tools["deno"], tools["node"]) == ("does not run", "does not run")
 
 
-async def test_that_nobody_has_a_preview_is_kept_and_that_nobody_answers_is_not(
+async def test_that_no_service_has_a_preview_is_kept_and_that_none_answers_is_not(
     stocked: Loopback, soon: Deadline
 ) -> None:
     memory = Memory()
@@ -200,7 +200,7 @@ async def test_that_nobody_has_a_preview_is_kept_and_that_nobody_answers_is_not(
         async with Sources(settings, cache=memory, endpoints=at) as sources:
             missing = await sources.preview(unheard, deadline=soon)
             assert isinstance(missing, Missing)
-            assert missing.sentence == "Nobody has a preview of “Unheard Of”."
+            assert missing.sentence == "No service has a preview of “Unheard Of”."
     assert stocked.count("/deezer/search?") == stocked.count("/itunes/search?") == 1
     stocked.raw("/deezer/search", b"", status=503)
     late = replace(unheard, id="late")

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from musrec.sources.deezer import Deezer
 from musrec.sources.fetch import permitted
 from musrec.sources.gate import (
     Absent,
@@ -15,6 +16,7 @@ from musrec.sources.gate import (
     Unsupported,
     retry_after,
 )
+from musrec.sources.itunes import ITunes
 
 
 class Clock:
@@ -237,9 +239,7 @@ async def test_a_trial_cancelled_while_it_waits_for_its_turn_leaves_room_for_ano
     ],
 )
 def test_audio_is_downloaded_from_listed_hosts_over_https_only(address: str, verdict: bool) -> None:
-    from musrec.sources import Endpoints
-
-    assert permitted(address, Endpoints().downloads) is verdict
+    assert permitted(address, Deezer.origins | ITunes.origins) is verdict
 
 
 async def test_what_went_wrong_is_logged_once_with_the_state(

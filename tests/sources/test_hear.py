@@ -143,7 +143,7 @@ async def test_the_owner_ends_what_is_late(
 
 
 @pytest.mark.parametrize("error", [NotAudio("silence"), RuntimeError("a bug"), TimeoutError()])
-async def test_one_bad_clip_takes_nobody_down(
+async def test_one_bad_clip_does_not_take_the_others_down(
     stocked: Loopback, sources: Sources, soon: Deadline, error: Exception
 ) -> None:
     listener = Listener()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musrec.sources.links import HOP_HOSTS, LinkKind, host, is_known, parse
+from musrec.sources.links import HOPS, host, is_known, parse
+from musrec.sources.provider import LinkKind
 
 TRACK = "4uLU6hMCjMI75M1A2tKUQC"
 
@@ -135,5 +136,7 @@ def test_an_address_is_told_from_a_title() -> None:
 
 
 def test_short_links_may_only_lead_through_hosts_of_music() -> None:
-    assert all(host.endswith((".com", ".link")) for host in HOP_HOSTS)
-    assert not any(part in host for host in HOP_HOSTS for part in ("*", "127", "localhost"))
+    assert all(
+        origin.startswith("https://") and origin.endswith((".com", ".link")) for origin in HOPS
+    )
+    assert not any(part in origin for origin in HOPS for part in ("*", "127", "localhost"))

@@ -1,14 +1,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from musrec.model import Track
-from musrec.settings import SourcesSettings
-from musrec.sources import Deadline, Endpoints, Missing, Preview, Sources
-from tests.support.loopback import AUDIO, ISRC, Loopback, deezer_track, itunes_track
+from musrec.sources import Deadline, Endpoints, Missing, Preview, Sources, SourcesSettings
+from musrec.sources.clips import Clip, ClipProvider
+from musrec.sources.fetch import AUDIO_BYTES
+from musrec.sources.gate import Gate, Refused
+from musrec.sources.lookups import Lookups
+from musrec.sources.provider import Setup
+from tests.support.loopback import (
+    AUDIO,
+    ISRC,
+    PROVIDERS_OFF,
+    Loopback,
+    deezer_track,
+    itunes_track,
+    serving,
+)
 from tests.support.misbehaviour import MISBEHAVIOUR
 
 SONG = Track(
@@ -77,15 +91,17 @@ async def test_a_clock_that_is_wrong_does_not_make_every_preview_be_over(
     assert (await heard(sources, SONG, soon)).provider == "deezer"
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [(403, "are denied to us"), (404, "No service has a preview")]
+)
 async def test_what_is_denied_is_not_said_to_be_missing(
-    stocked: Loopback, sources: Sources, soon: Deadline
+    stocked: Loopback, sources: Sources, soon: Deadline, status: int, words: str
 ) -> None:
-    for status, words in ((403, "are denied to us"), (404, "Nobody has a preview")):
-        for path in ("/cdn/deezer-3135553.mp3", "/cdn/itunes.m4a"):
-            stocked.raw(path, b"", status=status)
-        missing = await sources.preview(SONG, deadline=soon)
-        assert isinstance(missing, Missing)
-        assert words in missing.sentence
+    stocked.without("/cdn/")
+    stocked.raw("", b"", status=status)
+    missing = await sources.preview(SONG, deadline=soon)
+    assert isinstance(missing, Missing)
+    assert words in missing.sentence
 
 
 async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
@@ -104,7 +120,7 @@ async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
     assert server.count("/no") == 0
 
 
-@pytest.mark.parametrize("misbehaviour", sorted(MISBEHAVIOUR.keys() - {"a bomb of brackets"}))
+@pytest.mark.parametrize("misbehaviour", MISBEHAVIOUR)
 async def test_audio_that_is_none_is_refused_and_the_next_provider_asked(
     stocked: Loopback, sources: Sources, soon: Deadline, misbehaviour: str
 ) -> None:
@@ -118,9 +134,8 @@ async def test_audio_that_is_none_is_refused_and_the_next_provider_asked(
 
 
 async def test_audio_is_only_downloaded_from_the_list(server: Loopback, soon: Deadline) -> None:
-    """With the list that is used in earnest, a hostile answer makes us ask nobody."""
-    real = Endpoints()
-    at = replace(server.endpoints(), downloads=real.downloads)
+    """With the real list of hosts, a hostile answer leads to no request."""
+    at = Endpoints(server.address, trusted=False)
     hostile = [
         f"{server.address}/steal",
         "http://169.254.169.254/latest/meta-data/",
@@ -137,8 +152,8 @@ async def test_audio_is_only_downloaded_from_the_list(server: Loopback, soon: De
     server.json("/deezer/search", {"data": rows})
     songs = [itunes_track(1, SONG.title, "Daft Punk", preview=f"{server.address}/steal")]
     server.json("/itunes/search", {"results": songs})
-    with_itunes = SourcesSettings(ytdlp=False, deezer=False)
-    with_deezer = SourcesSettings(ytdlp=False, itunes=False)
+    with_itunes = SourcesSettings(**PROVIDERS_OFF | {"itunes": True})
+    with_deezer = SourcesSettings(**PROVIDERS_OFF | {"deezer": True})
     async with Sources(with_itunes, endpoints=at) as sources:
         assert isinstance(await sources.preview(SONG, deadline=soon), Missing)
     async with Sources(with_deezer, endpoints=at) as sources:
@@ -160,9 +175,64 @@ async def test_audio_is_not_fetched_across_a_redirect_to_another_host(
     assert stocked.count("/steal") == 0
 
 
-async def test_a_preview_never_shows_its_address() -> None:
-    from musrec.sources.previews import Clip
+class Streams(ClipProvider):
+    """A service that gives whole songs, redirected from its API to where they are stored."""
 
+    name = "ytdlp"  # any that has a switch
+    label = "Streams"
+    max_bytes = 2 * AUDIO_BYTES
+
+    def __init__(self, setup: Setup, api: str, *others: str) -> None:
+        self.origins = frozenset((api, *others))
+        super().__init__(setup)
+        self.gate = Gate(self.label, rate=10, seconds=1)
+        self.api = api
+
+    async def clip(self, track: Track, deadline: Deadline) -> Clip:
+        assert deadline.left, track
+        return Clip(f"{self.api}/tracks/1/stream", "https://streams.example/1")
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Loopback]:
+    """Where a service keeps its audio: another origin."""
+    async with serving() as loopback:
+        yield loopback
+
+
+async def test_a_whole_song_behind_redirects_is_taken_from_listed_hosts_only(
+    server: Loopback, store: Loopback, soon: Deadline
+) -> None:
+    song = AUDIO * (AUDIO_BYTES // len(AUDIO) + 1)
+    server.redirect("/tracks/1/stream", "/tracks/1/moved")
+    server.redirect("/tracks/1/moved", f"{store.address}/node/1.mp3")
+    store.redirect("/node/1.mp3", f"{store.address}/node/2.mp3?signature=x")
+    store.raw("/node/2.mp3", song)
+    at = Endpoints(server.address, trusted=False)
+    async with aiohttp.ClientSession() as session:
+        setup = Setup(session, at, Lookups(None), SourcesSettings())
+        both = Streams(setup, server.address, store.address)
+        assert (await both.audio(SONG, soon)).data == song
+        assert store.count("/node/2.mp3") == 1
+        # Whatever hop is not on the list is never asked.
+        with pytest.raises(Refused, match="not on the list"):
+            await Streams(setup, server.address).audio(SONG, soon)
+        assert store.count("/node/") == 2
+        elsewhere = store.address.replace("127.0.0.1", "localhost")
+        store.redirect("/node/1.mp3", f"{elsewhere}/steal")
+        with pytest.raises(Refused, match="not on the list"):
+            await both.audio(SONG, soon)
+        assert store.count("/steal") == 0
+
+
+async def test_a_whole_song_beyond_the_size_is_refused(server: Loopback, soon: Deadline) -> None:
+    server.raw("/tracks/1/stream", bytes(2 * AUDIO_BYTES + 1))
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(Refused, match="more than 16 MB"):
+            await Streams(server.setup(session), server.address).audio(SONG, soon)
+
+
+async def test_a_preview_never_shows_its_address() -> None:
     clip = Clip(
         "https://x.dzcdn.net/a.mp3?hdnea=exp=1~hmac=secret", "https://www.deezer.com/track/1"
     )

@@ -12,9 +12,8 @@ import pytest
 from musrec.model import Track
 from musrec.sources import Deadline, Endpoints
 from musrec.sources.gate import Absent, Refused, Unsupported
-from musrec.sources.links import Link, LinkKind
 from musrec.sources.matching import Wanted
-from musrec.sources.provider import Heading, Provider
+from musrec.sources.provider import Heading, Link, LinkKind, Provider
 from musrec.sources.ytdlp import YtDlp, _is
 from musrec.sources.ytdlp_child import _kind
 from tests.support.loopback import AUDIO, Loopback
@@ -49,7 +48,7 @@ def children() -> list[str]:
 
 
 async def test_a_page_gives_its_title_and_audio_only_where_that_is_wanted(site: Loopback) -> None:
-    on, off = (YtDlp(site.endpoints(), audio=audio) for audio in (True, False))
+    on, off = (YtDlp(site.setup(ytdlp_audio=audio)) for audio in (True, False))
     heading = await off.heading(link(site, "/basement-tape.mp3"), Deadline.within(60))
     assert heading.title == "basement-tape"
     with pytest.raises(Unsupported, match="ytdlp_audio"):
@@ -59,8 +58,8 @@ async def test_a_page_gives_its_title_and_audio_only_where_that_is_wanted(site: 
     assert preview.page_url == f"{site.address}/pages/soundcloud/basement-tape.mp3"
 
 
-async def test_what_is_used_in_earnest_asks_nobody_outside_its_sites(site: Loopback) -> None:
-    ytdlp = YtDlp(Endpoints(ytdlp_pages=f"{site.address}/pages"), audio=True)
+async def test_with_the_real_extractors_nothing_is_asked_outside_its_sites(site: Loopback) -> None:
+    ytdlp = YtDlp(replace(site.setup(), endpoints=Endpoints(site.address, trusted=False)))
     with pytest.raises(Absent, match="may not open"):
         await ytdlp.heading(link(site, "/basement-tape.mp3"), Deadline.within(60))
     assert site.asked == []
@@ -70,13 +69,13 @@ async def test_an_oversize_file_is_not_there(site: Loopback) -> None:
     large = b"ID3" + bytes(26_000_000)
     site.raw("/pages/soundcloud/basement-tape.mp3", large, kind="audio/mpeg")
     with pytest.raises(Absent, match="too large"):
-        await YtDlp(site.endpoints(), audio=True).audio(song(site), Deadline.within(60))
+        await YtDlp(site.setup(ytdlp_audio=True)).audio(song(site), Deadline.within(60))
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
 async def test_a_page_that_hangs_is_given_up_with_its_process(site: Loopback) -> None:
     site.hang("/pages/soundcloud/basement-tape.mp3")
-    ytdlp = YtDlp(site.endpoints(), audio=False)
+    ytdlp = YtDlp(site.setup())
     asked = asyncio.create_task(
         ytdlp.heading(link(site, "/basement-tape.mp3"), Deadline.within(60))
     )
@@ -91,13 +90,11 @@ async def test_a_page_that_hangs_is_given_up_with_its_process(site: Loopback) ->
 async def test_a_page_that_takes_too_long_is_refused(site: Loopback) -> None:
     site.hang("/pages/soundcloud/basement-tape.mp3")
     with pytest.raises(Refused, match="did not answer"):
-        await YtDlp(site.endpoints(), audio=False).heading(
-            link(site, "/basement-tape.mp3"), Deadline.within(0.5)
-        )
+        await YtDlp(site.setup()).heading(link(site, "/basement-tape.mp3"), Deadline.within(0.5))
 
 
 async def test_other_links_are_none_of_its_business(site: Loopback) -> None:
-    ytdlp: Provider = YtDlp(site.endpoints(), audio=True)
+    ytdlp: Provider = YtDlp(site.setup(ytdlp_audio=True))
     for other in (
         replace(link(site, "/basement-tape.mp3"), provider="spotify"),
         replace(link(site, "/basement-tape.mp3"), kind=LinkKind.PLAYLIST),
@@ -109,7 +106,7 @@ async def test_other_links_are_none_of_its_business(site: Loopback) -> None:
 
 async def test_one_site_that_denies_us_does_not_close_the_others(site: Loopback) -> None:
     site.raw("/pages/youtube/x.mp3", b"", status=429)
-    ytdlp = YtDlp(site.endpoints(), audio=False)
+    ytdlp = YtDlp(site.setup())
     video = replace(link(site, "/x.mp3"), provider="youtube")
     with pytest.raises(Refused, match="YouTube denies"):
         await ytdlp.heading(video, Deadline.within(60))

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that stands for every service, and can misbehave as they do."""
+"""A server on 127.0.0.1 that stands for every service, and can misbehave like them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
-from musrec.sources import Endpoints
+from musrec.sources import Endpoints, SourcesSettings
+from musrec.sources.lookups import Lookups
+from musrec.sources.provider import Setup
+from musrec.sources.providers import PROVIDERS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -20,9 +23,22 @@ MBID = "0e1d8a5c-9ad2-4bb0-8b56-1f3a6c6a3b62"
 ARTIST_MBID = "056e4f3e-d505-4dad-8ec1-d04f521cbb56"
 AUDIO = b"ID3" + bytes(range(256)) * 16
 
+PROVIDERS_OFF = {provider.name: False for provider in PROVIDERS if provider.key_free}
+"""Settings under which no service is asked."""
+KEYS = {
+    name: f"{name}-secret"
+    for provider in PROVIDERS
+    for name, default in provider.settings.items()
+    if not isinstance(default, bool)
+}
+"""A key for every service that takes one."""
+
 
 class Loopback:
-    """Answers by path; what no answer was set for is a 404. Every request is kept in `asked`."""
+    """Answers by path, and to all other paths as to ``""``, by default with a 404.
+
+    Every request is kept in `asked`.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -44,6 +60,10 @@ class Loopback:
 
     def set(self, path: str, handler: Handler) -> None:
         self._answers[path] = handler
+
+    def without(self, part: str) -> None:
+        """Take away every answer that has this in its path."""
+        self._answers = {path: it for path, it in self._answers.items() if part not in path}
 
     def json(
         self,
@@ -96,7 +116,7 @@ class Loopback:
         self.set(path, answer)
 
     def endless(self, path: str) -> None:
-        """Answer with chunks for as long as somebody reads them."""
+        """Answer with chunks for as long as they are read."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse()
@@ -114,7 +134,7 @@ class Loopback:
             self._news.notify_all()
         if self.latency:
             await asyncio.sleep(self.latency)
-        for path in (request.path_qs, request.path):
+        for path in (request.path_qs, request.path, ""):
             if handler := self._answers.get(path):
                 return await handler(request)
         return web.json_response({}, status=404)
@@ -123,27 +143,11 @@ class Loopback:
         self._open.set()
 
     def endpoints(self) -> Endpoints:
-        at = self.address
-        return Endpoints(
-            deezer=f"{at}/deezer",
-            itunes=f"{at}/itunes",
-            reccobeats=f"{at}/reccobeats",
-            musicbrainz=f"{at}/musicbrainz",
-            listenbrainz=f"{at}/listenbrainz",
-            listenbrainz_labs=f"{at}/labs",
-            lastfm=f"{at}/lastfm",
-            spotify=f"{at}/spotify/",
-            spotify_token=f"{at}/token",
-            oembed={
-                name: f"{at}/oembed/{name}"
-                for name in ("spotify", "soundcloud", "youtube", "tidal")
-            },
-            downloads=frozenset({at}),
-            hops=frozenset({at}),
-            short_links=f"{at}/short",
-            ytdlp_extractors=("generic",),
-            ytdlp_pages=f"{at}/pages",
-        )
+        return Endpoints(self.address)
+
+    def setup(self, session: ClientSession | None = None, **settings: object) -> Setup:
+        """What a single provider is built from, without a cache."""
+        return Setup(session, self.endpoints(), Lookups(None), SourcesSettings(**settings))
 
 
 @asynccontextmanager
@@ -177,7 +181,7 @@ def deezer_track(
     preview: str = "",
     album: str = "An Album",
 ) -> dict[str, object]:
-    """A track as api.deezer.com writes it, what is not read left out."""
+    """A track as api.deezer.com writes it, without the fields that are not read."""
     row: dict[str, object] = {
         "id": number,
         "type": "track",

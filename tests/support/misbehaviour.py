@@ -1,4 +1,4 @@
-"""What a service on the network may do wrong, each on one path of the loopback."""
+"""What a service may do wrong, each on one path of the loopback, or on all for ``""``."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from musrec.drops.model import Drop, Issue, Post, Schedule, Undeliverable
 from musrec.model import Answer, FeedbackKind
 from musrec.service import Service
 from musrec.settings import Settings
+from tests.support.loopback import PROVIDERS_OFF
 
 MONDAY = datetime(2026, 11, 16, 0, 0, tzinfo=UTC)
 """The beginning of 2026-W47."""
@@ -120,11 +121,10 @@ class Channel:
 
 def settings(folder: Path, *, starter: bool = True) -> Settings:
     """Settings without any network."""
-    providers = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
     return Settings(
         paths={"data": folder},
         catalogue={"starter": starter},
-        sources=dict.fromkeys(providers, False),
+        sources=PROVIDERS_OFF,
         workers={"count": 1},
     )
 

@@ -12,8 +12,8 @@ import simcord
 from bot.app import Bot
 from musrec.service import Service
 from musrec.settings import Settings
+from tests.support.loopback import PROVIDERS_OFF
 
-PROVIDERS = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
 CDN = frozenset(("cdn.simcord.invalid",))
 
 
@@ -22,7 +22,7 @@ def settings_for(folder: Path, **discord_settings: Any) -> Settings:
     unlimited = {"member_cooldown_seconds": 0, "guild_commands_per_minute": 10_000}
     return Settings(
         paths={"data": folder},
-        sources=dict.fromkeys(PROVIDERS, False),
+        sources=PROVIDERS_OFF,
         workers={"count": 1},
         discord={"shard_count": 1, **unlimited, **discord_settings},
     )

@@ -13,12 +13,12 @@ import pytest_asyncio
 
 from musrec.demo import RATE, TUNES, compose
 from musrec.service import Service
-from musrec.settings import SourcesSettings
+from musrec.sources import SourcesSettings
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
-from tests.support.loopback import Loopback, serving, stock
+from tests.support.loopback import PROVIDERS_OFF, Loopback, serving, stock
 from tests.support.openapi import Document
 from tests.support.wire import Wire, ask, finished, until
-from tests.support.world import PROVIDERS, parts_of, settings_for, text_of
+from tests.support.world import parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +54,7 @@ async def online(
         update={
             "catalogue": settings.catalogue.model_copy(update={"starter": False}),
             "recommend": settings.recommend.model_copy(update={"budget_seconds": PATIENCE}),
-            "sources": SourcesSettings(**dict.fromkeys(PROVIDERS[1:], False)),
+            "sources": SourcesSettings(**PROVIDERS_OFF | {"deezer": True}),
         }
     )
     fake = FakeDiscord()

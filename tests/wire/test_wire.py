@@ -19,9 +19,10 @@ from musrec.members.listening import Playing
 from musrec.members.model import Card
 from musrec.model import FeedbackKind, Track
 from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
+from tests.support.loopback import PROVIDERS_OFF
 from tests.support.stores import store_of
 from tests.support.wire import Wire, ask, finished, is_final, until
-from tests.support.world import PROVIDERS, featured_in, parts_of, settings_for, text_of
+from tests.support.world import featured_in, parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -538,7 +539,7 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     config = tmp_path / "config.toml"
     config.write_text(
         f'[paths]\ndata = "{tmp_path}"\n[log]\njson_lines = true\n[discord]\nshard_count = 1\n'
-        "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS)
+        "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS_OFF)
     )
     environment = {
         **os.environ,
