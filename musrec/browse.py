@@ -16,6 +16,7 @@ from musrec.recommend import variety
 from musrec.recommend.taste import unit
 from musrec.space import inputs
 from musrec.space.index import DETAIL
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -601,9 +602,9 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: Wanted) -> list[T
         raise NotFound(f"{sentence[0].upper()}{sentence[1:]}.", "Ask for less.")
     rows = np.flatnonzero(keep)
     if wanted.artist:
-        part = variety.plain(wanted.artist)
+        part = fold(wanted.artist)
         rows = np.array(
-            [row for row in rows if part in variety.plain(catalogue.tracks[row].artist)], np.intp
+            [row for row in rows if part in fold(catalogue.tracks[row].artist)], np.intp
         )
     if wanted.text:
         rows = _named(catalogue, names, rows, wanted.text)

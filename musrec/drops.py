@@ -38,6 +38,7 @@ from musrec.model import (
     Track,
 )
 from musrec.store import codec
+from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
     from musrec.model import Feedback, FloatArray
@@ -721,8 +722,6 @@ def personal(
 
 def _take(chosen: list[Choice], candidates: Iterable[Choice], until: int) -> None:
     """Add candidates, one an artist, until there are so many."""
-    from musrec.recommend.variety import main_artist
-
     artists = {main_artist(choice.pick.track) for choice in chosen} - {""}
     for candidate in candidates:
         if len(chosen) >= until:
@@ -857,14 +856,12 @@ def mixtape(
     """
     import numpy as np
 
-    from musrec.recommend.variety import main_artist, recording
-
     row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
     members, places = _nearness(catalogue, opinions, row_of)
     if not members:
         return []
     known = {e.track for events in opinions.values() for e in events if e.kind.explicit} | recent
-    taken = {recording(catalogue.tracks[row_of[id_]]) for id_ in known if id_ in row_of}
+    taken = {recording_key(catalogue.tracks[row_of[id_]]) for id_ in known if id_ in row_of}
     artists: set[str] = set()
     chosen: list[Choice] = []
 
@@ -873,9 +870,9 @@ def mixtape(
             track = catalogue.tracks[row]
             if len(chosen) >= until:
                 return
-            if recording(track) in taken or main_artist(track) in artists:
+            if recording_key(track) in taken or main_artist(track) in artists:
                 continue
-            taken.add(recording(track))
+            taken.add(recording_key(track))
             artists.update({main_artist(track)} - {""})
             chosen.append(_shared(catalogue, int(row), members, places[:, row], part))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from musrec.model import MusrecError, Pick, Track
-from musrec.recommend import variety
 from musrec.sites import pages
+from musrec.titles import main_artist
 
 MOST_PLAYLISTS = 100
 """A member's; more than anybody asked for, and few enough to be shown."""
@@ -242,7 +242,7 @@ def varied(picks: Sequence[Pick], count: int, most: int = PER_ARTIST) -> tuple[P
     songs: dict[str, int] = {}
     chosen = []
     for pick in picks:
-        artist = variety.main_artist(pick.track)
+        artist = main_artist(pick.track)
         songs[artist] = songs.get(artist, 0) + 1
         if not artist or songs[artist] <= most:
             chosen.append(pick)

@@ -17,6 +17,7 @@ from musrec.model import Catalogue, Feedback, FeedbackKind, Heard, Profile, Trac
 from musrec.recommend import variety
 from musrec.recommend.evidence import Ledger
 from musrec.recommend.taste import unit
+from musrec.titles import fold, main_artist, recording_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -496,16 +497,16 @@ def _for_both(
 ) -> tuple[Shared, ...]:
     tracks = catalogue.tracks
     new = ~mine(catalogue, known)
-    heard = {variety.recording(tracks[row]) for row in np.flatnonzero(~new)}
+    heard = {recording_key(tracks[row]) for row in np.flatnonzero(~new)}
     scores = np.where(new, np.minimum(ours, theirs), -np.inf)
     # The best few hundred are plenty to choose a varied list from.
     best = np.argsort(-scores, kind="stable")[: 40 * count]
-    recordings = [variety.recording(tracks[row]) for row in best]
+    recordings = [recording_key(tracks[row]) for row in best]
     again = [name in heard for name in recordings]
     chosen, _, _ = variety.pick_varied(
         np.where(again, -np.inf, scores[best]).astype(np.float32),
         rows[best],
-        [variety.main_artist(tracks[row]) for row in best],
+        [main_artist(tracks[row]) for row in best],
         recordings,
         count=count,
         variety=0.1,
@@ -580,13 +581,13 @@ def history(
     events: Sequence[Feedback], tracks: Mapping[str, Track], filters: Filters, page: int, size: int
 ) -> History:
     """Return one page of some events; a page that is not there is the nearest one."""
-    kinds, text = KINDS.get(filters.kind, KINDS["all"]), variety.plain(filters.text)
+    kinds, text = KINDS.get(filters.kind, KINDS["all"]), fold(filters.text)
     chosen = [
         (event, track)
         for event in events
         if event.kind in kinds
         and (track := tracks.get(event.track)) is not None
-        and text in variety.plain(f"{track.title} {track.artist}")
+        and text in fold(f"{track.title} {track.artist}")
     ]
     pages = max(1, -(-len(chosen) // size))
     page = min(max(page, 0), pages - 1)

@@ -3,77 +3,25 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.model import Catalogue, Constraints, Track
+from musrec.model import Catalogue, Constraints
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
 
-_VERSION = re.compile(
-    r"\b(?:live|remaster(?:ed|izado)?|remix(?:ed)?|rmx|mix|edit|edition|version|versión|acoustic|"
-    r"unplugged|demo|karaoke|instrumental|mono|stereo|deluxe|bonus|session|sessions|take \d+|cover|"
-    r"reprise|rework|bootleg|extended|original|radio|single|album|explicit|clean|"
-    r"official|video|audio|lyrics?|hd|hq|sped up|slowed|nightcore|a ?cappella|"
-    r"anniversary|re-?recorded|taylor'?s)\b",
-    re.IGNORECASE,
-)
-_FEATURING = re.compile(r"\b(?:feat|ft|featuring|with)\b\.?", re.IGNORECASE)
-_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
-_TAIL = re.compile(r"\s+[-–—|~:/]\s+(?P<tail>[^-–—|~/]*)$")
-
 MOOD_SHARE = 0.7
 """Share of songs that have less of a tag, or lie lower in a descriptor, than one with that mood."""
 
 STATED = 0.35
 """Probability from which a heard genre counts as the song's genre."""
-
-
-def plain(text: str) -> str:
-    """Return text without case, accents and punctuation, for comparing names."""
-    bare = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(c if c.isalnum() else " " for c in bare if not unicodedata.combining(c))
-    return " ".join(letters.split())
-
-
-def song_title(title: str) -> str:
-    """Return the song's name without what only tells versions of it apart.
-
-    "Heroes (Live at the BBC) - 2011 Remaster" and "Heroes feat. Nobody" are both "heroes"; brackets
-    that are part of the name, as in "(I Can't Get No) Satisfaction", stay.
-    """
-    name = _BRACKETS.sub(
-        lambda found: (
-            " "
-            if _VERSION.search(found[1]) or _FEATURING.match(found[1].strip())
-            else f" {found[1]} "
-        ),
-        title,
-    )
-    while (tail := _TAIL.search(name)) and _VERSION.search(tail["tail"]):
-        name = name[: tail.start()]
-    featuring = re.search(r"\s(?:feat|ft|featuring)\b\.?\s", name, re.IGNORECASE)
-    if featuring and featuring.start() > 0:
-        name = name[: featuring.start()]
-    return plain(name) or plain(title) or title.strip()
-
-
-def main_artist(track: Track) -> str:
-    """Return the main artist's plain name, or "" where unknown."""
-    return plain(track.artists[0]).removeprefix("the ") if track.artists else ""
-
-
-def recording(track: Track) -> str:
-    """Return one name for all versions of a song by the same artist; the id where unknown."""
-    artist = main_artist(track)
-    return f"{artist}\n{song_title(track.title)}" if artist and track.title else f"\n{track.id}"
 
 
 def pick_varied(
@@ -223,7 +171,7 @@ def _either(names: Iterable[str]) -> str:
 def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
     stated, heard = _genres(catalogue)
     has = np.zeros(len(catalogue), bool)
-    for name in map(plain, names):
+    for name in map(fold, names):
         word = re.compile(rf"\b{re.escape(name)}\b")
         for genre, rows in stated.items():
             if word.search(genre):
@@ -235,7 +183,7 @@ def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
 @lru_cache(maxsize=1)
 def _genres(catalogue: Catalogue) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """Return the rows of every genre that is stated, and of every one that is heard."""
-    named = lru_cache(plain)
+    named = lru_cache(fold)
     stated: dict[str, list[int]] = {}
     heard: dict[str, list[int]] = {}
     for row, (track, profile) in enumerate(zip(catalogue.tracks, catalogue.profiles, strict=True)):
@@ -256,18 +204,18 @@ def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
     """
     from musrec.audio.descriptors import DEFINITIONS
 
-    wanted = {plain(mood) for mood in moods}
+    wanted = {fold(mood) for mood in moods}
     has = np.zeros(len(catalogue), bool)
     tags = set[str]().union(*(profile.tags for profile in catalogue.profiles))
-    for tag in (tag for tag in tags if plain(tag) in wanted):
+    for tag in (tag for tag in tags if fold(tag) in wanted):
         shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
         has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
     for name, meaning in DEFINITIONS.items():
-        if not wanted & {plain(meaning.low), plain(meaning.high)}:
+        if not wanted & {fold(meaning.low), fold(meaning.high)}:
             continue
         middle = np.array([profile.percentiles.get(name, np.nan) for profile in catalogue.profiles])
-        if plain(meaning.high) in wanted:
+        if fold(meaning.high) in wanted:
             has |= middle >= 100 * MOOD_SHARE
-        if plain(meaning.low) in wanted:
+        if fold(meaning.low) in wanted:
             has |= middle <= 100 * (1 - MOOD_SHARE)
     return has

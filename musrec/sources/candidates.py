@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from musrec.model import Track
 from musrec.sources.gate import Deadline, Unanswered
-from musrec.sources.matching import Recordings, artists_agree, fold, same_recording, versions_of
+from musrec.sources.matching import Recordings
 from musrec.sources.provider import Provider
+from musrec.titles import artists_agree, main_artist, same_recording, versions_of
 
-COPIES = frozenset({"karaoke", "cover", "sped up", "slowed", "8d", "mixed"})
+COPIES = frozenset({"karaoke", "cover", "sped up", "slowed", "8d", "mixed", "loop"})
 """Versions that nobody wants unless the song itself is one."""
 AN_ARTIST = 4
 """Songs of one artist that are considered."""
@@ -70,7 +71,7 @@ def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[T
     kept: list[Track] = []
     of_artist: dict[str, int] = {}
     for track in best:
-        artist = fold(track.artists[0]) if track.artists else ""
+        artist = main_artist(track)
         if (
             of_artist.get(artist, 0) < AN_ARTIST
             and not same_recording(query, track)

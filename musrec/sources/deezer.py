@@ -22,9 +22,10 @@ from musrec.sources.fetch import Api, Endpoints, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
 from musrec.sources.links import Link, LinkKind
 from musrec.sources.lookups import SIMILAR, Lookups
-from musrec.sources.matching import Wanted, artists_agree, same
+from musrec.sources.matching import Wanted, same
 from musrec.sources.previews import Clip, ClipProvider, remember
 from musrec.sources.provider import make_track
+from musrec.titles import artists_agree
 
 QUOTA, PRIVATE, BUSY, NO_DATA = 4, 200, 700, 800
 MARGIN = 20.0

@@ -14,9 +14,10 @@ from musrec.model import Track
 from musrec.sources.fetch import AUDIO_BYTES, Endpoints, Reply, fetch, permitted, raise_for_status
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported
 from musrec.sources.lookups import Lookups
-from musrec.sources.matching import identified, merge
+from musrec.sources.matching import identified
 from musrec.sources.provider import Preview, Provider
 from musrec.sources.resolve import Missing
+from musrec.titles import merge
 
 SMALLEST = 1_000
 """Bytes; less is no audio, whatever it is."""
