@@ -54,6 +54,7 @@ from musrec.store.schema import (
     recommendations,
     tracks,
 )
+from musrec.titles import merge
 
 _EXPLICIT = ("like", "dislike")
 _LIKE = feedback.c.kind == FeedbackKind.LIKE.value
@@ -220,7 +221,7 @@ class Store:
                 tracks.insert().values(added_at=datetime.now(UTC), **_track_row(track))
             )
         else:
-            track = _merged(known, track)
+            track = merge(known, track)
             row = _track_row(track)
             await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
         for scheme, value in track.identities.items():
@@ -1356,22 +1357,6 @@ def _track_row(track: Track) -> dict[str, Any]:
         "links": dict(track.links),
         "provenance": dict(track.provenance),
     }
-
-
-def _merged(known: Track, new: Track) -> Track:
-    gaps = {
-        name: getattr(new, name)
-        for name in ("album", "genre", "year", "isrc", "duration", "popularity")
-        if getattr(known, name) is None and getattr(new, name) is not None
-    }
-    origin = {name: new.provenance[name] for name in gaps if name in new.provenance}
-    return replace(
-        known,
-        **gaps,
-        identities={**new.identities, **known.identities},
-        links={**new.links, **known.links},
-        provenance={**known.provenance, **origin},
-    )
 
 
 async def _tracks(connection: AsyncConnection, ids: list[str] | None) -> dict[str, Track]:
