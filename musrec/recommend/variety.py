@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,31 +168,27 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
-    stated, heard = _genres(catalogue)
-    has = np.zeros(len(catalogue), bool)
-    for name in map(fold, names):
-        word = re.compile(rf"\b{re.escape(name)}\b")
-        for genre, rows in stated.items():
-            if word.search(genre):
-                has[rows] = True
-        has[heard.get(name, [])] = True
+    """Return (n,) which songs are said or heard to be of any of these genres."""
+    wanted = {fold(name) for name in names}
+    words = [re.compile(rf"\b{re.escape(name)}\b") for name in wanted]
+    stated = {track.genre for track in catalogue.tracks if track.genre}
+    fitting = {name for name in stated if any(word.search(fold(name)) for word in words)}
+    n = len(catalogue)
+    has = np.fromiter((track.genre in fitting for track in catalogue.tracks), bool, n)
+    for heard in ([p.genres for p in catalogue.profiles], [p.tags for p in catalogue.profiles]):
+        for name in _names(heard):
+            if fold(name) in wanted:
+                has |= np.fromiter((shares.get(name, 0.0) >= STATED for shares in heard), bool, n)
     return has
 
 
-@lru_cache(maxsize=1)
-def _genres(catalogue: Catalogue) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Return the rows of every genre that is stated, and of every one that is heard."""
-    named = lru_cache(fold)
-    stated: dict[str, list[int]] = {}
-    heard: dict[str, list[int]] = {}
-    for row, (track, profile) in enumerate(zip(catalogue.tracks, catalogue.profiles, strict=True)):
-        if track.genre:
-            stated.setdefault(named(track.genre), []).append(row)
-        for shares in (profile.genres, profile.tags):
-            for name, share in shares.items():
-                if share >= STATED:
-                    heard.setdefault(named(name), []).append(row)
-    return stated, heard
+def _names(many: Iterable[Mapping[str, float]]) -> set[str]:
+    """Return every name that any of the mappings has."""
+    names: set[str] = set()
+    for values in many:
+        if not values.keys() <= names:  # most have the same
+            names |= values.keys()
+    return names
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
@@ -206,8 +201,9 @@ def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
 
     wanted = {fold(mood) for mood in moods}
     has = np.zeros(len(catalogue), bool)
-    tags = set[str]().union(*(profile.tags for profile in catalogue.profiles))
-    for tag in (tag for tag in tags if fold(tag) in wanted):
+    for tag in _names(profile.tags for profile in catalogue.profiles):
+        if fold(tag) not in wanted:
+            continue
         shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
         has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
     for name, meaning in DEFINITIONS.items():
