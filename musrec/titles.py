@@ -1,15 +1,14 @@
-"""Whether two titles, artists or tracks mean the same song: the only place that reads titles.
+"""Whether two titles, artists or tracks mean the same song: the only reader of titles.
 
 Search engines rank a live take, a karaoke track or a sped-up copy as high as the song itself. A
-title is therefore taken apart. What stands in brackets or after a dash is read: a version word
+title is therefore taken apart, and what stands in brackets or after a dash is read: a version word
 there ("live", "ライブ", "remix" ...) makes another recording of the same song, a neutral one
-("remastered", "official video") changes nothing, the title in another script changes nothing
-either, and anything else belongs to the title. Guests ("feat. ...") change nothing, in brackets or
-out of them.
+("remastered", "official video") changes nothing, nor does the title in another script, and anything
+else belongs to the title. Guests ("feat. ...") change nothing, with or without brackets.
 
-Two questions are answered. `same_recording`: is it the very same audio? `recording_key`: is it the
-same song, in whatever version? Tracks that are the same recording share their key, unless their
-titles differ by a slip of the pen or another of their artists comes first.
+There are two kinds of sameness. `same_recording`: the very same audio. `recording_key`: the same
+song in any version, for lists that should hold it once. Tracks of one recording share a key, unless
+one of their titles has a typo or their credits begin with different artists.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ from rapidfuzz import fuzz
 from musrec.model import Track
 
 SAME_SECONDS = 3.0
-"""Most that two durations of one recording differ by: services round, and trim silence."""
+"""Largest difference between two durations of one recording: services round, and trim silence."""
 
 TITLE_AGREES = 88.0
 ARTIST_AGREES = 85.0
-"""Of rapidfuzz's 0 to 100, after folding: lets one slip of the pen in a short title pass."""
+"""On rapidfuzz's scale of 0 to 100, after folding: one typo in a short title passes."""
 DETAIL_AGREES = 65.0
-"""The same for whose remix it is, or where it was played: "Wembley" is "Wembley Stadium"."""
+"""The same for the remixer or the place of a live take: "Wembley" is "Wembley Stadium"."""
 
 
 # Folding ------------------------------------------------------------------------------------------
 
 _QUOTES = str.maketrans(dict.fromkeys("’‘‛`´′ʼʻ", "'"))
-# Letters that Unicode does not decompose, and Arabic letters that are typed one for the other.
+# Letters that Unicode does not decompose, and Arabic letters typed in place of one another.
 _LETTERS = str.maketrans(
     {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h"}
     | {"ŧ": "t", "ŋ": "ng", "ĸ": "k", "ə": "e", "ƶ": "z", "ꞌ": None}
     | {"ٱ": "ا", "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه"}
 )
-# Accents, vowel points of Hebrew and Arabic, and characters of no width. The marks of Japanese make
-# another letter, and so do the breve of й and ў and the dots of ї: those stay.
+# Accents, vowel points of Hebrew and Arabic, and characters without width. Japanese voiced marks
+# make another letter, and so do the breve of й and ў and the dots of ї: those stay.
 _MARKS = re.compile(
     "[\u0300-\u0305\u0307\u0309-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5"
     "\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u1ab0-\u1aff"
@@ -54,7 +53,7 @@ _MARKS = re.compile(
     "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
     "|(?<![иу])\u0306|(?<!і)\u0308"
 )
-# Vowel signs, of Hindi and Thai for instance, and the loose voiced marks of Japanese: no letters to
+# Vowel signs, such as those of Hindi and Thai, and loose Japanese voiced marks: not alphanumeric to
 # Python, yet part of a word.
 _SIGNS = "".join(
     re.escape(sign)
@@ -69,11 +68,11 @@ _AND = re.compile(r"(?:(?<=[^\W_]{2} )|(?<=\b[rd] ))n(?= [^\W_]{2}| b\b)")
 
 
 def fold(text: str) -> str:
-    """Reduce a text to what is compared: lower case, no accents, words one space apart.
+    """Return a text as it is compared: lower case, no accents, words separated by one space.
 
-    Signs that stand for letters are read as such (P!nk, Ke$ha), initials are one word (R.E.M.),
-    "&", "+" and "'n'" are "and", and a name made of signs alone stays as it is. Folding twice
-    changes nothing.
+    Signs that stand for letters become those letters (P!nk, Ke$ha), initials become one word
+    (R.E.M.), "&", "+" and "'n'" become "and", and a name made only of signs stays as it is. Folding
+    twice changes nothing.
     """
     plain = text.lower() if text.isascii() else _without_marks(text)
     if _SPELT.search(plain):
@@ -88,7 +87,7 @@ def fold(text: str) -> str:
 
 
 def _spelt_out(text: str) -> str:
-    """Return the text with signs read as the letters or words that they stand for."""
+    """Replace signs by the letters or words that they stand for."""
     text = text.replace("'n'", " n ").replace("'", "").replace("&", " and ")
     if "+" in text:
         text = re.sub(r"(?<=\w )\+(?= \w)", "and", text)
@@ -102,7 +101,7 @@ def _spelt_out(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    """Return the text in lower case, composed, without accents."""
+    """Return a text in lower case, composed, without accents."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
     bare = _MARKS.sub("", unicodedata.normalize("NFKD", decomposed))
     return unicodedata.normalize("NFC", bare).translate(_QUOTES).translate(_LETTERS)
@@ -110,13 +109,14 @@ def _without_marks(text: str) -> str:
 
 # What titles are decorated with -------------------------------------------------------------------
 
-# All patterns are read on folded text. Words of ours that are ordinary in titles ("live your
-# life", "cover me") are told apart by what stands beside them.
+# For folded text. The lookarounds exclude words that are ordinary in titles: "live your life",
+# "cover me".
 _VERSIONS = {
     "live": r"(?<!\bto )(?<!\bwe )(?<!\byou )(?<!\bi )(?<!\bthey )(?<!\blong )(?<!\blet )"
     r"(?<!\bcan )(?<!\bwhere )"
     r"live(?:version\w*|mitschnitt|aufnahme|konzert|opname)?"
-    r"(?! (?:and let|forever|your|my|a little|without|together|like|it up|life|wire|free|while)\b)"
+    r"(?! (?:and let|forever|your|my|a little|without|together|like|it up|life|wire|free"
+    r"|fast|while|again)\b)(?! on$)"
     r"(?! to (?!air|tape|vinyl|track|disc|\d))(?! in (?:me|you|love|hope|the moment)\b)"
     r"(?! for (?:you|me|love|today|tonight|this|now|the (?:moment|night))\b)"
     r"|unplugged|tiny desk|colors show|kexp|audiotree|fan ?cam"
@@ -172,14 +172,15 @@ _VERSIONS = {
     r"|ロング(?:バージョン|ver)?",
     "short": r"(?:tv|movie|game|anime|short) (?:size|version|ver|edit|cut|mix)"
     r"|(?:tv|アニメ|ショート|ゲーム)(?:サイズ|バージョン)|ショートver",
-    "loop": r"\d+ ?(?:hours?|hrs?)|\d+h$|loop(?:ed)?$|\d+ ?(?:時間|小时|小時|시간)(?:耐久)?|耐久",
+    "loop": r"^(?:\d|10|12) ?(?:hours?|hrs?)$|\d+ ?(?:hours?|hrs?) (?:version|loop|mix)"
+    r"|loop(?:ed)?$|\d+ ?(?:時間|小时|小時|시간)(?:耐久)?|耐久",
     "8d": r"8d|9d|16d|3d audio|binaural|bass ?boost(?:ed)?|432 ?hz",
 }
 _LANGUAGES = (
     "english|spanish|french|german|italian|portuguese|japanese|korean|chinese|mandarin|cantonese"
     "|russian|espanol|castellano|francais|deutsch|italiano|portugues|ingles|inglese|anglais"
 )
-# A version of which nothing more is known than what its words say. "Ver" is also Spanish for "see".
+# Versions of no kind above. "Ver" is also Spanish for "see".
 _OTHER_VERSION = (
     r"vers(?:ion\w*|ao|ie|i|iyon\w*)|wersja|verz(?:e|ia|ija)|верси\w+|εκδοχη"
     r"|(?<!\ba )(?<!al )(?<!te )(?<!me )(?<!lo )(?<!la )(?<!que )(?<!para )(?<!quiero )ver$"
@@ -190,7 +191,7 @@ _OTHER_VERSION = (
     r"|版|バージョン|ヴァージョン|버전|버젼|เวอร์ชั่?น|वर्जन|نسخه|גי?רסה"
     r"|日本語|英語|中国語|韓国語|国语|國語|粤语|粵語|普通话|英文|한국어|영어|일본어|중국어"
 )
-# No letter of a script that puts spaces between words may touch a word.
+# No Latin, Greek or Cyrillic letter may touch a word; Chinese and Japanese have no spaces.
 _EDGES = (r"(?<![a-z\dͰ-ԯ])", r"(?![a-z\dͰ-ԯ])")
 
 
@@ -206,25 +207,27 @@ _KIND = _words("|".join(f"({pattern})" for pattern in _VERSIONS.values()))
 _KINDS = ("", *_VERSIONS)
 _UNKNOWN_KIND = frozenset(("version",))
 _OTHER = _words(_OTHER_VERSION)
-# Words that stand beside those of a version without saying whose or where it is.
+# Words beside those of a version that do not say whose it is or where it was played.
 _SMALL = _word_set(
     "a to at in on from the by of version versions versao versione versiyon ver mix edit en em "
-    "de del desde du la le el im na no der die das и в с со из feat ft featuring 版 バージョン 버전"
+    "de del desde du la le el im na no der die das и в с со из feat ft featuring 版 バージョン "
+    "버전 session sessions performance performans recording recorded audio video 映像"
 )
 
-# Words of a page that shows the song, in the languages that we can.
+# Words about a video, a page or a file rather than about the song.
 _PAGE = _word_set(
     "official officiel officielle oficial ufficiale offizielle offizielles offizieller resmi "
     "oficjalny oficjalna music musik musical musica lyric lyrics letra letras paroles testo "
     "songtext text tekst sozleri video videos videoclip musikvideo clip clipe klip teledysk "
     "audio visualizer visualiser visual mv m v pv hd hq uhd 4k 8k 1080p 720p full new upgrade "
     "upgraded restored performance premiere официальный официальное официальная клип видео "
-    "аудио текст песни премьера flac mp3 320k 320kbps 256kbps 192kbps 128kbps kbps"
+    "видеоклип аудио текст песни премьера клипа трека "
+    "flac mp3 320k 320kbps 256kbps 192kbps 128kbps kbps"
 )
 _PAGE_CJK = re.compile(
     r"(?>(?:公式|官方|正式|高清|高音質|歌詞付き|歌詞|歌词|字幕|動態|动态|完整|フル|ミュージックビデオ|공식|가사|뮤직비디오|자막|mv|pv)+)版?"
 )
-# Words of an edition that sounds the same.
+# Words about an edition that sounds the same.
 _EDITION = _word_set(
     "in and with the version explicit clean mono stereo digital digitally re remaster "
     "remastered remastering master mastered mixed remasterizado remasterizada remasterise "
@@ -233,7 +236,7 @@ _EDITION = _word_set(
     "album original"
 )
 _CUTS = _word_set("radio single album video original clean explicit mono stereo")
-# Words that are neutral beside others, and words of the title where they stand alone.
+# Neutral beside other neutral words; part of the title where they stand alone.
 _NOT_ALONE = _word_set("in and with the m v re master mastered mixed")
 _YEAR = re.compile(r"\d{4}年?")
 _NEUTRAL = re.compile(
@@ -259,16 +262,17 @@ _ENDS_AS_VERSION = re.compile(
 # Taking titles apart ------------------------------------------------------------------------------
 
 LONGEST_TITLE = 500
-"""Characters; whatever is longer is not taken apart."""
+"""Characters; a longer title is not taken apart."""
 
 _OPEN, _SHUT = "(\\[{【〔《「『〈≪", ")\\]}】〕》」』〉≫"
 _DASH = r"\s(?:[-–—―~〜|•]+|//)\s"
-# A bracket that is cut off is read as well.
 _EMPTY = "-–—―~〜|•:/ " + re.sub(r"\\(.)", r"\1", _OPEN + _SHUT)
+# A bracket that is cut off at the end is read as well.
 _BRACKET = re.compile(rf"[{_OPEN}]([^{_OPEN}{_SHUT}]*)(?:[{_SHUT}]|$)")
 _NESTED = re.compile(
     rf"[{_OPEN}]((?:[^{_OPEN}{_SHUT}]|[{_OPEN}][^{_OPEN}{_SHUT}]*[{_SHUT}])*)(?:[{_SHUT}]|$)"
 )
+_ANGLED = re.compile(r"<([^<>]+)>")
 _LONE_SHUT = re.compile(f"[{_SHUT}]")
 _TAIL = re.compile(rf"(?:{_DASH})+((?:(?!{_DASH}).)*)$")
 _SLASHED = re.compile(r"\s[:/]\s((?:(?!\s[:/]\s).)*)$")
@@ -289,7 +293,8 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 # Quick to look for, in lower case: a title without either has no decoration.
-_MARK = re.compile(rf"[{_OPEN}\-–—―~〜|•:/]")
+_MARK = re.compile(rf"[<{_OPEN}\-–—―~〜|•:/]")
+_SPACED_MARK = re.compile(r"\s[-–—―~〜|•:/]")
 _BARE_WORD = re.compile(
     r"feat|ft|prod|w/|official|mv|m/v|lyric|version|edit|master|vivo|directo|żywo"
 )
@@ -308,18 +313,15 @@ class Title:
     bare : str
         As it is written, without versions, guests and neutral decorations.
     song : str
-        The same, folded: one name for all versions of a song by one artist. Empty only where the
-        title is.
+        The same, folded: one name for all versions of a song by one artist. Empty only for an empty
+        title.
     versions : frozenset of str
-        Kinds of version: ``live``, ``remix``, ``karaoke``, ``cover`` ...; ``version`` where no more
-        is known of it.
+        Kinds of version: ``live``, ``remix``, ``cover`` ...; ``version`` for any other.
     detail : str
-        Whose remix it is, where it was played, in which language: what stands beside the version's
-        words, folded.
+        The remixer, the place of a live take, the language: the words beside those of the version,
+        folded.
     version_words : str
-        All that names the versions, folded.
-    guests : str
-        Who is featured, folded.
+        Everything that names the versions, folded.
     """
 
     bare: str
@@ -327,18 +329,16 @@ class Title:
     versions: frozenset[str] = frozenset()
     detail: str = ""
     version_words: str = ""
-    guests: str = ""
 
 
 @lru_cache(maxsize=4096)
 def read_title(title: str) -> Title:
     """Take a title apart."""
     kinds = set[str]()
-    named, details, guests = list[str](), list[str](), list[str]()
+    named, details = list[str](), list[str]()
 
     def decorates(inside: str, rest: str, mark: str) -> bool:
         if _GUESTS.match(inside) and not _ENDS_AS_VERSION.match(inside):
-            guests.append(inside.partition(" ")[2])
             return True
         decoration = _decoration(inside)
         if decoration is None:
@@ -357,14 +357,13 @@ def read_title(title: str) -> Title:
         versions=frozenset(kinds - _UNKNOWN_KIND or kinds),
         detail=" ".join(" ".join(details).split()),
         version_words=" ".join(named),
-        guests=" ".join(guests),
     )
 
 
-# The same few stand behind many titles: "live", "remastered 2011", "radio edit".
+# Many titles end in the same few words: "live", "remastered 2011", "radio edit".
 @lru_cache(maxsize=4096)
 def _decoration(inside: str) -> tuple[frozenset[str], str] | None:
-    """Return kinds of version and detail, no kinds for neutral words; None for what is neither."""
+    """Return kinds of version and detail; no kinds for neutral words, None for part of a title."""
     kinds, beside = kinds_of_version(inside)
     if (not kinds or kinds == _UNKNOWN_KIND) and _is_neutral(inside):
         return frozenset(), ""
@@ -374,9 +373,9 @@ def _decoration(inside: str) -> tuple[frozenset[str], str] | None:
 
 
 def kinds_of_version(folded: str) -> tuple[frozenset[str], str]:
-    """Return the kinds of version that a folded text names, and the rest of it.
+    """Return the kinds of version that a folded text names, and the text without their words.
 
-    The rest keeps the words of a version of which no more than those is known.
+    The words of the kind ``version`` stay: they are all that tells such versions apart.
     """
     kinds = frozenset([_KINDS[found.lastindex or 0] for found in _KIND.finditer(folded)])
     if kinds:
@@ -384,75 +383,83 @@ def kinds_of_version(folded: str) -> tuple[frozenset[str], str]:
     return (_UNKNOWN_KIND if _OTHER.search(folded) else kinds), folded
 
 
+def _may_be_decorated(title: str) -> bool:
+    return bool(_MARK.search(title) or _BARE_WORD.search(title.lower()))
+
+
 def song_title(title: str) -> str:
-    """Return the song's name, folded, without what only tells versions of it apart.
+    """Return the name of the song, folded, without versions, guests and neutral decorations.
 
     "Heroes (Live at the BBC) - 2011 Remaster" and "Heroes feat. Nobody" are both "heroes"; brackets
-    that are part of the name, as in "(I Can't Get No) Satisfaction", stay.
+    that belong to the name, as in "(I Can't Get No) Satisfaction", stay.
     """
     return read_title(title).song if _may_be_decorated(title) else _parts_alike(fold(title))
 
 
 def versions(title: str) -> frozenset[str]:
-    """Return the kinds of version that a title's brackets and its tail name."""
+    """Return the kinds of version that a title names in its brackets and after its dashes."""
     return read_title(title).versions if _may_be_decorated(title) else frozenset()
 
 
 def without_page_words(title: str) -> str:
-    """Return a title without brackets and tails that only tell of a video: "[Official Video]".
+    """Return a title without what only describes a video: "[Official Video]", "| Lyrics".
 
-    One word after a single dash stays: "Madonna - Music" is no page about music.
+    One word after the only dash stays: in "Madonna - Music" it is the title.
     """
 
-    def tells_of_the_page(inside: str, rest: str, mark: str) -> bool:
+    def describes_a_video(inside: str, rest: str, mark: str) -> bool:
         words = inside.split()
         if mark.isspace() and len(words) == 1 and not (_MARK.search(rest) or "lyrics" in words):
             return False
         about = any(word in _PAGE or _PAGE_CJK.fullmatch(word) for word in words)
         return about and _is_noise(words)
 
-    return _without(title, tells_of_the_page)
+    return _without(title, describes_a_video)
 
 
 def _without(title: str, unwanted: Callable[[str, str, str], bool]) -> str:
-    """Drop the decorations that are not wanted, as long as something is left.
+    """Return a title without its unwanted decorations, of which at least one word is left.
 
-    `unwanted` is given a decoration, folded, the rest of the title, and the sign that opens the
-    decoration: a bracket, or a space before anything else.
+    `unwanted` takes a decoration, folded, the rest of the title, and the sign that opens the
+    decoration: a bracket, or a space before a tail.
     """
     title = title if title.isascii() else unicodedata.normalize("NFKC", title)
     title = " ".join(title.split())
-    while _may_be_decorated(title):
+    dropped = len(title) <= LONGEST_TITLE
+    while dropped:
+        dropped = False
         for match in _decorations(title):
             shorter = f"{title[: match.start()]} {title[match.end() :]}"
             if shorter.strip(_EMPTY) and unwanted(fold(match[1]), shorter, match[0][0]):
                 title = " ".join(shorter.split())
+                dropped = True
                 break
-        else:
-            break
     return title
 
 
-def _may_be_decorated(title: str) -> bool:
-    if len(title) > LONGEST_TITLE:
-        return False
-    return bool(_MARK.search(title) or _BARE_WORD.search(title.lower()))
-
-
 def _decorations(title: str) -> Iterator[re.Match[str]]:
-    """Yield what may decorate a title, the last brackets first."""
+    """Yield whatever may decorate a title, the last brackets first."""
     brackets = list(_BRACKET.finditer(title))
     yield from reversed(brackets)
     if brackets:
         yield from _NESTED.finditer(title)
-    for pattern in (_WITH_GUESTS, _BETWEEN_DASHES, _TAIL, _SLASHED, _BARE):
-        match = pattern.search(title)
+    words = _BARE_WORD.search(title.lower()) is not None
+    dashes = _SPACED_MARK.search(title) is not None
+    for pattern, likely in (
+        (_ANGLED, "<" in title),
+        (_WITH_GUESTS, words),
+        (_BETWEEN_DASHES, dashes),
+        (_TAIL, dashes),
+        (_SLASHED, dashes),
+        (_BARE, words),
+    ):
+        match = pattern.search(title) if likely else None
         if match and not (_LONE_SHUT.search(match[1]) and not _BRACKET.search(match[1])):
             yield match
 
 
 def _is_noise(words: list[str]) -> bool:
-    """Whether all the words are those of a page or of an edition that sounds the same."""
+    """Whether all words are about a page, or about an edition that sounds the same."""
     known = (
         word in _PAGE
         or word in _EDITION
@@ -480,7 +487,7 @@ def _translates(inside: str, rest: str) -> bool:
 
 
 def _parts_alike(folded: str) -> str:
-    """Write "pt ii" and "part 2" the same way."""
+    """Return "pt ii" as "part 2"."""
     if "pt " not in folded and "part " not in folded:
         return folded
     return _PART_NAMED.sub(lambda found: f"part {_ROMAN.get(found[1], found[1])}", folded)
@@ -491,16 +498,14 @@ def _parts_alike(folded: str) -> str:
 _CREDIT = re.compile(
     r"\s*(?:[,;、/&+×()\[\]]|\b(?:feat|ft|featuring|with|and|x|vs)\b\.?)\s*", re.IGNORECASE
 )
-
-
 _MAY_NAME_GUESTS = re.compile(rf"[{_OPEN}fF](?:(?<=[{_OPEN}])|[eE][aA][tT]|[tT])")
 
 
 def artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
     """Whether two credits share an artist, however each service writes it.
 
-    "Lady Gaga & Bruno Mars" is one name at one service and two at another, while "Prince" is no
-    part of "Prince Royce".
+    "Lady Gaga & Bruno Mars" is one name at one service and two at another, while "Prince" is not
+    "Prince Royce".
     """
     theirs = _names(other)
     return any(
@@ -511,18 +516,18 @@ def artists_agree(one: Iterable[str], other: Iterable[str]) -> bool:
 
 
 def _names(credit: Iterable[str]) -> set[str]:
-    """Every name that a credit may mean: each as it stands, and its parts."""
+    """Return every name that a credit may mean, folded: each entry whole, and its parts."""
     found = {part for name in credit for part in (name, *_CREDIT.split(name))}
     return {name for part in found if (name := fold_artist(part))}
 
 
 def fold_artist(name: str) -> str:
-    """Fold an artist's name; a leading "the" says nothing."""
+    """Return an artist's name, folded, without a leading "the"."""
     return fold(name).removeprefix("the ")
 
 
 def without_guests(credit: str) -> str:
-    """Return an artist's name as it is written, without guests: "Eminem" of "Eminem ft. Dido"."""
+    """Return an artist's name as written, without guests: "Eminem" for "Eminem ft. Dido"."""
     if not _MAY_NAME_GUESTS.search(credit):
         return credit
     return _without(
@@ -531,7 +536,7 @@ def without_guests(credit: str) -> str:
 
 
 def main_artist(track: Track) -> str:
-    """Return the main artist's name, folded, or "" where unknown."""
+    """Return the name of the main artist, folded; "" if unknown."""
     return fold_artist(without_guests(track.artists[0])) if track.artists else ""
 
 
@@ -539,11 +544,11 @@ def main_artist(track: Track) -> str:
 
 
 class Named(Protocol):
-    """As much as is known of one recording by name."""
+    """The names and the duration of a recording, as far as they are known."""
 
     @property
     def title(self) -> str:
-        """As a service writes it."""
+        """As a service or a member writes it."""
 
     @property
     def artists(self) -> tuple[str, ...]:
@@ -562,22 +567,22 @@ _COPIERS = {
     "karaoke": re.compile(r"\bkaraoke\b|\bin the style of\b|\bbacking tracks?\b"),
     "cover": re.compile(
         r"\btributes? (?:to|by|band|artists?|players?|stars?|crew|all stars)\b|\S+ tributes?\b"
-        r"|\bcover (?:band|version|nation|project)s?\b|\S lullab(?:y|ies)\b|\blullab(?:y|ies) \S"
+        r"|\bcover (?:band|version|nation|project)s?\b"
+        r"|\blullab(?:y|ies) (?:renditions?|versions?|tributes?|covers?|players?|band|baby)\b"
         r"|\bvitamin string quartet\b|\bkidz bop\b"
     ),
-    "sped up": re.compile(r"\bnightcore\b|\bsped up\b"),
 }
 
 
 def versions_of(track: Named) -> frozenset[str]:
-    """Versions by the title, and by an artist or album that only makes copies."""
+    """Return the kinds of version by title, and by artists or albums that are all copies."""
     around = [fold(text) for text in (*track.artists, track.album or "")]
     copies = {name for name, of in _COPIERS.items() if any(of.search(text) for text in around)}
     return versions(track.title) | copies
 
 
 def names_agree(one: Named, other: Named) -> bool:
-    """Whether title, version, artists and duration agree; the unknown agrees with anything."""
+    """Whether titles, versions, artists and durations agree; the unknown agrees with anything."""
     if versions_of(one) != versions_of(other) or not _titles_agree(one.title, other.title):
         return False
     if one.artists and other.artists and not artists_agree(one.artists, other.artists):
@@ -595,12 +600,12 @@ def _titles_agree(one: str, other: str) -> bool:
 
 
 def _parts(folded: str) -> list[str]:
-    """Numbers tell one movement, part or year from the next, however alike the rest is."""
+    """Return the numbers that tell movements, parts or years apart, however alike the rest is."""
     return sorted(word for word in folded.split()[1:] if _PART.match(word))
 
 
 def _details_agree(one: str, other: str) -> bool:
-    """Whether two details may be the same; one that is not told may be any."""
+    """Whether two details may be the same; an empty one may be any."""
     if not one or not other:
         return True
     ours, theirs = set(_NUMBER.findall(one)), set(_NUMBER.findall(other))
@@ -615,7 +620,7 @@ def same_recording(one: Track, other: Track) -> bool:
 
 
 def recording_key(track: Track) -> str:
-    """Return one key for all versions of a song by the same artist; the id's where unknown."""
+    """Return one key for all versions of a song by one artist; the id's if a name is unknown."""
     artist, title = main_artist(track), song_title(track.title)
     return f"{artist}\n{title}" if artist and title else f"\n{track.id}"
 
@@ -624,10 +629,10 @@ _GAPS = ("title", "artists", "album", "genre", "year", "isrc", "duration", "popu
 
 
 def merge(known: Track, new: Track) -> Track:
-    """Fill what is not known of a track from another one of the same recording.
+    """Return a track with its gaps filled from another track of the same recording.
 
-    Each field that is filled keeps the name of the provider that said so. Identities and links of
-    both are joined; where both have one, what is known stays.
+    Each filled field keeps its provenance. Identities and links are joined; where both tracks have
+    one, `known` wins.
     """
     filled = {
         name: value
@@ -647,15 +652,16 @@ def merge(known: Track, new: Track) -> Track:
 # File names ---------------------------------------------------------------------------------------
 
 _ENDING = re.compile(r"\.(?=\w*[a-z])\w{2,5}$", re.IGNORECASE)
-# What downloaders write in place of signs that file systems refuse.
+# Downloaders write these in place of signs that file systems refuse.
 _STAND_INS = str.maketrans({"⧸": "/", "｜": "|", "＂": '"', "＊": "*"})
 _VIDEO_ID = re.compile(r"[\s_]*\[([\w-]{11})\]\s*$|-([\w-]{11})$")
 _BETWEEN = re.compile(r"\s+[-–—|]+\s+|-{2,}|(?<=[^\W\d])\s*[–—]\s*(?=[^\W\d])")
 _LOOSELY_BETWEEN = re.compile(r"-\s+|\s+-")
 _NUMBER_AHEAD = re.compile(
-    r"(?:0\d|\d-\d{2})[\s.]+(?=[^\s.\-–—|])|\d{1,3}[.)]\s*(?=[^\W\d])|0\d{1,2}-(?=[^\W\d])|\d{2}-(?=[A-Z])"
+    r"(?:0\d|\d-\d{2})[\s.]+(?=[^\s.\-–—|])|\d{1,3}[.)]\s*(?=[^\W\d])"
+    r"|0\d{1,2}-(?=[^\W\d])|\d{2}-(?=[A-Z])"
 )
-# A number of one to three digits, the first part of a name; three digits are more often a band.
+# A track number as the first part of a name. Three digits before the only dash are a band: 311.
 _NUMBER_FIRST = re.compile(
     r"(?:\d{1,2}|0\d{2}|\d-\d{2}|\d{3}(?=.*\S\s+[-–—|]))(?:\s+[-–—|]+\s+|--)"
 )
@@ -664,7 +670,7 @@ _SCENE = re.compile(r"\d{2,3}-(\w+)-(\w+)")
 
 
 def read_file_name(name: str) -> tuple[str, str]:
-    """Return artist and title by a file's name, as they are written.
+    """Return the artist and the title that a file's name states, as written.
 
     ``Artist - Title.mp3``, ``01 - Artist - Title.mp3``, ``Artist - Album - 03 - Title.mp3``,
     ``03. Title.flac``, ``artist--title.wav`` and
@@ -673,7 +679,7 @@ def read_file_name(name: str) -> tuple[str, str]:
     Returns
     -------
     artist : str
-        "" where the name tells none.
+        "" if the name states none.
     title : str
         Never empty.
     """
@@ -712,6 +718,6 @@ def _is_video_id(text: str, *, bracketed: bool) -> bool:
 
 
 def _readable(slug: str) -> str:
-    """Return words of what may be a slug: "One More Time" of "one-more-time"."""
+    """Return the words of a possible slug: "One More Time" for "one-more-time"."""
     words = slug.replace("_", " ").strip()
     return words if " " in words else words.replace("-", " ").title() if words.islower() else words

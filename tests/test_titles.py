@@ -269,6 +269,8 @@ def test_brackets_are_read_and_words_outside_them_are_not() -> None:
         ("Heroes", "HEROES [Single Version] - Remastered 2017"),
         ("Heroes", "Heroes - Remastered 2017 - Live"),
         ("Heroes", "Heroes - Live at Wembley / 1986"),
+        ("Heroes", "Heroes <Live>"),
+        ("I <3 You", "I <3 You (Live)"),
         ("Déjà vu", "Deja Vu feat. Nobody"),
         ("Déjà vu", "Deja Vu ft. Nobody (Remix)"),
         ("Déjà vu", "Deja Vu featuring Nobody & Friends - Radio Edit"),

@@ -1,4 +1,4 @@
-"""Which songs may stand together: no second version, no flood of an artist, no near-duplicates."""
+"""Variety within a list: no second version, no flood of one artist, no near-duplicates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 MOOD_SHARE = 0.7
-"""Share of songs that have less of a tag, or lie lower in a descriptor, than one with that mood."""
+"""A song has a mood if this share of all songs has less of the tag, or a lower descriptor."""
 
 STATED = 0.35
-"""Probability from which a heard genre counts as the song's genre."""
+"""Probability from which a genre that was heard counts as one that was stated."""
 
 
 def pick_varied(
@@ -33,23 +33,22 @@ def pick_varied(
     variety: float,
     per_artist: int | None,
 ) -> tuple[list[int], list[float], list[int]]:
-    """Choose one after another the best that is unlike those chosen.
+    """Choose greedily: each time the best song left, less its likeness to those already chosen.
 
-    The score of a list is the sum of its scores less its mean likeness, which is what greedy
-    choice serves best [1]_; likeness to the nearest chosen song alone, as in maximal marginal
-    relevance, cost more hits for the same diversity.
+    A list is worth the sum of its scores minus its mean likeness, which greedy choice serves best
+    [1]_; likeness to the nearest chosen song alone, as in maximal marginal relevance, cost more
+    hits for the same diversity.
 
     Parameters
     ----------
     scores : (r,)
     vectors : (r, d), unit length
     artists, recordings : length r
-        Plain names, or numbers as `numbered` gives them; "" or 0 is an unknown artist, of whom any
-        number may be chosen.
+        Folded names, or numbers from `numbered`; "" or 0 is an unknown artist, who has no limit.
     variety : float
-        What full likeness to all `count` - 1 others would take off a score.
+        What full likeness to all `count` - 1 others takes off a score.
     per_artist : int or None
-        Most songs of one artist; None for no limit.
+        Most songs by one artist; None for no limit.
 
     Returns
     -------
@@ -57,7 +56,7 @@ def pick_varied(
     penalties : list of float
         What was taken off each chosen song's score, 0 or below.
     unlike : list of int
-        Position in `chosen` of the song that took most of it off; -1 where nothing did.
+        Position in `chosen` of the song that took most of it off; -1 if none did.
 
     References
     ----------
@@ -93,7 +92,7 @@ def pick_varied(
 
 
 def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the rows that carry each name."""
+    """Return the rows of each name."""
     members: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         members.setdefault(name, []).append(row)
@@ -101,7 +100,7 @@ def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
-    """Return a number for the name of each of n rows, from 1; 0 for those called ""."""
+    """Return the number of each row's name, shape (n,), counted from 1; 0 for the name ""."""
     numbers = np.zeros(n, np.int32)
     for number, (name, at) in enumerate(rows.items(), 1):
         numbers[at] = number if name else 0
@@ -109,10 +108,10 @@ def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
 
 
 def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return (n,) which tracks meet what was asked for, and why none do where none do.
+    """Return which tracks meet the constraints, shape (n,), and the reasons if none does.
 
-    A track of which the asked-for property is not known does not meet an "only", a range or a key;
-    it does meet a "no".
+    A track whose property is not known does not meet an "only", a range or a key; it does meet a
+    "no".
     """
     n = len(catalogue)
     keep = np.ones(n, bool)
@@ -168,7 +167,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
-    """Return (n,) which songs are said or heard to be of any of these genres."""
+    """Return which songs are stated or heard to be of any of these genres, shape (n,)."""
     wanted = {fold(name) for name in names}
     words = [re.compile(rf"\b{re.escape(name)}\b") for name in wanted]
     stated = {track.genre for track in catalogue.tracks if track.genre}
@@ -192,10 +191,10 @@ def _names(many: Iterable[Mapping[str, float]]) -> set[str]:
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
-    """Return (n,) which songs have any of these moods, by a tag or by a descriptor's word for it.
+    """Return which songs have any of these moods, by tag or by a descriptor's word, shape (n,).
 
-    A song has the mood of a tag if it is among the `MOOD_SHARE` that have most of it, and of a
-    descriptor if it lies as far to that side in the reference population.
+    A song has the mood of a tag if at least `MOOD_SHARE` of all songs have less of it, and the mood
+    of a descriptor if it lies as far to that side in the reference population.
     """
     from musrec.audio.descriptors import DEFINITIONS
 

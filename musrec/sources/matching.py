@@ -63,9 +63,11 @@ class Wanted:
     def query(self) -> str:
         """Title and artist for a search box. Plain words find more than field syntax does."""
         title = read_title(self.title)
-        told = [title.detail] if {"remix", "version"} & title.versions else []
         artists = [without_guests(artist) for artist in self.artists[:1]]
-        words = [*artists, title.bare, *told, *sorted(title.versions)]
+        # Engines find a live take by "live", but a remix or a translation only by its own words.
+        whole = title.versions & {"remix", "version", "short", "loop"}
+        versions = [title.version_words] if whole else sorted(title.versions)
+        words = [*artists, title.bare, *versions]
         return " ".join(" ".join(words).split())[:200]
 
 
@@ -83,7 +85,7 @@ def readings(title: str, author: str | None = None) -> list[Wanted]:
     ----------
     title : str
     author : str, optional
-        Who published the page: an artist, a label or a fan.
+        The publisher of the page: an artist, a label or a fan.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def readings(title: str, author: str | None = None) -> list[Wanted]:
     if author:
         name = _CHANNEL.sub("", author)
         theirs = Wanted(title, (name,))
-        # A channel that says whose it is, is believed: "Stand by Me" of "Ben E. King - Topic".
+        # A channel named after its artist is believed: "Stand by Me" by "Ben E. King - Topic".
         stated = [theirs, *stated] if name != author else [*stated, theirs]
     return found + stated or [Wanted(title)]
 
@@ -120,14 +122,14 @@ _CHANNEL = re.compile(r"\s+-\s+Topic$|\s*VEVO$|\s+(Official|Music)$", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How well a track answers to free text.
+    """How well a track matches free text.
 
     Attributes
     ----------
     score : float
         0 to 1.
     exact : bool
-        The text names the whole title, the right version, and nothing that is not there.
+        The text names the whole title and the right version, and nothing that the track lacks.
     artist_named : bool
     """
 
@@ -177,7 +179,7 @@ def _parts_named(title: Sequence[str], said: Sequence[str]) -> bool:
 
 
 def _share(words: Sequence[str], among: Sequence[str]) -> float:
-    """Share of words that stand among others, one slip of the pen in a longer word allowed."""
+    """Return the share of words found among others; a longer word may have a typo."""
     if not words:
         return 0.0
     found = sum(
@@ -188,20 +190,20 @@ def _share(words: Sequence[str], among: Sequence[str]) -> float:
 
 
 def identified(track: Track) -> Track:
-    """Name a track by its ISRC once that is known, so that every way to it gives one id."""
+    """Return a track with the id of its ISRC, if known: every way to it then gives the same id."""
     return replace(track, id=track_id("isrc", track.isrc)) if track.isrc else track
 
 
 @dataclass(slots=True)
 class Recordings:
-    """Tracks without a second one of the same recording, in the order of their arrival."""
+    """Tracks in order of arrival, each recording once."""
 
     tracks: list[Track] = field(default_factory=list)
     _by_identity: dict[tuple[str, str], int] = field(default_factory=dict)
     _by_title: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, track: Track) -> int:
-        """Add a track, or merge it into the one that is there; return its row."""
+        """Add a track, or merge it into its recording; return its row."""
         row = self.find(track)
         if row is None:
             row = len(self.tracks)
@@ -214,7 +216,7 @@ class Recordings:
         return row
 
     def find(self, track: Track) -> int | None:
-        """Row of the same recording, or None."""
+        """Return the row of the same recording, or None."""
         for identity in track.identities.items():
             if (row := self._by_identity.get(identity)) is not None:
                 return row

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,7 @@ def test_headings_are_read_both_ways_round() -> None:
         ("Linkin Park - Numb // lyrics", "a fan", "Numb", "Linkin Park"),
         ("Stand by Me", "Ben E. King - Topic", "Stand by Me", "Ben E. King"),
         ("One More Time by Daft Punk", "a fan", "One More Time", "Daft Punk"),
+        ("Madonna - Music", "a fan", "Music", "Madonna"),
     ],
 )
 def test_headings_as_people_write_them(heading: str, author: str, title: str, artist: str) -> None:
@@ -58,9 +61,29 @@ def test_headings_as_people_write_them(heading: str, author: str, title: str, ar
     assert (likeliest.title, likeliest.artists) == (title, (artist,))
 
 
+def test_guests_are_read_with_brackets_or_without() -> None:
+    stan = track("Stan", "Eminem", duration=404.0)
+    for heading in (
+        "Eminem - Stan ft. Dido",
+        "Eminem - Stan (feat. Dido)",
+        "Eminem feat. Dido - Stan",
+    ):
+        reading = readings(heading, "EminemVEVO")[0]
+        assert same(replace(reading, duration=404.0), stan)
+        assert reading.query == "Eminem Stan"
+        assert fit(heading, stan).exact
+    assert fit("stan ft. dido eminem", stan).artist_named
+
+
+def test_a_track_is_always_what_it_is_itself() -> None:
+    karaoke = track("Hello", "Adele Karaoke Band", album="Karaoke Hits")
+    assert same(Wanted.of(karaoke), karaoke)
+
+
 def test_a_search_names_whose_remix_is_wanted() -> None:
     wanted = Wanted("Midnight City (Eric Prydz Remix) [Official Audio]", ("M83",))
     assert wanted.query == "M83 Midnight City eric prydz remix"
+    assert Wanted("Song (Live at Wembley)", ("A Band",)).query == "A Band Song live"
 
 
 def test_text_is_compared_as_it_is_written_everywhere() -> None:
@@ -72,6 +95,9 @@ def test_text_is_compared_as_it_is_written_everywhere() -> None:
         "Queen - Bohemian Rhapsody (Remastered 2011)", track("Bohemian Rhapsody", "Queen")
     ).exact
     assert fit("lightning crashes live", track("Lightning Crashes", "Live")).exact
+    assert fit("madonna - music", track("Music", "Madonna")).exact
+    assert fit("夜に駆ける ライブ", track("夜に駆ける (ライブ)", "YOASOBI")).exact
+    assert not fit("夜に駆ける", track("夜に駆ける (ライブ)", "YOASOBI")).exact
     assert not fit("hurt live", track("Hurt", "Johnny Cash")).exact
 
 
