@@ -28,15 +28,15 @@ class Engine:
         Of `catalogue`, row by row.
     recommender : Recommender
         For one thread at a time.
-    names : tuple of str, length n
-        Title and artist of each song as `musrec.catalogue.search` compares them.
+    names : tuple of Name, length n
+        What each song is found by.
     """
 
     space: spaces.Space
     catalogue: Catalogue
     index: spaces.Index
     recommender: Recommender
-    names: tuple[str, ...]
+    names: tuple[search.Name, ...]
 
     def heard(self, track: Track, analysis: Analysis) -> Heard:
         """Describe and place a song."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from musrec.audio.decode import LARGEST
 from musrec.catalogue.model import AUDIO_SUFFIXES
 from musrec.model import NotAudio, Track, track_id
+from musrec.titles import read_file_name
 
 
 def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -70,7 +71,7 @@ def tags(data: bytes) -> dict[str, str]:
 
 def track_of(tags: Mapping[str, str], name: str, digest: str) -> Track:
     """Say who a clip is: by its tags, else by its file name."""
-    artist, title = _named(name)
+    artist, title = read_file_name(name)
     artist = tags.get("artist") or artist
     isrc = tags.get("isrc", "").replace("-", "").upper()
     identities = {"sha256": digest}
@@ -89,18 +90,3 @@ def track_of(tags: Mapping[str, str], name: str, digest: str) -> Track:
         identities=identities,
         provenance={"title": "tags" if tags.get("title") else "file name"},
     )
-
-
-def _named(name: str) -> tuple[str, str]:
-    """Artist and title from a file name such as ``Artist - Title.mp3`` or ``artist--title.wav``."""
-    stem = Path(name).stem
-    for separator in (" - ", " – ", "--"):
-        if separator in stem:
-            artist, title = stem.split(separator, 1)
-            return _readable(artist), _readable(title)
-    return "", _readable(stem) or "untitled"
-
-
-def _readable(slug: str) -> str:
-    words = slug.replace("_", " ").strip()
-    return words if " " in words else words.replace("-", " ").title() if words.islower() else words

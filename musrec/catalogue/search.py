@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from rapidfuzz import fuzz, process, utils
+from rapidfuzz import fuzz, process
 
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.catalogue.model import SongFilter
 from musrec.model import Catalogue, Choices, Constraints, NotFound, Profile, Track
 from musrec.recommend import variety
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,33 +20,44 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 
-def names(tracks: Iterable[Track]) -> tuple[str, ...]:
-    """Return title and artist of each track in the form that rapidfuzz compares."""
-    return tuple(utils.default_process(f"{track.title} {track.artist}") for track in tracks)
+class Name(NamedTuple):
+    """What a song is found by: title, artists, and both in either order; folded."""
+
+    title: str
+    artist: str
+    whole: str
+    reversed: str
 
 
-def titled(catalogue: Catalogue, text: str) -> Track | Choices | None:
-    """Find a title in the catalogue; only a near-exact one counts."""
-    wanted = utils.default_process(text)
+def names(tracks: Iterable[Track]) -> tuple[Name, ...]:
+    """Return what each track is found by."""
+    folded = ((fold(track.title), fold(track.artist)) for track in tracks)
+    return tuple(
+        Name(title, artist, f"{title} {artist}", f"{artist} {title}") for title, artist in folded
+    )
+
+
+def titled(catalogue: Catalogue, names: Sequence[Name], text: str) -> Track | Choices | None:
+    """Find a title, with or without its artist, in the catalogue; only an exact one counts."""
+    wanted = fold(text)
     exact = [
         track
-        for track in catalogue.tracks
-        if wanted
-        in (
-            utils.default_process(track.title),
-            utils.default_process(f"{track.title} {track.artist}"),
-            utils.default_process(f"{track.artist} {track.title}"),
-        )
+        for track, name in zip(catalogue.tracks, names, strict=True)
+        if wanted in (name.title, name.whole, name.reversed)
     ]
     if len(exact) > 1:
         return Choices(tuple(exact[:10]), "Several songs have that title.")
     return exact[0] if exact else None
 
 
-def suggest(catalogue: Catalogue, names: Sequence[str], text: str, limit: int) -> list[Track]:
+def suggest(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) -> list[Track]:
     """Complete what is being typed with songs of the catalogue, best first."""
     found = process.extract(
-        utils.default_process(text), names, scorer=fuzz.WRatio, limit=limit, score_cutoff=60
+        fold(text),
+        [name.whole for name in names],
+        scorer=fuzz.WRatio,
+        limit=limit,
+        score_cutoff=60,
     )
     return [catalogue.tracks[row] for _, _, row in found]
 
@@ -57,13 +69,13 @@ def moods() -> tuple[str, ...]:
     return tuple(sorted({*words, *tags}))
 
 
-def search(catalogue: Catalogue, names: Sequence[str], wanted: SongFilter) -> list[Track]:
+def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> list[Track]:
     """Find the songs of the catalogue that are as wanted, best first.
 
     Parameters
     ----------
-    names : sequence of str, length n
-        Title and artist of each song as rapidfuzz compares them.
+    names : sequence of Name, length n
+        Of the songs of the catalogue, in its order.
 
     Raises
     ------
@@ -89,12 +101,10 @@ def search(catalogue: Catalogue, names: Sequence[str], wanted: SongFilter) -> li
         raise NotFound(f"{sentence[0].upper()}{sentence[1:]}.", "Ask for less.")
     rows = np.flatnonzero(keep)
     if wanted.artist:
-        part = variety.plain(wanted.artist)
-        rows = np.array(
-            [row for row in rows if part in variety.plain(catalogue.tracks[row].artist)], np.intp
-        )
+        part = fold(wanted.artist)
+        rows = np.array([row for row in rows.tolist() if part in names[row].artist], np.intp)
     if wanted.text:
-        rows = _named(catalogue, names, rows, wanted.text)
+        rows = _named(names, rows, wanted.text)
     elif mood:
         rows = _best(rows, [_strength(catalogue.profiles[row], mood) for row in rows], 0)
     if not len(rows):
@@ -120,13 +130,10 @@ def _best(
     return rows[[at for at in order if values[at] >= least]]
 
 
-def _named(
-    catalogue: Catalogue, names: Sequence[str], rows: NDArray[np.intp], text: str
-) -> NDArray[np.intp]:
+def _named(names: Sequence[Name], rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
     """Return the rows whose title, or title and artist, are nearly that text, best first."""
-    wanted = utils.default_process(text)
-    titles = [utils.default_process(catalogue.tracks[row].title) for row in rows]
-    whole = process.cdist([wanted], [names[row] for row in rows], scorer=fuzz.WRatio)[0]
-    alone = process.cdist([wanted], titles, scorer=fuzz.ratio)[0]
+    wanted = fold(text)
+    whole = process.cdist([wanted], [names[row].whole for row in rows], scorer=fuzz.WRatio)[0]
+    alone = process.cdist([wanted], [names[row].title for row in rows], scorer=fuzz.ratio)[0]
     # Of songs that hold the words alike, the one with that very title comes first.
     return _best(rows, np.maximum(whole, alone) + alone / 1000, 60)

@@ -11,7 +11,7 @@ from musrec.drops.model import Part
 from musrec.model import Catalogue, Constraints, Heard, Pick
 from musrec.recommend import Request, Seed
 from musrec.recommend.taste import l2_normalise
-from musrec.recommend.variety import main_artist
+from musrec.titles import main_artist
 
 if TYPE_CHECKING:
     from musrec.recommend import Picks, Recommender

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from musrec.model import Pick, Track
-from musrec.recommend import variety
+from musrec.titles import main_artist
 
 MOST_SEEDS = 40
 """Songs of a playlist that stand for all of it when it is continued."""
@@ -30,7 +30,7 @@ def varied(picks: Sequence[Pick], count: int, most: int = PER_ARTIST) -> tuple[P
     songs: dict[str, int] = {}
     chosen = []
     for pick in picks:
-        artist = variety.main_artist(pick.track)
+        artist = main_artist(pick.track)
         songs[artist] = songs.get(artist, 0) + 1
         if not artist or songs[artist] <= most:
             chosen.append(pick)

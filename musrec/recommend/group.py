@@ -24,7 +24,8 @@ import numpy as np
 
 from musrec.model import Catalogue, Track
 from musrec.recommend.taste import l2_normalise
-from musrec.recommend.variety import main_artist, pick_varied, recording
+from musrec.recommend.variety import pick_varied
+from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,10 +135,10 @@ def recommend(
         At most `count`, no two by one artist; the songs that members agree on come first.
     """
     tracks, rows = catalogue.tracks, l2_normalise(catalogue.vectors)
-    taken = {recording(track) for track in tracks if track.id in known}
+    taken = {recording_key(track) for track in tracks if track.id in known}
     agreed = _choose(tracks, rows, least_misery(suits), taken, count - divisive)
     taken.update(main_artist(tracks[row]) for row in agreed)
-    taken.update(recording(tracks[row]) for row in agreed)
+    taken.update(recording_key(tracks[row]) for row in agreed)
     left = count - len(agreed) if divisive else 0
     divided = _choose(tracks, rows, disagreement(suits), taken, left)
     return [
@@ -160,7 +161,7 @@ def _choose(
     for place, row in enumerate(np.argsort(-scores, kind="stable").tolist()):
         if place >= SHORTLIST * count and len(shortlist) >= count:
             break
-        artist, name = main_artist(tracks[row]), recording(tracks[row])
+        artist, name = main_artist(tracks[row]), recording_key(tracks[row])
         if artist in seen or name in seen:
             continue
         seen.update({artist, name} - {""})

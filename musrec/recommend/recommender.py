@@ -22,6 +22,7 @@ from musrec.recommend.scoring import (
     Similarities,
     Songs,
 )
+from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -339,11 +340,11 @@ class Recommender:
         artists: set[str] = set()
         for seed in request.seeds:
             if seed.track is not None:
-                unwanted.add(variety.recording(seed.track))
+                unwanted.add(recording_key(seed.track))
                 if seed.track.id in songs.row_of:
                     unwanted_rows.add(songs.row_of[seed.track.id])
                 if not constraints.same_artist:
-                    artists.add(variety.main_artist(seed.track))
+                    artists.add(main_artist(seed.track))
         if not constraints.repeats:
             lately = [songs.row_of[name] for name in request.recent if name in songs.row_of]
             unwanted_rows.update(lately)

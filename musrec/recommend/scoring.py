@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from musrec.model import Catalogue, Pick, Place, Profile, Term, Track
 from musrec.recommend import collaborative, explain, hybrid, taste, variety
 from musrec.recommend.evidence import DAY
+from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,8 +110,8 @@ class Songs:
         vectors = taste.l2_normalise(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
         stated = [track.popularity or 0.0 for track in catalogue.tracks]
         popularity = np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1)
-        artists = tuple(map(variety.main_artist, catalogue.tracks))
-        recordings = tuple(map(variety.recording, catalogue.tracks))
+        artists = tuple(map(main_artist, catalogue.tracks))
+        recordings = tuple(map(recording_key, catalogue.tracks))
         by_artist, by_recording = variety.rows_by_name(artists), variety.rows_by_name(recordings)
         return cls(
             catalogue,

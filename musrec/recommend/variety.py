@@ -1,80 +1,27 @@
-"""Which songs may stand together: no second version, no flood of an artist, no near-duplicates."""
+"""Variety within a list: no second version, no flood of one artist, no near-duplicates."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec import wording
-from musrec.model import Catalogue, Constraints, Track
+from musrec.model import Catalogue, Constraints
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
 
-_VERSION = re.compile(
-    r"\b(?:live|remaster(?:ed|izado)?|remix(?:ed)?|rmx|mix|edit|edition|version|versión|acoustic|"
-    r"unplugged|demo|karaoke|instrumental|mono|stereo|deluxe|bonus|session|sessions|take \d+|cover|"
-    r"reprise|rework|bootleg|extended|original|radio|single|album|explicit|clean|"
-    r"official|video|audio|lyrics?|hd|hq|sped up|slowed|nightcore|a ?cappella|"
-    r"anniversary|re-?recorded|taylor'?s)\b",
-    re.IGNORECASE,
-)
-_FEATURING = re.compile(r"\b(?:feat|ft|featuring|with)\b\.?", re.IGNORECASE)
-_BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
-_TAIL = re.compile(r"\s+[-–—|~:/]\s+(?P<tail>[^-–—|~/]*)$")
-
 MOOD_SHARE = 0.7
-"""Share of songs that have less of a tag, or lie lower in a descriptor, than one with that mood."""
+"""A song has a mood if this share of all songs has less of the tag, or a lower descriptor."""
 
 STATED = 0.35
-"""Probability from which a heard genre counts as the song's genre."""
-
-
-def plain(text: str) -> str:
-    """Return text without case, accents and punctuation, for comparing names."""
-    bare = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(c if c.isalnum() else " " for c in bare if not unicodedata.combining(c))
-    return " ".join(letters.split())
-
-
-def song_title(title: str) -> str:
-    """Return the song's name without what only tells versions of it apart.
-
-    "Heroes (Live at the BBC) - 2011 Remaster" and "Heroes feat. Nobody" are both "heroes"; brackets
-    that are part of the name, as in "(I Can't Get No) Satisfaction", stay.
-    """
-    name = _BRACKETS.sub(
-        lambda found: (
-            " "
-            if _VERSION.search(found[1]) or _FEATURING.match(found[1].strip())
-            else f" {found[1]} "
-        ),
-        title,
-    )
-    while (tail := _TAIL.search(name)) and _VERSION.search(tail["tail"]):
-        name = name[: tail.start()]
-    featuring = re.search(r"\s(?:feat|ft|featuring)\b\.?\s", name, re.IGNORECASE)
-    if featuring and featuring.start() > 0:
-        name = name[: featuring.start()]
-    return plain(name) or plain(title) or title.strip()
-
-
-def main_artist(track: Track) -> str:
-    """Return the main artist's plain name, or "" where unknown."""
-    return plain(track.artists[0]).removeprefix("the ") if track.artists else ""
-
-
-def recording(track: Track) -> str:
-    """Return one name for all versions of a song by the same artist; the id where unknown."""
-    artist = main_artist(track)
-    return f"{artist}\n{song_title(track.title)}" if artist and track.title else f"\n{track.id}"
+"""Probability from which a genre that was heard counts as one that was stated."""
 
 
 def pick_varied(
@@ -87,23 +34,22 @@ def pick_varied(
     variety: float,
     per_artist: int | None,
 ) -> tuple[list[int], list[float], list[int]]:
-    """Choose one after another the best that is unlike those chosen.
+    """Choose greedily: each time the best song left, less its likeness to those already chosen.
 
-    The score of a list is the sum of its scores less its mean likeness, which is what greedy
-    choice serves best [1]_; likeness to the nearest chosen song alone, as in maximal marginal
-    relevance, cost more hits for the same diversity.
+    A list is worth the sum of its scores minus its mean likeness, which greedy choice serves best
+    [1]_; likeness to the nearest chosen song alone, as in maximal marginal relevance, cost more
+    hits for the same diversity.
 
     Parameters
     ----------
     scores : (r,)
     vectors : (r, d), unit length
     artists, recordings : length r
-        Plain names, or numbers as `numbered` gives them; "" or 0 is an unknown artist, of whom any
-        number may be chosen.
+        Folded names, or numbers from `numbered`; "" or 0 is an unknown artist, who has no limit.
     variety : float
-        What full likeness to all `count` - 1 others would take off a score.
+        What full likeness to all `count` - 1 others takes off a score.
     per_artist : int or None
-        Most songs of one artist; None for no limit.
+        Most songs by one artist; None for no limit.
 
     Returns
     -------
@@ -111,7 +57,7 @@ def pick_varied(
     penalties : list of float
         What was taken off each chosen song's score, 0 or below.
     unlike : list of int
-        Position in `chosen` of the song that took most of it off; -1 where nothing did.
+        Position in `chosen` of the song that took most of it off; -1 if none did.
 
     References
     ----------
@@ -147,7 +93,7 @@ def pick_varied(
 
 
 def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the rows that carry each name."""
+    """Return the rows of each name."""
     members: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         members.setdefault(name, []).append(row)
@@ -155,7 +101,7 @@ def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
-    """Return a number for the name of each of n rows, from 1; 0 for those called ""."""
+    """Return the number of each row's name, shape (n,), counted from 1; 0 for the name ""."""
     numbers = np.zeros(n, np.int32)
     for number, (name, at) in enumerate(rows.items(), 1):
         numbers[at] = number if name else 0
@@ -163,10 +109,10 @@ def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
 
 
 def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:
-    """Return (n,) which tracks meet what was asked for, and why none do where none do.
+    """Return which tracks meet the constraints, shape (n,), and the reasons if none does.
 
-    A track of which the asked-for property is not known does not meet an "only", a range or a key;
-    it does meet a "no".
+    A track whose property is not known does not meet an "only", a range or a key; it does meet a
+    "no".
     """
     n = len(catalogue)
     keep = np.ones(n, bool)
@@ -222,53 +168,50 @@ def _either(names: Iterable[str]) -> str:
 
 
 def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
-    stated, heard = _genres(catalogue)
-    has = np.zeros(len(catalogue), bool)
-    for name in map(plain, names):
-        word = re.compile(rf"\b{re.escape(name)}\b")
-        for genre, rows in stated.items():
-            if word.search(genre):
-                has[rows] = True
-        has[heard.get(name, [])] = True
+    """Return which songs are stated or heard to be of any of these genres, shape (n,)."""
+    wanted = {fold(name) for name in names}
+    words = [re.compile(rf"\b{re.escape(name)}\b") for name in wanted]
+    stated = {track.genre for track in catalogue.tracks if track.genre}
+    fitting = {name for name in stated if any(word.search(fold(name)) for word in words)}
+    n = len(catalogue)
+    has = np.fromiter((track.genre in fitting for track in catalogue.tracks), bool, n)
+    for heard in ([p.genres for p in catalogue.profiles], [p.tags for p in catalogue.profiles]):
+        for name in _names(heard):
+            if fold(name) in wanted:
+                has |= np.fromiter((shares.get(name, 0.0) >= STATED for shares in heard), bool, n)
     return has
 
 
-@lru_cache(maxsize=1)
-def _genres(catalogue: Catalogue) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Return the rows of every genre that is stated, and of every one that is heard."""
-    named = lru_cache(plain)
-    stated: dict[str, list[int]] = {}
-    heard: dict[str, list[int]] = {}
-    for row, (track, profile) in enumerate(zip(catalogue.tracks, catalogue.profiles, strict=True)):
-        if track.genre:
-            stated.setdefault(named(track.genre), []).append(row)
-        for shares in (profile.genres, profile.tags):
-            for name, share in shares.items():
-                if share >= STATED:
-                    heard.setdefault(named(name), []).append(row)
-    return stated, heard
+def _names(many: Iterable[Mapping[str, float]]) -> set[str]:
+    """Return every name that any of the mappings has."""
+    names: set[str] = set()
+    for values in many:
+        if not values.keys() <= names:  # most have the same
+            names |= values.keys()
+    return names
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
-    """Return (n,) which songs have any of these moods, by a tag or by a descriptor's word for it.
+    """Return which songs have any of these moods, by tag or by a descriptor's word, shape (n,).
 
-    A song has the mood of a tag if it is among the `MOOD_SHARE` that have most of it, and of a
-    descriptor if it lies as far to that side in the reference population.
+    A song has the mood of a tag if at least `MOOD_SHARE` of all songs have less of it, and the mood
+    of a descriptor if it lies as far to that side in the reference population.
     """
     from musrec.audio.descriptors import DEFINITIONS
 
-    wanted = {plain(mood) for mood in moods}
+    wanted = {fold(mood) for mood in moods}
     has = np.zeros(len(catalogue), bool)
-    tags = set[str]().union(*(profile.tags for profile in catalogue.profiles))
-    for tag in (tag for tag in tags if plain(tag) in wanted):
+    for tag in _names(profile.tags for profile in catalogue.profiles):
+        if fold(tag) not in wanted:
+            continue
         shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
         has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
     for name, meaning in DEFINITIONS.items():
-        if not wanted & {plain(meaning.low), plain(meaning.high)}:
+        if not wanted & {fold(meaning.low), fold(meaning.high)}:
             continue
         middle = np.array([profile.percentiles.get(name, np.nan) for profile in catalogue.profiles])
-        if plain(meaning.high) in wanted:
+        if fold(meaning.high) in wanted:
             has |= middle >= 100 * MOOD_SHARE
-        if plain(meaning.low) in wanted:
+        if fold(meaning.low) in wanted:
             has |= middle <= 100 * (1 - MOOD_SHARE)
     return has

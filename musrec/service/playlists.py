@@ -24,6 +24,7 @@ from musrec.service.outside import Outside
 from musrec.service.songs import Songs
 from musrec.settings import Settings
 from musrec.store import Store
+from musrec.titles import fold
 
 
 class Playlists:
@@ -126,9 +127,9 @@ class Playlists:
         NotFound
             It is not in the playlist.
         """
-        wanted = song.strip().casefold()
+        wanted = fold(song)
         for track in await self.songs(playlist):
-            if track.id == song or track.title.casefold() == wanted:
+            if track.id == song or fold(track.title) == wanted:
                 await self._store.playlists.remove_song(playlist.id, track.id)
                 return track
         raise NotFound(

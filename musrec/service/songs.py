@@ -72,7 +72,7 @@ class Songs:
             raise NotFound("No song was named.", "Name one, or send a link or a clip.")
         if track := await self._store.tracks.get(text) or await self._linked(text):
             return track
-        if found := search.titled(self._live.engine.catalogue, text):
+        if found := search.titled(self._live.engine.catalogue, self._live.engine.names, text):
             return found
         if not online:
             raise NotFound(

@@ -1,4 +1,4 @@
-"""Songs to consider for a track, from everybody who knows what is like it."""
+"""Candidates for a track: similar songs, from every provider that names some."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Iterable, Sequence
 
 from musrec.model import Track
 from musrec.sources.gate import Deadline, Unanswered
-from musrec.sources.matching import Recordings, artists_agree, fold, same_recording, versions_of
+from musrec.sources.matching import Recordings
 from musrec.sources.provider import Provider
+from musrec.titles import artists_agree, main_artist, same_recording, versions_of
 
-COPIES = frozenset({"karaoke", "cover", "sped up", "slowed", "8d", "mixed"})
-"""Versions that nobody wants unless the song itself is one."""
+COPIES = frozenset({"karaoke", "cover", "sped up", "slowed", "8d", "mixed", "loop"})
+"""Kinds of version that are left out unless the query is one."""
 AN_ARTIST = 4
-"""Songs of one artist that are considered."""
+"""Most candidates by one artist."""
 RANK_OFFSET = 60
-"""Of reciprocal rank fusion, as its authors set it."""
+"""The constant of reciprocal rank fusion, as its authors set it."""
 
 
 async def candidates(
     providers: Iterable[Provider], track: Track, deadline: Deadline, limit: int
 ) -> list[Track]:
-    """Ask all providers side by side, and merge what came by the deadline.
+    """Ask all providers at once, and merge what arrives by the deadline.
 
     Returns
     -------
@@ -50,9 +51,9 @@ async def _similar(provider: Provider, track: Track, deadline: Deadline) -> tupl
 def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[Track]:
     """Merge ranked lists by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 
-    A recording scores ``1 / (60 + rank)`` in each list that has it, so that what several services
-    name comes first. `AN_ARTIST` songs of an artist are kept, and no `COPIES`; other songs of the
-    query's own artist stand last, because most answers may not use them.
+    A recording scores ``1 / (60 + rank)`` in each list that has it, so that songs named by several
+    services come first. At most `AN_ARTIST` songs per artist are kept, and no `COPIES`; other songs
+    by the query's own artist come last, because most answers may not use them.
     """
     recordings = Recordings()
     scores: list[float] = []
@@ -70,7 +71,7 @@ def merged(lists: Iterable[Sequence[Track]], query: Track, limit: int) -> list[T
     kept: list[Track] = []
     of_artist: dict[str, int] = {}
     for track in best:
-        artist = fold(track.artists[0]) if track.artists else ""
+        artist = main_artist(track)
         if (
             of_artist.get(artist, 0) < AN_ARTIST
             and not same_recording(query, track)

@@ -9,8 +9,9 @@ from typing import ClassVar, TypeVar
 from musrec.model import Track
 from musrec.sources.fetch import AUDIO_BYTES, Reply, fetch, permitted, raise_for_status
 from musrec.sources.gate import Absent, Deadline, Gate, Refused
-from musrec.sources.matching import identified, merge
+from musrec.sources.matching import identified
 from musrec.sources.provider import Preview, Provider, Setup
+from musrec.titles import merge
 
 SMALLEST = 1_000
 """Bytes; anything smaller is not audio."""

@@ -21,8 +21,9 @@ from musrec.sources.clips import Clip, ClipProvider, remember
 from musrec.sources.fetch import Api, listed
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered
 from musrec.sources.lookups import SIMILAR
-from musrec.sources.matching import Wanted, artists_agree, same
+from musrec.sources.matching import Wanted, same
 from musrec.sources.provider import NUMBER, Link, LinkKind, Setup, Site, make_track
+from musrec.titles import artists_agree
 
 QUOTA, PRIVATE, BUSY, NO_DATA = 4, 200, 700, 800
 MARGIN = 20.0

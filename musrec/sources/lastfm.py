@@ -16,8 +16,8 @@ from musrec.sources import shapes
 from musrec.sources.fetch import Api
 from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unanswered, Unsupported
 from musrec.sources.lookups import SIMILAR
-from musrec.sources.matching import fold
 from musrec.sources.provider import Provider, Setup, make_track
+from musrec.titles import fold
 
 NO_GENRE = frozenset(
     {"seen live", "favorites", "favourites", "favorite", "love", "awesome", "beautiful", "spotify"}

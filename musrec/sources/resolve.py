@@ -18,15 +18,13 @@ from musrec.sources.matching import (
     Recordings,
     Wanted,
     fit,
-    fold,
     identified,
-    merge,
     readings,
     same,
-    version_detail,
 )
 from musrec.sources.provider import Heading, Link, LinkKind, Provider
 from musrec.sources.providers import LABELS
+from musrec.titles import fold, merge, read_title
 
 if TYPE_CHECKING:
     import aiohttp
@@ -354,7 +352,7 @@ def _sure(text: str, tracks: Iterable[Track]) -> Track | None:
     named = [track for how, track in exact if how.artist_named] or [track for _, track in exact]
     # Without the artist, a title is sure only where one artist alone plays it; "remix" only where
     # there is one; and an artist whose name is the title may be meant as well.
-    remixes = {version_detail(track.title) for track in named}
+    remixes = {read_title(track.title).detail for track in named}
     called_so = any(fold(text) == fold(name) for _, track in fits for name in track.artists)
     if len({track.artists[:1] for track in named}) != 1 or len(remixes) > 1 or called_so:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from musrec.model import Track
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.schema import identities, tracks
+from musrec.titles import merge
 
 
 class Tracks:
@@ -70,7 +70,7 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
             tracks.insert().values(added_at=datetime.now(UTC), **_track_row(track))
         )
     else:
-        track = _merged(known, track)
+        track = merge(known, track)
         row = _track_row(track)
         await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
     for scheme, value in track.identities.items():
@@ -144,19 +144,3 @@ def _track_row(track: Track) -> dict[str, Any]:
         "links": dict(track.links),
         "provenance": dict(track.provenance),
     }
-
-
-def _merged(known: Track, new: Track) -> Track:
-    gaps = {
-        name: getattr(new, name)
-        for name in ("album", "genre", "year", "isrc", "duration", "popularity")
-        if getattr(known, name) is None and getattr(new, name) is not None
-    }
-    origin = {name: new.provenance[name] for name in gaps if name in new.provenance}
-    return replace(
-        known,
-        **gaps,
-        identities={**new.identities, **known.identities},
-        links={**new.links, **known.links},
-        provenance={**known.provenance, **origin},
-    )

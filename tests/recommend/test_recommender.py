@@ -21,7 +21,7 @@ from musrec.model import (
     Track,
 )
 from musrec.recommend import Recommender, Request, Seed
-from musrec.recommend.variety import song_title
+from musrec.titles import song_title
 from tests.support.town import NOW, town
 
 TOWN = town()

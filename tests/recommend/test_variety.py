@@ -1,51 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from musrec.model import Catalogue, Constraints, Profile, Track
-from musrec.recommend.variety import allowed, pick_varied, recording, song_title
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("Heroes", "“Heroes” (Live at the BBC)"),
-        ("Heroes", "Heroes - 2011 Remaster"),
-        ("Heroes", "HEROES [Single Version] - Remastered 2017"),
-        ("Déjà vu", "Deja Vu feat. Somebody"),
-        ("Around the World", "Around the World (Radio Edit)"),
-        ("Hurt", "Hurt (Acoustic) (Official Video)"),
-        ("Love Story", "Love Story (Taylor's Version)"),
-    ],
-)
-def test_versions_of_a_song_share_a_title(first, second):
-    assert song_title(first) == song_title(second)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("(I Can't Get No) Satisfaction", "Satisfaction"),
-        ("Symphony No. 5 - I. Allegro", "Symphony No. 5 - II. Andante"),
-        ("Live Forever", "Forever"),
-        ("Untitled 1", "Untitled 2"),
-        ("1999", "1979"),
-    ],
-)
-def test_different_songs_keep_different_titles(first, second):
-    assert song_title(first) != song_title(second)
-
-
-@given(st.text(max_size=60))
-def test_any_title_has_a_name(title):
-    assert song_title(title) or not title.strip()
-
-
-def test_the_same_title_by_somebody_else_is_another_recording():
-    one, other = Track("a", "Hurt", ("Nine Inch Nails",)), Track("b", "Hurt", ("Johnny Cash",))
-    assert recording(one) != recording(other)
-    assert recording(Track("a", "Hurt", ())) != recording(Track("b", "Hurt", ()))
+from musrec.recommend.variety import allowed, pick_varied
 
 
 def test_a_near_duplicate_waits_behind_something_else():

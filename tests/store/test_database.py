@@ -191,8 +191,8 @@ async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: P
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
     first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
     later = NOW + timedelta(hours=1)
-    await store.answers.remember_picks("ann", [second], None, later, blend="by sound")
-    await store.answers.remember_picks("ann", [first], None, NOW, blend="balanced")
+    await store.answers.remember_picks("ann", [second], None, later, arm="by sound")
+    await store.answers.remember_picks("ann", [first], None, NOW, arm="balanced")
     await store.answers.remember_picks("ben", [first], None, NOW)
     assert await store.answers.served() == [
         Served("ann", first, "balanced", NOW),
