@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec.catalogue.files import audio_files
+
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
@@ -97,6 +99,11 @@ def _drum(snare: bool, random: np.random.Generator) -> FloatArray:
     if snare:
         return np.asarray(0.4 * random.normal(size=len(t)) * np.exp(-t / 0.04), np.float32)
     return np.asarray(np.sin(2 * np.pi * 60 * t * np.exp(-t)) * np.exp(-t / 0.08), np.float32)
+
+
+def has_music(folder: Path) -> bool:
+    """Whether a folder is there and holds audio files."""
+    return folder.is_dir() and bool(audio_files([folder])[0])
 
 
 def write_tunes(folder: Path) -> None:
