@@ -44,7 +44,7 @@ def drop(
         if weekly is None:
             names = [name for question in service.drops.questions() for name, _ in question]
             raise NotFound(
-                "There is nothing yet that you like.",
+                "You have not liked a song yet.",
                 f"Name an artist, such as --artist '{names[0]}'. Others: {', '.join(names[1:12])}.",
             )
         if as_json:

@@ -15,7 +15,7 @@ from musrec.cli.printing import print_report
 app = typer.Typer(
     name="evaluate",
     no_args_is_help=True,
-    help="Measure how good it is, by protocols that anyone can repeat.",
+    help="Measure how well it works, by protocols that anyone can repeat.",
 )
 
 Tables = Annotated[

@@ -93,12 +93,12 @@ def blend(
             )
             return
         out.print(
-            f"{escape(member)} and {escape(other)} are {found.alike} of 100 alike; 50 is chance."
+            f"{escape(member)} and {escape(other)} are {found.alike}% alike; 50% would be chance."
         )
-        for label, words in (("You meet", ", ".join(found.meet)), ("You part", found.part)):
+        for label, words in (("In common", ", ".join(found.meet)), ("Different", found.part)):
             if words:
                 out.print(f"{label}: {escape(words)}")
-        out.print("For both:")
+        out.print("Songs for both:")
         for song in found.songs:
             out.print(f"  {song.ours:3d}% {song.theirs:3d}%  {named(song.track)}")
         print_picture(path)

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from musrec.cli.opening import with_service
 from musrec.cli.options import Count, Json, Member, Offline
-from musrec.cli.printing import named, out, print_answer, print_json, save, track_json
+from musrec.cli.printing import counted, named, out, print_answer, print_json, save, track_json
 from musrec.model import NotFound
 from musrec.playlists.model import FORMATS, Playlist
 
@@ -38,7 +38,7 @@ def add(
     context: typer.Context,
     name: Name,
     songs: Annotated[
-        list[str], typer.Argument(metavar="SONG...", help="One or more titles, links or ids.")
+        list[str], typer.Argument(metavar="SONG", help="One or more titles, links or ids.")
     ],
     member: Member,
     offline: Offline = False,
@@ -53,7 +53,7 @@ def add(
         kept = await service.playlists.named(member, name)
         _tell(
             kept,
-            f"Added {_songs(added)} to {_bold(kept)}, which now holds {kept.songs:,}.",
+            f"Added {counted(added)} to {_bold(kept)}, which now holds {kept.songs:,}.",
             as_json=as_json,
             added=added,
         )
@@ -199,7 +199,3 @@ def _tell(kept: Playlist, words: str, *, as_json: bool, **more: Any) -> None:
 
 def _bold(kept: Playlist) -> str:
     return f"[bold]{escape(kept.name)}[/]"
-
-
-def _songs(count: int) -> str:
-    return f"{count} song{'' if count == 1 else 's'}"

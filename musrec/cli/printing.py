@@ -59,6 +59,11 @@ def named(track: Track) -> str:
     return f"{escape(str(track))}  [dim]{track.id}[/]"
 
 
+def counted(songs: int) -> str:
+    """Return how many songs, in words."""
+    return f"{songs:,} song{'' if songs == 1 else 's'}"
+
+
 def pick_json(pick: Pick) -> dict[str, Any]:
     """Return a pick as it goes into JSON."""
     return {

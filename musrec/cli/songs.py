@@ -23,7 +23,7 @@ from musrec import wording
 from musrec.catalogue.model import Added, SongFilter, tempo_range
 from musrec.cli.opening import with_service
 from musrec.cli.options import Json, Offline, Song
-from musrec.cli.printing import err, named, out, print_json, print_notes, track_json
+from musrec.cli.printing import counted, err, named, out, print_json, print_notes, track_json
 from musrec.model import Analysis, Heard, NotAudio, NotFound, SoundKind
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def add(
     context: typer.Context,
     # A folder that cannot be read is listed at the end and does not stop the others.
     paths: Annotated[
-        list[Path], typer.Argument(help="Audio files, or folders of them.", readable=False)
+        list[Path],
+        typer.Argument(metavar="PATH", help="Audio files, or folders of them.", readable=False),
     ],
     as_json: Json = False,
 ) -> None:
@@ -105,8 +106,8 @@ def print_added(service: Service, steps: list[Added]) -> None:
     added = sum(step.track is not None for step in steps)
     known = sum(step.known for step in steps)
     out.print(
-        f"{added} songs added, {known} known already, {len(problems)} could not be added. "
-        f"The catalogue holds {len(service.catalogue)}."
+        f"Added {counted(added)}, {known:,} known already, {len(problems):,} could not be added. "
+        f"The catalogue holds {counted(len(service.catalogue))}."
     )
     for step in problems:
         out.print(f"  {escape(str(step.path))}: {escape(step.problem)}")

@@ -80,7 +80,7 @@ def test_what_may_not_be_read_is_said_and_stops_nothing_else(run: Run, tmp_path:
     assert inside.code == 4
     assert "cannot be read: Permission denied" in inside.err
     assert both.code == 0
-    assert "1 songs added" in both.out
+    assert "Added 1 song," in both.out
     assert "Permission denied" in both.out
 
 
