@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from musrec.cli import (
     songs,
     train,
 )
+from musrec.cli.opening import STOPPED
 from musrec.cli.options import Invocation
 from musrec.cli.printing import complain, err, out
 from musrec.model import MusrecError
@@ -44,8 +44,6 @@ _AREAS = (
     train,
     evaluate,
 )
-
-_STOPPED = 130  # the exit code after Ctrl-C, as in shells
 
 app = typer.Typer(
     name="musrec",
@@ -96,8 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = app(arguments, standalone_mode=False, obj=invocation) or 0
     except MusrecError as error:
         code = _fail(error, invocation)
-    except asyncio.CancelledError:
-        code = _STOPPED
     except OSError as error:
         what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
         problem = MusrecError(what, "Check that there is room and permission.")
@@ -110,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         else:
             # Every such error can show itself; Typer does not export their class.
             error.show()  # type: ignore[attr-defined]
-    if code == _STOPPED:
+    if code == STOPPED:
         err.print("Stopped. What was done so far is kept.")
     sys.exit(code)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         ],
         "Ears": [
             ("workers", str(service.settings.workers.count)),
-            ("tagger", await asyncio.to_thread(tagger_line)),
+            ("tagger", tagger_line()),
         ],
         "Catalogue": [
             ("songs", f"{len(service.catalogue):,}"),

@@ -10,10 +10,10 @@ from rich.markup import escape
 from musrec.cli.opening import with_service
 from musrec.cli.options import Adventurous, Json, Member
 from musrec.cli.printing import out, pick_json, print_json, print_pick
-from musrec.drops.model import Weekly
 from musrec.model import NotFound
 
 if TYPE_CHECKING:
+    from musrec.drops.model import Weekly
     from musrec.service import Service
 
 app = typer.Typer()

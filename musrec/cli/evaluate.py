@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from musrec.cli.opening import load_settings
+from musrec.cli.opening import finish, load_settings
 from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
 from musrec.cli.printing import print_report
 
@@ -54,7 +53,7 @@ def artists(
     """Measure how near an artist's other songs are, heard from real files."""
     from musrec.evaluate.artists import run
 
-    report = asyncio.run(run(music or data / "music", load_settings(context)))
+    report = finish(run(music or data / "music", load_settings(context)))
     print_report(report, as_json=as_json)
 
 

@@ -42,7 +42,7 @@ def taste(
 
     async def job(service: Service) -> None:
         found, drawn = await service.members.taste(member, member)
-        path = await save(drawn.png, picture)
+        path = save(drawn.png, picture)
         if as_json:
             print_json(
                 member=member,
@@ -76,7 +76,7 @@ def blend(
     async def job(service: Service) -> None:
         names = (member, other)
         found, drawn = await service.members.blend(names, names, count=count)
-        path = await save(drawn.png, picture)
+        path = save(drawn.png, picture)
         if as_json:
             print_json(
                 members=list(names),
@@ -117,7 +117,7 @@ def draw_map(
 
     async def job(service: Service) -> None:
         atlas, drawn = await service.members.map(member)
-        path = await save(drawn.png, picture)
+        path = save(drawn.png, picture)
         if as_json:
             sizes = [int((atlas.groups == group).sum()) for group in range(len(atlas.names))]
             print_json(
@@ -154,7 +154,7 @@ def compare(
                 await service.songs.hear_path_or_name(song, online=not offline) for song in (a, b)
             ]
         found, drawn = await service.catalogue.compare(ours, theirs)
-        path = await save(drawn.png, picture)
+        path = save(drawn.png, picture)
         if as_json:
             print_json(
                 a=track_json(ours.track),
@@ -201,7 +201,7 @@ def gallery(
 
     async def job(service: Service) -> None:
         rows, drawn = await service.catalogue.gallery(genre.lower(), intensity)
-        path = await save(drawn.png, picture)
+        path = save(drawn.png, picture)
         if as_json:
             print_json(
                 rows={row.label: [track_json(track) for track, _, _ in row.songs] for row in rows},

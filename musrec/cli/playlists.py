@@ -159,7 +159,7 @@ def export(
                 f"This format needs an address for each song, and no song of {kept.name} has one.",
                 "Try m3u8 or csv.",
             )
-        path = await save(made.data, to / made.file)
+        path = save(made.data, to / made.file)
         words = f"Wrote {_bold(kept)} to {escape(str(path))}."
         if made.missing:
             words += f" Left out {len(made.missing)} of {kept.songs} songs: no address is known."

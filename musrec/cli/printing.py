@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Iterable
@@ -122,7 +121,7 @@ def print_report(report: Report, *, as_json: bool) -> None:
 # Files ----------------------------------------------------------------------------------------
 
 
-async def save(data: bytes, path: Path) -> Path:
+def save(data: bytes, path: Path) -> Path:
     """Write a file of an answer, and return where it is.
 
     Raises
@@ -133,11 +132,11 @@ async def save(data: bytes, path: Path) -> Path:
     # Written whole or not at all: a full disk leaves no half of a picture behind.
     new = path.with_name(f".{path.name}.new")
     try:
-        await asyncio.to_thread(new.write_bytes, data)
-        await asyncio.to_thread(new.replace, path)
+        new.write_bytes(data)
+        new.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(new.unlink, missing_ok=True)
+            new.unlink(missing_ok=True)
         raise MusrecError(
             f"{path} cannot be written: {error.strerror}.", "Choose another place for it."
         ) from None

@@ -52,7 +52,7 @@ def export(
     """Write everything kept about a member to one zip of JSON and pictures."""
 
     async def job(service: Service) -> None:
-        path = await save(await service.members.export(member, member), to)
+        path = save(await service.members.export(member, member), to)
         if as_json:
             print_json(member=member, file=str(path))
         else:

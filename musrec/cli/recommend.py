@@ -62,7 +62,7 @@ async def draw_card(service: Service, answer: Answer, path: Path) -> Path | None
     """Draw the first pick of an answer beside its query; None if there is no pick."""
     if not answer.picks:
         return None
-    return await save((await service.answers.card(answer, answer.picks[0])).png, path)
+    return save((await service.answers.card(answer, answer.picks[0])).png, path)
 
 
 # Thumbs ---------------------------------------------------------------------------------------

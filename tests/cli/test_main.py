@@ -47,7 +47,7 @@ def test_help_is_light() -> None:
     loaded = set(ran.stderr.split())
     heavy = {"numpy", "scipy", "sklearn", "librosa", "sqlalchemy", "aiohttp", "PIL", "pydantic"}
     assert "recommend" in ran.stdout
-    assert not loaded & (heavy | {"onnxruntime", "discord"})
+    assert not loaded & (heavy | {"onnxruntime", "discord", "asyncio"})
 
 
 @pytest.mark.parametrize(
