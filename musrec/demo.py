@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec.catalogue.files import audio_files
+
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
@@ -111,6 +113,11 @@ def wav(y: FloatArray) -> bytes:
         file.setframerate(RATE)
         file.writeframes((np.clip(y, -1, 1) * 32767).astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def has_music(folder: Path) -> bool:
+    """Whether a folder is there and holds audio files."""
+    return folder.is_dir() and bool(audio_files([folder])[0])
 
 
 def write_tunes(folder: Path) -> None:

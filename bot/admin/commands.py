@@ -19,7 +19,7 @@ from musrec.members.model import ServerSettings
 
 if TYPE_CHECKING:
     from bot.app import Bot
-    from musrec.sources import ProviderHealth
+    from musrec.sources.model import ProviderHealth
 
 Context = discord.Interaction["Bot"]
 MOST_CHANNELS = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from musrec.audio.decode import LARGEST
 from musrec.catalogue.model import AUDIO_SUFFIXES
-from musrec.model import NotAudio, Track, track_id
+from musrec.model import NotAudio, NotFound, Track, track_id
 from musrec.titles import read_file_name
 
 
@@ -50,6 +52,37 @@ def read_clip(path: Path) -> bytes:
             f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
     return path.read_bytes()
+
+
+def clip_at(text: str) -> tuple[bytes, str] | None:
+    """Read the file that a text names; None if there is none, so that it must be a title.
+
+    Returns
+    -------
+    tuple of bytes and str, or None
+        The content and the file name.
+
+    Raises
+    ------
+    NotFound
+        It is a folder, cannot be read, or looks like the path of an audio file that is not there.
+    NotAudio
+        It is far larger than any song.
+    """
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # a title that begins with ~ but names no home folder
+        path = path.expanduser()
+    try:
+        if path.is_dir():
+            raise NotFound(f"{text} is a folder.", f"Index it first: musrec add {text}")
+        if path.is_file():
+            return read_clip(path), path.name
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # as a long link is
+            raise NotFound(f"{text} cannot be read: {error.strerror}.", "Check the file.") from None
+    if path.suffix.lower() in AUDIO_SUFFIXES and "://" not in text:
+        raise NotFound(f"There is no file at {text}.", "Check the path.")
+    return None
 
 
 def tags(data: bytes) -> dict[str, str]:

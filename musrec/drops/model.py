@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from musrec.model import MusrecError
+from musrec.model import MusrecError, Pick
 
 SIZES = range(1, 11)
 """Songs that a drop may have."""
@@ -202,6 +202,28 @@ class Issue:
     token: str
     attempts: int
     posts: tuple[Post, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """One week's issue of a member's drop, to be read at once.
+
+    Attributes
+    ----------
+    week : str or None
+        ISO week, such as ``2026-W43``; None if there is no issue.
+    opening : tuple of str
+        Messages without a song.
+    picks : tuple of (Post, Pick)
+        Songs, each with its message.
+    again : bool
+        It had been made before.
+    """
+
+    week: str | None
+    opening: tuple[str, ...]
+    picks: tuple[tuple[Post, Pick], ...]
+    again: bool
 
 
 class Undeliverable(MusrecError):

@@ -31,8 +31,8 @@ from musrec.settings import Settings
 from musrec.store import Store
 
 if TYPE_CHECKING:
-    from musrec.sources import Endpoints, ProviderHealth
-    from musrec.sources.chain import Tool
+    from musrec.sources import Endpoints
+    from musrec.sources.model import ProviderHealth, Tool
 
 
 class Service:
@@ -59,6 +59,7 @@ class Service:
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
         self.settings = settings
+        self._store = store
         self._live = live
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
@@ -98,6 +99,11 @@ class Service:
             # What outlives its question ends before anything that it works with.
             stack.push_async_callback(live.end_background)
             yield cls(settings, store, live, outside)
+
+    @property
+    def store_address(self) -> str:
+        """Where the database is, without its password."""
+        return self._store.database.address
 
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""

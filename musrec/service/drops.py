@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from musrec.drops import delivery, newcomers, zones
 from musrec.drops.compose import Composed, compose
 from musrec.drops.delivery import Desk
-from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, State
-from musrec.drops.ports import Clock, Poster
-from musrec.model import Catalogue, FeedbackKind, Track
+from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, State, Weekly
+from musrec.drops.ports import Clock, Poster, Unposted
+from musrec.model import Catalogue, FeedbackKind, NotFound, Track
 from musrec.recommend import Recommender
 from musrec.service.answers import Answers
 from musrec.service.live import Live
@@ -44,6 +44,7 @@ class Drops:
         self._settings = settings
         self._store = store
         self._live = live
+        self._answers = answers
         self._members = members
         self._library = _Library(store, live, songs, answers)
         self._desk = Desk(issues=store.drops, compose=self._compose, answer=answers.kept)
@@ -67,6 +68,50 @@ class Drops:
     async def this_week(self, drop: Drop) -> Issue | None:
         """Return this week's issue of a drop; None if there is none yet."""
         return await self._store.drops.issue(drop, drop.schedule.week_of(_now()))
+
+    async def read(
+        self, member: str, *, artists: Collection[str] = (), **wishes: Any
+    ) -> Weekly | None:
+        """Make this week's drop for a member who reads it here: nothing is posted.
+
+        Parameters
+        ----------
+        member : str
+        artists : collection of str
+            Artists that the member likes, to start from.
+        **wishes
+            As for `wish`.
+
+        Returns
+        -------
+        Weekly or None
+            None for a member who likes nothing yet: ask about the artists of `questions`.
+
+        Raises
+        ------
+        NotFound
+            None of the artists has a song in the catalogue.
+        MusrecError
+            The member paused.
+        """
+        drop = await self.wish(member, **wishes)
+        if artists and not await self.like_artists(member, artists):
+            raise NotFound(
+                f"No song by {' or '.join(artists)} is in the catalogue.",
+                "`musrec search` lists what is.",
+            )
+        state = await self.post_now(drop, Unposted())
+        if state is State.ASKED:
+            return None
+        issue = await self.this_week(drop)
+        posts = issue.posts if issue else ()
+        answers = [(post, await self._answers.kept(post.answer)) for post in posts if post.answer]
+        return Weekly(
+            week=issue.week if issue else None,
+            opening=tuple(post.words for post in posts if not post.answer),
+            picks=tuple((post, pick) for post, answer in answers for pick in answer.picks),
+            again=state is None,
+        )
 
     # Wishes -----------------------------------------------------------------------------------
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from musrec import wording
+from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
+from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import files, search
 from musrec.catalogue.model import Added, FileStamp
 from musrec.model import (
@@ -30,6 +32,7 @@ from musrec.settings import Settings
 from musrec.sources import Deadline, Preview, links
 from musrec.sources.hear import explore, hear_candidates
 from musrec.sources.provider import LinkKind
+from musrec.space import genre_said
 from musrec.store import Store
 
 CANDIDATES = 30
@@ -39,7 +42,29 @@ TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
 
 Progress = Callable[[int, int], None]
-"""Called with how many candidates have been heard, and of how many."""
+"""Called with how many songs are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the numbers of a song mean.
+
+    Attributes
+    ----------
+    genre : str or None
+        The genre to name; None where the genre head is unsure, or no genre is known.
+    definitions : mapping of str to Descriptor
+        Of each of the song's percentiles.
+    populations : mapping of str to str
+        Each population that percentiles refer to, and what it is.
+    statistics : mapping of str to float
+        By name; NaN where not known.
+    """
+
+    genre: str | None
+    definitions: Mapping[str, Descriptor]
+    populations: Mapping[str, str]
+    statistics: Mapping[str, float]
 
 
 class Songs:
@@ -196,6 +221,17 @@ class Songs:
         analysis = await self._store.analyses.get(track)
         return self._heard(found, analysis) if found and analysis else None
 
+    @staticmethod
+    def describe(heard: Heard) -> Description:
+        """Return what the numbers of a song mean."""
+        analysis, profile = heard.analysis, heard.profile
+        return Description(
+            genre=genre_said(profile.genres, tagged=analysis.tag_mean is not None),
+            definitions={name: DEFINITIONS[name] for name in profile.percentiles},
+            populations=populations(),
+            statistics=dict(zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)),
+        )
+
     async def preview(self, track: Track) -> Preview:
         """Fetch half a minute of a song to be played once; it is never stored.
 
@@ -223,18 +259,43 @@ class Songs:
 
     # Files of this machine --------------------------------------------------------------------
 
-    async def add(self, paths: Iterable[Path]) -> AsyncIterator[Added]:
+    async def hear_path_or_name(self, text: str, *, online: bool = True) -> Heard:
+        """Hear the file that a text names, else the one song that it means.
+
+        For the owner of this machine: a text that a member sent must never name a file here.
+
+        Raises
+        ------
+        NotFound
+            There is no such file or song, or several songs match.
+        NotAudio
+            Nothing in it can be heard.
+        """
+        if clip := await asyncio.to_thread(files.clip_at, text):
+            return await self.hear_clip(*clip)
+        return await self.hear_track(await self.find_one(text, online=online))
+
+    async def add(
+        self, paths: Iterable[Path], progress: Progress | None = None
+    ) -> AsyncIterator[Added]:
         """Index files and folders, as many side by side as there are workers.
 
         Yields one step per file, in the order in which they are done. A file that was heard before
         and has not changed is passed over, so an interrupted run goes on where it stopped. Nothing
         that is wrong with one file stops the others.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with how many files are done, and of how many.
         """
         found, problems = await asyncio.to_thread(files.audio_files, paths)
         for path, problem in problems:
             yield Added(path, problem=problem)
         heard: list[Heard] = []
-        waiting = iter(found)
+        waiting, done_already = iter(found), 0
+        if progress:
+            progress(0, len(found))
         running: set[asyncio.Task[tuple[Added, Heard | None]]] = set()
         try:
             while True:
@@ -247,6 +308,9 @@ class Songs:
                 for task in done:
                     step, song = task.result()
                     heard += [song] if song else []
+                    done_already += 1
+                    if progress:
+                        progress(done_already, len(found))
                     yield step
         finally:
             for task in running:

@@ -1,6 +1,6 @@
 """The outside world: links and titles become tracks, tracks become audio and candidates."""
 
-from musrec.sources.chain import ProviderHealth, Sources, Tool
+from musrec.sources.chain import Sources
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline
 from musrec.sources.lookups import LookupCache
@@ -16,9 +16,7 @@ __all__ = [
     "LookupCache",
     "Missing",
     "Preview",
-    "ProviderHealth",
     "Resolution",
     "Sources",
     "SourcesSettings",
-    "Tool",
 ]

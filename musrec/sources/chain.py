@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from types import TracebackType
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +19,7 @@ from musrec.sources.candidates import candidates
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.lookups import DAY, LookupCache, Lookups
+from musrec.sources.model import ProviderHealth, Tool
 from musrec.sources.previews import preview
 from musrec.sources.provider import ForeignFeatures, Preview, Provider, Setup
 from musrec.sources.providers import PROVIDERS, SourcesSettings
@@ -28,55 +28,6 @@ from musrec.sources.resolve import Missing, Resolution, Resolver
 RECORDED = 7 * DAY
 """Seconds for which a provider's last failure is kept."""
 _RECORD = TypeAdapter(Record)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderHealth:
-    """How a provider is, for `musrec doctor` and `/status`.
-
-    Attributes
-    ----------
-    name : str
-        For people.
-    on : bool
-    why : str
-        Why it is off, or what it cannot do with this key.
-    last_error : str
-        And how long ago it was, in this process or an earlier one; empty where there was none.
-    remaining : int or None
-        Questions left in its quota, where it tells.
-    breaker : str
-        ``closed`` (asked), ``open`` (left alone) or ``half-open`` (on trial).
-    """
-
-    name: str
-    on: bool
-    why: str
-    last_error: str
-    remaining: int | None
-    breaker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A program that yt-dlp uses.
-
-    Attributes
-    ----------
-    name : str
-    path : str or None
-        None where it was not found.
-    version : str
-    used_for : str
-    wrong : str
-        Why it cannot be used; empty where it can.
-    """
-
-    name: str
-    path: str | None
-    version: str
-    used_for: str
-    wrong: str
 
 
 class Sources:

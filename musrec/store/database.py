@@ -60,6 +60,11 @@ class Database:
             raise
         return database
 
+    @property
+    def address(self) -> str:
+        """Where the database is, without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
     async def close(self) -> None:
         """Give back every connection."""
         await self._engine.dispose()

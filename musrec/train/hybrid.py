@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
+SHIPPED = Path(hybrid.__file__).with_name("hybrid.json")
 FITTED = ("members", "learned", "nearness", "local_popularity", "popularity")
 SIZES = (25, 50, 100, 200, 400, 800, 1_600)
 HISTORIES = ((2, 0), (5, 0), (15, 0), (1_000, 0), (0, 5), (0, 1_000), (5, 1_000))
@@ -97,6 +98,12 @@ def fit(
         f" {', '.join(f'{thumbs} + {listens}' for thumbs, listens in histories)} thumbs + listens"
         f" shown; mean NDCG@10 {value:.4f}; sound set to {SOUND}",
     )
+
+
+def write(data: Path, to: Path = SHIPPED) -> Path:
+    """Fit the weights and write them to the file that `hybrid.shipped` reads; return its path."""
+    to.write_text(fit(data).json(), "utf-8")
+    return to
 
 
 def prepare(

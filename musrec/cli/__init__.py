@@ -1,0 +1,116 @@
+"""The command line: one file per area, over `musrec.service`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from musrec import __version__
+from musrec.cli import (
+    demo,
+    doctor,
+    drops,
+    evaluate,
+    history,
+    models,
+    pictures,
+    playlists,
+    privacy,
+    recommend,
+    songs,
+    train,
+)
+from musrec.cli.opening import STOPPED
+from musrec.cli.options import Invocation
+from musrec.cli.printing import complain, err, out
+from musrec.model import MusrecError
+
+# In the order of `musrec --help`.
+_AREAS = (
+    songs,
+    recommend,
+    drops,
+    pictures,
+    history,
+    playlists,
+    privacy,
+    demo,
+    doctor,
+    models,
+    train,
+    evaluate,
+)
+
+app = typer.Typer(
+    name="musrec",
+    help="Listen to music, recommend more of it, and say why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _area in _AREAS:
+    app.add_typer(_area.app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"musrec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_command(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Read this configuration file.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback acts
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    invocation: Invocation = context.obj
+    invocation.config = config
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and exit with 0 or with the code of the kind of error.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those that the program was started with.
+    """
+    invocation = Invocation()
+    try:
+        # Typer returns the code of an `Exit`, and makes one of Ctrl-C.
+        code = app(arguments, standalone_mode=False, obj=invocation) or 0
+    except MusrecError as error:
+        code = _fail(error, invocation)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        problem = MusrecError(what, "Check that there is room and permission.")
+        code = _fail(problem, invocation)
+    except typer.TyperException as error:  # the command was used wrongly
+        code = error.exit_code
+        if invocation.as_json:
+            hint = "Add --help to see how the command is used."
+            complain("UsageError", error.format_message(), hint, as_json=True)
+        else:
+            # Every such error can show itself; Typer does not export their class.
+            error.show()  # type: ignore[attr-defined]
+    if code == STOPPED:
+        err.print("Stopped. What was done so far is kept.")
+    sys.exit(code)
+
+
+def _fail(error: MusrecError, invocation: Invocation) -> int:
+    complain(type(error).__name__, str(error), error.hint, as_json=invocation.as_json)
+    return error.exit_code

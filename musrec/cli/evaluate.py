@@ -1,0 +1,92 @@
+"""Evaluation: every figure of the documents, measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from musrec.cli.opening import finish, load_settings
+from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
+from musrec.cli.printing import print_report
+
+app = typer.Typer(
+    name="evaluate",
+    no_args_is_help=True,
+    help="Measure how well it works, by protocols that anyone can repeat.",
+)
+
+Tables = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Measure the shipped models on these tables instead."),
+]
+
+# Each command imports its protocol itself: NumPy, SciPy and scikit-learn come with it.
+
+
+@app.command()
+def genre(tables: Tables = None, data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure how often the genre is right, on artists never heard before."""
+    from musrec.evaluate.genre import run
+
+    print_report(run(tables, data / "gtzan"), as_json=as_json)
+
+
+@app.command()
+def similarity(tables: Tables = None, data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure how often neighbours by other artists share a genre, and how many hubs there are."""
+    from musrec.evaluate.similarity import run
+
+    print_report(run(tables, data / "gtzan"), as_json=as_json)
+
+
+@app.command()
+def artists(
+    context: typer.Context,
+    music: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of music with a tracks.csv in it.")
+    ] = None,
+    data: Data = SHARED,
+    as_json: Json = False,
+) -> None:
+    """Measure how near an artist's other songs are, heard from real files."""
+    from musrec.evaluate.artists import run
+
+    report = finish(run(music or data / "music", load_settings(context)))
+    print_report(report, as_json=as_json)
+
+
+@app.command()
+def descriptors(data: Data = SHARED, as_json: Json = False) -> None:
+    """Check that tempo, key and kind hold across halves, speeds, pitches and titles."""
+    from musrec.evaluate.descriptors import run
+
+    print_report(run(data), as_json=as_json)
+
+
+@app.command()
+def tagger(data: Data = SHARED, as_json: Json = False) -> None:
+    """Compare the tagger with its published outputs."""
+    from musrec.audio.tagger import load
+    from musrec.evaluate.tagger import run
+
+    print_report(run(data, load()), as_json=as_json)
+
+
+@app.command()
+def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
+    """Measure rankings, cold start, learning from feedback, variety and the truth of reasons."""
+    from musrec.evaluate.recommend import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
+def playlists(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure how well three distances continue playlists."""
+    from musrec.evaluate.playlists import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)

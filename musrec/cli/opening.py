@@ -1,0 +1,61 @@
+"""Opens the service for a command: the one place of the command line that imports it.
+
+What is heavy is imported inside the functions: `musrec --help` needs neither pydantic (settings),
+nor asyncio, nor what comes with the service (NumPy, SciPy, SQLAlchemy, Pillow).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from musrec.cli.options import Invocation
+
+if TYPE_CHECKING:
+    from musrec.service import Service
+    from musrec.settings import Settings
+
+T = TypeVar("T")
+
+STOPPED = 130  # the exit code after Ctrl-C, as in shells
+
+
+def load_settings(context: typer.Context) -> Settings:
+    """Read the configuration, and set logging up as it says."""
+    from musrec.settings import load
+
+    invocation: Invocation = context.obj
+    settings = load(invocation.config)
+    # Answers say what went wrong; the log is for those who look for the cause.
+    level = logging.DEBUG if settings.log.level == "DEBUG" else logging.CRITICAL
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    return settings
+
+
+def run(settings: Settings, job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+    """Open the service with these settings, run one job with it, and close it."""
+    from musrec.service import Service
+
+    async def opened() -> T:
+        async with Service.open(settings) as service:
+            return await job(service)
+
+    return finish(opened())
+
+
+def with_service(context: typer.Context, job: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+    """Open the service as configured, run one job with it, and close it."""
+    return run(load_settings(context), job)
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; being cancelled ends the program like Ctrl-C."""
+    import asyncio
+
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:
+        raise typer.Exit(STOPPED) from None

@@ -1,0 +1,116 @@
+"""Recommendations for a song, and the thumbs that teach them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from musrec.cli.opening import with_service
+from musrec.cli.options import Adventurous, Count, Json, MaybeMember, Member, Offline, Song
+from musrec.cli.printing import err, out, print_answer, print_json, save, track_json
+from musrec.model import Answer, Constraints, FeedbackKind, Track
+
+if TYPE_CHECKING:
+    from musrec.service import Service
+
+app = typer.Typer()
+
+Named = Annotated[str, typer.Argument(metavar="SONG", help="An id, title or link.")]
+
+
+@app.command()
+def recommend(
+    context: typer.Context,
+    song: Song,
+    count: Count = 5,
+    member: MaybeMember = None,
+    card: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the card.")] = Path(
+        "musrec-card.png"
+    ),
+    genre: Annotated[list[str] | None, typer.Option(help="Only this genre; repeatable.")] = None,
+    adventurous: Adventurous = None,
+    repeats: Annotated[bool, typer.Option(help="Allow songs recommended lately.")] = False,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Recommend songs that sound like this one and suit the member."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening") as status, service.budget():
+            heard = await service.songs.hear_path_or_name(song, online=not offline)
+            answer = await service.answers.recommend(
+                heard,
+                member=member,
+                count=count,
+                adventurous=adventurous,
+                constraints=Constraints(
+                    only_genres=frozenset(name.lower() for name in genre or ()), repeats=repeats
+                ),
+                online=not offline,
+                progress=lambda done, of: status.update(f"Heard {done} of {of} songs"),
+            )
+            drawn = await draw_card(service, answer, card)
+        print_answer(answer, drawn, as_json=as_json)
+
+    with_service(context, job)
+
+
+async def draw_card(service: Service, answer: Answer, path: Path) -> Path | None:
+    """Draw the first pick of an answer beside its query; None if there is no pick."""
+    if not answer.picks:
+        return None
+    return save((await service.answers.card(answer, answer.picks[0])).png, path)
+
+
+# Thumbs ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def like(context: typer.Context, song: Named, member: Member, as_json: Json = False) -> None:
+    """Give a song a thumbs-up; it counts in the next answer."""
+    _thumb(context, song, member, FeedbackKind.LIKE, as_json=as_json)
+
+
+@app.command()
+def dislike(context: typer.Context, song: Named, member: Member, as_json: Json = False) -> None:
+    """Give a song a thumbs-down; it and songs that sound like it stay away."""
+    _thumb(context, song, member, FeedbackKind.DISLIKE, as_json=as_json)
+
+
+def _thumb(
+    context: typer.Context, song: str, member: str, kind: FeedbackKind, *, as_json: bool
+) -> None:
+    async def job(service: Service) -> None:
+        found = await service.songs.find_one(song, online=False)
+        changed = await service.members.learn(member, found.id, kind, name=member)
+        _print_thumb(found, member, kind, changed=changed, as_json=as_json)
+
+    with_service(context, job)
+
+
+@app.command()
+def unthumb(context: typer.Context, song: Named, member: Member, as_json: Json = False) -> None:
+    """Take back a thumbs-up or thumbs-down."""
+
+    async def job(service: Service) -> None:
+        found = await service.songs.find_one(song, online=False)
+        thumbs = (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
+        changed = await service.members.forget(member, found.id, *thumbs)
+        _print_thumb(found, member, None, changed=changed, as_json=as_json)
+
+    with_service(context, job)
+
+
+def _print_thumb(
+    song: Track, member: str, kind: FeedbackKind | None, *, changed: bool, as_json: bool
+) -> None:
+    if as_json:
+        print_json(track=track_json(song), member=member, kind=kind, changed=changed)
+        return
+    words = {FeedbackKind.LIKE: "likes", FeedbackKind.DISLIKE: "dislikes"}
+    verb = words[kind] if kind else "has no thumb on"
+    note = "" if changed else " (as before)"
+    out.print(f"{escape(member)} {verb} {escape(str(song))}{note}.")

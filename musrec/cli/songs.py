@@ -1,0 +1,248 @@
+"""Songs: indexed from files, searched, and shown with everything heard in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from musrec import wording
+from musrec.catalogue.model import Added, SongFilter, tempo_range
+from musrec.cli.opening import with_service
+from musrec.cli.options import Json, Offline, Song
+from musrec.cli.printing import counted, err, named, out, print_json, print_notes, track_json
+from musrec.model import Analysis, Heard, NotAudio, NotFound, SoundKind
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
+    from musrec.service import Service
+    from musrec.service.songs import Description
+
+app = typer.Typer()
+
+
+# Adding ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    # A folder that cannot be read is listed at the end and does not stop the others.
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Audio files, or folders of them.", readable=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Index audio files and folders, so that their songs can be recommended."""
+    for path in paths:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise NotFound(f"There is nothing at {path}.", "Check the path.") from None
+        except OSError as error:
+            raise NotFound(f"{path} cannot be read: {error.strerror}.", "Check the file.") from None
+
+    async def job(service: Service) -> None:
+        steps = await add_with_progress(service, paths)
+        if as_json:
+            print_json(
+                added=[
+                    {"path": str(step.path), **track_json(step.track)}
+                    for step in steps
+                    if step.track
+                ],
+                known=sum(step.known for step in steps),
+                problems=[
+                    {"path": str(step.path), "problem": step.problem}
+                    for step in steps
+                    if step.problem
+                ],
+            )
+        else:
+            print_added(service, steps)
+        if steps and all(step.problem for step in steps):
+            raise typer.Exit(NotAudio.exit_code)
+
+    with_service(context, job)
+
+
+async def add_with_progress(service: Service, paths: list[Path]) -> list[Added]:
+    """Index files and folders while a bar shows how far it is; return a step per file."""
+    # Only this needs it: 10 ms that other commands and `musrec --help` are spared.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("Listening"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+
+        def show(done: int, of: int) -> None:
+            speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
+            rate = f"{speed:.1f} songs/s" if speed else ""
+            bar.update(task, completed=done, total=of, rate=rate)
+
+        return [step async for step in service.songs.add(paths, show)]
+
+
+def print_added(service: Service, steps: list[Added]) -> None:
+    """Print how many files were added, and what was wrong with the others."""
+    problems = [step for step in steps if step.problem]
+    added = sum(step.track is not None for step in steps)
+    known = sum(step.known for step in steps)
+    out.print(
+        f"Added {counted(added)}, {known:,} known already, {len(problems):,} could not be added. "
+        f"The catalogue holds {counted(len(service.catalogue))}."
+    )
+    for step in problems:
+        out.print(f"  {escape(str(step.path))}: {escape(step.problem)}")
+
+
+# Searching ------------------------------------------------------------------------------------
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="Title, artist or both.")] = "",
+    artist: Annotated[str, typer.Option(help="Part of an artist's name.")] = "",
+    genre: Annotated[str, typer.Option(help="Genre, as tagged or as heard.")] = "",
+    mood: Annotated[str, typer.Option(help="Such as calm or happy.")] = "",
+    key: Annotated[str, typer.Option(help="Such as 'A minor'; 'A' finds both modes.")] = "",
+    tempo: Annotated[str, typer.Option(metavar="BPM", help="Such as 120 or 100-120.")] = "",
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=1, max=100, help="List at most this many songs.")
+    ] = 10,
+    as_json: Json = False,
+) -> None:
+    """Search the catalogue by names and by sound."""
+    if not (text or artist or genre or mood or key or tempo):
+        raise NotFound("Tell me what to search for.", "Give a title, or how it should sound.")
+
+    async def job(service: Service) -> None:
+        wanted = SongFilter(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
+        found = await service.catalogue.search(wanted, limit)
+        if as_json:
+            print_json(tracks=[track_json(track) for track in found])
+            return
+        for track in found:
+            out.print(f"[dim]{track.id}[/]  {escape(str(track))}")
+
+    with_service(context, job)
+
+
+# Showing --------------------------------------------------------------------------------------
+
+
+@app.command()
+def show(
+    context: typer.Context, song: Song, offline: Offline = False, as_json: Json = False
+) -> None:
+    """Show everything heard in a song."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening"):
+            heard = await service.songs.hear_path_or_name(song, online=not offline)
+        description = service.songs.describe(heard)
+        foreign = await service.songs.foreign(heard.track, online=not offline)
+        if as_json:
+            print_json(**_heard_json(heard, description), foreign=foreign)
+        else:
+            _print_heard(heard, description, foreign)
+            print_notes(service.answers.notes)
+
+    with_service(context, job)
+
+
+def _print_heard(
+    heard: Heard, description: Description, foreign: Mapping[str, Mapping[str, float]]
+) -> None:
+    analysis, profile = heard.analysis, heard.profile
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("[bold]Song[/]", named(heard.track))
+    table.add_row("[bold]Heard[/]", f"{analysis.seconds:.1f} s of {analysis.kind}")
+    music = analysis.kind is SoundKind.MUSIC
+    for label, words in _pulse_and_key(analysis) if music else ():
+        table.add_row(f"[bold]{label}[/]", words)
+    if analysis.loudness is not None:
+        table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
+    if profile.genres:
+        doubt = "" if description.genre else "unsure: "
+        table.add_row("[bold]Genre[/]", doubt + _shares(profile.genres, 3))
+    if profile.tags:
+        table.add_row("[bold]Tags[/]", _shares(profile.tags, 8))
+    for name, percentile in profile.percentiles.items():
+        bar, descriptor = "█" * round(percentile / 5), description.definitions[name]
+        than = f"{descriptor.higher} than {percentile:.0f}% of {descriptor.population}"
+        table.add_row(name, f"{bar:<20} {than}")
+    for origin, values in foreign.items():
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        table.add_row(f"[bold]{escape(origin)}[/] says", escape(shown))
+    out.print(table)
+    if not music:
+        out.print(wording.no_music(analysis.kind))
+    for name in dict.fromkeys(one.population for one in description.definitions.values()):
+        out.print(f"{name}: {description.populations[name]}.", style="dim")
+
+
+def _pulse_and_key(analysis: Analysis) -> Iterator[tuple[str, str]]:
+    if (rhythm := analysis.rhythm) and rhythm.tempo:
+        other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
+        yield "Tempo", f"{wording.tempo(rhythm.tempo)}, {rhythm.confidence:.0%} sure{other}"
+    if harmony := analysis.harmony:
+        sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"
+        yield "Key", f"{wording.key(harmony)}, {sure}"
+
+
+def _shares(values: Mapping[str, float], most: int) -> str:
+    best = sorted(values.items(), key=lambda item: -item[1])[:most]
+    return ", ".join(f"{name} {share:.0%}" for name, share in best)
+
+
+def _heard_json(heard: Heard, description: Description) -> dict[str, Any]:
+    analysis, profile = heard.analysis, heard.profile
+    return {
+        "track": track_json(heard.track),
+        "seconds": analysis.seconds,
+        "kind": analysis.kind,
+        "analyser": analysis.version,
+        "rhythm": analysis.rhythm and asdict(analysis.rhythm),
+        "harmony": analysis.harmony and asdict(analysis.harmony),
+        "loudness": analysis.loudness,
+        "descriptors": dict(analysis.descriptors),
+        "percentiles": dict(profile.percentiles),
+        "definitions": {name: asdict(one) for name, one in description.definitions.items()},
+        "populations": dict(description.populations),
+        "genre": description.genre,
+        "genres": dict(profile.genres),
+        "tags": dict(profile.tags),
+        # In the order of `tags`: their deviations, and one row per second.
+        "tag_deviations": _rounded(analysis.tag_std),
+        "taggram": _rounded(analysis.taggram),
+        "embedding": _rounded(analysis.embedding),
+        # JSON has no NaN: a statistic that is not known is null.
+        "statistics": {
+            name: None if isnan(value) else value for name, value in description.statistics.items()
+        },
+    }
+
+
+def _rounded(values: FloatArray | None) -> list[Any] | None:
+    return None if values is None else values.round(4).astype(float).tolist()

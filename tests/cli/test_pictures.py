@@ -1,0 +1,55 @@
+"""Tastes are drawn and blended, the catalogue is mapped, songs are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.cli.running import Run
+
+
+@pytest.fixture
+def data(starter_store: Path) -> Path:
+    return starter_store
+
+
+def test_tastes_are_drawn_and_put_together(answer: Callable[..., Any], tmp_path: Path) -> None:
+    taste = answer("taste", "--as", "ann")
+    assert taste["songs"] == 4
+    assert next(iter(taste["genres"])) == "metal"
+    blend = answer("blend", "ben", "--as", "ann", "-n", "5")
+    assert len(blend["songs"]) == 5
+    assert 0 <= blend["alike"] <= 100
+    mapped = answer("map", "--as", "ann")
+    assert sum(mapped["groups"].values()) == len(mapped["songs"])
+    for picture in (taste, blend, mapped):
+        with Image.open(tmp_path / picture["picture"]) as image:
+            assert image.width >= 1000
+
+
+def test_two_songs_are_compared(answer: Callable[..., Any], tmp_path: Path) -> None:
+    one, other = [t["id"] for t in answer("search", "--genre", "blues", "-n", "2")["tracks"]]
+    found = answer("compare", one, other, "--offline")
+    assert 0 < found["alike"] < 1
+    assert abs(found["alike"] - sum(found["because"].values())) < 0.1
+    assert Image.open(tmp_path / found["picture"]).format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("taste", "--as", "nobody"), "nothing that nobody likes"),
+        (("gallery", "--intensity", "middle"), "no intensity called 'middle'"),
+        (("gallery",), "No song was heard here yet"),
+    ],
+)
+def test_what_cannot_be_drawn_has_its_sentence(
+    run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (4, "")
+    assert said in ran.err

@@ -1,0 +1,55 @@
+"""Picks with reasons and a card; thumbs change them, and taking thumbs back restores them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.running import Run, write_some
+
+ID = re.compile(r"^[a-z2-7]{10}$")
+
+
+def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: Path) -> None:
+    clip, _ = write_some(tmp_path / "tunes", 0, 1)
+    assert len(run("add", tmp_path / "tunes", "--json").json["added"]) == 2
+    ask = ("recommend", clip, "--as", "me", "--offline", "--repeats", "--adventurous", "0")
+    first = run(*ask, "-n", "3", "--json").json
+    assert len(first["picks"]) == 3
+    for pick in first["picks"]:
+        assert ID.match(pick["id"])
+        assert pick["score"] == pytest.approx(sum(pick["terms"].values()))
+        assert pick["reason"].endswith(".")
+    with Image.open(tmp_path / first["card"]) as card:
+        assert card.format == "PNG"
+        assert card.width >= 1000
+
+    best = first["picks"][0]
+    assert run("dislike", best["id"], "--as", "me").code == 0
+    assert "as before" in run("dislike", best["id"], "--as", "me").out
+    second = run(*ask, "-n", "3", "--json").json
+    assert best["id"] not in [pick["id"] for pick in second["picks"]]
+    assert run("unthumb", best["id"], "--as", "me", "--json").json["changed"]
+    assert run(*ask, "-n", "3", "--json").json == first
+
+    printed = run(*ask).out
+    assert best["title"] in printed
+    assert best["reason"] in printed
+    assert "musrec-card.png" in printed
+
+
+def test_what_cannot_be_heard_is_said_with_a_code_of_its_kind(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "page.mp3"
+    page.write_text("<html>not here</html>")
+    said = run("recommend", page, "--offline")
+    assert said.code == 3
+    assert "✗" in said.err
+    assert "Traceback" not in said.err
+    as_json = run("recommend", page, "--offline", "--json")
+    assert as_json.code == 3
+    assert as_json.json["error"] == "NotAudio"
+    assert as_json.json["hint"]
+    assert not (tmp_path / "musrec-card.png").exists()
