@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from zoneinfo import available_timezones
 
+from rapidfuzz import fuzz, process
+
 from musrec.model import NotFound
 
 
@@ -40,7 +42,6 @@ def suggest_zones(text: str, limit: int = 25) -> list[str]:
     inside.sort(key=lambda name: not name.rpartition("/")[2].casefold().startswith(wanted))
     if inside:
         return inside[:limit]
-    from rapidfuzz import fuzz, process
 
     cities = {name: name.rpartition("/")[2].casefold() for name in zones()}
     found = process.extract(wanted, cities, scorer=fuzz.ratio, limit=limit, score_cutoff=60)

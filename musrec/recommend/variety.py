@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import wording
+from musrec.audio.descriptors import DEFINITIONS
 from musrec.model import Catalogue, Constraints
 from musrec.titles import fold
 
@@ -197,8 +198,6 @@ def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
     A song has the mood of a tag if at least `MOOD_SHARE` of all songs have less of it, and the mood
     of a descriptor if it lies as far to that side in the reference population.
     """
-    from musrec.audio.descriptors import DEFINITIONS
-
     wanted = {fold(mood) for mood in moods}
     has = np.zeros(len(catalogue), bool)
     for tag in _names(profile.tags for profile in catalogue.profiles):

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 
 from musrec.evaluate import metrics
 from musrec.evaluate.report import Report
@@ -83,9 +85,6 @@ class Held:
 
 def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Recipe) -> GenreHead:
     """Learn a head from rows of `inputs.matrix`; not calibrated, and never unsure."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.linear_model import LogisticRegression
-
     mean, scale = scaling(x)
     z = inputs.standardised(x, mean, scale)
     names = np.unique(genres)

@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from musrec.audio.decode import decode
 from musrec.audio.descriptors import (
@@ -153,11 +157,6 @@ def write(data: Path) -> Path:
 
 def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
     """Return weights, intercept and artist-disjoint correlation of the regression."""
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     x = np.column_stack([_column(songs, name) for name in _PREDICTORS])
     y = np.array([lean(row, INTENSITY) for row in songs.tag_mean])
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 4, 12)))

@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedGroupKFold
 
 from musrec.audio import decode, tagger
 from musrec.evaluate import metrics, tables
@@ -83,9 +86,6 @@ def fit(
     made: Mapping[str, Any],
 ) -> Space:
     """Learn a space from rows of `inputs.matrix` and their genres; `made` is kept as it is."""
-    from sklearn.decomposition import PCA
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
     mean, scale = scaling(x)
     z = inputs.standardised(x, mean, scale)
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=recipe.shrinkage).fit(z, genres)
@@ -117,8 +117,6 @@ def fine_embedding(space: Space, x: DoubleArray, embeddings: FloatArray) -> Fine
         Of pieces of songs. Their mean is not subtracted: the songs with audio are one corner of
         music, and their mean is not that of all music.
     """
-    from sklearn.decomposition import PCA
-
     _, lengths, directions = np.linalg.svd(embeddings.astype(np.float64), full_matrices=False)
     embedding = directions[:FINE_DIRECTIONS].T / np.sqrt(lengths[:FINE_DIRECTIONS])
     z = inputs.standardised(x, space.mean, space.scale)[:, -len(inputs.STATISTICS) :]
@@ -179,8 +177,6 @@ def folds(
     genres: NDArray[np.str_], groups: NDArray[np.str_], *, n: int = FOLDS, seeds: int = REPEATS
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield rows to train on and rows held out, without a common artist."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     for seed in range(SEED, SEED + seeds):
         split = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
         yield from split.split(np.zeros(len(genres)), genres, groups)
