@@ -7,28 +7,14 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import commands
 
-from bot import errors
-from bot.admin import commands as admin
-from bot.drops import posting as drops
-from bot.drops.commands import Drops, Mixtape
-from bot.feedback import thumbs
-from bot.feedback.listening import Presence
-from bot.playlists import commands as playlists
-from bot.privacy import commands as privacy
-from bot.recommend import answering
-from bot.recommend.chat import Chat
-from bot.recommend.clips import CDN_HOSTS
-from bot.recommend.commands import Recommend
-from bot.taste import commands as taste
-from bot.taste.catalogue import Browse
-from bot.turns import Refused, Turns
+from bot import errors, policy
+from bot.areas import SETUPS
 from musrec.model import Busy
 
 if TYPE_CHECKING:
@@ -47,12 +33,11 @@ PERMISSIONS = discord.Permissions(
 )
 """All that is asked for, each needed for a card with its reactions."""
 
+CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
+"""Where Discord keeps attachments; nothing else is ever fetched as one."""
+
 GRACE = 10.0
 """Seconds that answers have to finish when the bot stops."""
-
-# Whoever wants to know what is kept of them, or how to ask, is never turned away.
-_FOR_EVERYBODY = ("privacy", "listening", "help", "setup")
-_COSTLY = ("recommend", "Find similar", "search", "compare")
 
 
 def intents(settings: Settings, *, privileged: bool = True) -> discord.Intents:
@@ -79,18 +64,17 @@ class Tree(app_commands.CommandTree["Bot"]):
         """Let a command through when it is the member's turn."""
         if interaction.type is not discord.InteractionType.application_command:
             return True
-        data: Any = interaction.data
         try:
-            await self._admit(interaction, data["name"])
+            await self._admit(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)
             return False
         return True
 
-    async def _admit(self, interaction: discord.Interaction[Bot], name: str) -> None:
-        if name not in _FOR_EVERYBODY:
+    async def _admit(self, interaction: discord.Interaction[Bot]) -> None:
+        if not policy.holds(policy.FOR_EVERYBODY, interaction.command):
             await self.client.admit(interaction.user, interaction.guild)
-        if name in _COSTLY:
+        if policy.holds(policy.COSTLY, interaction.command):
             asker = interaction.user.id, interaction.guild_id
             self.client.turns.take(*asker, interaction.created_at)
 
@@ -150,38 +134,15 @@ class Bot(commands.AutoShardedBot):
         self.privileged = privileged
         self.cdn_hosts = cdn_hosts
         self.grace = grace
-        self.turns = Turns(settings.discord)
+        self.turns = policy.Turns(settings.discord)
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
-        self._presence = Presence(self)
 
     async def setup_hook(self) -> None:
         """Put the areas together and tell Discord the commands."""
-        for cog in (
-            Recommend(self),
-            Chat(self),
-            thumbs.Reactions(self),
-            self._presence,
-            taste.Taste(self),
-            Browse(self),
-            playlists.Playlists(self),
-            Drops(self),
-            Mixtape(self),
-            privacy.Privacy(self),
-            admin.Admin(self),
-        ):
-            await self.add_cog(cog)
-        self.add_dynamic_items(
-            *answering.PRESSES,
-            *thumbs.PRESSES,
-            *drops.PRESSES,
-            *taste.PRESSES,
-            *playlists.PRESSES,
-            *privacy.PRESSES,
-            *admin.PRESSES,
-        )
+        for setup in SETUPS:
+            await setup(self)
         await self.tree.sync()
-        self._sweep.start()
 
     async def on_ready(self) -> None:
         """Say that it is there, and how to let it in elsewhere."""
@@ -211,52 +172,22 @@ class Bot(commands.AutoShardedBot):
         ------
         Busy
             The bot is about to stop.
-        Refused
-            The server wants it used by certain roles only.
+        NotAllowed
+            The server keeps the bot to roles that the member has none of.
         """
         if self.stopping:
             raise Busy("I am being restarted.", "Please ask again in a minute.")
         if guild is None or not isinstance(member, discord.Member):
             return
-        wishes = await self.service.servers.get(str(guild.id))
+        settings = await self.service.servers.get(str(guild.id))
         # `member.roles` leaves out roles that are not cached; the ids come with every event.
         # Who manages the server is never locked out.
         held = {str(id_) for id_ in member._roles}
         may = member.resolved_permissions or member.guild_permissions
-        if wishes.roles and not may.manage_guild and not wishes.roles & held:
-            raise Refused(
+        if settings.roles and not may.manage_guild and not settings.roles & held:
+            raise policy.NotAllowed(
                 "This server keeps me to certain roles.", "Ask those who manage it for one."
             )
-
-    def limits(self) -> list[str]:
-        """Say what is switched off, and what that costs."""
-        lines = []
-        if not self.intents.message_content:
-            lines.append(
-                "Clips in listening channels: the message content intent is off"
-                + self._why("message_content")
-            )
-        if not self.intents.presences:
-            lines.append("/listening: the presence intent is off" + self._why("presences"))
-        return lines
-
-    def _why(self, intent: str) -> str:
-        if getattr(self.settings.discord, intent) and not self.privileged:
-            return "; Discord refused it: switch it on in the developer portal, under Bot."
-        return f"; set discord.{intent} = true to switch it on."
-
-    async def refresh_listeners(self) -> None:
-        """Read again who may be listened to."""
-        await self._presence.refresh()
-
-    def forget_listener(self, member: str) -> None:
-        """Stop listening to a member now."""
-        self._presence.forget(member)
-
-    @tasks.loop(hours=24)
-    async def _sweep(self) -> None:
-        now = datetime.now(UTC)
-        await self.service.cards.sweep(now)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -286,7 +217,6 @@ class Bot(commands.AutoShardedBot):
         """Finish what is at work, hand back what takes too long, and leave."""
         if not self.stopping:
             self.stopping = True
-            await self.end(self._sweep.get_task())
             await self._finish()
         await super().close()
 

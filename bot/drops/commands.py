@@ -15,7 +15,7 @@ from discord.ext import commands
 
 from bot.cards import layouts
 from bot.drops.posting import Messages, panel, progress
-from bot.turns import Refused
+from bot.policy import NotAllowed
 from musrec.drops.model import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
 from musrec.model import NotFound
 
@@ -59,7 +59,7 @@ async def zones(interaction: Context, typed: str) -> list[app_commands.Choice[st
     return [app_commands.Choice(name=name.replace("_", " "), value=name) for name in found]
 
 
-class Drops(commands.GroupCog, group_name="drops"):
+class DropCommands(commands.GroupCog, group_name="drops"):
     """Your weekly drop."""
 
     def __init__(self, bot: Bot) -> None:
@@ -120,7 +120,7 @@ class Drops(commands.GroupCog, group_name="drops"):
     ) -> None:
         """Some songs for you every week, or change when and where they come."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        drop = await self._kept(interaction)
+        drop = await self._bot.service.drops.wanted_by(str(interaction.user.id))
         if place is not None:
             drop = replace(drop, channel=None if place == "direct messages" else _here(interaction))
         drop = replace(
@@ -152,12 +152,12 @@ class Drops(commands.GroupCog, group_name="drops"):
     async def now(self, interaction: Context) -> None:
         """Get the songs of this week at once."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        drop = await self._kept(interaction)
+        drops, home = self._bot.service.drops, _home(interaction)
+        drop = await drops.wanted_by(str(interaction.user.id))
         if not drop.id:
-            here = _here(interaction) if drop.home else None
-            drop = replace(drop, channel=here, active=False)
-            drop = await self._bot.service.drops.keep(drop)
-        state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
+            here = _here(interaction) if home else None
+            drop = await drops.keep(replace(drop, home=home, channel=here, active=False))
+        state = await drops.post_now(drop, Messages(self._bot))
         await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
 
     @app_commands.command()
@@ -169,28 +169,10 @@ class Drops(commands.GroupCog, group_name="drops"):
             raise NotFound("You have no weekly drop.", "`/drops on` starts one.")
         await interaction.edit_original_response(view=panel(drop))
 
-    async def _kept(self, interaction: Context) -> Drop:
-        """Return how the member wants it; what nobody chose yet is chosen for them."""
-        member = str(interaction.user.id)
-        if await self._bot.service.members.paused(member):
-            raise Refused(
-                "You paused learning, so nothing can be made for you.",
-                "`/privacy pause` switches it on again.",
-            )
-        kept = await self._bot.service.drops.of_member(member)
-        return kept or Drop(
-            member,
-            None,
-            FRIDAY_EVENING,
-            datetime.now(UTC),
-            home=_home(interaction),
-            adventurous=self._bot.settings.recommend.adventurous,
-        )
-
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Mixtape(commands.GroupCog, group_name="mixtape"):
+class MixtapeCommands(commands.GroupCog, group_name="mixtape"):
     """A weekly mixtape for this server."""
 
     def __init__(self, bot: Bot) -> None:
@@ -270,12 +252,12 @@ def _here(interaction: Context) -> str:
 
     Raises
     ------
-    Refused
+    NotAllowed
         One of them may not.
     """
     home = _home(interaction)
     if home is None:
-        raise Refused("I am not at home in this channel.", "Choose direct messages.")
+        raise NotAllowed("I am not at home in this channel.", "Choose direct messages.")
     if not interaction.permissions.send_messages or not interaction.app_permissions.send_messages:
-        raise Refused("Not both of us may post in this channel.", "Choose another, or messages.")
+        raise NotAllowed("Not both of us may post in this channel.", "Choose another, or messages.")
     return home

@@ -13,11 +13,11 @@ import discord
 from discord import ui
 
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
 from bot.recommend.answering import Slate, feature
-from bot.turns import Refused
 from musrec.drops.model import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable
-from musrec.model import Answer, FeedbackKind, NotFound
+from musrec.model import Answer, NotFound
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -232,7 +232,7 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
         if drop is None:
             raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
         if await service.members.paused(member):
-            raise Refused(
+            raise NotAllowed(
                 "You paused learning, so nothing of you is used.",
                 "`/privacy pause` switches it on again.",
             )
@@ -322,14 +322,10 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Make the drop from what was answered."""
         drop = await _own(interaction, self.about["drop"])
-        events = await interaction.client.service.members.feedback(str(interaction.user.id))
-        if not any(event.kind is FeedbackKind.LIKE for event in events):
+        if drop.member not in await interaction.client.service.members.likers():
             raise NotFound("I know nothing that you like yet.", "Pick at least one artist.")
         await interaction.response.defer()
         await _go_on(interaction, drop)
-
-
-PRESSES = (Change, Join, Artists, Enough)
 
 
 async def _own(interaction: Context, id_: str) -> Drop:
@@ -337,7 +333,7 @@ async def _own(interaction: Context, id_: str) -> Drop:
     if drop is None:
         raise NotFound("That drop is no longer kept.", "`/drops on` starts one.")
     if drop.member != str(interaction.user.id):
-        raise Refused("That is somebody else's drop.", "`/drops on` starts your own.")
+        raise NotAllowed("That is somebody else's drop.", "`/drops on` starts your own.")
     return drop
 
 

@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot import policy
 from bot.cards import layouts
 from musrec.members.model import Playing
 from musrec.model import MusrecError, Track, track_id
@@ -26,35 +27,19 @@ CANNOT = (
 )
 
 
-class Presence(commands.GroupCog, group_name="listening"):
+class ListeningCommands(
+    commands.GroupCog, group_name="listening", group_extras=policy.FOR_EVERYBODY
+):
     """Learn from what you play on Spotify, if you want that."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self.members: set[str] = set()
-
-    async def cog_load(self) -> None:
-        """Find out who agreed."""
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read again who may be listened to; what the others were hearing is forgotten."""
-        members = await self._bot.service.members.listeners()
-        for gone in self.members - members:
-            self._bot.service.members.stop_listening(gone)
-        self.members = members
-
-    def forget(self, member: str) -> None:
-        """Stop listening to a member now."""
-        self.members.discard(member)
-        self._bot.service.members.stop_listening(member)
 
     @app_commands.command()
     async def on(self, interaction: Context) -> None:
         """Let me learn from what your Spotify status shows."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         await self._bot.service.members.choose(str(interaction.user.id), listening=True)
-        await self.refresh()
         hint = "I see what your Discord status shows, nothing else. `/listening off` ends it."
         said = "🎧 Listening is on: what you play, finish, skip and repeat teaches me."
         if not self._bot.intents.presences:
@@ -68,7 +53,6 @@ class Presence(commands.GroupCog, group_name="listening"):
         member = str(interaction.user.id)
         if await self._bot.service.members.get(member) is not None:
             await self._bot.service.members.choose(member, listening=False)
-        self.forget(member)
         await interaction.edit_original_response(
             view=layouts.notice(
                 "🔇 Listening is off.", hint="`/privacy delete` also deletes what was learned."
@@ -91,7 +75,7 @@ class Presence(commands.GroupCog, group_name="listening"):
     async def on_raw_presence_update(self, event: discord.RawPresenceUpdateEvent) -> None:
         """Take what a member who agreed plays now; everybody else's is dropped unread."""
         member = str(event.user_id)
-        if member not in self.members:
+        if member not in await self._bot.service.members.listeners():
             return
         now = datetime.now(UTC)
         for track, kind in self._bot.service.members.listens(

@@ -7,7 +7,6 @@ reactions are accounted for, so what differs from them is what happened meanwhil
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from bot import errors
 from bot.cards import layouts, words
 from bot.press import Press
 from musrec.members.model import Card
-from musrec.model import FeedbackKind, NotFound
+from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -103,9 +102,6 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))
 
 
-PRESSES = (Thumb, TakeBack)
-
-
 class Reactions(commands.Cog):
     """Thumbs as reactions."""
 
@@ -136,36 +132,17 @@ class Reactions(commands.Cog):
         if kind is None or event.user_id == self._me:
             return
         with self._bot.working():
-            await self._account(event, kind, there=there)
+            async with self._turn(event.user_id):
+                card = await self._bot.service.cards.get(str(event.message_id))
+                if card is not None:
+                    await self._bot.service.cards.react(card, str(event.user_id), kind, there=there)
 
-    async def _account(
-        self, event: discord.RawReactionActionEvent, kind: FeedbackKind, *, there: bool
-    ) -> None:
-        async with self._order[event.user_id % len(self._order)]:
-            card = await self._bot.service.cards.get(str(event.message_id))
-            if card is not None:
-                await self._take(card, str(event.user_id), kind, there=there)
+    def _turn(self, member: int) -> asyncio.Lock:
+        return self._order[member % len(self._order)]
 
     @property
     def _me(self) -> int:
         return self._bot.user.id if self._bot.user else 0
-
-    async def _take(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        """Learn or forget one reaction, then account for it: a crash between is read back."""
-        service = self._bot.service
-        if there:
-            news = False
-            with contextlib.suppress(NotFound):
-                news = await service.members.learn(member, card.track, kind)
-            if news or not await service.members.paused(member):
-                await service.cards.account_thumb(card.message, member, kind, there=True)
-            return
-        await service.members.forget(member, card.track, kind)
-        await service.cards.account_thumb(card.message, member, kind, there=False)
-        # Who took one of two thumbs away still shows the other.
-        for other, left in await service.cards.thumbs(card.message):
-            if other == member:
-                await service.members.learn(member, card.track, left)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
@@ -217,12 +194,9 @@ class Reactions(commands.Cog):
                 there |= {(str(user.id), kind) async for user in reaction.users() if not user.bot}
         # Where even the bot's own thumb is gone, a moderator cleared them: nobody took theirs back.
         taken = {(member, kind) for member, kind in known - there if kind in offered}
-        for member, kind in sorted(taken):
-            await self._in_order(card, member, kind, there=False)
-        for member, kind in sorted(there - known):
-            await self._in_order(card, member, kind, there=True)
-        return len(taken) + len(there - known)
-
-    async def _in_order(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        async with self._order[int(member) % len(self._order)]:
-            await self._take(card, member, kind, there=there)
+        given = there - known
+        for changed, is_there in ((taken, False), (given, True)):
+            for member, kind in sorted(changed):
+                async with self._turn(int(member)):
+                    await self._bot.service.cards.react(card, member, kind, there=is_there)
+        return len(taken) + len(given)

@@ -13,9 +13,9 @@ from discord.ext import commands
 
 from bot import completions
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
 from bot.recommend import answering
-from bot.turns import Refused
 from musrec.model import Choices, NotFound, Pick, Track
 from musrec.playlists.model import FORMATS, LONGEST_NAME, Format
 
@@ -57,7 +57,7 @@ async def _own_songs(interaction: Context, typed: str) -> completions.Choices:
     ]
 
 
-class Playlists(commands.GroupCog, group_name="playlist"):
+class PlaylistCommands(commands.GroupCog, group_name="playlist"):
     """Your own lists of songs."""
 
     def __init__(self, bot: Bot) -> None:
@@ -321,7 +321,7 @@ async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
     if playlist is None:
         raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
     if not shared and playlist.member != str(interaction.user.id):
-        raise Refused("That playlist is somebody else's.")
+        raise NotAllowed("That playlist is somebody else's.")
     return playlist
 
 
@@ -337,6 +337,3 @@ async def _added(
         )
     now = _songs(playlist.songs + added)
     return layouts.notice(f"📃 {what} put into {name}; it holds {now} now.")
-
-
-PRESSES = (Leaf, Into)

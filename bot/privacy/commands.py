@@ -9,9 +9,9 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot import policy
 from bot.cards import layouts
 from bot.press import Press
-from bot.turns import Refused
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -39,19 +39,15 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Delete it."""
         if interaction.user.id != int(self.about["member"]):
-            raise Refused("That button is somebody else's.")
+            raise policy.NotAllowed("That button is somebody else's.")
         await interaction.response.defer()
         member = str(interaction.user.id)
         known = await interaction.client.service.members.delete(member)
-        interaction.client.forget_listener(member)
         said = "Everything about you is deleted." if known else "There was nothing to delete."
         await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
 
 
-PRESSES = (Erase,)
-
-
-class Privacy(commands.GroupCog, group_name="privacy"):
+class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=policy.FOR_EVERYBODY):
     """What I know about you, and how you change that."""
 
     def __init__(self, bot: Bot) -> None:
@@ -111,7 +107,6 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         member = str(interaction.user.id)
         paused = not await self._bot.service.members.paused(member)
         await self._bot.service.members.choose(member, paused=paused)
-        await self._bot.refresh_listeners()
         said = (
             "⏸️ Paused: from now on I keep nothing new about you. Use it again to go on."
             if paused

@@ -468,6 +468,3 @@ class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
         question = Question(asker, Wish.read(self.about["wish"]), track=str(self.values[0]))
         slate = slate_of(interaction, private=_is_private(interaction))
         await answer(interaction.client, slate, question)
-
-
-PRESSES = (Why, Next, Feature, Preview, Choose)

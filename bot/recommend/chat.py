@@ -78,9 +78,9 @@ class Chat(commands.Cog):
     async def _listens_in(self, message: discord.Message) -> bool:
         if message.guild is None:
             return False
-        wishes = await self._bot.service.servers.get(str(message.guild.id))
+        settings = await self._bot.service.servers.get(str(message.guild.id))
         channels = {str(message.channel.id), str(getattr(message.channel, "parent_id", None))}
-        return bool(channels & wishes.channels)
+        return bool(channels & settings.channels)
 
     async def _say(self, message: discord.Message, error: MusrecError) -> None:
         trouble = errors.foreseen(error)

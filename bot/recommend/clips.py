@@ -15,9 +15,6 @@ from musrec.model import Busy, NotAudio, NotFound
 LARGEST_CLIP = 25 * 2**20
 """Bytes; longer songs fit, and several at once fit in memory."""
 
-CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
-"""Where Discord keeps attachments; nothing else is ever fetched as one."""
-
 _LINK = re.compile(r"https?://[^\s<>|)\]]+")
 
 

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
-from bot import completions
+from bot import completions, policy
 from bot.cards import layouts, words
 from bot.recommend import answering
 from bot.recommend.answering import Question
@@ -30,13 +30,13 @@ LEAST = 0.005
 """What one adds at least to be named: less reads as nothing."""
 
 
-class Browse(commands.Cog):
+class CatalogueCommands(commands.Cog):
     """Songs against songs."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
-    @app_commands.command()
+    @app_commands.command(extras=policy.COSTLY)
     @app_commands.describe(
         a="A title or a link", b="Another one", private="Only you see the answer"
     )

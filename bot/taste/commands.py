@@ -10,8 +10,8 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
-from bot.turns import Refused
 from musrec.members.model import HISTORY_KINDS, Blend, HistoryFilter, HistoryPage
 from musrec.model import FeedbackKind, Picture
 
@@ -42,7 +42,7 @@ SIGNS = {
 }
 
 
-class Taste(commands.Cog):
+class TasteCommands(commands.Cog):
     """What members like."""
 
     def __init__(self, bot: Bot) -> None:
@@ -64,7 +64,7 @@ class Taste(commands.Cog):
     async def blend(self, interaction: Context, member: discord.User) -> None:
         """How alike two tastes are, where they meet, and a list for both."""
         if member.id == interaction.user.id:
-            raise Refused("You are entirely alike to yourself.", "Choose somebody else.")
+            raise NotAllowed("You are entirely alike to yourself.", "Choose somebody else.")
         await _ask(interaction, "blend", member)
 
     @app_commands.command()
@@ -177,9 +177,9 @@ _WHAT = {
 async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None:
     """Ask a member in the channel; nothing of theirs is read before they agree."""
     if other.bot:
-        raise Refused("Bots like nothing.", "Choose somebody of flesh and blood.")
+        raise NotAllowed("Bots like nothing.", "Choose somebody of flesh and blood.")
     if interaction.guild_id is not None and not isinstance(other, discord.Member):
-        raise Refused(f"{_name(other)} is not here any more, so nobody can agree for them.")
+        raise NotAllowed(f"{_name(other)} is not here any more, so nobody can agree for them.")
     asker = interaction.user.id
     view = layouts.notice(
         f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everybody here "
@@ -211,7 +211,7 @@ class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<oth
     async def press(self, interaction: Context) -> None:
         """Show it in place of the question."""
         if interaction.user.id != int(self.about["other"]):
-            raise Refused("Only the member who was asked can agree to that.")
+            raise NotAllowed("Only the member who was asked can agree to that.")
         await interaction.response.defer()
         bot = interaction.client
         if self.about["what"] == "taste":
@@ -236,7 +236,7 @@ class Decline(Press, template=r"decline:(?P<asker>\d+):(?P<other>\d+)"):
         """Say so in place of the question, without a reproach."""
         asker, other = int(self.about["asker"]), int(self.about["other"])
         if interaction.user.id not in (asker, other):
-            raise Refused("That question is somebody else's.")
+            raise NotAllowed("That question is somebody else's.")
         said = "The question was taken back." if interaction.user.id == asker else "Kept private."
         await interaction.response.edit_message(view=layouts.notice(f"🔒 {said}"))
 
@@ -353,6 +353,3 @@ def _history_blocks(found: HistoryPage, filters: HistoryFilter, style: str) -> l
             )
         )
     return blocks
-
-
-PRESSES = (Share, Agree, Decline, Turn)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 from musrec.members.model import Card
-from musrec.model import FeedbackKind
+from musrec.model import FeedbackKind, NotFound
+from musrec.service.members import Members
 from musrec.store import Store
 
 ANSWERS_KEPT = timedelta(days=30)
@@ -15,8 +17,9 @@ CARDS_KEPT = timedelta(days=90)
 class Cards:
     """Every card that may be reacted to."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, members: Members) -> None:
         self._store = store
+        self._members = members
 
     async def keep(self, card: Card) -> None:
         """Remember which track a message features."""
@@ -38,11 +41,25 @@ class Cards:
         """Return the reactions under a card that are accounted for, as member and kind."""
         return await self._store.cards.thumbs(message)
 
-    async def account_thumb(
-        self, message: str, member: str, kind: FeedbackKind, *, there: bool
-    ) -> None:
-        """Remember that a reaction under a card is there, or no longer is."""
-        await self._store.cards.account_thumb(message, member, kind, there=there)
+    async def react(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
+        """Learn or forget a reaction under a card, and count it as accounted for.
+
+        In that order: a reaction that a crash leaves unaccounted for is read back. A member's
+        reactions must be taken one after another.
+        """
+        if there:
+            news = False
+            with contextlib.suppress(NotFound):
+                news = await self._members.learn(member, card.track, kind)
+            if news or not await self._members.paused(member):
+                await self._store.cards.account_thumb(card.message, member, kind, there=True)
+            return
+        await self._members.forget(member, card.track, kind)
+        await self._store.cards.account_thumb(card.message, member, kind, there=False)
+        # A member who takes one of two thumbs away still shows the other.
+        for other, left in await self.thumbs(card.message):
+            if other == member:
+                await self._members.learn(member, card.track, left)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old to be asked about."""

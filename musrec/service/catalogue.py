@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search
 from musrec.catalogue.model import Comparison, GalleryRow, SongFilter
-from musrec.model import Catalogue, Heard, NotFound, Picture, Track
+from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
+from musrec.service.songs import Songs
 from musrec.store import Store
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 class CatalogueView:
     """Everything that can be recommended, to look around in."""
 
-    def __init__(self, store: Store, live: Live) -> None:
+    def __init__(self, store: Store, live: Live, songs: Songs) -> None:
         self._store = store
         self._live = live
+        self._songs = songs
 
     def __len__(self) -> int:
         return len(self.songs)
@@ -45,17 +47,34 @@ class CatalogueView:
         """Return the words for how songs sound by which they can be searched."""
         return search.moods()
 
-    async def search(self, wanted: SongFilter, limit: int = 10) -> list[Track]:
+    async def search(
+        self, wanted: SongFilter, limit: int = 10, *, online: bool = False
+    ) -> list[Track]:
         """Find songs by title, artist, genre, tempo, key and mood, best first.
+
+        Parameters
+        ----------
+        online : bool
+            Whether services are asked for a link, and for a name that no song here has.
 
         Raises
         ------
         NotFound
             No song is all of that.
         """
-        engine = self._live.engine
-        found = await asyncio.to_thread(search.search, engine.catalogue, engine.names, wanted)
-        return found[:limit]
+        named_alone = wanted == SongFilter(wanted.text)
+        if not (online and named_alone and wanted.text.startswith("http")):
+            engine = self._live.engine
+            try:
+                found = await asyncio.to_thread(
+                    search.search, engine.catalogue, engine.names, wanted
+                )
+                return found[:limit]
+            except NotFound:
+                if not (online and named_alone):
+                    raise
+        elsewhere = await self._songs.find(wanted.text)
+        return list(elsewhere.tracks) if isinstance(elsewhere, Choices) else [elsewhere]
 
     async def compare(
         self, ours: Heard, theirs: Heard, *, look: LookName = "dark"

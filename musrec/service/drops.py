@@ -90,6 +90,23 @@ class Drops:
         """Let a drop come no more."""
         return await self.keep(replace(drop, active=False, trouble=""))
 
+    async def wanted_by(self, member: str) -> Drop:
+        """Return how a member wants their drop; the defaults, not kept, for one who never said.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        await self._members.may_keep(member)
+        return await self.of_member(member) or Drop(
+            member,
+            None,
+            FRIDAY_EVENING,
+            _now(),
+            adventurous=self._settings.recommend.adventurous,
+        )
+
     async def wish(self, member: str, **wishes: Any) -> Drop:
         """Return a member's drop with some wishes changed; one that is not kept yet stays off.
 
@@ -98,12 +115,10 @@ class Drops:
         MusrecError
             The member paused.
         """
-        await self._members.may_keep(member)
-        kept = await self.of_member(member)
-        if kept is None:
-            kept = Drop(member, None, FRIDAY_EVENING, _now(), active=False)
-            return await self.keep(replace(kept, **wishes))
-        return await self.keep(replace(kept, **wishes)) if wishes else kept
+        drop = await self.wanted_by(member)
+        if not drop.id:
+            return await self.keep(replace(drop, active=False, **wishes))
+        return await self.keep(replace(drop, **wishes)) if wishes else drop
 
     async def mixtape_members(self, drop: Drop) -> list[str]:
         """Return the members whose likes a mixtape may be made from, without those who paused."""

@@ -28,6 +28,7 @@ class Members:
         self._store = store
         self._live = live
         self._listening = Listening()
+        self._listeners: set[str] | None = None
 
     # What they did ----------------------------------------------------------------------------
 
@@ -90,12 +91,11 @@ class Members:
         return history.history(events, tracks, filters or HistoryFilter(), page, size)
 
     def listens(self, member: str, playing: Playing | None, at: datetime) -> Did:
-        """Take what a member's player shows now; return what they did, oldest first."""
-        return self._listening.heard(member, playing, at)
+        """Take what a member's player shows now; return what they did, oldest first.
 
-    def stop_listening(self, member: str) -> None:
-        """Forget what a member is hearing."""
-        self._listening.forget(member)
+        Only for `listeners`: the others did not agree to it.
+        """
+        return self._listening.heard(member, playing, at)
 
     # What they chose --------------------------------------------------------------------------
 
@@ -108,6 +108,11 @@ class Members:
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
         await self._store.members.choose(member, listening=listening, paused=paused)
+        chosen = await self._store.members.get(member)
+        if chosen is not None and chosen.listening and not chosen.paused:
+            (await self.listeners()).add(member)
+        else:
+            await self._stop_listening(member)
 
     async def paused(self, member: str) -> bool:
         """Whether a member asked that nothing new is kept about them."""
@@ -124,13 +129,21 @@ class Members:
         """
         if await self.paused(member):
             raise MusrecError(
-                "You asked me to keep nothing new about you.",
-                "`/privacy pause` switches that off again.",
+                "You paused learning, so I keep nothing new about you.",
+                "`/privacy pause` starts it again.",
             )
 
     async def listeners(self) -> set[str]:
         """Return the members whose listening may be learned from now."""
-        return await self._store.members.listeners()
+        if self._listeners is None:
+            found = await self._store.members.listeners()
+            if self._listeners is None:
+                self._listeners = found
+        return self._listeners
+
+    async def _stop_listening(self, member: str) -> None:
+        (await self.listeners()).discard(member)
+        self._listening.forget(member)
 
     async def counts(self) -> dict[str, int]:
         """Return how many tracks, members and feedback there are, and members with likes."""
@@ -288,6 +301,7 @@ class Members:
 
     async def delete(self, member: str) -> bool:
         """Delete a member with all that was learned from them; return whether there was one."""
+        await self._stop_listening(member)
         known = await self._store.members.delete(member)
         await self._live.think(self._live.engine.recommender.forget_member, member)
         return known

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from bot.drops.commands import Drops
+from bot.drops.commands import DropCommands
 from bot.drops.posting import Messages
 from musrec.drops.model import Drop, Part, Post, Schedule, State
 from musrec.model import FeedbackKind
@@ -334,8 +334,8 @@ async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
 
 
 async def test_the_clock_runs_with_the_bot_and_floods_nobody(world: World) -> None:
-    cog = world.bot.get_cog("Drops")
-    assert isinstance(cog, Drops)
+    cog = world.bot.get_cog("DropCommands")
+    assert isinstance(cog, DropCommands)
     jobs = cog._ticking.get_jobs()
     assert cog._ticking.running
     assert len(jobs) == 2
