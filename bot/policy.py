@@ -16,7 +16,7 @@ from musrec.model import Busy, MusrecError
 from musrec.settings import DiscordSettings
 
 FOR_EVERYBODY = {"for everybody": True}
-"""Open even to members whom a server's roles keep from using the bot."""
+"""Open even to members without the roles that a server asks for."""
 
 COSTLY = {"costly": True}
 """A question: it counts against the turns of its member and of its server."""
@@ -67,7 +67,7 @@ class Turns:
         if self._member and (wait := self._member.update_rate_limit(asker, now)):
             raise Busy("One song at a time.", f"You can ask again in {_seconds(wait)}.")
         if guild is not None and (wait := self._guild.update_rate_limit(asker, now)):
-            raise Busy("Everybody here is asking at once.", f"Try again in {_seconds(wait)}.")
+            raise Busy("Everyone here is asking at once.", f"Try again in {_seconds(wait)}.")
 
 
 def _member(asker: Asker) -> int:

@@ -120,7 +120,7 @@ def test_two_songs_are_compared(run: Run, tmp_path: Path) -> None:
         (("playlist", "show", "x", "--as", "nobody"), "no playlist yet"),
         (("history", "--as", "nobody", "--kind", "sung"), "no kind called 'sung'"),
         (("gallery", "--intensity", "middle"), "no intensity called 'middle'"),
-        (("gallery",), "No song was heard here yet"),
+        (("gallery",), "I have heard no song yet"),
         (("search",), "What shall be looked for"),
         (("search", "--tempo", "fast"), "no tempo"),
     ],

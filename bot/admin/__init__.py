@@ -1,4 +1,4 @@
-"""For those who run the bot or manage a server: `/setup`, `/status`; and `/help` for everybody."""
+"""For those who run the bot or manage a server: `/setup`, `/status`; and `/help` for everyone."""
 
 from __future__ import annotations
 

@@ -27,17 +27,17 @@ MOST_ROLES = 10
 
 
 def panel(settings: ServerSettings, *, content: bool) -> ui.LayoutView:
-    """Show how a server wants the bot, each choice kept as soon as it is made."""
-    listening = "Clips sent there are answered without being asked."
+    """Show the settings of a server; each choice is kept as soon as it is made."""
+    listening = "I answer clips posted there without being asked."
     if not content:
         listening += (
             "\n-# ⚠️ I may not read messages here yet: whoever runs me must switch on the "
             "message content intent. Mentions, commands and direct messages work without it."
         )
     return layouts.page(
-        layouts.text(f"### How this server wants me\n**Listening channels**\n{listening}"),
+        layouts.text(f"### Server settings\n**Listening channels**\n{listening}"),
         layouts.row(Channels.offer(settings)),
-        layouts.text("**Who may use me** — leave it empty for everybody."),
+        layouts.text("**Who may use me** — leave it empty for everyone."),
         layouts.row(Roles.offer(settings)),
         layouts.text("**Dates**"),
         layouts.row(Dates.offer(settings)),
@@ -50,7 +50,7 @@ class _Choice(Press, template="(?!)"):
     async def press(self, interaction: Context) -> None:
         """Keep what was chosen and show it."""
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            raise policy.NotAllowed("Only those who manage this server may do that.")
+            raise policy.NotAllowed("That takes the Manage Server permission.")
         await interaction.response.defer()
         servers, guild = interaction.client.service.servers, str(interaction.guild_id)
         settings = self.changed(await servers.get(guild))
@@ -102,7 +102,7 @@ class Roles(_Choice, template="setup:roles"):
         return cls(
             ui.RoleSelect(
                 custom_id="setup:roles",
-                placeholder="Everybody",
+                placeholder="Everyone",
                 min_values=0,
                 max_values=MOST_ROLES,
                 default_values=chosen[:MOST_ROLES],
@@ -132,7 +132,7 @@ class Dates(_Choice, template="setup:dates"):
 
 
 class AdminCommands(commands.Cog):
-    """How the bot is, and how a server wants it."""
+    """Help, the state of the bot, and the settings of a server."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
@@ -149,12 +149,12 @@ class AdminCommands(commands.Cog):
 
     @app_commands.command(extras=policy.FOR_EVERYBODY)
     async def help(self, interaction: Context) -> None:
-        """What you can ask me."""
+        """See what you can ask me."""
         await interaction.response.send_message(view=welcome(), ephemeral=True)
 
     @app_commands.command()
     async def status(self, interaction: Context) -> None:
-        """Whether all is well, and what is switched off."""
+        """See how I am doing, and what is switched off."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, bot = self._bot.service, self._bot
         kept = await service.members.counts()
@@ -181,7 +181,7 @@ class AdminCommands(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: Any) -> None:
-        """Forget a server that sent the bot away."""
+        """Forget a server that removed the bot."""
         await self._bot.service.servers.remove(str(guild.id))
 
 

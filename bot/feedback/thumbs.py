@@ -1,7 +1,7 @@
-"""Thumbs: a button or a reaction under a card, given and taken back, none lost and none doubled.
+"""Thumbs: buttons and reactions under a card, given and taken back, none lost, none doubled.
 
-Reactions that came while the bot was away are read back when it returns. The store remembers which
-reactions are accounted for, so what differs from them is what happened meanwhile.
+Reactions given while the bot was away are read back when it returns. The store remembers which
+reactions are accounted for: the difference is what happened meanwhile.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ log = logging.getLogger(__name__)
 
 EMOJI = {FeedbackKind.LIKE: "👍", FeedbackKind.DISLIKE: "👎"}
 _KIND = {emoji: kind for kind, emoji in EMOJI.items()}
-# Skin tones and the sign that asks for the coloured form do not change what a thumb says.
+# Skin tones and the emoji variation selector do not change what a thumb says.
 _SHADES = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
 
 READ_BACK_DAYS = 14
 READ_BACK_CARDS = 500
-"""At most, newest first: a request a card, within Discord's own limits."""
+"""At most, newest first: one request per card, within Discord's rate limits."""
 
 
 def kind_of(emoji: str) -> FeedbackKind | None:
-    """Return what a reaction says of a song; None for any other emoji."""
+    """Return what a reaction says about a song; None for any other emoji."""
     return _KIND.get(emoji.translate(_SHADES))
 
 
 async def offer_reactions(message: discord.Message) -> None:
-    """Put both thumbs under a card, where the bot may."""
+    """Put both thumbs under a card, if the bot may."""
     try:
         for emoji in EMOJI.values():
             await message.add_reaction(emoji)
@@ -51,7 +51,7 @@ async def offer_reactions(message: discord.Message) -> None:
 
 
 class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
-    """A thumb; pressed twice it is still one. As with reactions, everybody's counts."""
+    """A thumb: pressed twice it is still one. As with reactions, every member's counts."""
 
     for_everybody = True
 
@@ -70,14 +70,14 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         if not news and await service.members.paused(member):
             view = layouts.notice(
                 "You paused learning, so nothing was kept.",
-                hint="`/privacy pause` switches it on again.",
+                hint="`/privacy pause` starts it again.",
             )
         else:
             said = "noted" if news else "was noted already"
             view = layouts.notice(
                 f"{EMOJI[kind]} {words.title(track)} {said}.",
                 TakeBack.button(kind, id_),
-                hint="Your next answer knows it.",
+                hint="It counts from your next answer on.",
             )
         await interaction.edit_original_response(view=view)
 
@@ -89,7 +89,7 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
 
     @classmethod
     def button(cls, kind: FeedbackKind, track: str) -> TakeBack:
-        """Return the button beside a thumb that was noted."""
+        """Return the button under a thumb that was noted."""
         return cls(ui.Button(label="Take it back", custom_id=f"undo:{kind.value}:{track}"))
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
@@ -98,7 +98,7 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         kind = FeedbackKind(self.about["kind"])
         member = str(interaction.user.id)
         gone = await interaction.client.service.members.forget(member, self.about["track"], kind)
-        said = "is taken back." if gone else "was not there any more."
+        said = "taken back." if gone else "was already gone."
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))
 
 
@@ -107,7 +107,7 @@ class Reactions(commands.Cog):
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        # One member's reactions are taken in their order; different members side by side.
+        # A member's reactions are taken in order; those of different members, side by side.
         self._order = [asyncio.Lock() for _ in range(64)]
         self._reading: asyncio.Task[None] | None = None
 
@@ -146,14 +146,14 @@ class Reactions(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """Forget a card with its message; the thumbs it brought stay."""
+        """Forget a card with its message; thumbs given under it stay."""
         await self._bot.service.cards.remove(str(event.message_id))
 
     # While the bot was away ---------------------------------------------------------------------
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Read back what happened while there was no session to hear of it."""
+        """Read back what happened while the bot had no session."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self.read_back())
 
@@ -177,8 +177,8 @@ class Reactions(commands.Cog):
         log.info("read back", extra={"cards": len(cards), "thumbs": found})
 
     async def _read_back(self, card: Card) -> int:
-        # What is known is read first: a thumb that comes live in between is then taken twice, which
-        # is harmless, and never forgotten.
+        # What is known is read first: a thumb that arrives in between is taken twice, which is
+        # harmless, and never forgotten.
         known = await self._bot.service.cards.thumbs(card.message)
         channel = self._bot.get_partial_messageable(int(card.channel))
         message = await channel.fetch_message(int(card.message))
@@ -192,7 +192,7 @@ class Reactions(commands.Cog):
                 offered.add(kind)
             if reaction.count > int(reaction.me):
                 there |= {(str(user.id), kind) async for user in reaction.users() if not user.bot}
-        # Where even the bot's own thumb is gone, a moderator cleared them: nobody took theirs back.
+        # If even the bot's own thumb is gone, a moderator cleared them: no member took theirs back.
         taken = {(member, kind) for member, kind in known - there if kind in offered}
         given = there - known
         for changed, is_there in ((taken, False), (given, True)):

@@ -33,7 +33,7 @@ class RecommendCommands(commands.Cog):
         )
 
     async def cog_load(self) -> None:
-        """Add the message menu, which a cog does not by itself, and begin to sweep."""
+        """Add the message menu, which a cog does not add by itself, and start sweeping."""
         self._bot.tree.add_command(self._similar)
         self._sweep.start()
 
@@ -49,10 +49,10 @@ class RecommendCommands(commands.Cog):
     @app_commands.command(extras=policy.COSTLY)
     @app_commands.describe(
         song="A link or a title; leave it out to start from what you like",
-        clip="A file to listen to: music, a video, a voice message",
+        clip="A file to listen to: music, a video or a voice message",
         count="How many songs",
         genre="Only this genre",
-        adventurous="0: the closest, 10: the bravest",
+        adventurous="0 stays close, 10 goes far",
         private="Only you see the answer",
     )
     @app_commands.autocomplete(song=completions.songs, genre=completions.genres)
@@ -66,7 +66,7 @@ class RecommendCommands(commands.Cog):
         adventurous: app_commands.Range[int, 0, 10] | None = None,
         private: bool = False,
     ) -> None:
-        """Songs that sound like a song or a clip, and suit you."""
+        """Find songs that sound like a song or a clip, and suit you."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         wish = Wish.of(count, adventurous, genre)
         question = Question(interaction.user.id, wish, clip=clip, text=song)
@@ -99,9 +99,9 @@ class RecommendCommands(commands.Cog):
         artist="Part of an artist's name",
         genre="Only this genre",
         mood="How it sounds, such as calm or happy",
-        key="Such as A minor, or A for both",
-        slowest="Beats per minute, at least",
-        fastest="Beats per minute, at most",
+        key="Such as A\u00a0minor; A alone also finds A\u00a0major",
+        slowest="At least this many BPM",
+        fastest="At most this many BPM",
     )
     @app_commands.autocomplete(genre=completions.genres, mood=completions.moods)
     async def search(
@@ -115,7 +115,7 @@ class RecommendCommands(commands.Cog):
         slowest: app_commands.Range[int, 30, 300] | None = None,
         fastest: app_commands.Range[int, 30, 300] | None = None,
     ) -> None:
-        """Find songs by what they are called and how they sound."""
+        """Find songs by their name or by how they sound."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         tempo = (slowest or 30.0, fastest or 300.0) if slowest or fastest else None
         wanted = SongFilter(song, artist, genre, mood, key, tempo)
@@ -130,6 +130,6 @@ def _found(tracks: list[Track], member: int) -> discord.ui.LayoutView:
     select = answering.Choose.offer(tracks, Question(member))
     return layouts.page(
         layouts.text(lines),
-        layouts.text("-# Choose one for songs like it."),
+        layouts.text("-# Pick one for more songs like it."),
         layouts.row(select),
     )

@@ -15,7 +15,7 @@ CARDS_KEPT = timedelta(days=90)
 
 
 class Cards:
-    """Every card that may be reacted to."""
+    """The cards that members may react to."""
 
     def __init__(self, store: Store, members: Members) -> None:
         self._store = store
@@ -30,7 +30,7 @@ class Cards:
         return await self._store.cards.get(message)
 
     async def newest(self, since: datetime, limit: int) -> list[Card]:
-        """Return the newest cards since then, newest first."""
+        """Return at most so many cards made since then, newest first."""
         return await self._store.cards.newest(since, limit)
 
     async def remove(self, message: str) -> None:
@@ -62,6 +62,6 @@ class Cards:
                 await self._members.learn(member, card.track, left)
 
     async def sweep(self, now: datetime) -> None:
-        """Forget answers and cards that are too old to be asked about."""
+        """Forget answers and cards that are too old for their buttons."""
         await self._store.answers.sweep(now - ANSWERS_KEPT)
         await self._store.cards.sweep(now - CARDS_KEPT)

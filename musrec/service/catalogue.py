@@ -117,8 +117,8 @@ class CatalogueView:
         ranked = await asyncio.to_thread(gallery.ranked, self.songs, genre, heard)
         if not ranked:
             raise NotFound(
-                f"No {genre} song was heard here yet." if genre else "No song was heard here yet.",
-                "Songs that came with me have no spectrogram: ask about one of your own.",
+                f"I have heard no {genre} song yet." if genre else "I have heard no song yet.",
+                "The songs I came with have no spectrogram: ask me about one of yours.",
             )
         rows = []
         for label, songs in gallery.ends(ranked, end):

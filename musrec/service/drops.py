@@ -1,4 +1,4 @@
-"""Weekly drops and mixtapes: wished for, composed and posted."""
+"""Weekly drops and mixtapes: set up, composed and posted."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Drops:
     # Wishes -----------------------------------------------------------------------------------
 
     async def of_member(self, member: str) -> Drop | None:
-        """Return how a member wants their drop; None for one who never said."""
+        """Return a member's drop; None if they never set one up."""
         return await self._store.drops.of_member(member)
 
     async def of_server(self, server: str) -> Drop | None:
-        """Return how a server wants its mixtape; None for one that never said."""
+        """Return a server's mixtape; None if it never set one up."""
         return await self._store.drops.of_server(server)
 
     async def get(self, id_: int) -> Drop | None:
@@ -83,15 +83,15 @@ class Drops:
         return await self._store.drops.get(id_)
 
     async def keep(self, drop: Drop) -> Drop:
-        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        """Keep the settings of a drop in place of its earlier ones."""
         return await self._store.drops.keep(drop)
 
     async def turn_off(self, drop: Drop) -> Drop:
-        """Let a drop come no more."""
+        """Switch a drop off."""
         return await self.keep(replace(drop, active=False, trouble=""))
 
     async def wanted_by(self, member: str) -> Drop:
-        """Return how a member wants their drop; the defaults, not kept, for one who never said.
+        """Return a member's drop; the defaults, not kept, if they never set one up.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Drops:
     # Newcomers --------------------------------------------------------------------------------
 
     def questions(self) -> list[list[tuple[str, str]]]:
-        """Return questions to a member who likes nothing yet, each a list of artist and genre."""
+        """Return questions for a member without likes, each a list of artists and their genre."""
         return newcomers.artists_to_ask(self._live.engine.catalogue)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
@@ -159,7 +159,7 @@ class Drops:
 
 
 class _Library:
-    """What issues are made from: a `musrec.drops.ports.Library`."""
+    """Sources of an issue: a `musrec.drops.ports.Library`."""
 
     def __init__(self, store: Store, live: Live, songs: Songs, answers: Answers) -> None:
         self._live = live

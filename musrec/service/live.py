@@ -24,10 +24,7 @@ T = TypeVar("T")
 REFIT_AFTER = 25
 """Events after which members are compared again; until then each thumb acts on its own member."""
 
-NO_TAGGER = (
-    "The tagger is not installed, so this rests on librosa statistics alone; "
-    "`musrec models install` fetches it."
-)
+NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound alone."
 
 
 class Live:

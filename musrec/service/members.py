@@ -46,7 +46,7 @@ class Members:
         Returns
         -------
         bool
-            Whether it was news: the same thumb twice is one thumb, and nothing is news of a
+            Whether it was news: the same thumb twice is one thumb, and nothing is news from a
             member who paused.
 
         Raises
@@ -100,7 +100,7 @@ class Members:
     # What they chose --------------------------------------------------------------------------
 
     async def get(self, member: str) -> Member | None:
-        """Return what a member chose; None for one never met."""
+        """Return what a member chose; None if they never used the bot."""
         return await self._store.members.get(member)
 
     async def choose(
@@ -190,7 +190,7 @@ class Members:
         ----------
         among : collection of str, optional
             Those of `likers` who share a server with the member. If they are too few or not known,
-            the member is seen against everybody, else against all songs.
+            the member is seen against all members, else against all songs.
 
         Raises
         ------
@@ -221,8 +221,8 @@ class Members:
         liked = await self.liked(member)
         if not liked:
             raise NotFound(
-                f"I know of nothing that {name} likes yet.",
-                "A few 👍 under songs are enough to begin with.",
+                f"I know nothing that {name} likes yet.",
+                "A few 👍 under songs are enough to start.",
             )
         return liked
 
@@ -234,7 +234,7 @@ class Members:
         count: int = 10,
         look: LookName = "dark",
     ) -> tuple[Blend, Picture]:
-        """Put the tastes of two members together; asking both is the caller's part.
+        """Put the tastes of two members together; the caller asks both.
 
         Raises
         ------
