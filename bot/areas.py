@@ -1,4 +1,4 @@
-"""The areas of the bot. Each brings its commands, its buttons and its work in the background."""
+"""The areas of the bot: each brings its commands, its buttons and its background work."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class TasteCommands(commands.Cog):
         await interaction.edit_original_response(view=view)
 
 
-# One's own ----------------------------------------------------------------------------------------
+# A member's own -----------------------------------------------------------------------------------
 
 
 async def _taste(
@@ -193,7 +193,7 @@ async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None
 
 
 class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<other>\d+)"):
-    """Agrees to show one's taste."""
+    """Agrees to show a taste or a blend."""
 
     for_everybody = True
 

@@ -113,7 +113,7 @@ class Answers:
         )
 
     async def recent(self, member: str, now: datetime) -> set[str]:
-        """Return what was recommended to a member too lately to come again."""
+        """Return what was recommended to a member too recently to come again."""
         since = now - timedelta(days=self._settings.recommend.repeat_after_days)
         return set(await self._store.answers.recommended(member, since))
 

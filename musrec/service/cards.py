@@ -26,7 +26,7 @@ class Cards:
         await self._store.cards.keep(card)
 
     async def get(self, message: str) -> Card | None:
-        """Return the card that a message is."""
+        """Return the card that a message shows; None if it shows none."""
         return await self._store.cards.get(message)
 
     async def newest(self, since: datetime, limit: int) -> list[Card]:

@@ -1,4 +1,4 @@
-"""The catalogue: searched, compared and shown in rows."""
+"""The catalogue: searching it, comparing songs, and the gallery."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CatalogueView:
-    """Everything that can be recommended, to look around in."""
+    """Everything that can be recommended, to browse."""
 
     def __init__(self, store: Store, live: Live, songs: Songs) -> None:
         self._store = store
@@ -44,7 +44,7 @@ class CatalogueView:
         return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
 
     def moods(self) -> tuple[str, ...]:
-        """Return the words for how songs sound by which they can be searched."""
+        """Return the words for how songs sound that can be searched for."""
         return search.moods()
 
     async def search(

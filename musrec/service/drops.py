@@ -137,7 +137,7 @@ class Drops:
         await self._store.drops.join_mixtape(drop.id, member, there=there)
 
     def zone_named(self, text: str) -> str:
-        """Return a time zone's name as it is written; see `zones.zone_named`."""
+        """Return the exact name of a time zone; see `zones.zone_named`."""
         return zones.zone_named(text)
 
     async def suggest_zones(self, text: str) -> list[str]:
@@ -151,7 +151,7 @@ class Drops:
         return newcomers.artists_to_ask(self._live.engine.catalogue)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
-        """Take liking some artists as liking their songs; return those that are liked now."""
+        """Like the songs of some artists; return those songs."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
         for track in tracks:
             await self._members.learn(member, track.id, FeedbackKind.LIKE)
