@@ -10,7 +10,7 @@ TEXT = """\
 ### I listen to music and find more of it
 **Ask** — `/recommend` with a link, a title or a clip. Or send me a clip: here, in a direct \
 message, or by mentioning me. On any message: *Apps → Find similar*.
-**Teach me** — 👍 and 👎 under a card, as buttons or reactions. Your next answer takes them in.
+**Teach me** — 👍 and 👎 under a card, as buttons or reactions. They count from your next answer on.
 **Look closer** — *Why?* shows what counted, *Preview* plays the song, *Next* shows the next one.
 **Yours** — `/taste`, `/blend`, `/playlist`, `/history`, `/drops` every week. `/listening` learns \
 from Spotify, if you let it. `/privacy` shows and deletes what I keep; I keep no audio.

@@ -102,7 +102,7 @@ def title(track: Track) -> str:
 def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
     """Return tempo, key, genre and mood side by side, without those that are not known."""
     return "\u2003".join(
-        part
+        part.replace(" ", "\u00a0")  # a line breaks between facts, not inside "E minor"
         for part in (
             f"🥁 {profile.tempo:.0f} BPM" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",

@@ -59,13 +59,13 @@ AREAS = (
         "answers",
         "answers",
         "The answers you asked for, so that their buttons keep working.",
-        "for 30 days",
+        "for 30\u00a0days",
     ),
     Area(
         "reactions",
         "card_thumbs",
         "Under which cards I counted your reactions, so that none counts twice.",
-        "for 90 days",
+        "for 90\u00a0days",
     ),
     Area(
         "drops",
