@@ -195,7 +195,7 @@ def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
 
 
 def _invitation(issue: Issue, lines: str) -> ui.LayoutView:
-    return layouts.notice(lines, Join.button(issue), hint="Press again to take your likes out.")
+    return layouts.notice(lines, Join.button(issue), hint="Joined already? Press again to leave.")
 
 
 class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
