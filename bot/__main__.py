@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended, as shells have it."""
+"""Exit code after Ctrl-C, as shells use it."""
 
 
 def main() -> int:
-    """Run it; return the exit code of the kind of error, 0 where there was none."""
-    # The processes that hear import this module too, and need nothing of what follows.
+    """Run the bot; return 0, or the exit code of the error that stopped it."""
+    # Worker processes import this module too, and need none of what follows.
     from bot import logs
     from bot.serve import check, serve
     from musrec.model import MusrecError

@@ -7,28 +7,14 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import commands
 
-from bot import errors
-from bot.admin import commands as admin
-from bot.drops import posting as drops
-from bot.drops.commands import Drops, Mixtape
-from bot.feedback import thumbs
-from bot.feedback.listening import Presence
-from bot.playlists import commands as playlists
-from bot.privacy import commands as privacy
-from bot.recommend import answering
-from bot.recommend.chat import Chat
-from bot.recommend.clips import CDN_HOSTS
-from bot.recommend.commands import Recommend
-from bot.taste import commands as taste
-from bot.taste.catalogue import Browse
-from bot.turns import Refused, Turns
+from bot import errors, policy
+from bot.areas import SETUPS
 from musrec.model import Busy
 
 if TYPE_CHECKING:
@@ -45,14 +31,13 @@ PERMISSIONS = discord.Permissions(
     attach_files=True,
     add_reactions=True,
 )
-"""All that is asked for, each needed for a card with its reactions."""
+"""All that the bot asks for; a card with its reactions needs each."""
+
+CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
+"""Where Discord keeps attachments; nothing else is ever fetched as one."""
 
 GRACE = 10.0
 """Seconds that answers have to finish when the bot stops."""
-
-# Whoever wants to know what is kept of them, or how to ask, is never turned away.
-_FOR_EVERYBODY = ("privacy", "listening", "help", "setup")
-_COSTLY = ("recommend", "Find similar", "search", "compare")
 
 
 def intents(settings: Settings, *, privileged: bool = True) -> discord.Intents:
@@ -66,7 +51,7 @@ def intents(settings: Settings, *, privileged: bool = True) -> discord.Intents:
 
 
 def invitation(application: int) -> str:
-    """Return the address where a server's owner lets the bot in."""
+    """Return the address that adds the bot to a server."""
     return discord.utils.oauth_url(
         application, permissions=PERMISSIONS, scopes=("bot", "applications.commands")
     )
@@ -76,28 +61,27 @@ class Tree(app_commands.CommandTree["Bot"]):
     """Commands, each admitted or turned away with a sentence."""
 
     async def interaction_check(self, interaction: discord.Interaction[Bot], /) -> bool:
-        """Let a command through when it is the member's turn."""
+        """Let a command through if the member may use it and it is their turn."""
         if interaction.type is not discord.InteractionType.application_command:
             return True
-        data: Any = interaction.data
         try:
-            await self._admit(interaction, data["name"])
+            await self._admit(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)
             return False
         return True
 
-    async def _admit(self, interaction: discord.Interaction[Bot], name: str) -> None:
-        if name not in _FOR_EVERYBODY:
+    async def _admit(self, interaction: discord.Interaction[Bot]) -> None:
+        if not policy.holds(policy.FOR_EVERYBODY, interaction.command):
             await self.client.admit(interaction.user, interaction.guild)
-        if name in _COSTLY:
+        if policy.holds(policy.COSTLY, interaction.command):
             asker = interaction.user.id, interaction.guild_id
             self.client.turns.take(*asker, interaction.created_at)
 
     async def on_error(
         self, interaction: discord.Interaction[Bot], error: app_commands.AppCommandError, /
     ) -> None:
-        """Answer for whatever goes wrong in a command."""
+        """Report whatever goes wrong in a command."""
         await errors.report(interaction, error)
 
 
@@ -108,13 +92,13 @@ class Bot(commands.AutoShardedBot):
     ----------
     settings : Settings
     service : Service
-        Opened, and closed by whoever opened it.
+        Open; its opener closes it.
     privileged : bool
-        False where Discord refused the privileged intents.
+        False after Discord refused the privileged intents.
     cdn_hosts : frozenset of str
-        Where attachments may be fetched from.
+        Hosts that attachments may be fetched from.
     grace : float
-        Seconds that answers have to finish when it stops.
+        Seconds that answers have to finish when the bot stops.
     """
 
     def __init__(
@@ -137,7 +121,7 @@ class Bot(commands.AutoShardedBot):
             allowed_contexts=app_commands.AppCommandContext(
                 guild=True, dm_channel=True, private_channel=True
             ),
-            # Nothing here looks members or old messages up: memory stays flat.
+            # Nothing here looks up members or old messages: memory stays flat.
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
@@ -150,41 +134,18 @@ class Bot(commands.AutoShardedBot):
         self.privileged = privileged
         self.cdn_hosts = cdn_hosts
         self.grace = grace
-        self.turns = Turns(settings.discord)
+        self.turns = policy.Turns(settings.discord)
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
-        self._presence = Presence(self)
 
     async def setup_hook(self) -> None:
-        """Put the areas together and tell Discord the commands."""
-        for cog in (
-            Recommend(self),
-            Chat(self),
-            thumbs.Reactions(self),
-            self._presence,
-            taste.Taste(self),
-            Browse(self),
-            playlists.Playlists(self),
-            Drops(self),
-            Mixtape(self),
-            privacy.Privacy(self),
-            admin.Admin(self),
-        ):
-            await self.add_cog(cog)
-        self.add_dynamic_items(
-            *answering.PRESSES,
-            *thumbs.PRESSES,
-            *drops.PRESSES,
-            *taste.PRESSES,
-            *playlists.PRESSES,
-            *privacy.PRESSES,
-            *admin.PRESSES,
-        )
+        """Set up every area and tell Discord the commands."""
+        for setup in SETUPS:
+            await setup(self)
         await self.tree.sync()
-        self._sweep.start()
 
     async def on_ready(self) -> None:
-        """Say that it is there, and how to let it in elsewhere."""
+        """Log that the bot is ready, and the address that invites it."""
         assert self.user is not None
         log.info(
             "ready",
@@ -197,10 +158,10 @@ class Bot(commands.AutoShardedBot):
         )
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Leave messages to `bot.recommend.chat`: there are no prefix commands."""
+        """Do nothing: there are no prefix commands, and areas listen for themselves."""
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
-        """Note an event that went wrong; nobody asked, so nobody is told."""
+        """Log an event that went wrong; no member waits for an answer."""
         error = sys.exc_info()[1]
         log.error("event failed", exc_info=error, extra={"event_name": event_method})
 
@@ -211,56 +172,26 @@ class Bot(commands.AutoShardedBot):
         ------
         Busy
             The bot is about to stop.
-        Refused
-            The server wants it used by certain roles only.
+        NotAllowed
+            The server keeps the bot to roles that the member has none of.
         """
         if self.stopping:
-            raise Busy("I am being restarted.", "Please ask again in a minute.")
+            raise Busy("I am restarting.", "Ask again in a minute.")
         if guild is None or not isinstance(member, discord.Member):
             return
-        wishes = await self.service.servers.get(str(guild.id))
+        settings = await self.service.servers.get(str(guild.id))
         # `member.roles` leaves out roles that are not cached; the ids come with every event.
-        # Who manages the server is never locked out.
+        # Members who manage the server are never locked out.
         held = {str(id_) for id_ in member._roles}
         may = member.resolved_permissions or member.guild_permissions
-        if wishes.roles and not may.manage_guild and not wishes.roles & held:
-            raise Refused(
-                "This server keeps me to certain roles.", "Ask those who manage it for one."
+        if settings.roles and not may.manage_guild and not settings.roles & held:
+            raise policy.NotAllowed(
+                "Only certain roles may use me here.", "Ask a server manager for one of them."
             )
-
-    def limits(self) -> list[str]:
-        """Say what is switched off, and what that costs."""
-        lines = []
-        if not self.intents.message_content:
-            lines.append(
-                "Clips in listening channels: the message content intent is off"
-                + self._why("message_content")
-            )
-        if not self.intents.presences:
-            lines.append("/listening: the presence intent is off" + self._why("presences"))
-        return lines
-
-    def _why(self, intent: str) -> str:
-        if getattr(self.settings.discord, intent) and not self.privileged:
-            return "; Discord refused it: switch it on in the developer portal, under Bot."
-        return f"; set discord.{intent} = true to switch it on."
-
-    async def refresh_listeners(self) -> None:
-        """Read again who may be listened to."""
-        await self._presence.refresh()
-
-    def forget_listener(self, member: str) -> None:
-        """Stop listening to a member now."""
-        self._presence.forget(member)
-
-    @tasks.loop(hours=24)
-    async def _sweep(self) -> None:
-        now = datetime.now(UTC)
-        await self.service.cards.sweep(now)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Have the bot wait for this task, for a while, before it stops."""
+        """Make the bot wait a while for this task before it stops."""
         task = asyncio.current_task()
         assert task is not None
         within = task in self.at_work
@@ -273,25 +204,24 @@ class Bot(commands.AutoShardedBot):
 
     @staticmethod
     async def end(task: asyncio.Task[Any] | None) -> None:
-        """Cancel a task and wait until it has given back what it held.
+        """Cancel a task and wait until it has released what it held.
 
-        One that the end of the event loop cancels a second time, while it gives back a connection
-        to the database, never ends: SQLAlchemy stops the connection's thread under it.
+        A task that the closing event loop cancels a second time, while it returns a database
+        connection, never ends: SQLAlchemy stops the connection's thread under it.
         """
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        """Finish what is at work, hand back what takes too long, and leave."""
+        """Finish the work in progress, hand back what takes too long, and leave."""
         if not self.stopping:
             self.stopping = True
-            await self.end(self._sweep.get_task())
             await self._finish()
         await super().close()
 
     async def _finish(self) -> None:
-        """Wait for what is at work, a thumb that comes meanwhile included; cancel what is late."""
+        """Wait for the work in progress, with thumbs that arrive meanwhile; cancel what is late."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.grace
         while self.at_work:

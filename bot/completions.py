@@ -1,4 +1,4 @@
-"""What is offered while a member types."""
+"""Suggestions while a member types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Context = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 
 MOST = 25
-"""Choices that Discord shows."""
+"""Choices that Discord shows at most."""
 
 
 async def songs(interaction: Context, typed: str) -> Choices:
@@ -39,7 +39,7 @@ async def moods(interaction: Context, typed: str) -> Choices:
 
 
 def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:
-    """Offer those of some names that hold what was typed."""
+    """Offer the names that contain what was typed."""
     wanted = typed.strip().casefold()
     fitting = [name for name in known if wanted in name.casefold()]
     return [

@@ -17,10 +17,9 @@ from musrec.model import MusrecError
 log = logging.getLogger(__name__)
 
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK = 10008, 10015, 10062, 50027
-# The message was deleted, or the quarter of an hour to answer is over.
-_NOBODY_LEFT = (UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK)
+# The message was deleted, or the 15 minutes to answer it are over.
+_GONE = (UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_WEBHOOK)
 _INVALID_FORM = 50035
-
 
 LONGEST = 1000
 """Characters of a sentence."""
@@ -28,7 +27,7 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What to say of an error."""
+    """What to say about an error."""
 
     sentence: str
     hint: str = ""
@@ -37,17 +36,17 @@ class Trouble:
 # In this order: the first that fits is said.
 _FORESEEN: tuple[tuple[type[BaseException], Trouble], ...] = (
     *(
-        (kind, Trouble("I know that command otherwise by now.", "Reload Discord and try again."))
+        (kind, Trouble("That command has changed.", "Reload Discord and try again."))
         for kind in (app_commands.CommandNotFound, app_commands.CommandSignatureMismatch)
     ),
     (
         app_commands.MissingPermissions,
-        Trouble("Only those who manage this server may do that."),
+        Trouble("That takes the Manage Server permission."),
     ),
     (app_commands.NoPrivateMessage, Trouble("That works only in a server.")),
     (
         app_commands.TransformerError,
-        Trouble("I cannot read that.", "Choose one of what is offered."),
+        Trouble("I cannot read that.", "Pick one of the suggestions."),
     ),
     (
         discord.Forbidden,
@@ -61,49 +60,49 @@ _FORESEEN: tuple[tuple[type[BaseException], Trouble], ...] = (
         Trouble("That is no longer there.", "Ask again with /recommend."),
     ),
     *(
-        (kind, Trouble("A service I need did not answer.", "Please try again in a moment."))
+        (kind, Trouble("A service I need did not answer.", "Try again in a moment."))
         for kind in (discord.DiscordServerError, aiohttp.ClientError, TimeoutError)
     ),
 )
 
 
 def foreseen(error: MusrecError) -> Trouble:
-    """Say what an error of our own says: titles from anywhere stand in it; hints are our words."""
+    """Return the words of our own error, escaped: titles from anywhere stand in its sentence."""
     return Trouble(words.plain(str(error), LONGEST), error.hint)
 
 
 def explain(error: BaseException) -> Trouble | None:
-    """Say what happened and what to try; None where there is nobody left to tell.
+    """Return what happened and what to try; None if the question is gone.
 
-    What nobody foresaw is written to the log under a reference that the member is given.
+    An unforeseen error is logged under a reference that the member is given.
     """
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, MusrecError):
         return foreseen(error)
-    if isinstance(error, discord.HTTPException) and _nobody_left(error):
-        log.info("nobody waits for this answer", extra={"code": error.code})
+    if isinstance(error, discord.HTTPException) and _question_gone(error):
+        log.info("the question is gone", extra={"code": error.code})
         return None
     for kind, trouble in _FORESEEN:
         if isinstance(error, kind):
-            log.info("could not", extra={"kind": type(error).__name__})
+            log.info("foreseen error", extra={"kind": type(error).__name__})
             return trouble
     reference = secrets.token_hex(3)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return Trouble(
         "Something broke on my side.",
-        f"It is noted as `{reference}`; please try again, nothing of yours is lost.",
+        f"Try again: nothing of yours is lost. For whoever runs me: `{reference}` in the log.",
     )
 
 
-def _nobody_left(error: discord.HTTPException) -> bool:
+def _question_gone(error: discord.HTTPException) -> bool:
     """Whether the question is gone; a reply to a deleted message fails as an invalid form."""
     gone = error.code == _INVALID_FORM and "message_reference" in error.text
-    return gone or error.code in _NOBODY_LEFT
+    return gone or error.code in _GONE
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the member who pressed or asked, privately where nothing was said yet."""
+    """Tell the member who pressed or asked: in the answer that is pending, else in private."""
     trouble = explain(error)
     if trouble is None:
         return
@@ -116,8 +115,8 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
         else:
             await interaction.followup.send(view=view, ephemeral=True)
     except discord.HTTPException as gone:
-        log.info("could not say so", extra={"code": gone.code})
+        log.info("trouble not told", extra={"code": gone.code})
 
 
-# After these there is a message of ours that still waits for its content.
+# After these, a message of ours still waits for its content.
 _UNANSWERED = (discord.InteractionResponseType.deferred_channel_message,)

@@ -1,4 +1,4 @@
-"""Structured logs: an event and its fields a line, without tokens, messages or members."""
+"""Structured logs: one line per event, without tokens, messages or members."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "t
 
 
 class _Line(logging.Formatter):
-    """One line a record; the fields come from `extra`."""
+    """One line per record; its fields come from `extra`."""
 
     def __init__(self, *, as_json: bool, secrets: tuple[str, ...]) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _Line(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record, whatever is secret blotted out."""
+        """Format a record, with every secret blotted out."""
         fields = {key: value for key, value in record.__dict__.items() if key not in _OWN}
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if self._as_json:
@@ -44,14 +44,14 @@ class _Line(logging.Formatter):
 
 
 def _nameless(record: logging.LogRecord) -> bool:
-    """Take out who typed, which discord.py says where a completion fails; one too late is none."""
+    """Remove the member that discord.py names if a completion fails; drop one that was late."""
     error = record.exc_info[1] if record.exc_info else None
     record.msg, record.args = "completion failed", ()
     return getattr(error, "code", None) != UNKNOWN_INTERACTION
 
 
 def configure(settings: Settings) -> None:
-    """Send everything to standard error in the form that the settings ask for."""
+    """Log everything to standard error in the form that the settings ask for."""
     secrets = (
         settings.discord.token.get_secret_value(),
         *settings.sources.secrets,
@@ -63,8 +63,8 @@ def configure(settings: Settings) -> None:
     )
     logging.basicConfig(level=settings.log.level, handlers=[handler], force=True)
     logging.getLogger("discord.app_commands.tree").addFilter(_nameless)
-    # discord.py warns of what only voice would need. At DEBUG it writes whole messages, and aiohttp
-    # addresses that hold a token.
+    # discord.py warns about libraries that only voice needs. At DEBUG it logs whole messages, and
+    # aiohttp logs addresses that hold a token.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "aiosqlite", "PIL", "numba"):
         logging.getLogger(name).setLevel(logging.WARNING)

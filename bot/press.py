@@ -1,4 +1,4 @@
-"""Buttons and selects that go on working after a restart: all they need is in their name."""
+"""Buttons and selects that still work after a restart: their custom id holds all they need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
     Attributes
     ----------
     for_everybody : bool
-        Whether those may press it too whom the server keeps from using the bot.
+        Whether it is open even to members without the roles that a server asks for.
     """
 
     for_everybody: ClassVar[bool] = False
@@ -39,16 +39,16 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
         match: re.Match[str],
         /,
     ) -> P:
-        """Rebuild it from the name that Discord sends back."""
+        """Rebuild it from the custom id that Discord sends back."""
         return cls(item, **match.groupdict())
 
     @property
     def values(self) -> list[Any]:
-        """What was chosen, in a select."""
+        """The options chosen in a select."""
         return list(getattr(self.item, "values", []))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Act, and answer for whatever goes wrong."""
+        """Act, and report whatever goes wrong."""
         try:
             with interaction.client.working():
                 if not self.for_everybody:

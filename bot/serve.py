@@ -20,7 +20,7 @@ from musrec.settings import Settings
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 300.0
-"""Seconds between two attempts to come back, at most."""
+"""Seconds between two attempts to reconnect, at most."""
 
 PORTAL = "https://discord.com/developers/applications"
 
@@ -60,10 +60,10 @@ async def supervise(
     *,
     first_pause: float = 2.0,
 ) -> None:
-    """Keep a bot running: a client that dies is replaced by a new one, with growing pauses.
+    """Keep a bot running: replace a client that dies, after growing pauses.
 
-    discord.py reconnects by itself once it has been connected. A handshake that fails before that
-    kills the client (its issue 10520), and so may anything unforeseen.
+    discord.py reconnects by itself once it has been connected. A handshake that fails before then
+    kills the client (its issue 10520), and so may any unforeseen error.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ async def supervise(
 
 
 async def _warm(service: Service) -> None:
-    """Start the processes that hear, and find the services, before anybody asks."""
+    """Start the processes that hear before the first question comes."""
     try:
         await service.warm()
     except MusrecError as error:
@@ -118,7 +118,7 @@ async def _warm(service: Service) -> None:
 async def _fetch_tagger(service: Service) -> None:
     """Install the tagger if it is missing; answers use it from then on, without a restart.
 
-    In a process of its own: pip takes its time, and so does the conversion of what it brings.
+    It runs in a process of its own: pip is slow, and so is converting what it fetches.
     """
     if not service.settings.workers.fetch_tagger:
         return
@@ -155,7 +155,7 @@ def _token(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Stop on Ctrl-C and on what service managers send."""
+    """Stop on Ctrl-C and on the signal that service managers send."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
@@ -181,14 +181,14 @@ class Finding:
 
 
 async def check(settings: Settings) -> list[Finding]:
-    """Find out whether the configuration will work, without going online as the bot."""
+    """Find out whether the configuration will work, without connecting the bot."""
     findings: list[Finding] = []
     try:
         async with Service.open(settings) as service:
             findings.append(Finding(True, f"{len(service.catalogue):,} songs to recommend"))
             findings += [Finding(True, note) for note in service.answers.notes]
             await service.warm()
-            findings.append(Finding(True, f"music is heard {_where(settings)}"))
+            findings.append(Finding(True, f"songs are heard {_where(settings)}"))
     except MusrecError as error:
         findings.append(Finding(False, str(error), error.hint))
     try:

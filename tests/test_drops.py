@@ -491,7 +491,7 @@ async def test_a_catalogue_without_new_songs_is_said(bare: Service, channel: Cha
     await bare.drops.tick(channel, Clock().forward(days=3))
     [line] = channel.lines
     assert line["part"] == "opening"
-    assert "no song left" in line["words"]
+    assert "nothing left that is new" in line["words"]
 
 
 # Starting from nothing ---------------------------------------------------------------------------
@@ -534,7 +534,7 @@ async def test_questions_that_nobody_answers_are_asked_twice(
         ("questions", "2026-W48"),
     ]
     assert channel.told == [
-        "I paused your weekly drop: Nobody answered me. /drops on starts it again."
+        "I paused your weekly drop: My questions got no answer. /drops on starts it again."
     ]
 
 

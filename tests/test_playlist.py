@@ -105,7 +105,7 @@ async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) ->
     assert [playlist.name for playlist in kept] == [f"list {n:03d}" for n in range(40)]
     for number in range(40, MOST_PLAYLISTS):
         await service.playlists.create("maker", f"list {number:03d}")
-    with pytest.raises(PlaylistError, match="which is the most"):
+    with pytest.raises(PlaylistError, match="that is the limit"):
         await service.playlists.create("maker", "one more")
     assert len(await service.playlists.of("maker")) == MOST_PLAYLISTS
 

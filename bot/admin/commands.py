@@ -10,10 +10,10 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot import policy
 from bot.admin.help import welcome
 from bot.cards import layouts, words
 from bot.press import Press
-from bot.turns import Refused
 from musrec import __version__
 from musrec.members.model import ServerSettings
 
@@ -26,21 +26,21 @@ MOST_CHANNELS = 20
 MOST_ROLES = 10
 
 
-def panel(wishes: ServerSettings, *, content: bool) -> ui.LayoutView:
-    """Show how a server wants the bot, each choice kept as soon as it is made."""
-    listening = "Clips sent there are answered without being asked."
+def panel(settings: ServerSettings, *, content: bool) -> ui.LayoutView:
+    """Show the settings of a server; each choice is kept as soon as it is made."""
+    listening = "I answer clips posted there without being asked."
     if not content:
         listening += (
             "\n-# ⚠️ I may not read messages here yet: whoever runs me must switch on the "
             "message content intent. Mentions, commands and direct messages work without it."
         )
     return layouts.page(
-        layouts.text(f"### How this server wants me\n**Listening channels**\n{listening}"),
-        layouts.row(Channels.offer(wishes)),
-        layouts.text("**Who may use me** — leave it empty for everybody."),
-        layouts.row(Roles.offer(wishes)),
+        layouts.text(f"### Server settings\n**Listening channels**\n{listening}"),
+        layouts.row(Channels.offer(settings)),
+        layouts.text("**Who may use me** — leave it empty for everyone."),
+        layouts.row(Roles.offer(settings)),
         layouts.text("**Dates**"),
-        layouts.row(Dates.offer(wishes)),
+        layouts.row(Dates.offer(settings)),
     )
 
 
@@ -50,16 +50,16 @@ class _Choice(Press, template="(?!)"):
     async def press(self, interaction: Context) -> None:
         """Keep what was chosen and show it."""
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            raise Refused("Only those who manage this server may do that.")
+            raise policy.NotAllowed("That takes the Manage Server permission.")
         await interaction.response.defer()
         servers, guild = interaction.client.service.servers, str(interaction.guild_id)
-        wishes = self.changed(await servers.get(guild))
-        await servers.keep(guild, wishes)
-        view = panel(wishes, content=interaction.client.intents.message_content)
+        settings = self.changed(await servers.get(guild))
+        await servers.keep(guild, settings)
+        view = panel(settings, content=interaction.client.intents.message_content)
         await interaction.edit_original_response(view=view)
 
-    def changed(self, wishes: ServerSettings) -> ServerSettings:
-        """Return the wishes with what was chosen."""
+    def changed(self, settings: ServerSettings) -> ServerSettings:
+        """Return the settings with what was chosen."""
         raise NotImplementedError
 
 
@@ -67,11 +67,11 @@ class Channels(_Choice, template="setup:channels"):
     """Listening channels."""
 
     @classmethod
-    def offer(cls, wishes: ServerSettings) -> Channels:
+    def offer(cls, settings: ServerSettings) -> Channels:
         """Return the select with what is chosen now."""
         chosen = [
             discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.channel)
-            for id_ in sorted(wishes.channels)
+            for id_ in sorted(settings.channels)
         ]
         return cls(
             ui.ChannelSelect(
@@ -84,109 +84,140 @@ class Channels(_Choice, template="setup:channels"):
             )
         )
 
-    def changed(self, wishes: ServerSettings) -> ServerSettings:
+    def changed(self, settings: ServerSettings) -> ServerSettings:
         """Take the channels."""
-        return replace(wishes, channels=frozenset(str(channel.id) for channel in self.values))
+        return replace(settings, channels=frozenset(str(channel.id) for channel in self.values))
 
 
 class Roles(_Choice, template="setup:roles"):
     """Who may use the bot."""
 
     @classmethod
-    def offer(cls, wishes: ServerSettings) -> Roles:
+    def offer(cls, settings: ServerSettings) -> Roles:
         """Return the select with what is chosen now."""
         chosen = [
             discord.SelectDefaultValue(id=int(id_), type=discord.SelectDefaultValueType.role)
-            for id_ in sorted(wishes.roles)
+            for id_ in sorted(settings.roles)
         ]
         return cls(
             ui.RoleSelect(
                 custom_id="setup:roles",
-                placeholder="Everybody",
+                placeholder="Everyone",
                 min_values=0,
                 max_values=MOST_ROLES,
                 default_values=chosen[:MOST_ROLES],
             )
         )
 
-    def changed(self, wishes: ServerSettings) -> ServerSettings:
+    def changed(self, settings: ServerSettings) -> ServerSettings:
         """Take the roles."""
-        return replace(wishes, roles=frozenset(str(role.id) for role in self.values))
+        return replace(settings, roles=frozenset(str(role.id) for role in self.values))
 
 
 class Dates(_Choice, template="setup:dates"):
     """How dates are written."""
 
     @classmethod
-    def offer(cls, wishes: ServerSettings) -> Dates:
+    def offer(cls, settings: ServerSettings) -> Dates:
         """Return the select with what is chosen now."""
         options = [
-            discord.SelectOption(label=seen, value=style, default=style == wishes.dates)
+            discord.SelectOption(label=seen, value=style, default=style == settings.dates)
             for style, seen in words.DATES.items()
         ]
         return cls(ui.Select(custom_id="setup:dates", options=options))
 
-    def changed(self, wishes: ServerSettings) -> ServerSettings:
+    def changed(self, settings: ServerSettings) -> ServerSettings:
         """Take the way of writing."""
-        return replace(wishes, dates=str(self.values[0]))
+        return replace(settings, dates=str(self.values[0]))
 
 
-PRESSES = (Channels, Roles, Dates)
-
-
-class Admin(commands.Cog):
-    """How the bot is, and how a server wants it."""
+class AdminCommands(commands.Cog):
+    """Help, the state of the bot, and the settings of a server."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
-    @app_commands.command()
+    @app_commands.command(extras=policy.FOR_EVERYBODY)
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.checks.has_permissions(manage_guild=True)
     async def setup(self, interaction: Context) -> None:
         """Choose where I listen, who may use me and how dates are written."""
-        wishes = await self._bot.service.servers.get(str(interaction.guild_id))
-        view = panel(wishes, content=self._bot.intents.message_content)
+        settings = await self._bot.service.servers.get(str(interaction.guild_id))
+        view = panel(settings, content=self._bot.intents.message_content)
         await interaction.response.send_message(view=view, ephemeral=True)
 
-    @app_commands.command()
+    @app_commands.command(extras=policy.FOR_EVERYBODY)
     async def help(self, interaction: Context) -> None:
-        """What you can ask me."""
+        """See what you can ask me."""
         await interaction.response.send_message(view=welcome(), ephemeral=True)
 
     @app_commands.command()
     async def status(self, interaction: Context) -> None:
-        """How I am, and what is switched off."""
+        """See how I am doing, and what is switched off."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, bot = self._bot.service, self._bot
-        kept, weights = (
-            await service.members.counts(),
-            await service.answers.weights(str(interaction.user.id)),
-        )
-        shards = bot.shard_count or 1
+        kept = await service.members.counts()
+        weights = await service.answers.weights(str(interaction.user.id))
+        all_health = await service.health()
         counted = " · ".join(
             f"{name} {weight:.0%}" for name, weight in weights.items() if weight >= 0.005
         )
         blocks: list[layouts.Control] = [
             layouts.text(
-                f"### I am well\n**{len(service.catalogue):,}** songs to recommend · "
-                f"**{kept['feedback']:,}** thumbs and listens by **{kept['members']:,}** members\n"
-                f"**{bot.latency * 1000:.0f} ms** to Discord · "
-                f"{shards} shard{'s' if shards > 1 else ''} · version {__version__}"
+                f"### {_summary(all_health)}\n**{len(service.catalogue):,}** songs to recommend · "
+                f"**{kept['feedback']:,}** thumbs and listens by **{kept['members']:,}** members"
             ),
             layouts.text(f"**What counts in your answers**\n{counted}"),
-            layouts.text(_services(await service.health())),
+            layouts.text(_services(all_health)),
         ]
-        if off := [*bot.limits(), *service.answers.notes]:
+        if off := [*limits(bot), *service.answers.notes]:
             lines = "\n".join(f"- {words.plain(line, 300)}" for line in off)
             blocks.append(layouts.text(f"**Off**\n{lines}"))
+        if interaction.permissions.manage_guild:
+            lines = "\n".join(f"-# {words.plain(line, 300)}" for line in details(bot))
+            blocks.append(layouts.text(lines))
         await interaction.edit_original_response(view=layouts.page(*blocks))
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: Any) -> None:
-        """Forget a server that sent the bot away."""
+        """Forget a server that removed the bot."""
         await self._bot.service.servers.remove(str(guild.id))
+
+
+def limits(bot: Bot) -> list[str]:
+    """Say what members cannot do now, and what they can do instead."""
+    lines = []
+    if not bot.intents.message_content:
+        lines.append("Clips in listening channels: mention me along with the clip.")
+    if not bot.intents.presences:
+        lines.append("/listening: your thumbs teach me all the same.")
+    return lines
+
+
+def details(bot: Bot) -> list[str]:
+    """Say for those who run the bot what runs, and how to switch on what is off."""
+    shards = bot.shard_count or 1
+    running = f"{shards} shard{'s' if shards > 1 else ''} · version {__version__}"
+    lines = [f"{bot.latency * 1000:.0f} ms to Discord · {running}"]
+    for intent, label in (("message_content", "message content"), ("presences", "presence")):
+        if getattr(bot.intents, intent):
+            continue
+        if getattr(bot.settings.discord, intent):
+            lines.append(
+                f"Discord refused the {label} intent: switch it on in the developer portal, under "
+                "Bot."
+            )
+        else:
+            lines.append(f"The {label} intent is off: set discord.{intent} = true to ask for it.")
+    if bot.service.answers.notes:
+        lines.append("musrec models install fetches the tagger.")
+    return lines
+
+
+def _summary(all_health: Sequence[ProviderHealth]) -> str:
+    troubled = any(health.on and health.breaker != "closed" for health in all_health)
+    return "Some services do not answer" if troubled else "All systems normal"
 
 
 def _services(all_health: Sequence[ProviderHealth]) -> str:

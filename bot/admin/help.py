@@ -1,4 +1,4 @@
-"""What can be asked, short enough for a phone."""
+"""What members can ask, short enough for a phone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TEXT = """\
 ### I listen to music and find more of it
 **Ask** — `/recommend` with a link, a title or a clip. Or send me a clip: here, in a direct \
 message, or by mentioning me. On any message: *Apps → Find similar*.
-**Teach me** — 👍 and 👎 under a card, as buttons or reactions. Your next answer knows.
-**Look closer** — *Why?* shows what counted, *Preview* plays it, *Next* goes on.
-**Yours** — `/taste`, `/blend`, `/playlist`, `/history`, `/drops` every week. With your consent \
-`/listening`. `/privacy` shows and deletes what I keep; I keep no audio.
--# `/search` `/map` `/compare` `/gallery` show the songs I know · `/status` says how I am · \
-`/setup` and `/mixtape` are for those who manage the server"""
+**Teach me** — 👍 and 👎 under a card, as buttons or reactions. They count from your next answer on.
+**Look closer** — *Why?* shows what counted, *Preview* plays the song, *Next* shows the next one.
+**Yours** — `/taste`, `/blend`, `/playlist`, `/history`, `/drops` every week. `/listening` learns \
+from Spotify, if you let it. `/privacy` shows and deletes what I keep; I keep no audio.
+-# `/search` `/map` `/compare` `/gallery` show the songs I know · `/status` says how I am doing · \
+`/setup` and `/mixtape` are for server managers"""
 
 
 def welcome() -> ui.LayoutView:

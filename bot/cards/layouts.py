@@ -27,7 +27,7 @@ Control = ui.Item[Any]
 def page(*blocks: Control, colour: discord.Colour = TEAL) -> ui.LayoutView:
     """Put blocks into one box; every message of the bot is one.
 
-    Where all text together is too long for Discord, the longest text loses its last lines.
+    If all text together is too long for Discord, the longest text loses its last lines.
     """
     texts = [block for block in blocks if isinstance(block, ui.TextDisplay)]
     while (over := sum(len(block.content) for block in texts) - MOST_TEXT) > 0:
@@ -62,13 +62,13 @@ def line() -> ui.Separator[Any]:
 
 
 def image(picture: Picture, name: str) -> ui.MediaGallery[Any]:
-    """Return the place of a picture that is attached under a name, with its words."""
+    """Return the slot for a picture attached under a name, with its alt text."""
     item = discord.MediaGalleryItem(f"attachment://{name}", description=picture.alt)
     return ui.MediaGallery(item)
 
 
 def file(picture: Picture, name: str) -> discord.File:
-    """Return a picture as it is attached."""
+    """Return a picture as an attachment."""
     return discord.File(io.BytesIO(picture.png), name, description=picture.alt)
 
 
@@ -103,9 +103,9 @@ def card(
     others: Control | None,
     intro: str = "",
 ) -> ui.LayoutView:
-    """Feature one pick: who it is, what it sounds like, why, and what can be done with it.
+    """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
-    `intro` is markdown that says how it came here, in place of what it sounds like.
+    `intro` is markdown that says why it is here, in place of the song it sounds like.
     """
     blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
     if intro:
@@ -117,7 +117,7 @@ def card(
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
     said = words.facts(pick.track, pick.profile, mood)
     match = f"🎯 **{pick.match}%** match" if query is not None else ""
-    blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# never heard"))
+    blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
     if others is not None:
         blocks += [line(), row(others)]
@@ -142,7 +142,7 @@ def why(pick: Pick, picture: Picture) -> ui.LayoutView:
 
 
 def option(track: Track, description: str = "") -> discord.SelectOption:
-    """Return a track as something to choose."""
+    """Return a track as an option of a select."""
     return discord.SelectOption(
         label=words.bare(f"{track.title} — {track.artist}", 100),
         value=track.id,

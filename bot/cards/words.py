@@ -1,4 +1,4 @@
-"""Text for Discord: whatever comes from outside is made harmless before it stands in a message."""
+"""Text for Discord: whatever comes from outside is made harmless before it is shown."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ DATES: Mapping[str, str] = {
     "fr": "21 novembre 2026",
     "es": "21 de noviembre de 2026",
 }
-"""How dates can be written in a server, each with what people see."""
+"""Ways to write dates in a server, each with what members see."""
 
 
 def short(text: str, most: int) -> str:
-    """Cut a text to at most so many characters, ending in an ellipsis where it was cut."""
+    """Cut a text to at most so many characters; an ellipsis marks the cut."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
@@ -69,8 +69,8 @@ def plain(text: str, most: int = LONGEST_TITLE) -> str:
 def address(track: Track) -> str | None:
     """Return a page where a track can be heard, safe inside a markdown link.
 
-    For a song that no service has named yet, that is a search for it; a clip that nobody knows the
-    artist of has none.
+    For a song that no service has named yet, that is a search for it; a clip whose artist is not
+    known has none.
     """
     known = next((url for _, url in addresses(track)), None)
     if known is not None or not track.artists or "sha256" in track.identities:
@@ -101,9 +101,9 @@ def title(track: Track) -> str:
 
 
 def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
-    """Say tempo, key, genre and mood side by side, leaving out what is not known."""
+    """Return tempo, key, genre and mood side by side, without those that are not known."""
     return "\u2003".join(
-        part
+        part.replace(" ", "\u00a0")  # a line breaks between facts, not inside "E minor"
         for part in (
             f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
@@ -115,7 +115,7 @@ def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
 
 
 def date(at: datetime, style: str) -> str:
-    """Write a day in the way a server chose; see `DATES`."""
+    """Return a day as a server writes it; see `DATES`."""
     if style in MONTHS:
         month = MONTHS[style][at.month - 1]
         between = {"de": ". ", "es": " de "}.get(style, " ")

@@ -1,4 +1,4 @@
-"""`/drops` and `/mixtape`, and the clock that ticks them."""
+"""`/drops` and `/mixtape`, and the clock that drives them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from discord.ext import commands
 
 from bot.cards import layouts
 from bot.drops.posting import Messages, panel, progress
-from bot.turns import Refused
+from bot.policy import NotAllowed
 from musrec.drops.model import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
 from musrec.model import NotFound
 
@@ -54,12 +54,12 @@ _managers = app_commands.checks.has_permissions(manage_guild=True)
 
 
 async def zones(interaction: Context, typed: str) -> list[app_commands.Choice[str]]:
-    """Complete a time zone."""
+    """Suggest time zones."""
     found = await interaction.client.service.drops.suggest_zones(typed)
     return [app_commands.Choice(name=name.replace("_", " "), value=name) for name in found]
 
 
-class Drops(commands.GroupCog, group_name="drops"):
+class DropCommands(commands.GroupCog, group_name="drops"):
     """Your weekly drop."""
 
     def __init__(self, bot: Bot) -> None:
@@ -67,7 +67,7 @@ class Drops(commands.GroupCog, group_name="drops"):
         self._ticking = AsyncIOScheduler(timezone=UTC)
 
     async def cog_load(self) -> None:
-        """Start the clock. It remembers nothing: what is due stands in the database."""
+        """Start the clock. It remembers nothing: the database says what is due."""
         for job, seconds in (
             (self.tick, TICK_SECONDS),
             (self._bot.service.songs.explore, EXPLORE_SECONDS),
@@ -84,11 +84,11 @@ class Drops(commands.GroupCog, group_name="drops"):
         self._ticking.start()
 
     async def cog_unload(self) -> None:
-        """Stop the clock; a drop at work is finished or handed back by the bot."""
+        """Stop the clock; the bot finishes or hands back a drop in progress."""
         self._ticking.shutdown(wait=False)
 
     async def _in_quiet(self, job: Any) -> None:
-        """Do what nobody waits for, unless there is no Discord to do it in."""
+        """Run a job in the background, unless the bot is stopping or offline."""
         bot = self._bot
         if bot.stopping or not bot.is_ready():
             return
@@ -105,7 +105,7 @@ class Drops(commands.GroupCog, group_name="drops"):
 
     @app_commands.command()
     @app_commands.describe(
-        **_WHEN, place="Where it comes", adventurous="0: close to what you like, 10: the bravest"
+        **_WHEN, place="Where to post it", adventurous="0 stays close to what you like, 10 goes far"
     )
     @app_commands.autocomplete(zone=zones)
     async def on(
@@ -118,9 +118,9 @@ class Drops(commands.GroupCog, group_name="drops"):
         size: Size | None = None,
         adventurous: app_commands.Range[int, 0, 10] | None = None,
     ) -> None:
-        """Some songs for you every week, or change when and where they come."""
+        """Get songs for you every week, or change when and where they come."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        drop = await self._kept(interaction)
+        drop = await self._bot.service.drops.wanted_by(str(interaction.user.id))
         if place is not None:
             drop = replace(drop, channel=None if place == "direct messages" else _here(interaction))
         drop = replace(
@@ -138,7 +138,7 @@ class Drops(commands.GroupCog, group_name="drops"):
 
     @app_commands.command()
     async def off(self, interaction: Context) -> None:
-        """No more weekly songs."""
+        """Stop your weekly songs."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drops = self._bot.service.drops
         drop = await drops.of_member(str(interaction.user.id))
@@ -150,47 +150,29 @@ class Drops(commands.GroupCog, group_name="drops"):
 
     @app_commands.command()
     async def now(self, interaction: Context) -> None:
-        """Get the songs of this week at once."""
+        """Get this week's songs now."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        drop = await self._kept(interaction)
+        drops, home = self._bot.service.drops, _home(interaction)
+        drop = await drops.wanted_by(str(interaction.user.id))
         if not drop.id:
-            here = _here(interaction) if drop.home else None
-            drop = replace(drop, channel=here, active=False)
-            drop = await self._bot.service.drops.keep(drop)
-        state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
+            here = _here(interaction) if home else None
+            drop = await drops.keep(replace(drop, home=home, channel=here, active=False))
+        state = await drops.post_now(drop, Messages(self._bot))
         await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
 
     @app_commands.command()
     async def settings(self, interaction: Context) -> None:
-        """When and where your songs come."""
+        """See when and where your songs come."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._bot.service.drops.of_member(str(interaction.user.id))
         if drop is None:
             raise NotFound("You have no weekly drop.", "`/drops on` starts one.")
         await interaction.edit_original_response(view=panel(drop))
 
-    async def _kept(self, interaction: Context) -> Drop:
-        """Return how the member wants it; what nobody chose yet is chosen for them."""
-        member = str(interaction.user.id)
-        if await self._bot.service.members.paused(member):
-            raise Refused(
-                "You paused learning, so nothing can be made for you.",
-                "`/privacy pause` switches it on again.",
-            )
-        kept = await self._bot.service.drops.of_member(member)
-        return kept or Drop(
-            member,
-            None,
-            FRIDAY_EVENING,
-            datetime.now(UTC),
-            home=_home(interaction),
-            adventurous=self._bot.settings.recommend.adventurous,
-        )
-
 
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
-class Mixtape(commands.GroupCog, group_name="mixtape"):
+class MixtapeCommands(commands.GroupCog, group_name="mixtape"):
     """A weekly mixtape for this server."""
 
     def __init__(self, bot: Bot) -> None:
@@ -198,7 +180,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
 
     @app_commands.command()
     @_managers
-    @app_commands.describe(**_WHEN, channel="Where it is posted; this one unless you say another")
+    @app_commands.describe(**_WHEN, channel="Where to post it; leave it out for this channel")
     @app_commands.autocomplete(zone=zones)
     async def on(
         self,
@@ -209,7 +191,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
         zone: app_commands.Range[str, 1, 60] | None = None,
         size: Size | None = None,
     ) -> None:
-        """A mixtape every week, made from what the members who join like."""
+        """Post a mixtape every week, made from the likes of the members who join it."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._bot.service.drops.of_server(str(interaction.guild_id))
         where = str(channel.id) if channel else kept.channel if kept else None
@@ -228,7 +210,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
     @app_commands.command()
     @_managers
     async def off(self, interaction: Context) -> None:
-        """No more mixtapes."""
+        """Stop the weekly mixtape."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._kept(interaction)
         await self._bot.service.drops.turn_off(drop)
@@ -239,7 +221,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
     @app_commands.command()
     @_managers
     async def now(self, interaction: Context) -> None:
-        """Get the mixtape of this week at once."""
+        """Post this week's mixtape now."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._kept(interaction)
         state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
@@ -248,7 +230,7 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
     @app_commands.command()
     @_managers
     async def settings(self, interaction: Context) -> None:
-        """When and where the mixtape comes."""
+        """See when and where the mixtape comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         await interaction.edit_original_response(view=panel(await self._kept(interaction)))
 
@@ -260,22 +242,24 @@ class Mixtape(commands.GroupCog, group_name="mixtape"):
 
 
 def _home(interaction: Context) -> str | None:
-    """Return the channel in which trouble may be told: none outside the bot's own servers."""
+    """Return the channel for reports of trouble; None outside the bot's own servers."""
     there = interaction.guild_id and interaction.client.get_guild(interaction.guild_id)
     return str(interaction.channel_id) if there else None
 
 
 def _here(interaction: Context) -> str:
-    """Return this channel, where the bot and the member may both post in it.
+    """Return this channel, if the bot and the member may both post in it.
 
     Raises
     ------
-    Refused
+    NotAllowed
         One of them may not.
     """
     home = _home(interaction)
     if home is None:
-        raise Refused("I am not at home in this channel.", "Choose direct messages.")
+        raise NotAllowed("I cannot post in this channel.", "Choose direct messages.")
     if not interaction.permissions.send_messages or not interaction.app_permissions.send_messages:
-        raise Refused("Not both of us may post in this channel.", "Choose another, or messages.")
+        raise NotAllowed(
+            "One of us may not post in this channel.", "Choose another, or direct messages."
+        )
     return home

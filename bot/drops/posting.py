@@ -1,4 +1,4 @@
-"""Drops as messages: posted, found again after a crash, and the buttons and questions in them."""
+"""Drops as messages: posting them, finding them after a crash, their buttons and questions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import discord
 from discord import ui
 
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
 from bot.recommend.answering import Slate, feature
-from bot.turns import Refused
 from musrec.drops.model import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable
-from musrec.model import Answer, FeedbackKind, NotFound
+from musrec.model import Answer, NotFound
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -28,17 +28,17 @@ Context = discord.Interaction["Bot"]
 
 AGAIN = "I was interrupted here, so you may see this twice."
 _LOOKED_AT = 100
-"""Messages of a channel that are searched for one that may have been posted; beyond, who knows."""
+"""Messages of a channel searched for one that may have been posted; beyond, it is not known."""
 
 
 class Messages:
-    """Where drops go: a `musrec.drops.ports.Poster`."""
+    """Posts drops to Discord: a `musrec.drops.ports.Poster`."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
     async def post(self, issue: Issue, post: Post, answer: Answer | None, *, again: bool) -> str:
-        """Post a message. Discord itself refuses its number twice within minutes."""
+        """Post a message, with a number that Discord refuses to take twice within minutes."""
         with _undeliverable():
             place = await self._place(issue.drop)
             posted: list[discord.Message] = []
@@ -46,7 +46,7 @@ class Messages:
             async def put(
                 view: ui.LayoutView, files: Sequence[discord.File] = ()
             ) -> discord.Message:
-                # Questions and what is made of the answers may follow within those minutes.
+                # Questions and the songs made from their answers may follow within those minutes.
                 number = f"{issue.id}-{post.position}-{post.part}"
                 message = await place.send(view=view, files=files, nonce=number)
                 posted.append(message)
@@ -63,7 +63,7 @@ class Messages:
             return str(posted[-1].id)
 
     async def find(self, issue: Issue, post: Post) -> str | None:
-        """Look for a message by the names of its buttons, which no other message has."""
+        """Look for a message by the custom ids of its buttons, which no other message has."""
         assert post.began is not None
 
         def mine(name: str) -> bool:
@@ -74,7 +74,7 @@ class Messages:
         with _undeliverable():
             place = await self._place(issue.drop)
             try:
-                # Clocks differ: a minute more is looked through.
+                # Clocks differ: one minute more is searched.
                 since = post.began - timedelta(minutes=1)
                 looked_at = 0
                 async for message in place.history(after=since, limit=_LOOKED_AT):
@@ -86,21 +86,21 @@ class Messages:
         return "" if looked_at < _LOOKED_AT else None
 
     async def tell(self, drop: Drop, words_: str) -> bool:
-        """Say it where it was set up, unless its member left, else to the member directly."""
+        """Say it where the drop was set up, unless its member left, else to the member directly."""
         places: list[str | None] = [
             home for home in dict.fromkeys((drop.home, drop.channel)) if home is not None
         ]
         if drop.member:
             places.append(None)
-        whom = f"<@{drop.member}> " if drop.member else ""
-        # Told once, so it may ping the one whom it is about.
+        mention = f"<@{drop.member}> " if drop.member else ""
+        # Told only once, so it may ping its member.
         pinged = [discord.Object(int(drop.member))] if drop.member else False
         for channel in places:
             with contextlib.suppress(discord.HTTPException, Undeliverable):
                 to = replace(drop, channel=channel)
                 if drop.member and not await self.there(to, drop.member):
                     continue
-                view = layouts.trouble(f"{whom}{words.plain(words_, 1000)}")
+                view = layouts.trouble(f"{mention}{words.plain(words_, 1000)}")
                 place = await self._place(to)
                 await place.send(view=view, allowed_mentions=discord.AllowedMentions(users=pinged))
                 return True
@@ -131,7 +131,7 @@ class Messages:
 
 @contextlib.contextmanager
 def _undeliverable() -> Iterator[None]:
-    """Tell what will never work from what may work in a minute."""
+    """Raise `Undeliverable` for what will never work; the rest may work in a minute."""
     try:
         yield
     except discord.Forbidden as error:
@@ -141,11 +141,11 @@ def _undeliverable() -> Iterator[None]:
                 "Open them in this server's privacy settings, or choose a channel.",
             ) from error
         raise Undeliverable(
-            "I may not post in that channel any more.",
+            "I can no longer post in that channel.",
             "I need to see it, send messages and attach files there.",
         ) from error
     except discord.NotFound as error:
-        raise Undeliverable("The channel that it was posted in is gone.") from error
+        raise Undeliverable("The channel it was posted in is gone.") from error
 
 
 # Direct messages closed, and no server in common.
@@ -153,7 +153,7 @@ _CLOSED = (50007, 50278)
 
 
 def custom_ids(message: discord.Message) -> Iterator[str]:
-    """Return the names of every button and select of a message."""
+    """Yield the custom ids of all buttons and selects of a message."""
     waiting: list[Any] = list(message.components)
     while waiting:
         part = waiting.pop()
@@ -163,14 +163,14 @@ def custom_ids(message: discord.Message) -> Iterator[str]:
 
 
 def _for(post: Post) -> str:
-    """Name the members a song of a mixtape is for; the names do not ping them."""
-    whom = [f"<@{member}>" for member in post.listeners[:10]]
-    more = len(post.listeners) - len(whom)
-    return f" For {', '.join(whom)}{f' and {more} more' if more else ''}." if whom else ""
+    """Name the members that a song of a mixtape is for, without pinging them."""
+    named = [f"<@{member}>" for member in post.listeners[:10]]
+    more = len(post.listeners) - len(named)
+    return f" For {', '.join(named)}{f' and {more} more' if more else ''}." if named else ""
 
 
 def _mark(issue: Issue) -> str:
-    """Return what stands in the name of a button of every message of an issue without a song."""
+    """Return how the custom ids under an issue's messages without a song end."""
     return f"{issue.drop.id}:{issue.id}"
 
 
@@ -179,7 +179,7 @@ _STARTS = {
     Part.QUESTIONS: ("asked",),
     Part.INVITATION: ("mix",),
 }
-"""How the name of a button begins that such a message has."""
+"""How the custom ids under such a message begin."""
 
 
 def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
@@ -195,13 +195,11 @@ def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
 
 
 def _invitation(issue: Issue, lines: str) -> ui.LayoutView:
-    return layouts.notice(
-        lines, Join.button(issue), hint="Press it again to take your likes out of it."
-    )
+    return layouts.notice(lines, Join.button(issue), hint="Joined already? Press again to leave.")
 
 
 class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
-    """Tells whose drop it is how to change it."""
+    """Shows a member how to change their drop."""
 
     @classmethod
     def button(cls, issue: Issue) -> Change:
@@ -209,15 +207,15 @@ class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
         return cls(ui.Button(label="When and where", custom_id=f"drop:{_mark(issue)}"))
 
     async def press(self, interaction: Context) -> None:
-        """Show the settings to their owner alone."""
+        """Show the settings to the drop's member alone."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.send_message(view=panel(drop), ephemeral=True)
 
 
 class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
-    """Takes part in a server's mixtape, or no longer."""
+    """Joins a server's mixtape, or leaves it."""
 
-    for_everybody = True  # who may no longer use the bot can still leave
+    for_everybody = True  # members who may no longer use the bot can still leave
 
     @classmethod
     def button(cls, issue: Issue) -> Join:
@@ -231,15 +229,10 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
         drop = await service.drops.get(int(self.about["drop"]))
         if drop is None:
             raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
-        if await service.members.paused(member):
-            raise Refused(
-                "You paused learning, so nothing of you is used.",
-                "`/privacy pause` switches it on again.",
-            )
         there = member not in await service.drops.mixtape_members(drop)
         await service.drops.join_mixtape(drop, member, there=there)
         said = (
-            "🙋 The next mixtape is made from your likes too; your name stands under songs for you."
+            "🙋 The next mixtape is made from your likes too, and names you under songs for you."
             if there
             else "Your likes are left out from now on."
         )
@@ -267,7 +260,7 @@ def questions(
 
 
 class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"):
-    """One question: whom of these a member likes."""
+    """One question: which of these artists a member likes."""
 
     @classmethod
     def offer(cls, mark: str, number: int, artists: Sequence[tuple[str, str]]) -> Artists:
@@ -281,14 +274,14 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         return cls(
             ui.Select(
                 custom_id=f"ask:{number}:{mark}",
-                placeholder=f"{number + 1} of {QUESTIONS}: whom of these do you like?",
+                placeholder=f"{number + 1} of {QUESTIONS}: Which of these do you like?",
                 max_values=len(options),
                 options=list(options.values()),
             )
         )
 
     async def press(self, interaction: Context) -> None:
-        """Take their songs as liked, and go on with the questions that are left."""
+        """Like the songs of the chosen artists, and go on with the questions that are left."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.defer()
         service, chosen = interaction.client.service, {str(value) for value in self.values}
@@ -305,62 +298,58 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
             await _go_on(interaction, drop)
             return
         songs = f"{len(liked)} song{'' if len(liked) == 1 else 's'}"
-        lines = f"{songs} by {words.plain(', '.join(artists), 300)} noted. And of these?"
+        lines = f"Noted {songs} by {words.plain(', '.join(artists), 300)}. And of these?"
         mark = f"{drop.id}:{self.about['issue']}"
         view = questions(service.drops.questions(), mark, lines, left)
         await interaction.edit_original_response(view=view)
 
 
 class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
-    """Goes on although not every question was answered."""
+    """Goes on without the remaining answers."""
 
     @classmethod
     def button(cls, mark: str) -> Enough:
         """Return the button under the questions."""
-        return cls(ui.Button(label="That is enough", custom_id=f"asked:{mark}"))
+        return cls(ui.Button(label="That's enough", custom_id=f"asked:{mark}"))
 
     async def press(self, interaction: Context) -> None:
         """Make the drop from what was answered."""
         drop = await _own(interaction, self.about["drop"])
-        events = await interaction.client.service.members.feedback(str(interaction.user.id))
-        if not any(event.kind is FeedbackKind.LIKE for event in events):
-            raise NotFound("I know nothing that you like yet.", "Pick at least one artist.")
+        if drop.member not in await interaction.client.service.members.likers():
+            raise NotFound("I know nothing you like yet.", "Pick at least one artist.")
         await interaction.response.defer()
         await _go_on(interaction, drop)
-
-
-PRESSES = (Change, Join, Artists, Enough)
 
 
 async def _own(interaction: Context, id_: str) -> Drop:
     drop = await interaction.client.service.drops.get(int(id_))
     if drop is None:
-        raise NotFound("That drop is no longer kept.", "`/drops on` starts one.")
+        raise NotFound("That drop is gone.", "`/drops on` starts one.")
     if drop.member != str(interaction.user.id):
-        raise Refused("That is somebody else's drop.", "`/drops on` starts your own.")
+        raise NotAllowed("That drop belongs to another member.", "`/drops on` starts your own.")
     return drop
 
 
 async def _go_on(interaction: Context, drop: Drop) -> None:
-    thanks = layouts.notice("Thank you, noted. Your drop is on its way.")
+    thanks = layouts.notice("Noted. Your drop is on its way.")
     await interaction.edit_original_response(view=thanks)
     bot = interaction.client
     state = await bot.service.drops.post_now(drop, Messages(bot))
     if state is not State.POSTED:
-        view = layouts.notice(f"Thank you, noted. {progress(drop, state)}")
+        view = layouts.notice(f"Noted. {progress(drop, state)}")
         await interaction.edit_original_response(view=view)
 
 
-# How a drop is set --------------------------------------------------------------------------------
+# The settings of a drop ---------------------------------------------------------------------------
 
 
 def progress(drop: Drop, state: State | None) -> str:
-    """Say in a sentence what became of a drop that was wanted now."""
+    """Say in one sentence what became of a drop that was asked for now."""
     place = f"<#{drop.channel}>" if drop.channel else "our direct messages"
     return {
         State.POSTED: f"It is in {place}.",
         State.ASKED: f"I have some questions first, in {place}.",
-        State.OPEN: "Something went wrong on the way; I try again in some minutes.",
+        State.OPEN: "Something went wrong on the way; I will try again in a few minutes.",
         State.FAILED: f"I could not post it in {place}; `/drops settings` says why.",
         None: "This week's has come already, or is on its way."
         + (f" The next comes {_moment(drop)}." if drop.active else ""),
@@ -368,7 +357,7 @@ def progress(drop: Drop, state: State | None) -> str:
 
 
 def panel(drop: Drop) -> ui.LayoutView:
-    """Show how a drop or mixtape is set."""
+    """Show the settings of a drop or a mixtape."""
     what = "Your weekly drop" if drop.member else "This server's mixtape"
     command = "/drops" if drop.member else "/mixtape"
     lines = [
@@ -380,7 +369,7 @@ def panel(drop: Drop) -> ui.LayoutView:
         lines.append(f"🧭 {drop.adventurous * 10:.0f} of 10 adventurous")
     if drop.active:
         lines.append(f"⏭️ next: {_moment(drop)}")
-        hint = f"`{command} on` changes it, `{command} off` ends it; `{command} now` need not wait."
+        hint = f"`{command} on` changes it, `{command} off` stops it, `{command} now` posts it now."
     else:
         lines.append(f"⏸️ off{f': {words.plain(drop.trouble, 500)}' if drop.trouble else ''}")
         hint = f"`{command} on` switches it on."

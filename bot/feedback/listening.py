@@ -1,4 +1,4 @@
-"""`/listening`: with a member's consent, what their Spotify shows teaches; of others, nothing."""
+"""`/listening`: learn from a member's Spotify status, only with their consent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot import policy
 from bot.cards import layouts
 from musrec.members.model import Playing
 from musrec.model import MusrecError, Track, track_id
@@ -21,42 +22,26 @@ Context = discord.Interaction["Bot"]
 log = logging.getLogger(__name__)
 
 CANNOT = (
-    "I cannot see what anybody plays yet: whoever runs me must switch on the presence intent. "
-    "Your choice is kept until then."
+    "I cannot see what you play yet: whoever runs me must switch on the presence intent first. "
+    "I remember your choice."
 )
 
 
-class Presence(commands.GroupCog, group_name="listening"):
+class ListeningCommands(
+    commands.GroupCog, group_name="listening", group_extras=policy.FOR_EVERYBODY
+):
     """Learn from what you play on Spotify, if you want that."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self.members: set[str] = set()
-
-    async def cog_load(self) -> None:
-        """Find out who agreed."""
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read again who may be listened to; what the others were hearing is forgotten."""
-        members = await self._bot.service.members.listeners()
-        for gone in self.members - members:
-            self._bot.service.members.stop_listening(gone)
-        self.members = members
-
-    def forget(self, member: str) -> None:
-        """Stop listening to a member now."""
-        self.members.discard(member)
-        self._bot.service.members.stop_listening(member)
 
     @app_commands.command()
     async def on(self, interaction: Context) -> None:
         """Let me learn from what your Spotify status shows."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         await self._bot.service.members.choose(str(interaction.user.id), listening=True)
-        await self.refresh()
-        hint = "I see what your Discord status shows, nothing else. `/listening off` ends it."
-        said = "🎧 Listening is on: what you play, finish, skip and repeat teaches me."
+        hint = "I see only what your Discord status shows. `/listening off` stops it."
+        said = "🎧 Listening is on: I learn from what you play, finish, skip and repeat."
         if not self._bot.intents.presences:
             said, hint = f"🎧 Noted. {CANNOT}", ""
         await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
@@ -68,30 +53,30 @@ class Presence(commands.GroupCog, group_name="listening"):
         member = str(interaction.user.id)
         if await self._bot.service.members.get(member) is not None:
             await self._bot.service.members.choose(member, listening=False)
-        self.forget(member)
         await interaction.edit_original_response(
             view=layouts.notice(
-                "🔇 Listening is off.", hint="`/privacy delete` also deletes what was learned."
+                "🔇 Listening is off.",
+                hint="`/privacy delete` deletes what I learned, and all else.",
             )
         )
 
     @app_commands.command()
     async def status(self, interaction: Context) -> None:
-        """Whether I learn from what you play."""
+        """See whether I learn from what you play."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         chosen = await self._bot.service.members.get(str(interaction.user.id))
         on = chosen is not None and chosen.listening
         said = "🎧 Listening is **on**." if on else "🔇 Listening is **off**."
         if chosen is not None and chosen.paused:
-            said += " You paused learning, so nothing is kept."
+            said += " You paused learning, so I keep nothing."
         hint = "" if self._bot.intents.presences else CANNOT
         await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
 
     @commands.Cog.listener()
     async def on_raw_presence_update(self, event: discord.RawPresenceUpdateEvent) -> None:
-        """Take what a member who agreed plays now; everybody else's is dropped unread."""
+        """Learn from what a member who agreed plays; other members' status is dropped unread."""
         member = str(event.user_id)
-        if member not in self.members:
+        if member not in await self._bot.service.members.listeners():
             return
         now = datetime.now(UTC)
         for track, kind in self._bot.service.members.listens(

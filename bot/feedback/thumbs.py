@@ -1,13 +1,12 @@
-"""Thumbs: a button or a reaction under a card, given and taken back, none lost and none doubled.
+"""Thumbs: buttons and reactions under a card, given and taken back, none lost, none doubled.
 
-Reactions that came while the bot was away are read back when it returns. The store remembers which
-reactions are accounted for, so what differs from them is what happened meanwhile.
+Reactions given while the bot was away are read back when it returns. The store remembers which
+reactions are accounted for: the difference is what happened meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from bot import errors
 from bot.cards import layouts, words
 from bot.press import Press
 from musrec.members.model import Card
-from musrec.model import FeedbackKind, NotFound
+from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -29,21 +28,21 @@ log = logging.getLogger(__name__)
 
 EMOJI = {FeedbackKind.LIKE: "👍", FeedbackKind.DISLIKE: "👎"}
 _KIND = {emoji: kind for kind, emoji in EMOJI.items()}
-# Skin tones and the sign that asks for the coloured form do not change what a thumb says.
+# Skin tones and the emoji variation selector do not change what a thumb says.
 _SHADES = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
 
 READ_BACK_DAYS = 14
 READ_BACK_CARDS = 500
-"""At most, newest first: a request a card, within Discord's own limits."""
+"""At most, newest first: one request per card, within Discord's rate limits."""
 
 
 def kind_of(emoji: str) -> FeedbackKind | None:
-    """Return what a reaction says of a song; None for any other emoji."""
+    """Return what a reaction says about a song; None for any other emoji."""
     return _KIND.get(emoji.translate(_SHADES))
 
 
 async def offer_reactions(message: discord.Message) -> None:
-    """Put both thumbs under a card, where the bot may."""
+    """Put both thumbs under a card, if the bot may."""
     try:
         for emoji in EMOJI.values():
             await message.add_reaction(emoji)
@@ -52,7 +51,7 @@ async def offer_reactions(message: discord.Message) -> None:
 
 
 class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
-    """A thumb; pressed twice it is still one. As with reactions, everybody's counts."""
+    """A thumb: pressed twice it is still one. As with reactions, every member's counts."""
 
     for_everybody = True
 
@@ -71,14 +70,14 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         if not news and await service.members.paused(member):
             view = layouts.notice(
                 "You paused learning, so nothing was kept.",
-                hint="`/privacy pause` switches it on again.",
+                hint="`/privacy pause` starts it again.",
             )
         else:
             said = "noted" if news else "was noted already"
             view = layouts.notice(
                 f"{EMOJI[kind]} {words.title(track)} {said}.",
                 TakeBack.button(kind, id_),
-                hint="Your next answer knows it.",
+                hint="It counts from your next answer on.",
             )
         await interaction.edit_original_response(view=view)
 
@@ -90,7 +89,7 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
 
     @classmethod
     def button(cls, kind: FeedbackKind, track: str) -> TakeBack:
-        """Return the button beside a thumb that was noted."""
+        """Return the button under a thumb that was noted."""
         return cls(ui.Button(label="Take it back", custom_id=f"undo:{kind.value}:{track}"))
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
@@ -99,11 +98,8 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         kind = FeedbackKind(self.about["kind"])
         member = str(interaction.user.id)
         gone = await interaction.client.service.members.forget(member, self.about["track"], kind)
-        said = "is taken back." if gone else "was not there any more."
+        said = "taken back." if gone else "was already gone."
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))
-
-
-PRESSES = (Thumb, TakeBack)
 
 
 class Reactions(commands.Cog):
@@ -111,7 +107,7 @@ class Reactions(commands.Cog):
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        # One member's reactions are taken in their order; different members side by side.
+        # A member's reactions are taken in order; those of different members, side by side.
         self._order = [asyncio.Lock() for _ in range(64)]
         self._reading: asyncio.Task[None] | None = None
 
@@ -136,47 +132,28 @@ class Reactions(commands.Cog):
         if kind is None or event.user_id == self._me:
             return
         with self._bot.working():
-            await self._account(event, kind, there=there)
+            async with self._turn(event.user_id):
+                card = await self._bot.service.cards.get(str(event.message_id))
+                if card is not None:
+                    await self._bot.service.cards.react(card, str(event.user_id), kind, there=there)
 
-    async def _account(
-        self, event: discord.RawReactionActionEvent, kind: FeedbackKind, *, there: bool
-    ) -> None:
-        async with self._order[event.user_id % len(self._order)]:
-            card = await self._bot.service.cards.get(str(event.message_id))
-            if card is not None:
-                await self._take(card, str(event.user_id), kind, there=there)
+    def _turn(self, member: int) -> asyncio.Lock:
+        return self._order[member % len(self._order)]
 
     @property
     def _me(self) -> int:
         return self._bot.user.id if self._bot.user else 0
 
-    async def _take(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        """Learn or forget one reaction, then account for it: a crash between is read back."""
-        service = self._bot.service
-        if there:
-            news = False
-            with contextlib.suppress(NotFound):
-                news = await service.members.learn(member, card.track, kind)
-            if news or not await service.members.paused(member):
-                await service.cards.account_thumb(card.message, member, kind, there=True)
-            return
-        await service.members.forget(member, card.track, kind)
-        await service.cards.account_thumb(card.message, member, kind, there=False)
-        # Who took one of two thumbs away still shows the other.
-        for other, left in await service.cards.thumbs(card.message):
-            if other == member:
-                await service.members.learn(member, card.track, left)
-
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """Forget a card with its message; the thumbs it brought stay."""
+        """Forget a card with its message; thumbs given under it stay."""
         await self._bot.service.cards.remove(str(event.message_id))
 
     # While the bot was away ---------------------------------------------------------------------
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Read back what happened while there was no session to hear of it."""
+        """Read back what happened while the bot had no session."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self.read_back())
 
@@ -200,8 +177,8 @@ class Reactions(commands.Cog):
         log.info("read back", extra={"cards": len(cards), "thumbs": found})
 
     async def _read_back(self, card: Card) -> int:
-        # What is known is read first: a thumb that comes live in between is then taken twice, which
-        # is harmless, and never forgotten.
+        # What is known is read first: a thumb that arrives in between is taken twice, which is
+        # harmless, and never forgotten.
         known = await self._bot.service.cards.thumbs(card.message)
         channel = self._bot.get_partial_messageable(int(card.channel))
         message = await channel.fetch_message(int(card.message))
@@ -215,14 +192,11 @@ class Reactions(commands.Cog):
                 offered.add(kind)
             if reaction.count > int(reaction.me):
                 there |= {(str(user.id), kind) async for user in reaction.users() if not user.bot}
-        # Where even the bot's own thumb is gone, a moderator cleared them: nobody took theirs back.
+        # If even the bot's own thumb is gone, a moderator cleared them: no member took theirs back.
         taken = {(member, kind) for member, kind in known - there if kind in offered}
-        for member, kind in sorted(taken):
-            await self._in_order(card, member, kind, there=False)
-        for member, kind in sorted(there - known):
-            await self._in_order(card, member, kind, there=True)
-        return len(taken) + len(there - known)
-
-    async def _in_order(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        async with self._order[int(member) % len(self._order)]:
-            await self._take(card, member, kind, there=there)
+        given = there - known
+        for changed, is_there in ((taken, False), (given, True)):
+            for member, kind in sorted(changed):
+                async with self._turn(int(member)):
+                    await self._bot.service.cards.react(card, member, kind, there=is_there)
+        return len(taken) + len(given)

@@ -1,4 +1,4 @@
-"""`/playlist`: made, filled, shown, shared, taken along, continued."""
+"""`/playlist`: creating, filling, showing, sharing, exporting and continuing lists of songs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from discord.ext import commands
 
 from bot import completions
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
 from bot.recommend import answering
-from bot.turns import Refused
 from musrec.model import Choices, NotFound, Pick, Track
 from musrec.playlists.model import FORMATS, LONGEST_NAME, Format
 
@@ -31,7 +31,7 @@ ROOM = 3500
 """Characters of a list in one message, which holds 4,000 in all."""
 
 MOST_MISSING = 5
-"""Songs that are named where an export could not hold them."""
+"""Songs named among those that an export had to leave out."""
 
 
 async def _names(interaction: Context, typed: str) -> completions.Choices:
@@ -40,7 +40,7 @@ async def _names(interaction: Context, typed: str) -> completions.Choices:
 
 
 async def _own_songs(interaction: Context, typed: str) -> completions.Choices:
-    """Offer songs of the playlist that is already named in the command."""
+    """Offer songs of the playlist that the command names already."""
     service, name = interaction.client.service, interaction.namespace.playlist
     if not name:
         return []
@@ -57,7 +57,7 @@ async def _own_songs(interaction: Context, typed: str) -> completions.Choices:
     ]
 
 
-class Playlists(commands.GroupCog, group_name="playlist"):
+class PlaylistCommands(commands.GroupCog, group_name="playlist"):
     """Your own lists of songs."""
 
     def __init__(self, bot: Bot) -> None:
@@ -67,25 +67,25 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         return await self._bot.service.playlists.named(str(interaction.user.id), name)
 
     @app_commands.command()
-    @app_commands.describe(name="What it is called")
+    @app_commands.describe(name="Its name")
     async def create(self, interaction: Context, name: Name) -> None:
-        """Make a playlist."""
+        """Create a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         made = await self._bot.service.playlists.create(str(interaction.user.id), name)
         await interaction.edit_original_response(
             view=layouts.notice(
-                f"📃 **{words.plain(made.name)}** is there.",
+                f"📃 Created **{words.plain(made.name)}**.",
                 hint="`/playlist add` puts songs in it, `/playlist continue` finds more like them.",
             )
         )
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one", song="A title or a link")
+    @app_commands.describe(playlist="Which playlist", song="A title or a link")
     @app_commands.autocomplete(playlist=_names, song=completions.songs)
     async def add(
         self, interaction: Context, playlist: Name, song: app_commands.Range[str, 1, 400]
     ) -> None:
-        """Put a song in a playlist."""
+        """Add a song to a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         found = await self._bot.service.songs.find(song)
@@ -99,39 +99,39 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         await interaction.edit_original_response(view=view)
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one", song="A song in it")
+    @app_commands.describe(playlist="Which playlist", song="A song in it")
     @app_commands.autocomplete(playlist=_names, song=_own_songs)
     async def remove(
         self, interaction: Context, playlist: Name, song: app_commands.Range[str, 1, 400]
     ) -> None:
-        """Take a song out of a playlist."""
+        """Remove a song from a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         track = await self._bot.service.playlists.remove_song(kept, song)
         await interaction.edit_original_response(
             view=layouts.notice(
-                f"🗑️ {words.title(track)} is out of **{words.plain(kept.name)}**; "
+                f"🗑️ Removed {words.title(track)} from **{words.plain(kept.name)}**; "
                 f"{_songs(kept.songs - 1)} left."
             )
         )
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one")
+    @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=_names)
     async def delete(self, interaction: Context, playlist: Name) -> None:
-        """Delete a playlist with all that is in it."""
+        """Delete a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         await self._bot.service.playlists.delete(kept)
         await interaction.edit_original_response(
-            view=layouts.notice(f"🗑️ **{words.plain(kept.name)}** is deleted.")
+            view=layouts.notice(f"🗑️ Deleted **{words.plain(kept.name)}**.")
         )
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one; leave it out for all of them")
+    @app_commands.describe(playlist="Which playlist; leave it out to list them all")
     @app_commands.autocomplete(playlist=_names)
     async def show(self, interaction: Context, playlist: Name | None = None) -> None:
-        """What is in a playlist, or which you have."""
+        """See a playlist, or list yours."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         if playlist is None:
             own = await self._bot.service.playlists.of(str(interaction.user.id))
@@ -142,18 +142,18 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         await interaction.edit_original_response(view=view)
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one")
+    @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=_names)
     async def share(self, interaction: Context, playlist: Name) -> None:
-        """Show a playlist to everybody in this channel."""
-        # Looked up first, so that a name that is wrong is told to the asker alone.
+        """Show a playlist to everyone in this channel."""
+        # Looked up first, so that only the asker is told of a wrong name.
         kept = await self._playlist(interaction, playlist)
         await interaction.response.defer(thinking=True)
         view = await _page(self._bot, kept, 0, shared=True)
         await interaction.edit_original_response(view=view)
 
     @app_commands.command()
-    @app_commands.describe(playlist="Which one", form="As what")
+    @app_commands.describe(playlist="Which playlist", form="Which kind of file")
     @app_commands.rename(form="format")
     @app_commands.choices(
         form=[app_commands.Choice(name=said, value=name) for name, said in FORMATS.items()]
@@ -162,7 +162,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
     async def export(
         self, interaction: Context, playlist: Name, form: app_commands.Choice[str]
     ) -> None:
-        """A playlist as a file to take along."""
+        """Get a playlist as a file."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         how = cast("Format", form.value)
@@ -181,12 +181,12 @@ class Playlists(commands.GroupCog, group_name="playlist"):
         await interaction.edit_original_response(view=layouts.page(*blocks), attachments=files)
 
     @app_commands.command(name="continue")
-    @app_commands.describe(playlist="Which one", count="How many songs")
+    @app_commands.describe(playlist="Which playlist", count="How many songs")
     @app_commands.autocomplete(playlist=_names)
     async def go_on(
         self, interaction: Context, playlist: Name, count: app_commands.Range[int, 1, 20] = 10
     ) -> None:
-        """Songs that go on where a playlist ends."""
+        """Find songs that continue a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         answer = await self._bot.service.playlists.continued(kept, count=count)
@@ -194,7 +194,7 @@ class Playlists(commands.GroupCog, group_name="playlist"):
             raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
         id_ = await self._bot.service.answers.keep(answer, str(interaction.user.id))
         blocks: list[layouts.Control] = [
-            layouts.text(f"### To go on with {words.plain(kept.name)}\n{_picked(answer.picks)}"),
+            layouts.text(f"### To continue {words.plain(kept.name)}\n{_picked(answer.picks)}"),
             layouts.row(Into.offer(kept, [pick.track for pick in answer.picks])),
             layouts.row(answering.Feature.offer(id_, answer.picks, self._bot)),
         ]
@@ -206,8 +206,8 @@ class Playlists(commands.GroupCog, group_name="playlist"):
 
 
 _SPOTIFY = (
-    "-# Spotify lets only its signed-in owner write a playlist. So: open the file, copy all of it, "
-    "and paste it into a playlist of Spotify's desktop app."
+    "-# Only you can fill your playlists on Spotify: open the file, copy all of it, and paste it "
+    "into a playlist in Spotify's desktop app."
 )
 
 
@@ -218,7 +218,7 @@ def _songs(count: int) -> str:
 def _missing(missing: Sequence[Track]) -> str:
     named = ", ".join(words.plain(str(track), 80) for track in missing[:MOST_MISSING])
     more = f" and {len(missing) - MOST_MISSING:,} more" if len(missing) > MOST_MISSING else ""
-    return f"-# I know no address for {_songs(len(missing))}: {named}{more}."
+    return f"-# I have no link for {_songs(len(missing))}: {named}{more}."
 
 
 def _picked(picks: Sequence[Pick]) -> str:
@@ -268,11 +268,11 @@ async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.
 
 
 class Leaf(Press, template=r"leaf:(?P<whose>own|shared):(?P<playlist>\d+):(?P<page>\d+)"):
-    """Turns a page of a playlist: of a shared one whoever likes, of another its member."""
+    """Turns a page of a playlist: any member in a shared one, else only its own."""
 
     @classmethod
     def button(cls, label: str, playlist: int, page: int, *, shared: bool, pages: int) -> Leaf:
-        """Return the button to a page; one that is not there cannot be pressed."""
+        """Return the button to a page; disabled if there is no such page."""
         whose = "shared" if shared else "own"
         return cls(
             ui.Button(
@@ -296,19 +296,19 @@ class Into(Press, template=r"into:(?P<playlist>\d+)"):
 
     @classmethod
     def offer(cls, playlist: Playlist, tracks: Sequence[Track], most: int | None = None) -> Into:
-        """Return the select over songs."""
+        """Return the select of songs."""
         options = [layouts.option(track) for track in tracks[:25]]
         return cls(
             ui.Select(
                 custom_id=f"into:{playlist.id}",
-                placeholder=words.bare(f"Put into {playlist.name}", 100),
+                placeholder=words.bare(f"Add to {playlist.name}", 100),
                 options=options,
                 max_values=most or len(options),
             )
         )
 
     async def press(self, interaction: Context) -> None:
-        """Put them in, and say so."""
+        """Add them, and say so."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         playlist = await _kept(interaction, self.about["playlist"], shared=False)
         found = await interaction.client.service.songs.many(map(str, self.values))
@@ -321,7 +321,7 @@ async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
     if playlist is None:
         raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
     if not shared and playlist.member != str(interaction.user.id):
-        raise Refused("That playlist is somebody else's.")
+        raise NotAllowed("That playlist belongs to another member.")
     return playlist
 
 
@@ -333,10 +333,7 @@ async def _added(
     name = f"**{words.plain(playlist.name)}**"
     if not added:
         return layouts.notice(
-            f"📃 {name} had {what if len(tracks) == 1 else 'all of them'} already."
+            f"📃 {name} has {what if len(tracks) == 1 else 'all of them'} already."
         )
     now = _songs(playlist.songs + added)
-    return layouts.notice(f"📃 {what} put into {name}; it holds {now} now.")
-
-
-PRESSES = (Leaf, Into)
+    return layouts.notice(f"📃 Added {what} to {name}; it holds {now} now.")

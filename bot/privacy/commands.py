@@ -1,4 +1,4 @@
-"""`/privacy show|export|delete|pause`: iterates over the areas of `musrec.members.privacy`."""
+"""`/privacy show|export|delete|pause`, over the areas of `musrec.members.privacy`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
+from bot import policy
 from bot.cards import layouts
 from bot.press import Press
-from bot.turns import Refused
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -21,13 +21,13 @@ EXPORT = "my-music.zip"
 
 
 class Erase(Press, template=r"erase:(?P<member>\d+)"):
-    """Deletes everything of the member who pressed it."""
+    """Deletes everything about the member who presses it."""
 
     for_everybody = True
 
     @classmethod
     def button(cls, member: int) -> Erase:
-        """Return the button under the question whether they are sure."""
+        """Return the button that confirms."""
         return cls(
             ui.Button(
                 label="Delete everything",
@@ -39,27 +39,23 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Delete it."""
         if interaction.user.id != int(self.about["member"]):
-            raise Refused("That button is somebody else's.")
+            raise policy.NotAllowed("That button belongs to another member.")
         await interaction.response.defer()
         member = str(interaction.user.id)
         known = await interaction.client.service.members.delete(member)
-        interaction.client.forget_listener(member)
         said = "Everything about you is deleted." if known else "There was nothing to delete."
         await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
 
 
-PRESSES = (Erase,)
-
-
-class Privacy(commands.GroupCog, group_name="privacy"):
-    """What I know about you, and how you change that."""
+class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=policy.FOR_EVERYBODY):
+    """See, export or delete what I keep about you."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
     @app_commands.command()
     async def show(self, interaction: Context) -> None:
-        """What I keep about you, and how much of it there is."""
+        """See what I keep about you."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         members = self._bot.service.members
         kept = await members.about(str(interaction.user.id))
@@ -69,21 +65,21 @@ class Privacy(commands.GroupCog, group_name="privacy"):
             if kept[area.name]
         ]
         if empty := ", ".join(area.name for area in members.areas if not kept[area.name]):
-            lines.append(f"-# Nothing of yours yet under: {empty}.")
+            lines.append(f"-# Nothing yet under: {empty}.")
         await interaction.edit_original_response(
             view=layouts.page(
                 layouts.text("### What I keep about you\n" + "\n".join(lines)),
                 layouts.text(
-                    "I keep no audio, no messages and no addresses of files. Of a clip I keep what "
-                    "it sounds like and its file name, not who sent it.\n`/privacy export` gives "
-                    "you all of this, `/privacy delete` deletes it, `/privacy pause` stops it."
+                    "I keep no audio, no messages and no links to files. Of a clip I keep how it "
+                    "sounds and its file name, not who sent it.\n`/privacy export` gives you all "
+                    "of this, `/privacy delete` deletes it, `/privacy pause` stops it."
                 ),
             )
         )
 
     @app_commands.command()
     async def export(self, interaction: Context) -> None:
-        """Everything I keep about you, as one file."""
+        """Get everything I keep about you, as one file."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         who = interaction.user
         body = await self._bot.service.members.export(str(who.id), who.display_name)
@@ -111,9 +107,8 @@ class Privacy(commands.GroupCog, group_name="privacy"):
         member = str(interaction.user.id)
         paused = not await self._bot.service.members.paused(member)
         await self._bot.service.members.choose(member, paused=paused)
-        await self._bot.refresh_listeners()
         said = (
-            "⏸️ Paused: from now on I keep nothing new about you. Use it again to go on."
+            "⏸️ Paused: I keep nothing new about you. `/privacy pause` again goes on."
             if paused
             else "▶️ Learning again."
         )

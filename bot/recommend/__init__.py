@@ -1,1 +1,19 @@
-"""Asking for songs: `/recommend`, `/search`, "Find similar" on a message, clips in chat."""
+"""From a question to a card: by command, by message menu, and in chat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.recommend.answering import Choose, Feature, Next, Preview, Why
+from bot.recommend.chat import Chat
+from bot.recommend.commands import RecommendCommands
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+
+async def setup(bot: Bot) -> None:
+    """Bring the area into the bot."""
+    await bot.add_cog(RecommendCommands(bot))
+    await bot.add_cog(Chat(bot))
+    bot.add_dynamic_items(Why, Next, Feature, Preview, Choose)

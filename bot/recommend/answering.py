@@ -1,4 +1,4 @@
-"""From a question to a card: the way that every question takes, and the buttons of its cards."""
+"""From a question to a card: the path of every question, and the buttons under a card."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY = 1.5
-"""Seconds between two lines of progress: more would only meet Discord's rate limit."""
+"""Seconds between two lines of progress; faster would only hit Discord's rate limit."""
 
 MOST_PICKS = 10
 
 _TOO_LARGE = 40005
-"""What Discord answers to a file larger than the server allows."""
+"""Discord's error code for a file larger than the server allows."""
 
 LONGEST_GENRE = 40
-"""Characters, so that it fits into the name of a select."""
+"""Characters, so that it fits into the custom id of a select."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for beside the song itself.
+    """What a question asks for besides the song itself.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Wish:
 
     @property
     def code(self) -> str:
-        """As it stands in the name of a select."""
+        """The wish as the custom id of a select holds it."""
         return "/".join("" if part is None else str(part) for part in self._parts)
 
     @property
@@ -87,13 +87,13 @@ class Wish:
 
     @classmethod
     def of(cls, count: int | None, adventurous: int | None, genre: str | None) -> Wish:
-        """Take what a member typed; whether there is such a genre is for the answer to say."""
+        """Take what a member typed; the answer will say if there is no such genre."""
         return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower())
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a member asks: a clip, else a known track, else a text, else from who they are."""
+    """What a member asks about: a clip, else a known track, else a text, else their own taste."""
 
     member: int
     wish: Wish = Wish()
@@ -106,12 +106,12 @@ Put = Callable[[ui.LayoutView, Sequence[discord.File]], Awaitable[discord.Messag
 
 
 class Slate:
-    """The one message that an answer is written on, over and over until it is done.
+    """The one message that an answer is written to, again and again until it is done.
 
     Parameters
     ----------
     put : callable
-        Writes the message: sends it the first time, edits it after.
+        Writes the message: sends it the first time, edits it later.
     private : bool
         Only one member sees it.
     reactions : bool
@@ -127,9 +127,9 @@ class Slate:
         self.reactions = reactions and not private
 
     def say(self, doing: str) -> None:
-        """Tell what is being done, unless the last such line has only just been written.
+        """Say what is being done, unless the last such line is only just written.
 
-        Nothing waits for it, and nothing fails with it: the work goes on meanwhile.
+        Nothing waits for the line, and nothing fails with it: the work goes on meanwhile.
         """
         if monotonic() - self._last_line >= EVERY:
             self._last_line = monotonic()
@@ -138,12 +138,12 @@ class Slate:
             task.add_done_callback(self._lines.discard)
 
     def counted(self, done: int, of: int) -> None:
-        """Tell how many songs have been heard for this answer."""
+        """Say how many songs have been heard for this answer."""
         self.say(f"Heard {done} of {of} songs…")
 
     async def _line(self, doing: str) -> None:
         try:
-            async with self._writing:  # the first line sends the message that others edit
+            async with self._writing:  # the first line sends the message that later ones edit
                 await self._put(layouts.working(doing), ())
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.info("a line was not written", extra={"kind": type(error).__name__})
@@ -151,14 +151,14 @@ class Slate:
     async def show(
         self, view: ui.LayoutView, files: Sequence[discord.File] = ()
     ) -> discord.Message:
-        """Write the message anew, after every line under way, so that none comes over it."""
+        """Write the message after every pending line, so that none overwrites it."""
         if self._lines:
-            await asyncio.wait(self._lines)  # unlike gather, it leaves them alone when cancelled
+            await asyncio.wait(self._lines)  # unlike gather, it leaves them running when cancelled
         return await self._put(view, files)
 
 
 def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
-    """Write on the answer to a deferred interaction."""
+    """Return a slate on the answer to a deferred interaction."""
 
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
         return await interaction.edit_original_response(view=view, attachments=files)
@@ -167,7 +167,7 @@ def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
 
 
 def _may_react(interaction: discord.Interaction[Any]) -> bool:
-    """Whether reactions can be put under the answer: not where the bot is a visitor."""
+    """Whether the bot can react to the answer: not in a server that it is no member of."""
     if interaction.guild_id is None:
         return not interaction.context.private_channel
     may = interaction.app_permissions
@@ -176,7 +176,7 @@ def _may_react(interaction: discord.Interaction[Any]) -> bool:
 
 
 def slate_under(message: discord.Message) -> Slate:
-    """Write on a reply to a message in chat."""
+    """Return a slate on a reply to a message in chat."""
     reply: discord.Message | None = None
 
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
@@ -211,7 +211,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         if not found.picks:
             raise NotFound(
                 " ".join(found.notes) or "I found nothing that fits.",
-                "Ask for less, or try another song.",
+                "Drop a wish, or try another song.",
             )
         kept = await bot.service.answers.keep(found, str(question.member))
         await feature(bot, slate, kept, found, found.picks[0])
@@ -221,7 +221,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
 
 @contextlib.asynccontextmanager
 async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
-    """Say on the slate what went wrong, and hand it back where the bot must stop."""
+    """Write on the slate what went wrong, or that the bot must stop."""
     with bot.working(), bot.service.budget():
         try:
             yield
@@ -229,15 +229,13 @@ async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
             if not bot.stopping:
                 raise
             with contextlib.suppress(discord.HTTPException):
-                await slate.show(
-                    layouts.trouble("I am being restarted.", "Please ask again in a minute.")
-                )
+                await slate.show(layouts.trouble("I am restarting.", "Ask again in a minute."))
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             if trouble := errors.explain(error):
                 try:
                     await slate.show(layouts.trouble(trouble.sentence, trouble.hint))
                 except discord.HTTPException as gone:
-                    log.info("could not say so", extra={"code": gone.code})
+                    log.info("trouble not told", extra={"code": gone.code})
 
 
 async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | None:
@@ -267,7 +265,7 @@ def _which(choices: Choices, question: Question) -> ui.LayoutView:
 async def feature(
     bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick, *, intro: str = ""
 ) -> None:
-    """Show one pick of an answer as a card of its own; `intro` says how it came here."""
+    """Show one pick of an answer as a card of its own; `intro` says why it is here."""
     picture = await _draw(bot, answer, pick)
     files = [layouts.file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
@@ -307,7 +305,7 @@ async def feature(
 
 
 async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
-    """Draw a card; without a picture it is still an answer."""
+    """Draw a card; None if that fails, for the answer can do without."""
     try:
         return await bot.service.answers.card(answer, pick)
     except MusrecError:
@@ -322,7 +320,7 @@ def _is_private(interaction: discord.Interaction[Any]) -> bool:
 
 
 class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
-    """Shows every part of a pick's score, to whoever asks."""
+    """Shows every part of a pick's score, to any member."""
 
     @classmethod
     def button(cls, kept: str, track: str) -> Why:
@@ -346,14 +344,14 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
 
     @classmethod
     def button(cls, kept: str, track: str, *, last: bool) -> Next:
-        """Return the button under a card; nothing comes after the last."""
+        """Return the button under a card; disabled under the last."""
         button: ui.Button[Any] = ui.Button(
             label="Next", custom_id=f"next:{kept}:{track}", disabled=last
         )
         return cls(button)
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Take "next" as the opinion it is, and go on."""
+        """Learn from "next", and show the next pick."""
         private = _is_private(interaction)
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
@@ -362,7 +360,7 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             tracks = [pick.track.id for pick in answer.picks]
             here = tracks.index(self.about["track"]) if self.about["track"] in tracks else -1
             if here + 1 >= len(tracks):
-                raise NotFound("That was the last of them.", "Ask again with /recommend.")
+                raise NotFound("That was the last one.", "Ask again with /recommend.")
             if here >= 0:
                 member = str(interaction.user.id)
                 await bot.service.members.learn(member, tracks[here], FeedbackKind.NEXT)
@@ -378,7 +376,7 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
         return cls(
             ui.Select(
                 custom_id=f"feature:{kept}",
-                placeholder=f"{len(picks)} more: choose one to see it",
+                placeholder=f"{len(picks)} more: pick one to see it",
                 options=[
                     layouts.option(
                         pick.track,
@@ -402,7 +400,7 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
 
 
 class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
-    """Plays half a minute of a song to whoever asks, with the page it comes from."""
+    """Plays half a minute of a song, with a link to the page it comes from."""
 
     @classmethod
     def button(cls, track: str) -> Preview:
@@ -410,7 +408,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         return cls(ui.Button(label="Preview", emoji="▶️", custom_id=f"play:{track}"))
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Fetch the preview now: its address is good for minutes, and nothing of it is kept."""
+        """Fetch the preview now: its address expires in minutes, and none of it is kept."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, id_ = interaction.client.service, self.about["track"]
         track = await service.songs.get(id_)
@@ -439,11 +437,11 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
 
 
 class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
-    """Goes on with the song that was meant, for the member who asked."""
+    """Continues with the song that the member meant."""
 
     @classmethod
     def offer(cls, tracks: Sequence[Track], question: Question) -> Choose:
-        """Return the select over songs that answer to one name."""
+        """Return the select of songs that share a name."""
         options = [
             layouts.option(
                 track, " · ".join(str(part) for part in (track.album, track.year) if part)
@@ -453,7 +451,7 @@ class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
         return cls(
             ui.Select(
                 custom_id=f"choose:{question.member}:{question.wish.code}",
-                placeholder="Choose a song",
+                placeholder="Pick a song",
                 options=options,
             )
         )
@@ -462,11 +460,8 @@ class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
         """Answer in the same message."""
         asker = int(self.about["member"])
         if interaction.user.id != asker:
-            raise NotFound("That question is somebody else's.", "Ask your own with /recommend.")
+            raise NotFound("Only the member who asked can pick.", "Ask me with /recommend.")
         await interaction.response.defer()
         question = Question(asker, Wish.read(self.about["wish"]), track=str(self.values[0]))
         slate = slate_of(interaction, private=_is_private(interaction))
         await answer(interaction.client, slate, question)
-
-
-PRESSES = (Why, Next, Feature, Preview, Choose)

@@ -23,17 +23,17 @@ LONGEST_QUESTION = 200
 
 
 class Chat(commands.Cog):
-    """Listens where it was asked to."""
+    """Answers messages, where members want that."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a clip, a link or, where the bot was spoken to, a title."""
+        """Answer a clip, a link or, if the bot is addressed, a title."""
         if message.author.bot or message.webhook_id is not None or self._bot.user is None:
             return
-        # A reply to the bot mentions it too: with a clip or a link that is a question, with words
+        # A reply to the bot mentions it too: with a clip or a link it is a question, with words
         # alone it is talk about a card.
         named = message.guild is None or self._bot.user.id in message.raw_mentions
         question = self._question(message, named=named)
@@ -61,7 +61,7 @@ class Chat(commands.Cog):
     def _question(self, message: discord.Message, *, named: bool) -> Question | None:
         member = message.author.id
         asked_about = [message]
-        # "@bot" as a reply to somebody's clip means that clip.
+        # "@bot" in reply to a clip means that clip.
         replied = message.reference and message.reference.resolved
         if named and isinstance(replied, discord.Message):
             asked_about.append(replied)
@@ -78,9 +78,9 @@ class Chat(commands.Cog):
     async def _listens_in(self, message: discord.Message) -> bool:
         if message.guild is None:
             return False
-        wishes = await self._bot.service.servers.get(str(message.guild.id))
+        settings = await self._bot.service.servers.get(str(message.guild.id))
         channels = {str(message.channel.id), str(getattr(message.channel, "parent_id", None))}
-        return bool(channels & wishes.channels)
+        return bool(channels & settings.channels)
 
     async def _say(self, message: discord.Message, error: MusrecError) -> None:
         trouble = errors.foreseen(error)

@@ -1,4 +1,4 @@
-"""Clips that members send: which attachment is one, and its bytes."""
+"""Clips that members send: which attachment is one, and how to fetch it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from musrec.catalogue.model import AUDIO_SUFFIXES
 from musrec.model import Busy, NotAudio, NotFound
 
 LARGEST_CLIP = 25 * 2**20
-"""Bytes; longer songs fit, and several at once fit in memory."""
-
-CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
-"""Where Discord keeps attachments; nothing else is ever fetched as one."""
+"""Bytes: a long song fits, and several at once fit in memory."""
 
 _LINK = re.compile(r"https?://[^\s<>|)\]]+")
 
 
 def clip_in(message: discord.Message) -> discord.Attachment | None:
-    """Return the first attachment that may be heard, forwarded ones included."""
+    """Return the first attachment that may hold sound, forwarded ones included."""
     return next((part for part in _attachments(message) if _may_be_heard(part)), None)
 
 
@@ -36,7 +33,7 @@ def link_in(message: discord.Message) -> str | None:
 
 
 def name_of(attachment: discord.Attachment) -> str:
-    """Return a file name that keeps the blanks Discord takes out of it."""
+    """Return the file name with the spaces that Discord removes from it."""
     if attachment.is_voice_message():
         return "Voice message.ogg"
     suffix = PurePath(attachment.filename).suffix
@@ -70,7 +67,7 @@ async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
     except (discord.NotFound, discord.Forbidden):
         raise NotFound("Discord no longer has that file.", "Upload it again.") from None
     except discord.HTTPException:
-        raise Busy("Discord does not hand that file over.", "Try again in a moment.") from None
+        raise Busy("Discord did not send me that file.", "Try again in a moment.") from None
 
 
 def _attachments(message: discord.Message) -> Iterator[discord.Attachment]:
@@ -80,7 +77,7 @@ def _attachments(message: discord.Message) -> Iterator[discord.Attachment]:
 
 
 def _may_be_heard(attachment: discord.Attachment) -> bool:
-    """Guess from its name and type, which the sender chose: only hearing it tells."""
+    """Guess from the name and type that the sender chose; only decoding it tells."""
     kind = attachment.content_type or ""
     return kind.startswith(("audio/", "video/")) or _ends_with(attachment.filename, AUDIO_SUFFIXES)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.ext import commands
+from discord.ext import commands, tasks
 
-from bot import completions
+from bot import completions, policy
 from bot.cards import layouts, words
 from bot.recommend import answering, clips
 from bot.recommend.answering import Question, Wish
 from musrec.catalogue.model import SongFilter
-from musrec.model import Choices, FeedbackKind, NotFound, Track
+from musrec.model import FeedbackKind, NotFound, Track
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -22,25 +23,36 @@ Context = discord.Interaction["Bot"]
 SHOWN = 10
 
 
-class Recommend(commands.Cog):
+class RecommendCommands(commands.Cog):
     """Questions asked by command."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._similar = app_commands.ContextMenu(name="Find similar", callback=self.find_similar)
-        bot.tree.add_command(self._similar)
+        self._similar = app_commands.ContextMenu(
+            name="Find similar", callback=self.find_similar, extras=policy.COSTLY
+        )
+
+    async def cog_load(self) -> None:
+        """Add the message menu, which a cog does not add by itself, and start sweeping."""
+        self._bot.tree.add_command(self._similar)
+        self._sweep.start()
 
     async def cog_unload(self) -> None:
         """Take the message menu away with the rest."""
         self._bot.tree.remove_command(self._similar.name, type=self._similar.type)
+        await self._bot.end(self._sweep.get_task())
 
-    @app_commands.command()
+    @tasks.loop(hours=24)
+    async def _sweep(self) -> None:
+        await self._bot.service.cards.sweep(datetime.now(UTC))
+
+    @app_commands.command(extras=policy.COSTLY)
     @app_commands.describe(
         song="A link or a title; leave it out to start from what you like",
-        clip="A file to listen to: music, a video, a voice message",
+        clip="A file to listen to: music, a video or a voice message",
         count="How many songs",
         genre="Only this genre",
-        adventurous="0: the closest, 10: the bravest",
+        adventurous="0 stays close, 10 goes far",
         private="Only you see the answer",
     )
     @app_commands.autocomplete(song=completions.songs, genre=completions.genres)
@@ -54,7 +66,7 @@ class Recommend(commands.Cog):
         adventurous: app_commands.Range[int, 0, 10] | None = None,
         private: bool = False,
     ) -> None:
-        """Songs that sound like a song or a clip, and suit you."""
+        """Find songs that sound like a song or a clip, and suit you."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         wish = Wish.of(count, adventurous, genre)
         question = Question(interaction.user.id, wish, clip=clip, text=song)
@@ -81,15 +93,15 @@ class Recommend(commands.Cog):
         slate = answering.slate_of(interaction, private=False)
         await answering.answer(self._bot, slate, question)
 
-    @app_commands.command()
+    @app_commands.command(extras=policy.COSTLY)
     @app_commands.describe(
         song="A title or a link",
         artist="Part of an artist's name",
         genre="Only this genre",
         mood="How it sounds, such as calm or happy",
-        key="Such as A minor, or A for both",
-        slowest="Beats per minute, at least",
-        fastest="Beats per minute, at most",
+        key="Such as A\u00a0minor; A alone also finds A\u00a0major",
+        slowest="At least this many BPM",
+        fastest="At most this many BPM",
     )
     @app_commands.autocomplete(genre=completions.genres, mood=completions.moods)
     async def search(
@@ -103,34 +115,21 @@ class Recommend(commands.Cog):
         slowest: app_commands.Range[int, 30, 300] | None = None,
         fastest: app_commands.Range[int, 30, 300] | None = None,
     ) -> None:
-        """Find songs by what they are called and how they sound."""
+        """Find songs by their name or by how they sound."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         tempo = (slowest or 30.0, fastest or 300.0) if slowest or fastest else None
         wanted = SongFilter(song, artist, genre, mood, key, tempo)
-        named_alone = wanted == SongFilter(song)
-        try:
-            if named_alone and song.startswith("http"):
-                tracks = await self._elsewhere(song)
-            else:
-                tracks = await self._bot.service.catalogue.search(wanted, SHOWN)
-        except NotFound:
-            if not named_alone or song.startswith("http"):
-                raise
-            tracks = await self._elsewhere(song)
-        await interaction.edit_original_response(view=self._found(tracks, interaction.user.id))
+        tracks = await self._bot.service.catalogue.search(wanted, SHOWN, online=True)
+        await interaction.edit_original_response(view=_found(tracks, interaction.user.id))
 
-    async def _elsewhere(self, song: str) -> list[Track]:
-        """Ask the services for a song that is not in the catalogue, or named by a link."""
-        found = await self._bot.service.songs.find(song)
-        return list(found.tracks) if isinstance(found, Choices) else [found]
 
-    def _found(self, tracks: list[Track], member: int) -> discord.ui.LayoutView:
-        lines = "\n".join(
-            f"{position}. {words.song(track)}" for position, track in enumerate(tracks, start=1)
-        )
-        select = answering.Choose.offer(tracks, Question(member))
-        return layouts.page(
-            layouts.text(lines),
-            layouts.text("-# Choose one for songs like it."),
-            layouts.row(select),
-        )
+def _found(tracks: list[Track], member: int) -> discord.ui.LayoutView:
+    lines = "\n".join(
+        f"{position}. {words.song(track)}" for position, track in enumerate(tracks, start=1)
+    )
+    select = answering.Choose.offer(tracks, Question(member))
+    return layouts.page(
+        layouts.text(lines),
+        layouts.text("-# Pick one for more songs like it."),
+        layouts.row(select),
+    )

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
-from bot import completions
+from bot import completions, policy
 from bot.cards import layouts, words
 from bot.recommend import answering
 from bot.recommend.answering import Question
@@ -27,18 +27,18 @@ NAMED = 3
 """Features that are named in words."""
 
 LEAST = 0.005
-"""What one adds at least to be named: less reads as nothing."""
+"""The least that a named feature adds: less would read as nothing."""
 
 
-class Browse(commands.Cog):
+class CatalogueCommands(commands.Cog):
     """Songs against songs."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
-    @app_commands.command()
+    @app_commands.command(extras=policy.COSTLY)
     @app_commands.describe(
-        a="A title or a link", b="Another one", private="Only you see the answer"
+        a="A title or a link", b="Another title or link", private="Only you see the answer"
     )
     @app_commands.autocomplete(a=completions.songs, b=completions.songs)
     async def compare(
@@ -48,7 +48,7 @@ class Browse(commands.Cog):
         b: app_commands.Range[str, 1, 400],
         private: bool = False,
     ) -> None:
-        """Two songs side by side: what is heard in each, and what makes them alike."""
+        """Compare two songs: how each sounds, and what makes them alike."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         ours, theirs = [
             await self._bot.service.songs.hear_track(await self._one(text)) for text in (a, b)
@@ -70,14 +70,14 @@ class Browse(commands.Cog):
         if isinstance(found, Choices):
             raise NotFound(
                 f"Several songs are called {words.short(text, 80)}.",
-                "Choose one of those offered while you type, or send a link.",
+                "Pick one of the suggestions as you type, or send a link.",
             )
         return found
 
     @app_commands.command()
     @app_commands.describe(
         genre="Only this genre",
-        intensity="Only the most, or the least intense",
+        intensity="Only the most or the least intense",
         private="Only you see the answer",
     )
     @app_commands.autocomplete(genre=completions.genres)
@@ -88,14 +88,14 @@ class Browse(commands.Cog):
         intensity: Literal["high", "low"] | None = None,
         private: bool = False,
     ) -> None:
-        """Spectrograms of the most and the least intense songs heard here."""
+        """See spectrograms of the most and the least intense songs heard here."""
         await interaction.response.defer(thinking=True, ephemeral=private)
         wanted = genre.strip().lower()
         rows, picture = await self._bot.service.catalogue.gallery(wanted, intensity or "")
         tracks = {track.id: track for row in rows for track, _, _ in row.songs}
         view = layouts.page(
             layouts.image(picture, PICTURE),
-            layouts.text("-# Choose one for songs like it."),
+            layouts.text("-# Pick one for more songs like it."),
             layouts.row(
                 answering.Choose.offer(list(tracks.values()), Question(interaction.user.id))
             ),
@@ -115,7 +115,7 @@ def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
         if parts:
             said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
             lines.append(f"**{label}** {said}")
-    lines.append(f"-# All features together: a likeness of {found.alike:.2f}. 1 is the same sound.")
+    lines.append(f"-# All features together: {found.alike:.2f} alike, where 1 is the same sound.")
     return "\n".join(lines)
 
 

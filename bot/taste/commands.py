@@ -1,4 +1,4 @@
-"""`/taste`, `/blend`, `/map` and `/history`: what members like, shown to whom they want."""
+"""`/taste`, `/blend`, `/map` and `/history`: what members like, shown only as they choose."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.cards import layouts, words
+from bot.policy import NotAllowed
 from bot.press import Press
-from bot.turns import Refused
 from musrec.members.model import HISTORY_KINDS, Blend, HistoryFilter, HistoryPage
 from musrec.model import FeedbackKind, Picture
 
@@ -25,9 +25,9 @@ PICTURE = "taste.png"
 ON_A_PAGE = 10
 
 MOST_ASKED = 500
-"""Members of whom Discord is asked whether they are in a server, a hundred at a time."""
+"""Members that Discord is asked about, a hundred at a time."""
 ANSWERS_WITHIN = 5
-"""Seconds."""
+"""Seconds that Discord has to answer."""
 
 SIGNS = {
     FeedbackKind.LIKE: "👍",
@@ -42,16 +42,16 @@ SIGNS = {
 }
 
 
-class Taste(commands.Cog):
+class TasteCommands(commands.Cog):
     """What members like."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
     @app_commands.command()
-    @app_commands.describe(member="Whose; they are asked first. Leave it out for your own")
+    @app_commands.describe(member="Whose taste; they are asked first. Leave it out for yours")
     async def taste(self, interaction: Context, member: discord.User | None = None) -> None:
-        """A picture of what you like, against this server."""
+        """See what you like in a picture, beside this server's taste."""
         if member is not None and member.id != interaction.user.id:
             await _ask(interaction, "taste", member)
             return
@@ -60,35 +60,35 @@ class Taste(commands.Cog):
         await interaction.edit_original_response(view=view, attachments=[file])
 
     @app_commands.command()
-    @app_commands.describe(member="With whom; they are asked first")
+    @app_commands.describe(member="Who to blend with; they are asked first")
     async def blend(self, interaction: Context, member: discord.User) -> None:
-        """How alike two tastes are, where they meet, and a list for both."""
+        """See how alike two tastes are, where they meet, and songs for both."""
         if member.id == interaction.user.id:
-            raise Refused("You are entirely alike to yourself.", "Choose somebody else.")
+            raise NotAllowed("You already agree with yourself.", "Pick another member.")
         await _ask(interaction, "blend", member)
 
     @app_commands.command()
     async def map(self, interaction: Context) -> None:
-        """All songs I know in one picture, alike ones side by side, yours marked."""
+        """See all the songs I know on one map, those you like marked."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         view, file = await _map(self._bot, interaction.user, Share.button("map"))
         await interaction.edit_original_response(view=view, attachments=[file])
 
     @app_commands.command()
-    @app_commands.describe(kind="Only this", song="Part of a title or an artist")
+    @app_commands.describe(kind="Only these", song="Part of a title or an artist")
     async def history(
         self,
         interaction: Context,
         kind: Kind = "all",
         song: app_commands.Range[str, 1, 40] = "",
     ) -> None:
-        """What you liked, disliked and listened to, the newest first."""
+        """See what you liked, disliked and played, newest first."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         view = await _history(interaction, HistoryFilter(kind, song), 0)
         await interaction.edit_original_response(view=view)
 
 
-# One's own ----------------------------------------------------------------------------------------
+# A member's own -----------------------------------------------------------------------------------
 
 
 async def _taste(
@@ -103,9 +103,9 @@ async def _taste(
 
 
 async def _likers_here(interaction: Context) -> set[str] | None:
-    """Return who of all that like anything is in this server; None where nobody can tell.
+    """Return the members with likes who are in this server; None if it is not known.
 
-    Discord tells it of members named to it without any privileged intent, and nothing is kept.
+    Discord answers that for named members without any privileged intent, and nothing is kept.
     """
     likers = await interaction.client.service.members.likers()
     guild = interaction.guild_id and interaction.client.get_guild(interaction.guild_id)
@@ -129,8 +129,8 @@ async def _map(
 ) -> tuple[ui.LayoutView, discord.File]:
     atlas, picture = await bot.service.members.map(str(member.id))
     note = layouts.text(
-        f"-# Two directions cannot show all of it: these show {atlas.share:.0%} of how songs "
-        "differ. Colours are groups in all directions, named after what is heard in them."
+        f"-# A flat map shows {atlas.share:.0%} of how songs differ. Colours are groups of songs "
+        "that sound alike, named after what I hear in them."
     )
     return _page(note, picture, *controls)
 
@@ -145,19 +145,19 @@ def _page(
 
 
 def _name(member: discord.abc.User) -> str:
-    return words.bare(member.display_name, 40) or "somebody"
+    return words.bare(member.display_name, 40) or "a member"
 
 
 class Share(Press, template=r"share:(?P<what>taste|map)"):
-    """Shows what only its member saw to everybody in the channel."""
+    """Shows the whole channel what only its member saw."""
 
     @classmethod
     def button(cls, what: str) -> Share:
         """Return the button under a private picture."""
-        return cls(ui.Button(label="Show everybody here", custom_id=f"share:{what}"))
+        return cls(ui.Button(label="Show everyone here", custom_id=f"share:{what}"))
 
     async def press(self, interaction: Context) -> None:
-        """Draw it anew for the channel; the message it is pressed on is its member's alone."""
+        """Draw it again for the channel: only its member sees the message with the button."""
         await interaction.response.defer(thinking=True)
         if self.about["what"] == "taste":
             view, file = await _taste(interaction, interaction.user)
@@ -166,7 +166,7 @@ class Share(Press, template=r"share:(?P<what>taste|map)"):
         await interaction.edit_original_response(view=view, attachments=[file])
 
 
-# Somebody else's, with their consent --------------------------------------------------------------
+# Another member's, with their consent -------------------------------------------------------------
 
 _WHAT = {
     "taste": "would like to see what you like",
@@ -177,23 +177,23 @@ _WHAT = {
 async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None:
     """Ask a member in the channel; nothing of theirs is read before they agree."""
     if other.bot:
-        raise Refused("Bots like nothing.", "Choose somebody of flesh and blood.")
+        raise NotAllowed("Bots like nothing.", "Pick a human instead.")
     if interaction.guild_id is not None and not isinstance(other, discord.Member):
-        raise Refused(f"{_name(other)} is not here any more, so nobody can agree for them.")
+        raise NotAllowed(f"{_name(other)} is not here any more and cannot agree.")
     asker = interaction.user.id
     view = layouts.notice(
-        f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everybody here "
+        f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everyone here "
         "will see it.",
         Agree.button(what, asker, other.id),
         Decline.button(asker, other.id),
-        hint="Only you can answer that. Nothing is shown until you do.",
+        hint="Only you can answer. Nothing is shown until you do.",
     )
     mentions = discord.AllowedMentions(users=[discord.Object(other.id)])
     await interaction.response.send_message(view=view, allowed_mentions=mentions)
 
 
 class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<other>\d+)"):
-    """Agrees to be looked at."""
+    """Agrees to show a taste or a blend."""
 
     for_everybody = True
 
@@ -211,7 +211,7 @@ class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<oth
     async def press(self, interaction: Context) -> None:
         """Show it in place of the question."""
         if interaction.user.id != int(self.about["other"]):
-            raise Refused("Only the member who was asked can agree to that.")
+            raise NotAllowed("Only the member who was asked can agree.")
         await interaction.response.defer()
         bot = interaction.client
         if self.about["what"] == "taste":
@@ -233,10 +233,10 @@ class Decline(Press, template=r"decline:(?P<asker>\d+):(?P<other>\d+)"):
         return cls(ui.Button(label="No", custom_id=f"decline:{asker}:{other}"))
 
     async def press(self, interaction: Context) -> None:
-        """Say so in place of the question, without a reproach."""
+        """Say so in place of the question."""
         asker, other = int(self.about["asker"]), int(self.about["other"])
         if interaction.user.id not in (asker, other):
-            raise Refused("That question is somebody else's.")
+            raise NotAllowed("That question is between two other members.")
         said = "The question was taken back." if interaction.user.id == asker else "Kept private."
         await interaction.response.edit_message(view=layouts.notice(f"🔒 {said}"))
 
@@ -256,7 +256,7 @@ async def _blend(
     found, picture = await bot.service.members.blend(members, names)
     heading = layouts.text(
         f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.alike} of 100 alike\n"
-        "-# 50 is what two tastes with nothing in common would give."
+        "-# Two tastes with nothing in common would come to 50."
     )
     view = layouts.page(
         heading, layouts.image(picture, PICTURE), *_meeting(found), layouts.text(_list(found))
@@ -281,7 +281,7 @@ def _meeting(found: Blend) -> list[layouts.Control]:
 
 def _list(found: Blend) -> str:
     if not found.songs:
-        return "-# I know no song that would be new to both of you."
+        return "-# I know no song that is new to both of you."
     songs = [
         f"{place}. {words.song(song.track)} · {song.ours}% and {song.theirs}%"
         for place, song in enumerate(found.songs, start=1)
@@ -289,7 +289,7 @@ def _list(found: Blend) -> str:
     return (
         "**For both of you**\n"
         + "\n".join(songs)
-        + ("\n-# In per cent: how many songs would suit each of you less.")
+        + "\n-# The percentages: how many songs suit each of you less."
     )
 
 
@@ -301,7 +301,7 @@ class Turn(Press, template=r"history:(?P<kind>[a-z]+):(?P<page>\d+):(?P<text>(?s
 
     @classmethod
     def button(cls, label: str, page: int, filters: HistoryFilter, pages: int) -> Turn:
-        """Return the button to a page; one that is not there cannot be pressed."""
+        """Return the button to a page; disabled if there is no such page."""
         return cls(
             ui.Button(
                 label=label,
@@ -311,7 +311,7 @@ class Turn(Press, template=r"history:(?P<kind>[a-z]+):(?P<page>\d+):(?P<text>(?s
         )
 
     async def press(self, interaction: Context) -> None:
-        """Show the page in place of this one; the message is its member's alone."""
+        """Show the page in place of this one; only its member sees the message."""
         await interaction.response.defer()
         kind = self.about["kind"] if self.about["kind"] in HISTORY_KINDS else "all"
         filters = HistoryFilter(kind, self.about["text"])
@@ -327,7 +327,7 @@ async def _history(interaction: Context, filters: HistoryFilter, page: int) -> u
         if filters == HistoryFilter():
             hint = "Ask with `/recommend`, then press 👍 or 👎 under a card."
             return layouts.notice("Nothing yet.", hint=hint)
-        return layouts.notice("Nothing of that.", hint="`/history` alone shows all of it.")
+        return layouts.notice("Nothing matches.", hint="`/history` alone shows everything.")
     style = "reader"
     if interaction.guild_id is not None:
         style = (await service.servers.get(str(interaction.guild_id))).dates
@@ -353,6 +353,3 @@ def _history_blocks(found: HistoryPage, filters: HistoryFilter, style: str) -> l
             )
         )
     return blocks
-
-
-PRESSES = (Share, Agree, Decline, Turn)

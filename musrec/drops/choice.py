@@ -128,7 +128,7 @@ def _unasked(pick: Pick) -> Choice:
     """Explain a song that was found from the member alone."""
     if because := _spoken_for(pick):
         return Choice(Part.MEMBERS, pick, f"From members like you: {because}.")
-    return Choice(Part.TASTE, pick, "For your taste as a whole.")
+    return Choice(Part.TASTE, pick, "It suits your taste as a whole.")
 
 
 def _brave_words(pick: Pick, genres: frozenset[str], *, outside: bool) -> str:

@@ -107,9 +107,9 @@ async def _personal(
     shown = await library.tracks({event.track for event in events})
     lines = [_thumbs(events, shown, last, now)]
     if not choices:
-        lines.append("I have no song left that would be new to you; I go on listening.")
+        lines.append("I have nothing left that is new to you; I keep listening.")
     elif len(choices) < drop.size:
-        lines.append(f"Only {len(choices)} of {drop.size} songs are left that are new to you.")
+        lines.append(f"Only {len(choices)} of {drop.size} songs: I have no more new to you.")
     return Post(0, Part.OPENING, "\n".join(lines)), choices
 
 
@@ -158,8 +158,8 @@ async def _mixtape(library: Library, issue: Issue, now: datetime) -> tuple[Post,
     opinions = {member: events for member, events in opinions.items() if likes(events)}
     if not opinions:
         words = (
-            "A mixtape for this server, every week: from what you agree on, and what you do not. "
-            "Say that it may be made from your likes, and give some songs a thumb."
+            "A mixtape for this server every week, from what you agree on and what you do not. "
+            "Press “Count me in”, and give some songs a thumb."
         )
         return Post(0, Part.INVITATION, words), []
     recent = frozenset(await library.dropped(drop.id, now - SEASON))
@@ -173,7 +173,7 @@ async def _mixtape(library: Library, issue: Issue, now: datetime) -> tuple[Post,
     tracks = await library.tracks({e.track for events in opinions.values() for e in events})
     lines = [*common_ground(opinions, tracks)]
     if not choices:
-        lines.append("I have no song left that would be new to all of you; I go on listening.")
+        lines.append("I have nothing left that is new to all of you; I keep listening.")
     elif len(choices) < drop.size:
-        lines.append(f"Only {len(choices)} of {drop.size} songs are left that are new to you all.")
+        lines.append(f"Only {len(choices)} of {drop.size} songs: I have no more new to you all.")
     return Post(0, Part.OPENING, "\n".join(lines), listeners=tuple(opinions)), choices

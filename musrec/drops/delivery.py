@@ -122,7 +122,7 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
     try:
         if issue.attempts > ATTEMPTS:
             await issues.finish(issue, State.FAILED, drop.following(clock()))
-            await _lose_patience(desk, poster, drop, "Posting failed for weeks.")
+            await _lose_patience(desk, poster, drop, "Posting failed several weeks in a row.")
             return State.FAILED
         if not issue.posts:
             await _who_left(desk, poster, drop)
@@ -143,7 +143,7 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
     if not await issues.finish(issue, state, drop.following(clock())):
         return State.OPEN
     if asked:
-        await _lose_patience(desk, poster, drop, "Nobody answered me.")
+        await _lose_patience(desk, poster, drop, "My questions got no answer.")
     return state
 
 
@@ -156,7 +156,7 @@ async def _who_left(desk: Desk, poster: Poster, drop: Drop) -> None:
         It is the member whose drop it is.
     """
     if drop.member is not None and not await poster.there(drop, drop.member):
-        raise Undeliverable("You left the server that it was posted in.")
+        raise Undeliverable("You left the server it was posted in.")
     if drop.member is None:
         for member in await desk.issues.mixtape_members(drop.id):
             if not await poster.there(drop, member):

@@ -1,4 +1,4 @@
-"""What is kept of a member, area by area: the list behind `/privacy`.
+"""What is kept about a member, area by area: the list behind `/privacy`.
 
 A table that names a member belongs to exactly one area, and goes with the member when they ask:
 deleting the row in ``members`` deletes them all. No audio and no signed address is ever kept.
@@ -18,7 +18,7 @@ from musrec.model import Picture, Track
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One kind of thing kept of members.
+    """One kind of record kept about members.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Area:
     table : str
         Of `musrec.store.schema`.
     what : str
-        What is kept, and what for, in one sentence.
+        What is kept and why, in one sentence.
     until : str
-        When it goes by itself.
+        How long it is kept.
     """
 
     name: str
@@ -42,54 +42,56 @@ AREAS = (
     Area(
         "choices",
         "members",
-        "Your id here, the name you use, whether listening is on and whether you paused.",
+        "Your id, your name, whether listening is on, and whether you paused learning.",
     ),
     Area(
         "feedback",
         "feedback",
-        "Your thumbs, and what you played, skipped or finished: answers are fitted to them.",
+        "Your thumbs, and what you played, skipped or finished, so that answers suit you.",
     ),
     Area(
         "recommendations",
         "recommendations",
-        "Which songs were recommended to you and what they were chosen by, so that they do not "
-        "come back too soon and your thumbs teach what to choose by.",
+        "Which songs I recommended to you and why I chose them, so that they do not come back too "
+        "soon and your thumbs teach me how to choose.",
     ),
     Area(
         "answers",
         "answers",
-        "The answers you asked for, so that their buttons go on working.",
-        "30 days",
+        "The answers you asked for, so that their buttons keep working.",
+        "for 30\u00a0days",
     ),
     Area(
         "reactions",
         "card_thumbs",
-        "Under which cards your reactions have been counted, so that none counts twice.",
-        "90 days",
+        "Under which cards I counted your reactions, so that none counts twice.",
+        "for 90\u00a0days",
     ),
     Area(
         "drops",
         "drops",
-        "When and where your weekly drop comes, and how you like it; which songs were in it.",
+        "When and where your weekly drop comes, how you like it, and which songs were in it.",
     ),
     Area(
         "mixtapes",
         "mixtape_members",
-        "Which servers' mixtapes may be made from what you like.",
+        "Which servers' mixtapes may be made from your likes.",
     ),
     Area(
         "mixtape songs",
         "drop_listeners",
-        "Which songs of a mixtape were said to be for you.",
+        "Which songs of a mixtape were for you.",
     ),
     Area("playlists", "playlists", "The playlists you made, by name."),
-    Area("playlist songs", "playlist_songs", "The songs in your playlists, and since when."),
+    Area(
+        "playlist songs", "playlist_songs", "The songs in your playlists, and when you added them."
+    ),
 )
-"""Every area; a table that names members and is missing here fails the tests."""
+"""Every area; a table that names members but is missing here fails the tests."""
 
 
 def songs_in(kept: object) -> set[str]:
-    """Return the ids of the songs that stand anywhere in what is kept."""
+    """Return the ids of all songs named anywhere in what is kept."""
     if isinstance(kept, Mapping):
         own = {str(value) for name, value in kept.items() if name in _SONGS and value}
         return own.union(*map(songs_in, kept.values()))
@@ -115,7 +117,7 @@ def archive(
     songs : mapping of str to Track
         Those that the rows name by their ids.
     pictures : mapping of str to Picture
-        Drawn from them, by name; each comes with its description as text.
+        Drawn from them, by name; each is written with its description as text.
     """
     files = {name.replace(" ", "-"): [dict(row) for row in rows] for name, rows in kept.items()}
     files["songs"] = [
@@ -125,8 +127,8 @@ def archive(
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         said = "".join(f"{area.name}: {area.what} Kept {area.until}.\n" for area in AREAS)
-        said += "songs: What the songs are called that stand in the others by their ids.\n"
-        file.writestr("README.txt", f"Everything that is kept about you.\n\n{said}")
+        said += "songs: The titles and artists of the songs that the other files name by id.\n"
+        file.writestr("README.txt", f"Everything I keep about you.\n\n{said}")
         for name, rows in files.items():
             body = json.dumps(rows, ensure_ascii=False, indent=1, default=str)
             file.writestr(f"{name}.json", body)

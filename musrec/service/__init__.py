@@ -54,7 +54,7 @@ class Service:
     cards : Cards
         Messages that feature a song, and the reactions under them.
     servers : Servers
-        How servers use the bot.
+        Their settings.
     """
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
@@ -64,10 +64,10 @@ class Service:
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
         self.servers = Servers(store)
-        self.cards = Cards(store)
         self.members = Members(store, live)
+        self.cards = Cards(store, self.members)
         self.answers = Answers(settings, store, live, self.songs, self.members)
-        self.catalogue = CatalogueView(store, live)
+        self.catalogue = CatalogueView(store, live, self.songs)
         self.playlists = Playlists(
             settings, store, live, outside, self.songs, self.answers, self.members
         )
@@ -96,7 +96,7 @@ class Service:
             stack.push_async_callback(store.close)
             live = await stack.enter_async_context(Live.open(settings, store))
             outside = await stack.enter_async_context(Outside.open(settings, store, endpoints))
-            # What outlives its question ends before anything that it works with.
+            # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)
             yield cls(settings, store, live, outside)
 
@@ -122,9 +122,9 @@ class Service:
         return (await asyncio.to_thread(tagger.status)).installed
 
     async def health(self) -> tuple[ProviderHealth, ...]:
-        """Return how each service on the network is, as far as was seen, without asking it."""
+        """Return the last known state of each service on the network, without asking it."""
         return (await self._outside.sources()).health()
 
     async def tools(self) -> tuple[Tool, ...]:
-        """Return which programs beside us the services make use of."""
+        """Return the external programs that the services use."""
         return await (await self._outside.sources()).tools()

@@ -113,7 +113,7 @@ class Answers:
         )
 
     async def recent(self, member: str, now: datetime) -> set[str]:
-        """Return what was recommended to a member too lately to come again."""
+        """Return what was recommended to a member too recently to come again."""
         since = now - timedelta(days=self._settings.recommend.repeat_after_days)
         return set(await self._store.answers.recommended(member, since))
 
@@ -145,7 +145,7 @@ class Answers:
         return id_
 
     async def kept(self, id_: str) -> Answer:
-        """Return a kept answer, without the picks whose track is gone since.
+        """Return a kept answer, without the picks whose track is gone by now.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Answers:
         """
         answer = await self._store.answers.get(id_)
         if answer is None:
-            raise NotFound("That answer is no longer kept.", "Ask again with /recommend.")
+            raise NotFound("I no longer have that answer.", "Ask again with /recommend.")
         analyses = self._store.analyses
         picks = []
         for pick in answer.picks:
@@ -180,7 +180,7 @@ class Answers:
         answer = await self.kept(id_)
         pick = next((pick for pick in answer.picks if pick.track.id == track), None)
         if pick is None:
-            raise NotFound("That song is no longer kept.", "Ask again with /recommend.")
+            raise NotFound("I no longer have that song.", "Ask again with /recommend.")
         return answer, pick
 
     # Showing ----------------------------------------------------------------------------------
@@ -210,5 +210,5 @@ class Answers:
 def _short(heard: Heard | None) -> tuple[str, ...]:
     if heard is None or heard.analysis.seconds >= WHOLE_SECONDS:
         return ()
-    said = f"Only {heard.analysis.seconds:.1f} s were heard: too little for a sure tempo and key."
+    said = f"I heard only {heard.analysis.seconds:.1f} s, too little for a sure tempo and key."
     return (f"{said} Ten seconds or more give a better answer.",)

@@ -1,4 +1,4 @@
-"""The catalogue: searched, compared and shown in rows."""
+"""The catalogue: searching it, comparing songs, and the gallery."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search
 from musrec.catalogue.model import Comparison, GalleryRow, SongFilter
-from musrec.model import Catalogue, Heard, NotFound, Picture, Track
+from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
+from musrec.service.songs import Songs
 from musrec.store import Store
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class CatalogueView:
-    """Everything that can be recommended, to look around in."""
+    """Everything that can be recommended, to browse."""
 
-    def __init__(self, store: Store, live: Live) -> None:
+    def __init__(self, store: Store, live: Live, songs: Songs) -> None:
         self._store = store
         self._live = live
+        self._songs = songs
 
     def __len__(self) -> int:
         return len(self.songs)
@@ -42,20 +44,37 @@ class CatalogueView:
         return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
 
     def moods(self) -> tuple[str, ...]:
-        """Return the words for how songs sound by which they can be searched."""
+        """Return the words for how songs sound that can be searched for."""
         return search.moods()
 
-    async def search(self, wanted: SongFilter, limit: int = 10) -> list[Track]:
+    async def search(
+        self, wanted: SongFilter, limit: int = 10, *, online: bool = False
+    ) -> list[Track]:
         """Find songs by title, artist, genre, tempo, key and mood, best first.
+
+        Parameters
+        ----------
+        online : bool
+            Whether services are asked for a link, and for a name that no song here has.
 
         Raises
         ------
         NotFound
             No song is all of that.
         """
-        engine = self._live.engine
-        found = await asyncio.to_thread(search.search, engine.catalogue, engine.names, wanted)
-        return found[:limit]
+        named_alone = wanted == SongFilter(wanted.text)
+        if not (online and named_alone and wanted.text.startswith("http")):
+            engine = self._live.engine
+            try:
+                found = await asyncio.to_thread(
+                    search.search, engine.catalogue, engine.names, wanted
+                )
+                return found[:limit]
+            except NotFound:
+                if not (online and named_alone):
+                    raise
+        elsewhere = await self._songs.find(wanted.text)
+        return list(elsewhere.tracks) if isinstance(elsewhere, Choices) else [elsewhere]
 
     async def compare(
         self, ours: Heard, theirs: Heard, *, look: LookName = "dark"
@@ -98,8 +117,8 @@ class CatalogueView:
         ranked = await asyncio.to_thread(gallery.ranked, self.songs, genre, heard)
         if not ranked:
             raise NotFound(
-                f"No {genre} song was heard here yet." if genre else "No song was heard here yet.",
-                "Songs that came with me have no spectrogram: ask about one of your own.",
+                f"I have heard no {genre} song yet." if genre else "I have heard no song yet.",
+                "The songs I came with have no spectrogram: ask me about one of yours.",
             )
         rows = []
         for label, songs in gallery.ends(ranked, end):

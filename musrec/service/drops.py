@@ -1,4 +1,4 @@
-"""Weekly drops and mixtapes: wished for, composed and posted."""
+"""Weekly drops and mixtapes: set up, composed and posted."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ class Drops:
     # Wishes -----------------------------------------------------------------------------------
 
     async def of_member(self, member: str) -> Drop | None:
-        """Return how a member wants their drop; None for one who never said."""
+        """Return a member's drop; None if they never set one up."""
         return await self._store.drops.of_member(member)
 
     async def of_server(self, server: str) -> Drop | None:
-        """Return how a server wants its mixtape; None for one that never said."""
+        """Return a server's mixtape; None if it never set one up."""
         return await self._store.drops.of_server(server)
 
     async def get(self, id_: int) -> Drop | None:
@@ -128,12 +128,29 @@ class Drops:
         return await self._store.drops.get(id_)
 
     async def keep(self, drop: Drop) -> Drop:
-        """Keep how a member or a server wants its drop, in place of what was kept before."""
+        """Keep the settings of a drop in place of its earlier ones."""
         return await self._store.drops.keep(drop)
 
     async def turn_off(self, drop: Drop) -> Drop:
-        """Let a drop come no more."""
+        """Switch a drop off."""
         return await self.keep(replace(drop, active=False, trouble=""))
+
+    async def wanted_by(self, member: str) -> Drop:
+        """Return a member's drop; the defaults, not kept, if they never set one up.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        await self._members.may_keep(member)
+        return await self.of_member(member) or Drop(
+            member,
+            None,
+            FRIDAY_EVENING,
+            _now(),
+            adventurous=self._settings.recommend.adventurous,
+        )
 
     async def wish(self, member: str, **wishes: Any) -> Drop:
         """Return a member's drop with some wishes changed; one that is not kept yet stays off.
@@ -143,12 +160,10 @@ class Drops:
         MusrecError
             The member paused.
         """
-        await self._members.may_keep(member)
-        kept = await self.of_member(member)
-        if kept is None:
-            kept = Drop(member, None, FRIDAY_EVENING, _now(), active=False)
-            return await self.keep(replace(kept, **wishes))
-        return await self.keep(replace(kept, **wishes)) if wishes else kept
+        drop = await self.wanted_by(member)
+        if not drop.id:
+            return await self.keep(replace(drop, active=False, **wishes))
+        return await self.keep(replace(drop, **wishes)) if wishes else drop
 
     async def mixtape_members(self, drop: Drop) -> list[str]:
         """Return the members whose likes a mixtape may be made from, without those who paused."""
@@ -167,7 +182,7 @@ class Drops:
         await self._store.drops.join_mixtape(drop.id, member, there=there)
 
     def zone_named(self, text: str) -> str:
-        """Return a time zone's name as it is written; see `zones.zone_named`."""
+        """Return the exact name of a time zone; see `zones.zone_named`."""
         return zones.zone_named(text)
 
     async def suggest_zones(self, text: str) -> list[str]:
@@ -177,11 +192,11 @@ class Drops:
     # Newcomers --------------------------------------------------------------------------------
 
     def questions(self) -> list[list[tuple[str, str]]]:
-        """Return questions to a member who likes nothing yet, each a list of artist and genre."""
+        """Return questions for a member without likes, each a list of artists and their genre."""
         return newcomers.artists_to_ask(self._live.engine.catalogue)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
-        """Take liking some artists as liking their songs; return those that are liked now."""
+        """Like the songs of some artists; return those songs."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
         for track in tracks:
             await self._members.learn(member, track.id, FeedbackKind.LIKE)
@@ -189,7 +204,7 @@ class Drops:
 
 
 class _Library:
-    """What issues are made from: a `musrec.drops.ports.Library`."""
+    """Sources of an issue: a `musrec.drops.ports.Library`."""
 
     def __init__(self, store: Store, live: Live, songs: Songs, answers: Answers) -> None:
         self._live = live

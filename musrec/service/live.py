@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REFIT_AFTER = 25
-"""Events after which members are compared again; until then each thumb acts on its own member."""
+"""Events before members are compared again; until then a thumb acts on its own member only."""
 
-NO_TAGGER = (
-    "The tagger is not installed, so this rests on librosa statistics alone; "
-    "`musrec models install` fetches it."
-)
+NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound alone."
 
 
 class Live:
@@ -37,7 +34,7 @@ class Live:
         self._settings = settings
         self._store = store
         self.engine: Engine
-        # The recommender is for one thread: thumbs and answers queue for this one.
+        # The recommender is not thread-safe: thumbs and answers queue for this one thread.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()

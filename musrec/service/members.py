@@ -28,6 +28,7 @@ class Members:
         self._store = store
         self._live = live
         self._listening = Listening()
+        self._listeners: set[str] | None = None
 
     # What they did ----------------------------------------------------------------------------
 
@@ -45,7 +46,7 @@ class Members:
         Returns
         -------
         bool
-            Whether it was news: the same thumb twice is one thumb, and nothing is news of a
+            Whether it was news: the same thumb twice is one thumb, and nothing is news from a
             member who paused.
 
         Raises
@@ -90,17 +91,16 @@ class Members:
         return history.history(events, tracks, filters or HistoryFilter(), page, size)
 
     def listens(self, member: str, playing: Playing | None, at: datetime) -> Did:
-        """Take what a member's player shows now; return what they did, oldest first."""
-        return self._listening.heard(member, playing, at)
+        """Take what a member's player shows now; return what they did, oldest first.
 
-    def stop_listening(self, member: str) -> None:
-        """Forget what a member is hearing."""
-        self._listening.forget(member)
+        Only for `listeners`: the others did not agree to it.
+        """
+        return self._listening.heard(member, playing, at)
 
     # What they chose --------------------------------------------------------------------------
 
     async def get(self, member: str) -> Member | None:
-        """Return what a member chose; None for one never met."""
+        """Return what a member chose; None if they never used the bot."""
         return await self._store.members.get(member)
 
     async def choose(
@@ -108,6 +108,11 @@ class Members:
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
         await self._store.members.choose(member, listening=listening, paused=paused)
+        chosen = await self._store.members.get(member)
+        if chosen is not None and chosen.listening and not chosen.paused:
+            (await self.listeners()).add(member)
+        else:
+            await self._stop_listening(member)
 
     async def paused(self, member: str) -> bool:
         """Whether a member asked that nothing new is kept about them."""
@@ -124,13 +129,21 @@ class Members:
         """
         if await self.paused(member):
             raise MusrecError(
-                "You asked me to keep nothing new about you.",
-                "`/privacy pause` switches that off again.",
+                "You paused learning, so I keep nothing new about you.",
+                "`/privacy pause` starts it again.",
             )
 
     async def listeners(self) -> set[str]:
         """Return the members whose listening may be learned from now."""
-        return await self._store.members.listeners()
+        if self._listeners is None:
+            found = await self._store.members.listeners()
+            if self._listeners is None:
+                self._listeners = found
+        return self._listeners
+
+    async def _stop_listening(self, member: str) -> None:
+        (await self.listeners()).discard(member)
+        self._listening.forget(member)
 
     async def counts(self) -> dict[str, int]:
         """Return how many tracks, members and feedback there are, and members with likes."""
@@ -177,7 +190,7 @@ class Members:
         ----------
         among : collection of str, optional
             Those of `likers` who share a server with the member. If they are too few or not known,
-            the member is seen against everybody, else against all songs.
+            the member is seen against all members, else against all songs.
 
         Raises
         ------
@@ -208,8 +221,8 @@ class Members:
         liked = await self.liked(member)
         if not liked:
             raise NotFound(
-                f"I know of nothing that {name} likes yet.",
-                "A few 👍 under songs are enough to begin with.",
+                f"I know nothing that {name} likes yet.",
+                "A few 👍 under songs are enough to start.",
             )
         return liked
 
@@ -221,7 +234,7 @@ class Members:
         count: int = 10,
         look: LookName = "dark",
     ) -> tuple[Blend, Picture]:
-        """Put the tastes of two members together; asking both is the caller's part.
+        """Put the tastes of two members together; the caller asks both.
 
         Raises
         ------
@@ -288,6 +301,7 @@ class Members:
 
     async def delete(self, member: str) -> bool:
         """Delete a member with all that was learned from them; return whether there was one."""
+        await self._stop_listening(member)
         known = await self._store.members.delete(member)
         await self._live.think(self._live.engine.recommender.forget_member, member)
         return known

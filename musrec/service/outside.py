@@ -42,7 +42,7 @@ class Outside:
     async def open(
         cls, settings: Settings, store: Store, endpoints: Endpoints | None
     ) -> AsyncIterator[Outside]:
-        """Open nothing yet, and close at the end whatever was."""
+        """Open nothing yet; close whatever was opened at the end."""
         async with AsyncExitStack() as stack:
             yield cls(settings, store, endpoints, stack)
 
@@ -87,7 +87,7 @@ def present(answer: P | Missing) -> P:
     Raises
     ------
     NotFound
-        It is missing; the message says why and what to try.
+        It is missing; the error says why and what to try.
     """
     if isinstance(answer, Missing):
         raise NotFound(answer.sentence, answer.hint)

@@ -65,10 +65,10 @@ class Playlists:
         if made is None:
             if await self._store.playlists.named(member, key):
                 raise PlaylistError(
-                    f"You have a playlist called {name} already.", "Choose another name."
+                    f"You already have a playlist called {name}.", "Choose another name."
                 )
             raise PlaylistError(
-                f"You have {MOST_PLAYLISTS} playlists, which is the most.", "Delete one first."
+                f"You have {MOST_PLAYLISTS} playlists, and that is the limit.", "Delete one first."
             )
         return made
 
@@ -115,7 +115,7 @@ class Playlists:
         await self._members.may_keep(playlist.member)
         if playlist.songs >= MOST_SONGS:
             raise PlaylistError(
-                f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Make another one."
+                f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Start another one."
             )
         return await self._store.playlists.add(playlist, list(tracks), MOST_SONGS)
 

@@ -1,4 +1,4 @@
-"""How servers use the bot."""
+"""Settings that servers chose."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from musrec.store import Store
 
 
 class Servers:
-    """The settings of servers."""
+    """The settings of every server."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -91,10 +91,10 @@ class Songs:
         NotFound
             No song matches; the message says what to try.
         """
-        # Halves of characters and nulls, which no database takes.
+        # No database takes lone surrogates or nulls.
         text = text.encode(errors="replace").decode().replace("\0", " ").strip()
         if not text:
-            raise NotFound("No song was named.", "Name one, or send a link or a clip.")
+            raise NotFound("You named no song.", "Send a title, a link or a clip.")
         if track := await self._store.tracks.get(text) or await self._linked(text):
             return track
         if found := search.titled(self._live.engine.catalogue, self._live.engine.names, text):
@@ -146,7 +146,7 @@ class Songs:
             It is not kept here, or no longer.
         """
         if (track := await self._store.tracks.get(id_)) is None:
-            raise NotFound("That song is no longer kept.", "Ask for it by its name.")
+            raise NotFound("I no longer have that song.", "Ask for it by its name.")
         return track
 
     async def many(self, ids: Iterable[str]) -> dict[str, Track]:
@@ -169,7 +169,7 @@ class Songs:
         data : bytes
             From anywhere: they are decoded in a process with limits.
         name : str
-            File name, from which title and artist are read where nothing better is known.
+            File name; title and artist are read from it if nothing better is known.
         origin : str
             ``upload`` (kept for thumbs and cards, never recommended to others) or ``file``.
 
@@ -251,7 +251,7 @@ class Songs:
         return await (await self._outside.ears()).hear(data)
 
     def _complete(self, analysis: Analysis) -> bool:
-        """Whether hearing it again would tell no more: the tagger may have come since."""
+        """Whether hearing it again would add nothing: the tagger may be new since."""
         return analysis.tag_mean is not None or self._live.engine.space.name != "full"
 
     def _heard(self, track: Track, analysis: Analysis) -> Heard:
@@ -420,7 +420,7 @@ class Songs:
             return await self._analysed(track)
 
         async def note(track: Track) -> None:
-            """Count it before it is heard, whatever comes of it or of us."""
+            """Count it before it is heard, whatever happens then."""
             nonlocal tried
             tried += 1
             await lookups.put(f"explored:{today}", str(tried), 2 * 86_400)

@@ -6,9 +6,12 @@ import io
 import zipfile
 
 import av
+import discord
 import numpy as np
 import pytest
+from discord import app_commands
 
+from bot import policy
 from musrec.audio.decode import decode
 from tests.support.world import (
     World,
@@ -116,7 +119,7 @@ async def test_songs_of_one_name_are_for_the_asker_to_choose_from(world: World) 
     name = pressable(question, "choose:")
 
     stranger = await world.bob.select(question.message, [options(question)[0]], custom_id=name)
-    assert "somebody else's" in said(stranger.response)
+    assert "Only the member who asked" in said(stranger.response)
     assert not is_card(question)
 
     await world.alice.select(question.message, [options(question)[0]], custom_id=name)
@@ -203,7 +206,7 @@ async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
     await world.service.members.delete(str(world.alice.id))
     for start in ("why:", "next:"):
         result = await world.bob.click(card.message, custom_id=pressable(card, start))
-        assert "no longer kept" in said(result.response)
+        assert "no longer have" in said(result.response)
 
 
 # Messages in chat ----------------------------------------------------------------------------
@@ -395,7 +398,24 @@ async def test_a_member_waits_between_questions_and_is_told_how_long(world: Worl
 async def test_a_server_has_a_limit_of_its_own(world: World) -> None:
     for _ in range(2):
         assert is_card(await world.ask(song=SONG))
-    assert "Everybody here" in said(await world.ask(world.bob, song=SONG))
+    assert "Everyone here" in said(await world.ask(world.bob, song=SONG))
+
+
+async def test_questions_take_turns_and_what_is_ones_own_is_open_to_everybody(
+    world: World,
+) -> None:
+    menu = discord.AppCommandType.message
+    every = [*world.bot.tree.walk_commands(), *world.bot.tree.walk_commands(type=menu)]
+    found = [command for command in every if not isinstance(command, app_commands.Group)]
+    questions = {one.qualified_name for one in found if policy.holds(policy.COSTLY, one)}
+    assert questions == {"recommend", "search", "compare", "Find similar"}
+    everybodys = {one.qualified_name for one in found if policy.holds(policy.FOR_EVERYBODY, one)}
+    assert everybodys == {
+        *(f"privacy {name}" for name in ("show", "export", "delete", "pause")),
+        *(f"listening {name}" for name in ("on", "off", "status")),
+        "help",
+        "setup",
+    }
 
 
 async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:

@@ -137,7 +137,7 @@ async def test_an_answer_that_waits_for_a_line_is_handed_back_when_the_bot_stops
         asyncio.get_running_loop().call_later(0.01, slow.set)
         await asyncio.gather(task, closing)
     assert len(written) == 2
-    assert "restarted" in written[-1]
+    assert "restarting" in written[-1]
 
 
 async def test_an_answer_survives_a_line_that_cannot_be_written(

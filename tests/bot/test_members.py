@@ -107,14 +107,19 @@ async def test_help_fits_on_a_phone(world: World) -> None:
     assert sum(1 + len(line) // 45 for line in lines) <= 24
 
 
-async def test_status_says_what_is_off_and_what_it_costs(world: World) -> None:
+async def test_status_says_what_is_off_and_to_managers_how_to_switch_it_on(world: World) -> None:
     shown = await world.alice.slash(world.channel, "status")
     text = said(shown.response)
-    assert "message content intent is off" in text
-    assert "presence intent is off" in text
+    assert "All systems normal" in text
+    assert "Clips in listening channels: mention me" in text
+    assert "/listening: your thumbs teach me" in text
     assert "songs to recommend" in text
     assert "What counts in your answers" in text
     assert "sound" in text
+    assert "intent" not in text
+    managed = await world.guild_owner().slash(world.channel, "status")
+    assert "message content intent is off" in said(managed.response)
+    assert "presence intent is off" in said(managed.response)
 
 
 async def test_setup_is_for_those_who_manage_the_server(world: World) -> None:

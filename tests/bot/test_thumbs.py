@@ -132,7 +132,7 @@ async def test_a_button_whose_song_is_gone_says_so(world: World) -> None:
     async with store_of(world.service) as store:
         await store.tracks.remove(track.id)
     result = await world.bob.click(message, custom_id=name)
-    assert "no longer kept" in said(result.response)
+    assert "no longer have" in said(result.response)
     async with store_of(world.service) as store:
         assert await store.feedback.events() == []
 

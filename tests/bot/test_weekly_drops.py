@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from bot.drops.commands import Drops
+from bot.drops.commands import DropCommands
 from bot.drops.posting import Messages
 from musrec.drops.model import Drop, Part, Post, Schedule, State
 from musrec.model import FeedbackKind
@@ -166,7 +166,7 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
     assert [len(select["options"]) for select in selects] == [25, 25, 25]
 
     other = await world.bob.select(asked, [options(asked)[0]], custom_id=pressable(asked, "ask:0"))
-    assert "That is somebody else's drop" in said(other.response)
+    assert "That drop belongs to another member" in said(other.response)
     early = await world.alice.click(asked, custom_id=pressable(asked, "asked:"))
     assert "Pick at least one artist" in said(early.response)
 
@@ -212,7 +212,7 @@ async def test_a_channel_that_is_gone_is_told_directly(world: World) -> None:
     await world.env.settle()
     assert await tick(world, await drop_of(world, world.alice)) == 0
     [told] = posted(world.alice.user.dm_channel, world.alice.user)
-    assert "The channel that it was posted in is gone" in said(told)
+    assert "The channel it was posted in is gone" in said(told)
     assert not (await drop_of(world, world.alice)).active
 
 
@@ -235,7 +235,7 @@ async def test_trouble_is_told_directly_where_there_is_no_server(world: World) -
         await tick(world, await drop_of(world, world.alice), week)
     *asked, told = posted(world.alice.user.dm_channel, world.alice.user)[-3:]
     assert all("What do you like?" in said(message) for message in asked)
-    assert "I paused your weekly drop: Nobody answered me" in said(told)
+    assert "I paused your weekly drop: My questions got no answer" in said(told)
 
 
 async def test_now_answers_truly_after_trouble(world: World) -> None:
@@ -334,8 +334,8 @@ async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
 
 
 async def test_the_clock_runs_with_the_bot_and_floods_nobody(world: World) -> None:
-    cog = world.bot.get_cog("Drops")
-    assert isinstance(cog, Drops)
+    cog = world.bot.get_cog("DropCommands")
+    assert isinstance(cog, DropCommands)
     jobs = cog._ticking.get_jobs()
     assert cog._ticking.running
     assert len(jobs) == 2

@@ -44,7 +44,7 @@ def test_two_songs_are_compared(answer: Callable[..., Any], tmp_path: Path) -> N
     [
         (("taste", "--as", "nobody"), "nothing that nobody likes"),
         (("gallery", "--intensity", "middle"), "no intensity called 'middle'"),
-        (("gallery",), "No song was heard here yet"),
+        (("gallery",), "I have heard no song yet"),
     ],
 )
 def test_what_cannot_be_drawn_has_its_sentence(

@@ -49,7 +49,7 @@ def table() -> str:
     """Return the cases as Markdown."""
     return Report(
         title="Changes of the clock",
-        protocol="When a drop at a Sunday's hour is due, before its own minute of the ten.",
+        protocol="When a drop set to a Sunday's hour is due, without its own minute of the ten.",
         columns=("place", "week", "hour", "the clock there", "due in UTC", "clocks then show"),
         rows=tuple(
             (
