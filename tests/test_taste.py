@@ -424,7 +424,7 @@ async def test_a_gallery_shows_both_ends_of_what_was_heard(listened: Service) ->
         )
     }
     assert [place[id_] for id_ in shown] == sorted(place[id_] for id_ in shown)
-    with pytest.raises(NotFound, match="No polka song"):
+    with pytest.raises(NotFound, match="no polka song"):
         await listened.catalogue.gallery("polka")
 
 
