@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from musrec import cli
-from tests.cli.running import Ran, Run
+from tests.support.running import Ran, Run
 
 
 @pytest.fixture

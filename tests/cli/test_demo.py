@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 def test_the_demo_composes_its_music_where_there_is_none_and_says_so(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 def test_without_the_tagger_it_is_said_what_that_means_and_how_to_get_it(

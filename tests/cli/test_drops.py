@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from musrec.model import NotFound
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 def test_the_drop_asks_which_artists_one_likes_and_shows_the_week_again(run: Run) -> None:

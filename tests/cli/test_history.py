@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 @pytest.fixture

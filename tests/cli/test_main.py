@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 from musrec import cli
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 def _commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:

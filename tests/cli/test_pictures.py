@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.cli.running import Run
+from tests.support.running import Run
 
 
 @pytest.fixture

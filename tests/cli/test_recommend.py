@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.running import Run, write_some
+from tests.support.running import Run, write_some
 
 ID = re.compile(r"^[a-z2-7]{10}$")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from musrec.demo import TUNES
-from tests.cli.running import WEB_PAGE, Run, write_some
+from tests.support.running import WEB_PAGE, Run, write_some
 
 
 def test_files_are_added_once_and_what_is_wrong_with_others_is_said(
