@@ -124,6 +124,7 @@ async def test_every_kind_of_message_can_be_looked_at(
     service_of_music: Service, music: Path, tmp_path: Path
 ) -> None:
     folder = Path(FOLDER or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
     bot = Bot(service_of_music.settings, service_of_music, cdn_hosts=CDN, guild_ready_timeout=0.01)
     async with simcord.run(bot, shard_count=1, settle_timeout=60, check_errors=False) as env:
         env.backend.bot_user.name = "musrec"
