@@ -1,36 +1,21 @@
-"""Playlists: names that harm nothing, files that open everywhere, and what comes next in a list."""
+"""Playlists: names that harm nothing, and what comes next in a list."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
 
-from musrec.catalogue.model import FileStamp
 from musrec.model import FeedbackKind, MusrecError, NotFound, Track
 from musrec.playlists.continuation import MOST_SEEDS, PER_ARTIST, spread
-from musrec.playlists.export import export, safe_file_name
+from musrec.playlists.export import safe_file_name
 from musrec.playlists.model import FORMATS, MOST_PLAYLISTS, PlaylistError
 from musrec.playlists.names import clean_name
 from musrec.service import Service
-from musrec.settings import Settings
 from musrec.store import schema
 from tests.support.stores import store_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """One service with the songs that come with the package; each test has members of its own."""
-    settings = Settings.model_validate({"paths": {"data": tmp_path_factory.mktemp("store")}})
-    async with Service.open(settings) as opened:
-        yield opened
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -200,97 +185,3 @@ async def test_seeds_come_from_the_whole_list(count: int, last: int) -> None:
     assert chosen == sorted(chosen)
     assert chosen[-1] == last
     assert chosen[0] <= -(-count // MOST_SEEDS)
-
-
-# Files --------------------------------------------------------------------------------------------
-
-SPOTIFY = "4uLU6hMCjMI75M1A2tKUQC"
-SONGS = [
-    Track(
-        "aaaaaaaaaa",
-        '=HYPERLINK("http://evil.example","x")',
-        ("@SUM(A1)", "\t=1+1"),
-        album="-2+3",
-        year=1999,
-        isrc="GBAYE0601498",
-        duration=201.4,
-        identities={"spotify": SPOTIFY},
-        links={
-            "youtube": "https://youtu.be/x",
-            "spotify": f"https://open.spotify.com/track/{SPOTIFY}",
-        },
-    ),
-    Track(
-        "bbbbbbbbbb", "Two\nlines\r\n#EXTINF:0,forged", ("Zoë",), links={"deezer": "https://d/2"}
-    ),
-    Track("cccccccccc", "＝full width", ("A;=1+1", " ; -2")),
-    Track(
-        "dddddddddd",
-        "Bad links",
-        ("A",),
-        identities={"spotify": "x\nspotify:track:0"},
-        links={"web": "javascript:alert(1)", "other": "https://a/\nhttps://b/"},
-    ),
-]
-
-
-async def test_no_cell_of_a_csv_is_a_formula() -> None:
-    made = export("songs", SONGS, "csv")
-    header, *rows = csv.reader(io.StringIO(made.data.decode("utf-8-sig"), newline=""))
-    assert header[:3] == ["title", "artists", "album"]
-    assert len(rows) == len(SONGS)
-    assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r\n＝" and cell]
-    # A spreadsheet that splits at semicolons sees no formula either.
-    assert not [
-        cell
-        for line in made.data.decode("utf-8-sig").splitlines()
-        for cell in line.split(";")[1:]
-        if cell.strip()[:1] in ("=", "+", "-", "@")
-    ]
-    first = dict(zip(header, rows[0], strict=True))
-    assert first["title"] == "'" + SONGS[0].title
-    assert first["year"] == "1999"
-    assert first["link"] == f"https://open.spotify.com/track/{SPOTIFY}"
-
-
-async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
-    made = export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
-    lines = made.data.decode().splitlines()
-    assert lines[0] == "#EXTM3U"
-    assert lines[2] == "#PLAYLIST:Näme #EXTM3U"
-    assert [line for line in lines if not line.startswith("#")] == [
-        f"https://open.spotify.com/track/{SPOTIFY}",
-        "https://d/2",
-        "/music/full width.mp3",
-    ]
-    assert sum(line.startswith("#EXTINF:") for line in lines) == 3
-    assert "#EXTINF:201," in made.data.decode()
-    assert [track.id for track in made.missing] == ["dddddddddd"]
-
-
-async def test_json_holds_every_link_as_it_is() -> None:
-    body = json.loads(export("songs", SONGS, "json").data)
-    assert body["name"] == "songs"
-    assert [song["title"] for song in body["songs"]] == [track.title for track in SONGS]
-    assert body["songs"][0]["links"] == dict(SONGS[0].links)
-
-
-async def test_spotify_gets_addresses_of_what_it_is_known_to_have() -> None:
-    made = export("songs", SONGS, "spotify")
-    assert made.data.decode() == f"spotify:track:{SPOTIFY}\n"
-    assert [track.id for track in made.missing] == ["bbbbbbbbbb", "cccccccccc", "dddddddddd"]
-
-
-async def test_files_of_this_machine_are_named_to_its_owner_alone(service: Service) -> None:
-    track = service.catalogue.songs.tracks[5]
-    async with store_of(service) as store:
-        analysis = await store.analyses.get(track.id)
-        assert analysis is not None
-        await store.analyses.add(track, analysis, "file", FileStamp("/music/five.flac", 1, 1))
-    playlist = await service.playlists.create("owner", "local")
-    await service.playlists.add(playlist, [track.id])
-    assert (
-        b"/music/five.flac" in (await service.playlists.export(playlist, "m3u8", local=True)).data
-    )
-    for how in FORMATS:
-        assert b"five.flac" not in (await service.playlists.export(playlist, how)).data

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -235,9 +237,6 @@ async def test_unreadable_files_are_listed_and_stop_nothing(
 
 
 async def test_no_music_is_said_and_not_recommended_from(service: Service) -> None:
-    import io
-    import wave
-
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
