@@ -24,7 +24,7 @@ async def test_groups_of_the_map_are_named_after_what_is_in_them(service: Servic
             service.catalogue.songs.tracks[row].genre
             for row in np.flatnonzero(atlas.groups == group)
         ]
-        hits += max(set(inside), key=inside.count) in name
+        hits += str(max(set(inside), key=inside.count)) in name
         assert name in picture.alt
     assert hits >= len(atlas.names) - 1
     again = laid_out(service.catalogue.songs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from musrec.members.listening import Listening, Playing
+from musrec.members.listening import Listening
+from musrec.members.model import Playing
 from musrec.model import FeedbackKind, Track
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -21,8 +21,6 @@ from musrec.store import schema
 from tests.support.starter import ids, like, songs
 from tests.support.stores import store_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -53,6 +51,7 @@ async def rows_naming(service: Service, member: str) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -> None:
     member, other = "731846209915", "552200117788"
     liked = songs(service, "hiphop", 5)
@@ -103,6 +102,7 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
     assert await rows_naming(service, other) != {}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_member_takes_everything_along_as_one_file(service: Service) -> None:
     member = "417711229900"
     liked = songs(service, "pop", 4)

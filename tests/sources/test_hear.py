@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,8 +119,8 @@ async def test_the_owner_ends_what_is_late(
     tasks: list[asyncio.Task[None]] = []
     tracks = await tracks_of(sources, soon)
 
-    def spawn(coroutine: object) -> asyncio.Task[None]:
-        tasks.append(asyncio.ensure_future(coroutine))  # type: ignore[arg-type]
+    def spawn(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        tasks.append(asyncio.create_task(coroutine))
         return tasks[-1]
 
     command = asyncio.create_task(

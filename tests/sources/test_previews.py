@@ -183,7 +183,7 @@ class Streams(ClipProvider):
     max_bytes = 2 * AUDIO_BYTES
 
     def __init__(self, setup: Setup, api: str, *others: str) -> None:
-        self.origins = frozenset((api, *others))
+        self.origins = frozenset((api, *others))  # type: ignore[misc]
         super().__init__(setup)
         self.gate = Gate(self.label, rate=10, seconds=1)
         self.api = api

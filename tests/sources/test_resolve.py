@@ -228,6 +228,7 @@ async def test_a_short_link_is_followed_hop_by_hop_and_only_to_music(
         return web.Response()
 
     server.set("/short/spotify.link/loop", dead_end)
+    assert isinstance(lost, Missing)
     for _ in range(4):  # and dead ones do not keep the others from being followed
         dead = await sources.resolve("https://spotify.link/loop", deadline=soon)
         assert dead == Missing("That short link does not answer.", lost.hint)

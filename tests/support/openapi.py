@@ -46,7 +46,7 @@ class Document:
         return found
 
     def _path(self, path: str) -> str:
-        known = self._paths.get(re.sub(r"{\w+}", "{}", path))
+        known: str | None = self._paths.get(re.sub(r"{\w+}", "{}", path))
         if known is None:
             raise LookupError(f"Discord's document has no {path}")
         return known

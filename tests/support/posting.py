@@ -121,11 +121,13 @@ class Channel:
 
 def settings(folder: Path, *, starter: bool = True) -> Settings:
     """Settings without any network."""
-    return Settings(
-        paths={"data": folder},
-        catalogue={"starter": starter},
-        sources=PROVIDERS_OFF,
-        workers={"count": 1},
+    return Settings.model_validate(
+        {
+            "paths": {"data": folder},
+            "catalogue": {"starter": starter},
+            "sources": PROVIDERS_OFF,
+            "workers": {"count": 1},
+        }
     )
 
 

@@ -14,7 +14,8 @@ LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 def songs(service: Service, genre: str, count: int, start: int = 0) -> list[Track]:
     """Songs of a genre; one of each artist first."""
     known: set[str] = set()
-    first, rest = [], []
+    first: list[Track] = []
+    rest: list[Track] = []
     for track in service.catalogue.songs.tracks:
         if track.genre == genre:
             (rest if track.artist in known else first).append(track)
