@@ -14,7 +14,7 @@ from tests.support.starter import like, songs
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_groups_of_the_map_are_named_after_what_is_in_them(service: Service) -> None:
+async def test_clusters_of_the_map_are_named_after_their_songs(service: Service) -> None:
     atlas, picture = await service.members.map()
     assert len(atlas.points) == len(atlas.groups) == len(service.catalogue)
     assert len(set(atlas.names)) == len(atlas.names) >= 6
@@ -32,7 +32,7 @@ async def test_groups_of_the_map_are_named_after_what_is_in_them(service: Servic
     assert np.array_equal(again.points, atlas.points)
 
 
-async def test_a_members_songs_are_marked(service: Service) -> None:
+async def test_the_map_marks_songs_that_a_member_likes(service: Service) -> None:
     await like(service, "marked", songs(service, "blues", 3))
     await service.members.learn("marked", songs(service, "pop", 1)[0].id, FeedbackKind.PREVIEW)
     _, picture = await service.members.map("marked")
@@ -40,7 +40,7 @@ async def test_a_members_songs_are_marked(service: Service) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-async def test_catalogues_of_next_to_nothing_are_drawn_too(service: Service, count: int) -> None:
+async def test_tiny_catalogues_are_drawn_too(service: Service, count: int) -> None:
     whole = service.catalogue.songs
     few = Catalogue(
         whole.tracks[:count],

@@ -26,7 +26,7 @@ def compare(service: Service, ours: Heard, theirs: Heard) -> Comparison:
     return compared(service.catalogue.space, catalogue, index, ours, theirs)
 
 
-async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Service) -> None:
+async def test_reasons_of_a_similarity_add_up_to_it(service: Service) -> None:
     one, other = songs(service, "metal", 2)
     far = songs(service, "classical", 1)[0]
     pair = (heard(service, one), heard(service, other))
@@ -53,7 +53,7 @@ async def test_a_song_is_no_different_from_itself(service: Service) -> None:
     assert all(feature.ours == feature.theirs for feature in found.features)
 
 
-async def test_a_comparison_says_what_a_recommendation_says() -> None:
+async def test_a_comparison_and_a_recommendation_show_the_same_match() -> None:
     """Half of the songs have a fine embedding; what is compared may be in the catalogue or not."""
     learned, starter = space.Space.load("full"), space.starter()
     rng = np.random.default_rng(0)

@@ -46,7 +46,7 @@ async def listened(service: Service, tmp_path_factory: pytest.TempPathFactory) -
     return service
 
 
-async def test_a_gallery_shows_both_ends_of_what_was_heard(listened: Service) -> None:
+async def test_a_gallery_shows_both_ends_of_the_songs_heard(listened: Service) -> None:
     rows, picture = await listened.catalogue.gallery()
     assert [len(row.songs) for row in rows] == [4, 4]
     assert {track.genre for track, _, _ in rows[0].songs} == {"metal"}
@@ -78,7 +78,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     places = [profiles[track.id].percentiles["intensity"] for track in calm]
     assert places == sorted(places)
     assert max(places) <= 30
-    # As somebody stated it, or as it was heard.
+    # Stated by a source, or heard.
     for track in calm:
         said = profiles[track.id]
         assert track.genre == "jazz" or max(said.genres["jazz"], said.tags["jazz"]) >= 0.35
@@ -100,7 +100,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )
-async def test_a_wish_that_nothing_meets_is_named(
+async def test_a_search_without_results_names_the_filter_to_blame(
     listened: Service, wanted: SongFilter, said: str
 ) -> None:
     with pytest.raises(NotFound, match=said) as raised:
@@ -109,7 +109,7 @@ async def test_a_wish_that_nothing_meets_is_named(
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-", "120-100", "0", "1e9", "nan", "-5", "10-20-30"])
-async def test_what_is_no_tempo_is_said(text: str) -> None:
+async def test_text_that_is_not_a_tempo_is_refused(text: str) -> None:
     with pytest.raises(NotFound, match="no tempo"):
         tempo_range(text)
 
@@ -125,7 +125,7 @@ async def test_tempos_are_read_as_people_write_them() -> None:
     [(0, "", []), (1, "", [1]), (3, "", [2, 1]), (9, "", [4, 4])]
     + [(n, end, sizes) for n, sizes in ((3, [3]), (6, [4, 2])) for end in ("high", "low")],
 )
-async def test_rows_of_a_gallery_hold_no_song_twice_and_none_is_empty(
+async def test_gallery_rows_are_never_empty_and_never_repeat_a_song(
     count: int, end: str, rows: list[int]
 ) -> None:
     songs = [(Track(str(n), ""), 100.0 - n) for n in range(count)]

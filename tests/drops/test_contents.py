@@ -19,7 +19,7 @@ WEEK = timedelta(weeks=1)
 LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 
 
-# What is in it -----------------------------------------------------------------------------------
+# Contents ----------------------------------------------------------------------------------------
 
 
 async def test_a_drop_is_made_of_sound_members_and_one_brave_song(
@@ -27,7 +27,7 @@ async def test_a_drop_is_made_of_sound_members_and_one_brave_song(
 ) -> None:
     jazz = [n for n, t in enumerate(service.catalogue.songs.tracks) if t.genre == "jazz"]
     await likes(service, "ann", *jazz[:6])
-    for number in range(4):  # members who share a like with her, and have another in common
+    for number in range(4):  # they share one like with Ann and another among themselves
         await likes(service, f"m{number}", jazz[0], jazz[10], 3)
     await service.reload()
     await subscribe(service, size=5)
@@ -86,7 +86,7 @@ async def test_no_song_comes_twice_in_a_season(service: Service, channel: Channe
     assert len(set(chosen.values())) > 1
 
 
-async def test_thumbs_since_the_last_drop_are_said_in_one_line(
+async def test_one_line_sums_up_the_thumbs_since_the_last_drop(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -105,7 +105,7 @@ async def test_thumbs_since_the_last_drop_are_said_in_one_line(
     )
 
 
-async def test_thumbs_that_answered_the_questions_are_not_told_twice(
+async def test_thumbs_that_answered_the_questions_are_mentioned_once(
     service: Service, channel: Channel
 ) -> None:
     drop = await subscribe(service, size=1)
@@ -119,7 +119,7 @@ async def test_thumbs_that_answered_the_questions_are_not_told_twice(
     assert said == [f"Since last week: 👍 “{track.title}”.", "No thumbs since the last drop."]
 
 
-async def test_a_catalogue_without_new_songs_is_said(bare: Service, channel: Channel) -> None:
+async def test_a_drop_says_when_no_song_is_new(bare: Service, channel: Channel) -> None:
     await subscribe(bare)
     await bare.drops.tick(channel, Clock().forward(days=3))
     [line] = channel.lines
@@ -157,7 +157,7 @@ async def test_without_history_it_starts_with_questions_and_goes_on_once_they_ar
     assert {line["week"] for line in channel.lines} == {"2026-W47"}
 
 
-async def test_questions_that_nobody_answers_are_asked_twice(
+async def test_unanswered_questions_are_asked_twice_and_then_never_again(
     service: Service, channel: Channel
 ) -> None:
     await subscribe(service)
@@ -171,7 +171,7 @@ async def test_questions_that_nobody_answers_are_asked_twice(
     ]
 
 
-def test_an_empty_catalogue_has_nobody_to_ask_about() -> None:
+def test_an_empty_catalogue_has_no_artists_to_ask_about() -> None:
     empty = Catalogue((), (), np.zeros((0, 4), np.float32), {})
     assert newcomers.artists_to_ask(empty) == []
     assert newcomers.songs_of(empty, ["Somebody"]) == []

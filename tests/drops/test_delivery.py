@@ -57,7 +57,7 @@ def test_a_process_killed_anywhere_loses_and_doubles_nothing(processes: dict[str
         assert not any(line["again"] for line in run["after"])
 
 
-def test_where_nobody_can_look_a_double_says_so_and_nothing_is_lost(
+def test_in_a_channel_that_cannot_be_read_a_duplicate_says_so_and_nothing_is_lost(
     processes: dict[str, Any],
 ) -> None:
     assert len(processes["blind"]) == 6
@@ -98,7 +98,7 @@ async def test_what_breaks_on_the_way_is_tried_again_with_growing_pauses(
         clock.forward(minutes=1)
     assert [later - sooner for sooner, later in pairwise(tried)] == [timedelta(minutes=2)]
     assert positions(channel.lines) == [0, 1, 2]
-    # That nobody knows whether the broken one had arrived is cleared up by looking.
+    # Looking into the channel tells whether the broken post had arrived.
     assert not any(line["again"] for line in channel.lines)
 
 
@@ -120,7 +120,7 @@ async def test_what_always_breaks_is_given_up_and_paused_in_the_second_week(
     assert "/drops on starts it again" in channel.told[0]
 
 
-async def test_closed_messages_are_told_once_and_never_tried_again(
+async def test_a_member_with_closed_messages_is_told_once_and_the_drop_is_paused(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -137,7 +137,7 @@ async def test_closed_messages_are_told_once_and_never_tried_again(
     assert (kept.active, kept.trouble) == (False, "Ann's direct messages are closed. Open them.")
 
 
-async def test_now_goes_on_with_what_had_failed_and_doubles_nothing(
+async def test_posting_now_completes_a_failed_drop_without_duplicates(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -158,7 +158,7 @@ async def test_now_goes_on_with_what_had_failed_and_doubles_nothing(
     assert positions(channel.lines) == [0, 1, 2]
 
 
-async def test_nothing_is_left_of_who_deletes_everything_while_it_is_decided(
+async def test_deleting_everything_while_songs_are_chosen_leaves_nothing(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -177,7 +177,7 @@ async def test_nothing_is_left_of_who_deletes_everything_while_it_is_decided(
     assert not any((await service.members.about("ann")).values())
 
 
-async def test_now_counts_as_this_week(service: Service, channel: Channel) -> None:
+async def test_a_drop_posted_now_counts_for_this_week(service: Service, channel: Channel) -> None:
     await likes(service, "ann", 3)
     drop = await subscribe(service, size=2)
     clock = Clock().forward(hours=9)
@@ -187,7 +187,7 @@ async def test_now_counts_as_this_week(service: Service, channel: Channel) -> No
     assert Counter(line["week"] for line in channel.lines) == {"2026-W47": 3, "2026-W48": 3}
 
 
-async def test_what_was_due_before_it_was_set_up_is_not_caught_up(
+async def test_a_new_subscription_does_not_catch_up_on_earlier_weeks(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -199,7 +199,7 @@ async def test_what_was_due_before_it_was_set_up_is_not_caught_up(
     assert {line["week"] for line in channel.lines} == {"2026-W48"}
 
 
-async def test_who_switched_it_off_paused_or_left_gets_none(
+async def test_members_who_unsubscribed_paused_or_left_get_no_drop(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -212,7 +212,7 @@ async def test_who_switched_it_off_paused_or_left_gets_none(
     assert not channel.lines
 
 
-async def test_who_deletes_everything_while_a_drop_is_posted_is_left_in_peace(
+async def test_deleting_everything_while_a_drop_is_posted_stops_it(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)
@@ -235,7 +235,7 @@ async def test_who_deletes_everything_while_a_drop_is_posted_is_left_in_peace(
 # On the command line ------------------------------------------------------------------------------
 
 
-def test_the_command_line_asks_whom_one_likes_and_shows_the_week_again(
+def test_the_command_line_asks_for_artists_and_shows_the_week_again(
     started: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -27,7 +27,7 @@ async def mixtape(service: Service, *members: str) -> Drop:
     return drop
 
 
-async def test_a_mixtape_is_made_of_what_its_members_agree_on_and_what_divides_them(
+async def test_a_mixtape_holds_songs_its_members_agree_on_and_one_that_divides_them(
     service: Service, channel: Channel
 ) -> None:
     rows = {
@@ -57,7 +57,9 @@ async def test_a_mixtape_is_made_of_what_its_members_agree_on_and_what_divides_t
     assert not known & set(channel.tracks)
 
 
-async def test_the_numbers_of_a_mixtape_are_those_of_the_catalogue(service: Service) -> None:
+async def test_match_percentages_of_a_mixtape_are_percentiles_of_the_catalogue(
+    service: Service,
+) -> None:
     await likes(service, "ann", 1, 2)
     await likes(service, "bob", 200, 201)
     opinions = {member: await service.members.feedback(member) for member in ("ann", "bob")}
@@ -76,7 +78,7 @@ async def test_the_numbers_of_a_mixtape_are_those_of_the_catalogue(service: Serv
         assert f"{choice.pick.match}%" in choice.pick.explanation.sentence
 
 
-async def test_a_mixtape_that_nobody_joins_invites_twice_and_stops(
+async def test_a_mixtape_without_members_invites_twice_and_stops(
     service: Service, channel: Channel
 ) -> None:
     await mixtape(service, "new")
@@ -86,7 +88,7 @@ async def test_a_mixtape_that_nobody_joins_invites_twice_and_stops(
     assert "/mixtape on" in channel.told[0]
 
 
-async def test_who_pauses_or_leaves_a_mixtape_is_no_part_of_it(service: Service) -> None:
+async def test_members_who_pause_or_leave_are_not_in_the_mixtape(service: Service) -> None:
     drop = await mixtape(service, "ann", "bob", "eve")
     await service.members.choose("ann", paused=True)
     await service.drops.join_mixtape(drop, "bob", there=False)
@@ -96,7 +98,7 @@ async def test_who_pauses_or_leaves_a_mixtape_is_no_part_of_it(service: Service)
     assert not (await service.members.about("eve"))["mixtapes"]
 
 
-async def test_who_left_a_server_gets_no_drop_in_it_and_no_part_in_its_mixtape(
+async def test_members_who_left_the_server_get_no_drop_and_no_mixtape_in_it(
     service: Service, channel: Channel
 ) -> None:
     await likes(service, "ann", 3)

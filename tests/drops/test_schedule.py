@@ -25,7 +25,7 @@ WEEK = timedelta(weeks=1)
 
 
 @pytest.mark.parametrize("case", clock_cases.CASES, ids=lambda case: f"{case.zone} {case.week}")
-def test_hours_that_clocks_skip_or_show_twice_mean_one_moment(case: clock_cases.Case) -> None:
+def test_hours_that_clocks_skip_or_show_twice_mean_one_instant(case: clock_cases.Case) -> None:
     assert f"{case.due:%Y-%m-%dT%H:%M}" == case.utc
 
 
@@ -41,7 +41,7 @@ def test_the_table_in_the_documentation_is_what_the_code_does() -> None:
     now=some.datetimes(datetime(2010, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001 - made aware below
 )
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_weeks_follow_one_another_and_none_has_two_moments(
+def test_consecutive_iso_weeks_have_exactly_one_instant_each(
     zone: str, weekday: int, hour: int, member: str, now: datetime
 ) -> None:
     now = now.replace(tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_weeks_follow_one_another_and_none_has_two_moments(
 @pytest.mark.parametrize(
     ("begin", "weeks"), [("2026-03-02", range(10, 16)), ("2026-09-28", range(40, 46))]
 )
-async def test_on_every_clock_there_is_one_drop_in_every_iso_week(
+async def test_every_time_zone_gets_one_drop_per_iso_week(
     bare: Service, channel: Channel, begin: str, weeks: range
 ) -> None:
     first = datetime.fromisoformat(begin).replace(tzinfo=UTC)
@@ -76,7 +76,9 @@ async def test_on_every_clock_there_is_one_drop_in_every_iso_week(
     }
 
 
-async def test_after_weeks_of_silence_a_drop_comes_once(service: Service, channel: Channel) -> None:
+async def test_after_weeks_of_downtime_a_drop_comes_once(
+    service: Service, channel: Channel
+) -> None:
     await likes(service, "ann", 3)
     await subscribe(service, size=2)
     clock = Clock().forward(weeks=5)
@@ -97,7 +99,7 @@ async def test_drops_of_one_hour_are_spread_and_each_keeps_its_minute() -> None:
     assert made[0].delay == Drop("member 0", None, Schedule(1, 2, "UTC"), MONDAY).delay
 
 
-def test_zones_are_completed_from_a_city_and_unknown_ones_are_answered() -> None:
+def test_zones_are_completed_from_a_city_and_unknown_ones_get_a_hint() -> None:
     assert zones.suggest_zones("berl")[0] == "Europe/Berlin"
     assert zones.suggest_zones("new york")[0] == "America/New_York"
     assert len(zones.suggest_zones("")) == 25
@@ -111,7 +113,7 @@ def test_zones_are_completed_from_a_city_and_unknown_ones_are_answered() -> None
     assert "Europe/Berlin" in caught.value.hint
 
 
-def test_local_calendars_decide_which_week_it_is() -> None:
+def test_the_local_calendar_decides_which_week_it_is() -> None:
     sunday_night = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
     assert Schedule(0, 0, "Asia/Kathmandu").week_of(sunday_night) == "2026-W48"
     assert Schedule(0, 0, "America/New_York").week_of(sunday_night) == "2026-W47"

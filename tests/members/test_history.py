@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-async def test_history_is_paged_and_narrowed(service: Service) -> None:
+async def test_history_is_paged_and_filtered(service: Service) -> None:
     tracks = songs(service, "reggae", 9)
     for number, track in enumerate(tracks):
         at = NOW - timedelta(days=number)

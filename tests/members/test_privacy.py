@@ -52,7 +52,7 @@ async def rows_naming(service: Service, member: str) -> dict[str, int]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -> None:
+async def test_a_deleted_member_is_nowhere_and_stays_away(service: Service) -> None:
     member, other = "731846209915", "552200117788"
     liked = songs(service, "hiphop", 5)
     await like(service, member, liked)
@@ -103,7 +103,7 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_member_takes_everything_along_as_one_file(service: Service) -> None:
+async def test_a_member_exports_everything_as_one_file(service: Service) -> None:
     member = "417711229900"
     liked = songs(service, "pop", 4)
     await like(service, member, liked)

@@ -30,7 +30,7 @@ def size(picture: Picture) -> tuple[int, int]:
 # Taste --------------------------------------------------------------------------------------------
 
 
-async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> None:
+async def test_a_taste_compares_likes_with_all_members(service: Service) -> None:
     liked = songs(service, "metal", 6)
     await like(service, "loud", liked)
     for number, genre in enumerate(("classical", "jazz", "country")):
@@ -45,12 +45,12 @@ async def test_a_taste_is_what_was_liked_against_everybody(service: Service) -> 
     assert "Lou" in picture.alt
     assert all(str(track) in picture.alt for track in found.signature)
     assert size(picture) == (picture.width, picture.height)
-    # A thumb down, and a song only played once, are no part of it.
+    # A disliked song is no part of it.
     await service.members.learn("loud", liked[0].id, DISLIKE)
     assert (await service.members.taste("loud", "Lou"))[0].songs == 5
 
 
-async def test_a_taste_is_seen_against_those_of_ones_server_where_they_are_enough(
+async def test_a_taste_is_compared_with_the_server_if_enough_members_like_songs(
     service: Service,
 ) -> None:
     here = [f"calm {number}" for number in range(3)]
@@ -70,7 +70,7 @@ async def test_a_taste_is_seen_against_those_of_ones_server_where_they_are_enoug
     assert (few.against, few.server) == ("everybody", everybody)
 
 
-async def test_nobodys_taste_is_said_and_not_drawn(service: Service) -> None:
+async def test_a_member_without_likes_gets_a_sentence_and_no_picture(service: Service) -> None:
     await service.members.learn("grump", service.catalogue.songs.tracks[0].id, DISLIKE)
     for member in ("nobody", "grump"):
         with pytest.raises(NotFound, match="nothing that Ada likes") as raised:
@@ -103,7 +103,7 @@ def of(places: Sequence[float], days: Sequence[int]) -> taste.Liked:
         ([10, 12, 14], [41, 42, 43], ""),
     ],
 )
-async def test_a_change_is_spoken_of_only_where_it_is_more_than_chance(
+async def test_a_change_of_taste_is_mentioned_only_if_it_is_more_than_chance(
     places: list[float], days: list[int], said: str
 ) -> None:
     sentence = taste.changed(of(places, days), NOW)
@@ -111,7 +111,7 @@ async def test_a_change_is_spoken_of_only_where_it_is_more_than_chance(
     assert bool(sentence) is bool(said)
 
 
-async def test_signature_songs_stand_for_all_corners_of_a_taste() -> None:
+async def test_signature_songs_cover_all_corners_of_a_taste() -> None:
     corners = np.array(
         [[1, 0, 0], [0.99, 0.1, 0], [0, 1, 0], [0.1, 0.99, 0], [0, 0, 1]], np.float32
     )
@@ -123,7 +123,7 @@ async def test_signature_songs_stand_for_all_corners_of_a_taste() -> None:
 # Blends -------------------------------------------------------------------------------------------
 
 
-async def test_two_who_like_the_same_are_more_alike_than_two_who_do_not(service: Service) -> None:
+async def test_members_who_like_the_same_songs_are_more_alike_than_others(service: Service) -> None:
     members = {
         "same 1": songs(service, "metal", 5),
         "same 2": songs(service, "metal", 5, start=3),
@@ -151,13 +151,13 @@ async def test_two_who_like_the_same_are_more_alike_than_two_who_do_not(service:
     assert not known & ids([song.track for song in near.songs])
     assert len({song.track.artist for song in near.songs}) == 10
     assert min(min(song.ours, song.theirs) for song in near.songs) > 60
-    # What suits the one who likes it less is what counts: lists of two worlds are compromises.
+    # The member who likes a song less decides: lists for two distant tastes are compromises.
     assert min(near.songs[0].ours, near.songs[0].theirs) > min(
         far.songs[0].ours, far.songs[0].theirs
     )
 
 
-async def test_somebody_is_entirely_alike_to_themselves(service: Service) -> None:
+async def test_a_member_is_entirely_like_themselves(service: Service) -> None:
     await like(service, "me", songs(service, "jazz", 4))
     found, _ = await service.members.blend(("me", "me"), ("Me", "Me"))
     assert found.alike == 100

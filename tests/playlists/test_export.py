@@ -67,7 +67,7 @@ async def test_no_cell_of_a_csv_is_a_formula() -> None:
     assert first["link"] == f"https://open.spotify.com/track/{SPOTIFY}"
 
 
-async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
+async def test_an_m3u8_has_one_entry_per_song_and_names_missing_ones() -> None:
     made = export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
     lines = made.data.decode().splitlines()
     assert lines[0] == "#EXTM3U"
@@ -89,13 +89,13 @@ async def test_json_holds_every_link_as_it_is() -> None:
     assert body["songs"][0]["links"] == dict(SONGS[0].links)
 
 
-async def test_spotify_gets_addresses_of_what_it_is_known_to_have() -> None:
+async def test_the_spotify_export_lists_songs_known_to_be_there() -> None:
     made = export("songs", SONGS, "spotify")
     assert made.data.decode() == f"spotify:track:{SPOTIFY}\n"
     assert [track.id for track in made.missing] == ["bbbbbbbbbb", "cccccccccc", "dddddddddd"]
 
 
-async def test_files_of_this_machine_are_named_to_its_owner_alone(service: Service) -> None:
+async def test_paths_of_local_files_are_shown_to_the_owner_only(service: Service) -> None:
     track = service.catalogue.songs.tracks[5]
     async with store_of(service) as store:
         analysis = await store.analyses.get(track.id)

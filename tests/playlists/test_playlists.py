@@ -34,12 +34,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         ("=HYPERLINK(1)", "=HYPERLINK(1)"),
     ],
 )
-async def test_a_name_is_one_line_that_shows(typed: str, name: str) -> None:
+async def test_a_name_is_one_visible_line(typed: str, name: str) -> None:
     assert clean_name(typed) == name
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200d", "\n\t", "\u202e", "x" * 81])
-async def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(typed: str) -> None:
+async def test_an_invisible_or_too_long_name_is_refused(typed: str) -> None:
     with pytest.raises(PlaylistError) as raised:
         clean_name(typed)
     assert raised.value.hint
@@ -65,7 +65,7 @@ async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
     with pytest.raises(PlaylistError, match="already"):
         await service.playlists.create("names", "late  night")
     assert (await service.playlists.named("names", "LATE NIGHT")).id == made.id
-    await service.playlists.create("other", "late night")  # somebody else's is another one
+    await service.playlists.create("other", "late night")  # another member's is another playlist
     with pytest.raises(NotFound, match="no playlist called dawn") as raised:
         await service.playlists.named("names", "dawn")
     assert "Ｌate Night" in raised.value.hint
@@ -73,7 +73,7 @@ async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
         await service.playlists.named("nobody", "dawn")
 
 
-async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service) -> None:
+async def test_invisible_characters_in_a_name_do_not_hide_its_playlist(service: Service) -> None:
     for typed in ("\u202egnp.exe", "two\nlines", "👩‍🎤\u200b set"):
         made = await service.playlists.create("sly", typed)
         assert (await service.playlists.named("sly", typed)).id == made.id
@@ -83,7 +83,7 @@ async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service)
 # Size ---------------------------------------------------------------------------------------------
 
 
-async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) -> None:
+async def test_forty_playlists_fit_and_the_limit_holds(service: Service) -> None:
     for number in range(40):
         await service.playlists.create("maker", f"list {number:03d}")
     kept = await service.playlists.of("maker")
@@ -95,7 +95,7 @@ async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) ->
     assert len(await service.playlists.of("maker")) == MOST_PLAYLISTS
 
 
-async def test_five_thousand_songs_keep_their_order_leave_and_are_continued(
+async def test_five_thousand_songs_keep_their_order_and_can_be_removed(
     service: Service,
 ) -> None:
     known = [track.id for track in service.catalogue.songs.tracks[:20]]
@@ -154,7 +154,7 @@ async def test_an_empty_playlist_has_nothing_to_go_on(service: Service) -> None:
             await service.playlists.export(playlist, how)
 
 
-async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
+async def test_nothing_is_kept_of_members_who_paused(service: Service) -> None:
     playlist = await service.playlists.create("quiet", "before")
     await service.members.choose("quiet", paused=True)
     with pytest.raises(MusrecError, match="keep nothing new"):
@@ -169,7 +169,7 @@ async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
     assert await service.playlists.delete(playlist)
 
 
-async def test_songs_stay_where_feedback_is_taken_back(service: Service) -> None:
+async def test_songs_stay_when_feedback_is_taken_back(service: Service) -> None:
     track = service.catalogue.songs.tracks[3].id
     playlist = await service.playlists.create("fickle", "kept")
     await service.playlists.add(playlist, [track])

@@ -27,7 +27,7 @@ def test_a_profile_is_the_weighted_mean_of_what_is_liked_whatever_its_length() -
     assert group.user_profile(vectors[:0]).tolist() == [0, 0]
 
 
-def test_percentiles_count_equals_half() -> None:
+def test_percentiles_count_ties_half() -> None:
     among = np.array([1, 2, 2, 3], np.float32)
     assert group.percentiles(np.array([0, 2, 9], np.float32), among).tolist() == [0, 0.5, 1]
     assert group.percentiles(among, among).mean() == 0.5
@@ -46,13 +46,13 @@ def test_the_member_suited_least_decides_and_the_mean_breaks_ties() -> None:
     places = np.array([[0.9, 0.5, 0.5, 0.1], [0.2, 0.5, 0.9, 0.8]])
     assert np.argsort(-group.least_misery(places)).tolist() == [2, 1, 0, 3]
     assert int(np.argmax(group.disagreement(places))) in (0, 3)
-    # A mean, however high, never lifts a song over another's minimum.
+    # No mean, however high, lifts a song above one with a higher minimum.
     n = 200_000
     close = np.array([[1 / n, 2 / n], [1.0, 2 / n]])
     assert int(np.argmax(group.least_misery(close))) == 1
 
 
-def test_what_members_agree_on_suits_all_and_comes_before_what_divides_them(
+def test_songs_that_suit_all_members_come_before_songs_that_divide_them(
     small_town: Town,
 ) -> None:
     places = suits(small_town, profile_of(small_town, 0, 1), profile_of(small_town, 0, 2))

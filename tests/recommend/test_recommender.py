@@ -48,7 +48,7 @@ def row(pick: Pick) -> int:
     seeds=st.lists(st.integers(0, 299), max_size=2),
     adventurous=st.sampled_from([0.0, 0.5, 1.0]),
 )
-def test_the_promises_hold_whatever_happened(
+def test_the_promises_hold_for_any_history(
     events: list[tuple[int, FeedbackKind, float]], seeds: list[int], adventurous: float
 ) -> None:
     recommender = TOWN.recommender()
@@ -144,7 +144,7 @@ def test_recent_picks_do_not_return_unless_asked_for(small_town: Town) -> None:
     assert set(ids(recommender.recommend(again))) & set(first)
 
 
-def test_a_named_cause_matters(small_town: Town) -> None:
+def test_removing_a_named_cause_lowers_the_rank(small_town: Town) -> None:
     """Removing the named terms lowers the rank."""
     recommender = small_town.recommender()
     cards = lowered = 0
@@ -333,7 +333,7 @@ def test_thumbs_teach_which_arm_to_use(small_town: Town) -> None:
     assert used[20:].count("by sound") >= 10
 
 
-def test_what_thumbs_taught_survives_a_restart(small_town: Town) -> None:
+def test_lessons_from_thumbs_survive_a_restart(small_town: Town) -> None:
     alive = small_town.recommender()
     served, thumbs = [], []
     for day in range(30):

@@ -62,7 +62,7 @@ def test_constraints_keep_what_was_asked_for(constraints: Constraints, kept: str
     assert not reasons
 
 
-def test_what_cannot_be_met_is_said_and_not_relaxed() -> None:
+def test_constraints_that_no_song_meets_are_named_and_not_relaxed() -> None:
     mask, reasons = allowed(
         catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
     )

@@ -80,7 +80,7 @@ async def test_candidates_are_heard_side_by_side_and_stored(
     assert listener.most >= 4
 
 
-async def test_what_is_late_is_heard_in_the_background_for_the_next_time(
+async def test_late_candidates_are_heard_in_the_background_for_next_time(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     listener = Listener()
@@ -111,7 +111,7 @@ async def test_what_is_late_is_heard_in_the_background_for_the_next_time(
     assert listener.progress == []
 
 
-async def test_the_owner_ends_what_is_late(
+async def test_the_owner_of_late_tasks_can_end_them(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     listener = Listener()

@@ -79,7 +79,7 @@ def test_songs_of_one_genre_are_neighbours(name: str, starter: space.Starter) ->
 
 
 @pytest.mark.parametrize("name", ["full", "statistics"])
-def test_one_song_and_many_are_placed_alike(name: str, starter: space.Starter) -> None:
+def test_one_song_is_placed_as_in_a_batch(name: str, starter: space.Starter) -> None:
     learned = space.Space.load(name)
     some = starter.analyses[:7]
     together = learned.place_all(
@@ -150,7 +150,7 @@ def test_the_full_space_refuses_a_song_without_tags(starter: space.Starter) -> N
         space.Space.load("full").place(untagged)
 
 
-def test_profile_says_what_is_known(starter: space.Starter) -> None:
+def test_a_profile_holds_only_what_is_known(starter: space.Starter) -> None:
     song = space.profile(heard(starter.analyses[0]))
     assert len(song.tags) == 50
     assert sum(song.genres.values()) == pytest.approx(1)

@@ -27,7 +27,7 @@ class Document:
         self._contents = contents
 
     def complaints(self, sent: Iterable[tuple[str, str, Any]]) -> list[str]:
-        """Return what is wrong with each body; bodies of requests that take none are left out."""
+        """Return the errors of each body; requests that take no body are left out."""
         found = []
         for method, path, body in sent:
             name = self._path(path)
