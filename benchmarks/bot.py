@@ -26,6 +26,7 @@ from musrec.service import Service
 from musrec.settings import Settings
 from tests.support.fake_discord import FakeDiscord, connected
 from tests.support.loopback import PROVIDERS_OFF
+from tests.support.stores import store_of
 
 SONG = "Boogie Nights"
 THUMBS = 200
@@ -57,7 +58,8 @@ class Bench:
     async def acknowledged(self, name: str, who: J) -> float:
         """Seconds from a command to the bot's first answer."""
         start = perf_counter()
-        await self.fake.slash(who, name, **({"song": SONG} if name == "recommend" else {}))
+        options: dict[str, Any] = {"song": SONG} if name == "recommend" else {}
+        await self.fake.slash(who, name, **options)
         return perf_counter() - start
 
     async def card(self, who: J, **options: Any) -> tuple[float, J]:
@@ -170,10 +172,11 @@ async def measure(bench: Bench, clips: list[tuple[str, str, bytes]], commands: i
     for person in people:
         await bench.fake.react_as(person, card, "👍")
     stored = 0
-    while stored < THUMBS and perf_counter() - start < 60:
-        await asyncio.sleep(0.05)
-        thumbs = {event.member for event in await bench.service.members.feedback()}
-        stored = sum(person["id"] in thumbs for person in people)
+    async with store_of(bench.service) as store:
+        while stored < THUMBS and perf_counter() - start < 60:
+            await asyncio.sleep(0.05)
+            thumbs = {event.member for event in await store.feedback.events()}
+            stored = sum(person["id"] in thumbs for person in people)
     took = perf_counter() - start
     row(f"{stored} of {THUMBS} thumbs stored, all at once", took, "s", "learned one by one", bare)
 
@@ -211,14 +214,16 @@ async def run(commands: int) -> Report:
         write_tunes(tunes)
         names = [f"{ARTIST} - {tune.title}.wav" for tune in TUNES]
         clips = [(name, "audio/wav", (tunes / name).read_bytes()) for name in names]
-        settings = Settings(
-            paths={"data": Path(folder, "data")},
-            sources=PROVIDERS_OFF,
-            discord={
-                "shard_count": 1,
-                "member_cooldown_seconds": 0,
-                "guild_commands_per_minute": 1_000_000,
-            },
+        settings = Settings.model_validate(
+            {
+                "paths": {"data": Path(folder, "data")},
+                "sources": PROVIDERS_OFF,
+                "discord": {
+                    "shard_count": 1,
+                    "member_cooldown_seconds": 0,
+                    "guild_commands_per_minute": 1_000_000,
+                },
+            }
         )
         fake = FakeDiscord()
         fake.usual_rate = (1_000_000, 1.0)  # waiting would be Discord's time, not the bot's

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from musrec.audio import decode, descriptors, features, harmony, kind, rhythm
 from musrec.evaluate.report import Report
-from musrec.model import SAMPLE_RATE
+from musrec.model import SAMPLE_RATE, Rhythm
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = "fairy-bot-orchestra--heaven-can-t-wait.mp3"
@@ -32,7 +32,7 @@ def cost(work: Callable[[], object], runs: int) -> float:
 
 
 def main() -> None:
-    import librosa
+    from librosa.beat import beat_track
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     folder = os.environ.get("MUSREC_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
@@ -43,7 +43,7 @@ def main() -> None:
     spectra = features.spectra(y)
     statistics = features.statistics(spectra)
 
-    def pulse() -> rhythm.Rhythm:
+    def pulse() -> Rhythm:
         return rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
 
     heard = pulse()
@@ -56,7 +56,7 @@ def main() -> None:
             descriptors.describe(statistics, rhythm=heard, loudness=-12.0)
         ),
     }
-    baseline = cost(lambda: librosa.beat.beat_track(onset_envelope=spectra.onset), arguments.runs)
+    baseline = cost(lambda: beat_track(onset_envelope=spectra.onset), arguments.runs)
     costs = {name: cost(work, arguments.runs) for name, work in parts.items()}
     rows = [
         ("librosa.beat.beat_track on the same onsets (baseline)", baseline),

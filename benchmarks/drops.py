@@ -37,7 +37,7 @@ LIKES = 20
 
 
 def songs(count: int) -> list[tuple[Track, Analysis]]:
-    """Songs that sound like those of the starter catalogue, four an artist."""
+    """Songs that sound like those of the starter catalogue, four per artist."""
     rng = np.random.default_rng(SEED)
     known = starter()
     spread = 0.3 * np.nan_to_num(np.stack([song.statistics for song in known.analyses])).std(axis=0)
@@ -58,7 +58,7 @@ def songs(count: int) -> list[tuple[Track, Analysis]]:
 async def lay_out(folder: Path, tracks: int, members: int) -> None:
     """Keep songs, members, their likes and their subscriptions."""
     rng = np.random.default_rng(SEED)
-    async with Service.open(Settings(paths={"data": folder})) as service:
+    async with Service.open(Settings.model_validate({"paths": {"data": folder}})) as service:
         made = songs(tracks)
         async with store_of(service) as store:
             await store.analyses.add_starter(made)
@@ -115,12 +115,13 @@ def choose(recommender: Recommender, catalogue: Catalogue, likes: dict[str, list
 
 
 async def measure(folder: Path) -> tuple[list[tuple[Cell, ...]], str]:
-    async with Service.open(Settings(paths={"data": folder})) as service:
+    async with Service.open(Settings.model_validate({"paths": {"data": folder}})) as service:
         catalogue = service.catalogue.songs
         row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
         likes: dict[str, list[int]] = defaultdict(list)
-        for event in await service.members.feedback():
-            likes[event.member].append(row_of[event.track])
+        async with store_of(service) as store:
+            for event in await store.feedback.events():
+                likes[event.member].append(row_of[event.track])
         queries = catalogue.vectors[[rows[0] for rows in likes.values()]]
 
         def products() -> float:
@@ -132,18 +133,18 @@ async def measure(folder: Path) -> tuple[list[tuple[Cell, ...]], str]:
         baseline = min(products() for _ in range(3))
 
         start = time.perf_counter()
-        picked = await service.choose(lambda r, c: choose(r, c, likes))
+        picked = await service.drops._library.think(lambda r, c: choose(r, c, likes))
         choosing = time.perf_counter() - start
 
         start = time.perf_counter()
         done = await service.drops.tick(Unposted(), lambda: MONDAY + timedelta(days=2, hours=20))
         whole = time.perf_counter() - start
         assert done == len(likes)
-        parts = defaultdict(int)
+        parts: dict[str, int] = defaultdict(int)
         async with store_of(service) as store, store.database.read() as connection:
             for row in await connection.execute(schema.drop_posts.select()):
                 parts[row.part] += 1
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (what, len(likes), seconds, 1e3 * seconds / len(likes), seconds / baseline)
         for what, seconds in (
             ("exact matrix-vector products (baseline)", baseline),

@@ -32,21 +32,24 @@ Work = Callable[[], object]
 def load(clip: Path) -> np.ndarray:
     import librosa
 
-    return librosa.load(clip, sr=SAMPLE_RATE, duration=SECONDS)[0]
+    y: np.ndarray = librosa.load(clip, sr=SAMPLE_RATE, duration=SECONDS)[0]
+    return y
 
 
 def naive(clip: Path) -> None:
     """One call per feature, and tonnetz of the harmonic part, as librosa documents them."""
     import librosa
+    from librosa.effects import harmonic
 
     y = load(clip)
     naive_but_tonnetz(y)
-    librosa.feature.tonnetz(y=librosa.effects.harmonic(y))
+    librosa.feature.tonnetz(y=harmonic(y))
     librosa.feature.chroma_stft(y=y)
 
 
 def naive_but_tonnetz(y: np.ndarray) -> None:
     import librosa
+    from librosa.onset import onset_strength
 
     feature = librosa.feature
     feature.delta(feature.mfcc(y=y))
@@ -57,7 +60,7 @@ def naive_but_tonnetz(y: np.ndarray) -> None:
     feature.spectral_flatness(y=y)
     feature.zero_crossing_rate(y)
     feature.rms(y=y)
-    librosa.onset.onset_strength(y=y)
+    onset_strength(y=y)
     feature.tempo(y=y)
 
 
@@ -79,6 +82,7 @@ def naive_same_values(clip: Path) -> None:
 def shared(clip: Path) -> None:
     """One transform, passed to librosa's functions as ``S``."""
     import librosa
+    from librosa.onset import onset_strength
 
     feature = librosa.feature
     y = load(clip)
@@ -94,7 +98,7 @@ def shared(clip: Path) -> None:
     feature.spectral_flatness(S=magnitude)
     feature.zero_crossing_rate(y)
     feature.rms(y=y)
-    feature.tempo(onset_envelope=librosa.onset.onset_strength(S=mel))
+    feature.tempo(onset_envelope=onset_strength(S=mel))
 
 
 def our_statistics(data: bytes) -> None:

@@ -17,7 +17,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from musrec.catalogue.model import GalleryRow
 from musrec.evaluate.report import Cell, Report
+from musrec.members.model import Portrait
 from musrec.model import (
     Analysis,
     Explanation,
@@ -31,8 +33,8 @@ from musrec.model import (
     Track,
 )
 from musrec.pictures import card, contributions
-from musrec.pictures.comparisons import Row, compare, gallery
-from musrec.pictures.portraits import Taste, catalogue_map, taste
+from musrec.pictures.comparisons import compare, gallery
+from musrec.pictures.portraits import catalogue_map, taste
 
 TRACK = Track("aaaaaaaaaa", "A Title as Long as Titles Often Are", ("An Artist",))
 TERMS = tuple(Term(name, value, "a reason") for name, value in (("sound", 0.6), ("taste", -0.1)))
@@ -123,13 +125,13 @@ def main() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(5000, 2)).astype(np.float32)
     clusters = rng.integers(0, 8, 5000)
-    row = Row("high", tuple((TRACK, one.spectrogram, "energy 90") for _ in range(4)))
+    row = GalleryRow("high", ((TRACK, one.spectrogram, "energy 90"),) * 4)
     works: dict[str, Callable[[], bytes]] = {
         "card, both heard": lambda: card(TRACK, one, profile, pick, other).png,
         "card, one heard": lambda: card(TRACK, one, profile, pick, None).png,
         "card, none heard": lambda: card(TRACK, None, profile, pick, None).png,
         "contributions": lambda: contributions(pick).png,
-        "taste": lambda: taste(Taste("A Member", 9, known, known, {"jazz": 1.0})).png,
+        "taste": lambda: taste(Portrait("A Member", 9, known, known, {"jazz": 1.0})).png,
         "map of 5,000 songs": lambda: (
             catalogue_map(points, clusters, list("abcdefgh"), clusters == 8).png
         ),

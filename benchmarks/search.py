@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -54,7 +55,7 @@ def fine_of(vectors: np.ndarray) -> np.ndarray:
     return fine
 
 
-def median(work: Callable[[int], object], queries: np.ndarray) -> float:
+def median(work: Callable[[Any], object], queries: np.ndarray) -> float:
     """Milliseconds per query."""
     work(queries[0])
     taken = np.empty((3, len(queries)))

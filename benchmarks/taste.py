@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,15 @@ def catalogue_of(songs: int) -> Catalogue:
     vectors = np.stack([place.vector for place in places])[rows]
     if songs > len(places):
         vectors += rng.normal(0, 0.3 * vectors.std(), vectors.shape).astype(np.float32)
+    fine = [place.fine for place in places if place.fine is not None]
+    assert len(fine) == len(places)
     profiles = [profile(analysis) for analysis in shipped.analyses]
     return Catalogue(
         tuple(replace(shipped.tracks[r], id=f"{n:010d}") for n, r in enumerate(rows)),
         tuple(profiles[r] for r in rows),
         vectors,
         {name: np.stack([p.facets[name] for p in places])[rows] for name in places[0].facets},
-        np.stack([place.fine for place in places])[rows],
+        np.stack(fine)[rows],
     )
 
 
@@ -76,23 +79,25 @@ def every_song(vectors: np.ndarray) -> None:
 
 def times(catalogue: Catalogue) -> Report:
     """Time what members wait for."""
+    fine = catalogue.fine
+    assert fine is not None
     rng = np.random.default_rng(1)
     ours, theirs = (liked_of(catalogue, rng.permutation(len(catalogue))[:100]) for _ in range(2))
-    index = Index(catalogue.vectors, fine=catalogue.fine)
+    index = Index(catalogue.vectors, fine=fine)
     recommender = Recommender(catalogue, [], index.alike)
     seeds = tuple(
         Seed(
             Place(
                 catalogue.vectors[r],
                 {n: rows[r] for n, rows in catalogue.facets.items()},
-                catalogue.fine[r],
+                fine[r],
             ),
             catalogue.tracks[r],
             catalogue.profiles[r],
         )
         for r in range(40)
     )
-    names = tuple(f"{track.title} {track.artist}".lower() for track in catalogue.tracks)
+    names = search.names(catalogue.tracks)
 
     def one_by_one() -> None:
         for vector in ours.vectors:
@@ -162,10 +167,11 @@ def kept() -> Report:
     truth = pdist(songs)
     half = np.arange(len(songs)) % 2 == 0
     rows = []
-    for name, make in (
+    layouts: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("principal components", lambda: PCA(2, svd_solver="covariance_eigh")),
         ("t-SNE", lambda: TSNE(2, random_state=0, init="pca")),
-    ):
+    )
+    for name, make in layouts:
         began = time.perf_counter()
         points = make().fit_transform(songs)
         took = 1000 * (time.perf_counter() - began)

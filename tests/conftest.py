@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # aiohttp's usual resolver asks name servers by itself, where no audit event tells of it.
-aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver
+aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver  # type: ignore[attr-defined]
 sys.addaudithook(guard.guard)
 
 

@@ -14,5 +14,5 @@ def test_a_tempo_is_in_whole_beats_and_a_key_has_its_mode() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SoundKind if kind is not SoundKind.MUSIC])
-def test_whatever_is_no_music_is_called_what_it_is(kind: SoundKind) -> None:
+def test_sounds_other_than_music_are_called_by_their_kind(kind: SoundKind) -> None:
     assert wording.no_music(kind).startswith("I hear no music in this: ")

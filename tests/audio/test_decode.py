@@ -48,6 +48,7 @@ def encode(suffix: str, seconds: float = 5.0, *, video: bool = False, sound: boo
     with av.open(out, "w", format=muxer) as container:
         if sound:
             stream = container.add_stream(codec, rate=rate)
+            assert isinstance(stream, av.AudioStream)
             stream.layout = "stereo"
             stream.options = {"strict": "experimental"}  # ffmpeg's own vorbis
         if video:
@@ -55,10 +56,11 @@ def encode(suffix: str, seconds: float = 5.0, *, video: bool = False, sound: boo
             pictures.width = pictures.height = 64
             for number in range(int(seconds * 10)):
                 picture = np.full((64, 64, 3), number % 256, np.uint8)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                container.mux(pictures.encode(frame))
+                image = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(pictures.encode(image))
             container.mux(pictures.encode(None))
         if sound:
+            assert isinstance(stream, av.AudioStream)
             resampler = av.AudioResampler(stream.format.name, "stereo", rate, stream.frame_size)
             frame = av.AudioFrame.from_ndarray(tone(seconds, rate), format="fltp", layout="stereo")
             frame.sample_rate = rate
@@ -115,7 +117,7 @@ def loudest_frequency(y: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("suffix", CODECS)
-def test_every_format_gives_the_mean_of_its_channels(suffix):
+def test_every_format_gives_the_mean_of_its_channels(suffix: str) -> None:
     samples = decode(encode(suffix))
     assert samples.y.dtype == np.float32
     assert samples.seconds == pytest.approx(5, abs=0.1)
@@ -128,7 +130,7 @@ def test_every_format_gives_the_mean_of_its_channels(suffix):
     "clip",
     ["tim-beek--the-story-continues.flac", "setuniman--sweet-waltz.ogg", "yuanan-j-a-r--miedo.wav"],
 )
-def test_samples_are_those_that_librosa_would_load(music: Path, clip):
+def test_samples_are_those_that_librosa_would_load(music: Path, clip: str) -> None:
     import librosa
 
     samples = decode((music / clip).read_bytes(), seconds=8, start=4.0)
@@ -144,14 +146,14 @@ def test_samples_are_those_that_librosa_would_load(music: Path, clip):
         "bydariogamer--piloting-waves.m4a",
     ],
 )
-def test_the_middle_of_a_long_song_is_heard(music: Path, clip):
+def test_the_middle_of_a_long_song_is_heard(music: Path, clip: str) -> None:
     samples = decode((music / clip).read_bytes(), seconds=10)
     assert samples.seconds == pytest.approx(10, abs=0.05)
     assert samples.duration == pytest.approx(40, abs=0.1)
     assert samples.start == pytest.approx(15, abs=0.1)
 
 
-def test_a_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked():
+def test_a_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked() -> None:
     bomb = flac_of_hours(100)
     assert len(bomb) < 700_000
     samples = decode(bomb)
@@ -160,7 +162,7 @@ def test_a_hundred_hours_in_a_few_hundred_kilobytes_are_not_unpacked():
     assert samples.start == pytest.approx(180_000, rel=0.001)
 
 
-def test_three_hours_of_mp3_cost_thirty_seconds():
+def test_three_hours_of_mp3_cost_thirty_seconds() -> None:
     piece = encode("mp3", 10)
     frames = piece[piece.index(b"\xff\xfb", 600) :]
     samples = decode(frames * 1080)
@@ -169,11 +171,11 @@ def test_three_hours_of_mp3_cost_thirty_seconds():
     assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
 
 
-def test_the_sound_of_a_video_is_heard():
+def test_the_sound_of_a_video_is_heard() -> None:
     assert loudest_frequency(decode(encode("m4a", video=True)).y) == pytest.approx(440, abs=1)
 
 
-def test_six_channels_are_heard():
+def test_six_channels_are_heard() -> None:
     rng = np.random.default_rng(0)
     channels = rng.normal(0, 0.1, (3 * SAMPLE_RATE, 6)).astype(np.float32)
     samples = decode(wav(channels, SAMPLE_RATE, 6))
@@ -181,21 +183,21 @@ def test_six_channels_are_heard():
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "flac", "ogg", "wav", "webm"])
-def test_the_rest_of_a_truncated_file_is_heard(suffix):
+def test_the_rest_of_a_truncated_file_is_heard(suffix: str) -> None:
     data = encode(suffix, 12)
     samples = decode(data[: len(data) * 2 // 3])
     assert 3 <= samples.seconds <= 8.5
     assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
 
 
-def test_damage_in_the_middle_of_a_file_is_skipped():
+def test_damage_in_the_middle_of_a_file_is_skipped() -> None:
     data = bytearray(encode("mp3", 8))
     middle = len(data) // 2
     data[middle : middle + 3000] = os.urandom(3000)
     assert decode(bytes(data)).seconds > 7
 
 
-def test_samples_that_are_not_numbers_become_silence():
+def test_samples_that_are_not_numbers_become_silence() -> None:
     samples = tone(2, SAMPLE_RATE)[0]
     samples[100:200] = np.nan
     samples[300:400] = np.inf
@@ -205,7 +207,7 @@ def test_samples_that_are_not_numbers_become_silence():
     assert np.abs(y).max() <= 4
 
 
-def test_titles_in_an_unknown_encoding_do_no_harm():
+def test_titles_in_an_unknown_encoding_do_no_harm() -> None:
     data = encode("flac", 2)
     comment = b"TITLE=\xff\xfe\x80"
     tags = struct.pack("<III", 0, 1, len(comment)) + comment
@@ -213,7 +215,7 @@ def test_titles_in_an_unknown_encoding_do_no_harm():
     assert decode(data[:42] + block + data[42:]).seconds == pytest.approx(2, abs=0.1)
 
 
-def test_two_seconds_are_enough():
+def test_two_seconds_are_enough() -> None:
     assert decode(encode("ogg", 2)).seconds == pytest.approx(2, abs=0.1)
 
 
@@ -245,25 +247,25 @@ def test_two_seconds_are_enough():
         (wav(np.zeros(0), SAMPLE_RATE), "damaged"),
     ],
 )
-def test_what_is_not_audio_is_named(data, words):
+def test_what_is_not_audio_is_named(data: bytes, words: str) -> None:
     with pytest.raises(NotAudio) as refusal:
         decode(data)
     assert words in str(refusal.value)
     assert refusal.value.hint.endswith(".")
 
 
-def test_too_many_bytes_are_refused(monkeypatch):
+def test_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "LARGEST", 2**20)
     with pytest.raises(NotAudio, match="larger than 1 MiB"):
         decode(bytes(2**20 + 1))
 
 
-def test_video_without_sound_is_named():
+def test_video_without_sound_is_named() -> None:
     with pytest.raises(NotAudio, match="no sound track"):
         decode(encode("m4a", video=True, sound=False))
 
 
-def test_a_file_truncated_near_its_beginning_is_named():
+def test_a_file_truncated_near_its_beginning_is_named() -> None:
     data = encode("flac", 12)
     with pytest.raises(NotAudio, match=r"cut off after .* of 12 seconds"):
         decode(data[: len(data) // 8])
@@ -271,7 +273,7 @@ def test_a_file_truncated_near_its_beginning_is_named():
         decode(encode("m4a", 12)[:20_000])
 
 
-def test_encrypted_purchases_are_named():
+def test_encrypted_purchases_are_named() -> None:
     with pytest.raises(NotAudio, match="encrypted"):
         decode(encode("m4a").replace(b"mp4a", b"drms"))
 
@@ -292,7 +294,9 @@ GENUINE = {suffix: encode(suffix, 1.5) for suffix in CODECS}
     ),
     kept=st.floats(0.01, 1),
 )
-def test_damaged_files_give_samples_or_a_sentence(suffix, changes, kept):
+def test_damaged_files_give_samples_or_a_sentence(
+    suffix: str, changes: list[tuple[float, bytes, bool]], kept: float
+) -> None:
     data = bytearray(GENUINE[suffix])
     for where, what, early in changes:
         at = int(where * (min(len(data), 512) if early else len(data)))
@@ -328,13 +332,13 @@ except (OSError, MemoryError) as error:
     "code",
     ["open(os.devnull)", "socket.socket()", "os.pipe()", "bytearray(3 * 2**30)"],
 )
-def test_the_child_can_open_nothing(code):
+def test_the_child_can_open_nothing(code: str) -> None:
     assert rights_left(code) != "done"
     assert rights_left("len(b'')") == "done"
 
 
 @on_linux
-def test_the_child_holds_no_secrets(monkeypatch):
+def test_the_child_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSREC_SECRET", "hunter2")
     decoding.stop()
     decode(GENUINE["wav"])
@@ -344,17 +348,20 @@ def test_the_child_holds_no_secrets(monkeypatch):
     assert "Max open files            3                    3" in limits
 
 
-def test_the_child_stays_for_the_next_clip_and_is_replaced_when_it_dies():
+def test_the_child_stays_for_the_next_clip_and_is_replaced_when_it_dies() -> None:
     decode(GENUINE["wav"])
     first = decoding._child.pid
     decode(GENUINE["mp3"])
     assert decoding._child.pid == first
+    assert first is not None
     os.kill(first, signal.SIGKILL)
     decode(GENUINE["flac"])
     assert decoding._child.pid != first
 
 
-def test_a_clip_that_takes_too_long_is_given_up_and_the_next_is_heard(monkeypatch):
+def test_a_clip_that_takes_too_long_is_given_up_and_the_next_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     decoding.stop()
     monkeypatch.setattr(decoding, "_TIMEOUT", 0.01)  # less than a child needs to start
     with pytest.raises(NotAudio, match="never ends"):
@@ -364,7 +371,7 @@ def test_a_clip_that_takes_too_long_is_given_up_and_the_next_is_heard(monkeypatc
 
 
 @on_linux
-def test_the_child_ends_when_its_parent_is_killed():
+def test_the_child_ends_when_its_parent_is_killed() -> None:
     program = """
 import os, signal
 from musrec.audio import decode
@@ -380,7 +387,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         os.sched_yield()
 
 
-def test_a_playlist_makes_no_connection():
+def test_a_playlist_makes_no_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/a.mp3"

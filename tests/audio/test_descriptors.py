@@ -1,4 +1,4 @@
-"""Descriptors say about sounds and songs what people would say, and only what is known."""
+"""Descriptors describe sounds and songs as people would, and only by what is known."""
 
 from __future__ import annotations
 

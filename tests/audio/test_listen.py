@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, NotAudio, SoundKind
 RNG = np.random.default_rng(7)
 
 
-def numbers(value) -> list[float]:
+def numbers(value: Any) -> list[float]:
     """Every number in an analysis, however deep."""
     if value is None or isinstance(value, str):
         return []
@@ -33,7 +35,7 @@ def numbers(value) -> list[float]:
 
 
 @pytest.fixture
-def deaf_to_tags(monkeypatch, tmp_path):
+def deaf_to_tags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A machine on which the tagger was never installed."""
     monkeypatch.setenv("MUSREC_CACHE", str(tmp_path))
     listening._tagger.cache_clear()
@@ -41,7 +43,7 @@ def deaf_to_tags(monkeypatch, tmp_path):
     listening._tagger.cache_clear()
 
 
-def test_a_song_is_heard_whole(music: Path):
+def test_a_song_is_heard_whole(music: Path) -> None:
     data = (music / "johan-brodd-jobromedia--template.m4a").read_bytes()
     analysis = listen(data, digest="abc", seconds=20)
     assert analysis.version == ANALYSER_VERSION
@@ -49,6 +51,10 @@ def test_a_song_is_heard_whole(music: Path):
     assert analysis.seconds == pytest.approx(20, abs=0.01)
     assert analysis.kind is SoundKind.MUSIC
     assert analysis.statistics.shape == (len(STATISTIC_NAMES),)
+    assert analysis.rhythm is not None
+    assert analysis.harmony is not None
+    assert analysis.loudness is not None
+    assert analysis.spectrogram is not None
     assert 30 <= analysis.rhythm.tempo <= 300
     assert analysis.harmony.mode in ("major", "minor")
     assert -40 < analysis.loudness < 0
@@ -57,7 +63,7 @@ def test_a_song_is_heard_whole(music: Path):
     assert np.isfinite(numbers(analysis)).all()
 
 
-def test_everything_else_is_heard_without_the_tagger(music: Path, deaf_to_tags):
+def test_everything_else_is_heard_without_the_tagger(music: Path, deaf_to_tags: None) -> None:
     data = (music / "yuanan-j-a-r--miedo.wav").read_bytes()
     analysis = listen(data, digest="", seconds=10)
     assert analysis.tag_mean is analysis.tag_std is analysis.taggram is analysis.embedding is None
@@ -74,33 +80,36 @@ def test_everything_else_is_heard_without_the_tagger(music: Path, deaf_to_tags):
         (0.5 * np.sin(np.arange(5 * SAMPLE_RATE) * 0.1), SoundKind.TONES),
     ],
 )
-def test_clips_without_music_are_called_by_their_kind(y, kind, deaf_to_tags):
+def test_clips_without_music_are_called_by_their_kind(
+    y: np.ndarray, kind: SoundKind, deaf_to_tags: None
+) -> None:
     analysis = listen(wav(y), digest="")
     assert analysis.kind is kind
     assert np.isfinite(numbers(analysis)).all()
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0])
-def test_short_clips_are_heard_without_a_tempo(music: Path, seconds):
+def test_short_clips_are_heard_without_a_tempo(music: Path, seconds: float) -> None:
     data = (music / "yuanan-j-a-r--miedo.wav").read_bytes()
     analysis = listen(data, digest="", seconds=seconds)
     assert analysis.seconds == pytest.approx(seconds)
+    assert analysis.rhythm is not None
     assert analysis.rhythm.tempo == 0
     assert np.isfinite(numbers(analysis)).all()
 
 
-def test_a_clip_with_one_click_in_it_is_finite(deaf_to_tags):
-    y = np.zeros(4 * SAMPLE_RATE)
+def test_a_clip_with_one_click_in_it_is_finite(deaf_to_tags: None) -> None:
+    y = np.zeros(4 * SAMPLE_RATE, np.float32)
     y[SAMPLE_RATE] = 1
     assert np.isfinite(numbers(listen(wav(y), digest=""))).all()
 
 
-def test_bytes_that_are_not_audio_are_refused():
+def test_bytes_that_are_not_audio_are_refused() -> None:
     with pytest.raises(NotAudio, match="text"):
         listen(b"la la la, la la la la", digest="")
 
 
-def test_preparing_loads_what_hearing_needs():
+def test_preparing_loads_what_hearing_needs() -> None:
     import subprocess
     import sys
 

@@ -77,7 +77,8 @@ def forward(w: dict[str, np.ndarray], mel: np.ndarray) -> tuple[np.ndarray, np.n
         gamma, beta, mean, variance = (
             w[f"{name}/{part}"] for part in ("gamma", "beta", "moving_mean", "moving_variance")
         )
-        return (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+        scaled: np.ndarray = (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+        return scaled
 
     def conv(x: np.ndarray, number: int) -> np.ndarray:
         """Over (frames, bands), zeros before and after in time only: (frames, bands', filters)."""
@@ -87,7 +88,9 @@ def forward(w: dict[str, np.ndarray], mel: np.ndarray) -> tuple[np.ndarray, np.n
         left = (length - 1) // 2
         padded = np.pad(x, ((left, length - 1 - left), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (length, width))
-        return np.maximum(np.einsum("tflw,lwc->tfc", windows, kernel, optimize=True) + bias, 0)
+        sums = np.einsum("tflw,lwc->tfc", windows, kernel, optimize=True)
+        rectified: np.ndarray = np.maximum(sums + bias, 0)
+        return rectified
 
     x = norm(np.log10(10_000 * mel + 1), 0)
     front = np.concatenate([norm(conv(x, i), i + 1).max(1) for i in range(5)], axis=1)
@@ -200,7 +203,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_checkpoint_is_read_as_written_without_its_optimiser() -> None:
     wanted = small_weights()
-    others = {
+    others: dict[str, np.ndarray] = {
         "conv2d/kernel/Adam": np.ones((7, 38), np.float32),
         "conv2d/kernel/Adam_1": np.ones((7, 38), np.float32),
         "global_step": np.array(7, np.int64),

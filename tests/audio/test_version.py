@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,9 @@ def differences(heard: Values, pinned: Values) -> list[str]:
 
 
 @pytest.fixture(params=["with the tagger", "without the tagger"])
-def tagged(request: pytest.FixtureRequest, monkeypatch, tmp_path) -> Iterator[bool]:
+def tagged(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[bool]:
     if request.param == "without the tagger":
         monkeypatch.setenv("MUSREC_CACHE", str(tmp_path))
     elif problem := tagger.status().problem:
@@ -128,7 +131,9 @@ def write() -> None:
     """Renew the pinned analyses; refused for a tune that sounds different to the same version."""
     if problem := tagger.status().problem:
         sys.exit(problem)
-    old = json.loads(PINNED.read_text("utf-8")) if PINNED.exists() else {"version": 0, "tunes": {}}
+    old: dict[str, Any] = {"version": 0, "tunes": {}}
+    if PINNED.exists():
+        old = json.loads(PINNED.read_text("utf-8"))
     tunes = {}
     for title in TITLES:
         data = clip(title)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,12 @@ from musrec.settings import Workers
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-TONE = wav(0.5 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.1))
-SILENCE = wav(np.zeros(3 * SAMPLE_RATE))
+TONE = wav((0.5 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.1)).astype(np.float32))
+SILENCE = wav(np.zeros(3 * SAMPLE_RATE, np.float32))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ears():
+async def ears() -> AsyncIterator[Ears]:
     """Two workers shared by all tests, as starting them takes seconds."""
     async with Ears(Workers(count=2)) as ears:
         await ears.warm()
@@ -46,7 +47,7 @@ async def until_busy(ears: Ears) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears):
+async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears) -> None:
     turns = 0
 
     async def count_turns() -> None:
@@ -67,12 +68,13 @@ async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears):
     ]
     assert isinstance(heard[2], NotAudio)
     assert heard[2].hint.startswith("Send an mp3")
-    assert heard[0].digest == heard[3].digest == hashlib.sha256(TONE).hexdigest()
+    digests = [getattr(heard[place], "digest", None) for place in (0, 3)]
+    assert digests == [hashlib.sha256(TONE).hexdigest()] * 2
     assert turns > 100
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_callers_that_go_away_free_their_workers_for_the_next(ears: Ears):
+async def test_callers_that_go_away_free_their_workers_for_the_next(ears: Ears) -> None:
     before = pids(ears)
     impatient = [asyncio.create_task(ears.hear(TONE)) for _ in range(2)]
     await until_busy(ears)
@@ -84,7 +86,9 @@ async def test_callers_that_go_away_free_their_workers_for_the_next(ears: Ears):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_clip_that_takes_too_long_frees_its_worker(ears: Ears, monkeypatch):
+async def test_a_clip_that_takes_too_long_frees_its_worker(
+    ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = pids(ears)
     limits = Workers.model_construct(clip_seconds=30.0, timeout_seconds=0.001)
     with monkeypatch.context() as patch:
@@ -98,7 +102,7 @@ async def test_a_clip_that_takes_too_long_frees_its_worker(ears: Ears, monkeypat
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ears):
+async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ears) -> None:
     before = pids(ears)
     for process in filter(running, before):
         os.kill(process, signal.SIGKILL)
@@ -106,7 +110,7 @@ async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ear
     assert pids(ears) != before
 
 
-async def test_a_clip_that_crashes_two_workers_is_given_up():
+async def test_a_clip_that_crashes_two_workers_is_given_up() -> None:
     async with Ears(Workers(count=1)) as ears:
         hearing = asyncio.create_task(ears.hear(TONE))
         killed = set()
@@ -121,7 +125,7 @@ async def test_a_clip_that_crashes_two_workers_is_given_up():
         assert len(killed) == 2
 
 
-def test_errors_keep_their_hint_on_the_way_home():
+def test_errors_keep_their_hint_on_the_way_home() -> None:
     error = pickle.loads(pickle.dumps(NotAudio("What it is.", "What to do.")))
     assert (str(error), error.hint, error.exit_code) == ("What it is.", "What to do.", 3)
 
@@ -146,7 +150,7 @@ if __name__ == "__main__":
 
 
 @on_linux
-def test_no_process_outlives_the_program(tmp_path: Path):
+def test_no_process_outlives_the_program(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     root = Path(__file__).resolve().parents[2]
@@ -163,6 +167,7 @@ def test_no_process_outlives_the_program(tmp_path: Path):
     started = [
         [int(word) for word in program.stdout.readline().split()]
         for program in (interrupted, killed)
+        if program.stdout is not None
     ]
     assert [len(processes) for processes in started] == [2, 2]  # each worker and its decoder
     os.killpg(interrupted.pid, signal.SIGINT)  # as a terminal does
@@ -183,14 +188,14 @@ def running(process: int) -> bool:
         return False
 
 
-async def test_a_scheduler_that_does_not_answer_is_named():
+async def test_a_scheduler_that_does_not_answer_is_named() -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     with pytest.raises(SettingsError, match="No Dask scheduler answers"):
         async with Ears(Workers(scheduler="tcp://127.0.0.1:9")):
             pass
 
 
-async def test_clips_are_heard_on_a_dask_cluster():
+async def test_clips_are_heard_on_a_dask_cluster() -> None:
     distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50

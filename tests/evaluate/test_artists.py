@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,10 +38,8 @@ async def test_real_songs_are_heard_and_files_that_cannot_be_are_named(
         for among in ("these songs", "with the starter")
         for who in ("Tim Beek", "all")
     ]
-    chance, found = (
-        report.rows[-1][report.columns.index(name)] for name in ("chance", report.columns[-1])
-    )
-    assert found > 5 * chance
+    last: dict[str, Any] = dict(zip(report.columns, report.rows[-1], strict=True))
+    assert last[report.columns[-1]] > 5 * last["chance"]
     unheard = [note for note in report.notes if note.startswith("Not heard")]
     assert len(unheard) == 2
     assert any("torn.mp3" in note for note in unheard)

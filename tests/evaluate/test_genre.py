@@ -6,25 +6,27 @@ import csv
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from musrec.evaluate import genre, similarity
+from musrec.evaluate.report import Report
 from musrec.model import NotFound
 
 
-def column(report, name: str) -> dict[tuple[str, str], float]:
+def column(report: Report, name: str) -> dict[tuple[Any, Any], Any]:
     at = report.columns.index(name)
     return {(row[0], row[1]): row[at] for row in report.rows}
 
 
 @pytest.fixture(scope="module")
-def report(shared_data: Path):
+def report(shared_data: Path) -> Report:
     return genre.run(None, shared_data / "gtzan", seeds=1)
 
 
-def test_the_full_head_beats_statistics_on_unseen_artists(report) -> None:
+def test_the_full_head_beats_statistics_on_unseen_artists(report: Report) -> None:
     accuracy = column(report, "accuracy")
     of = {name: value for (name, where), value in accuracy.items() if where == "cross-validation"}
     assert of["head `full`"] > 0.75
@@ -33,20 +35,20 @@ def test_the_full_head_beats_statistics_on_unseen_artists(report) -> None:
     assert of["head `full`"] - of["head `statistics`"] > 0.2
 
 
-def test_random_splits_flatter_every_system(report) -> None:
+def test_random_splits_flatter_every_system(report: Report) -> None:
     gaps = [value for value in column(report, "gap").values() if value is not None]
     assert len(gaps) == 6
     assert min(gaps) > 0.05
 
 
-def test_the_head_is_calibrated_and_right_when_it_is_sure(report) -> None:
+def test_the_head_is_calibrated_and_right_when_it_is_sure(report: Report) -> None:
     key = ("head `full`", "cross-validation")
     assert column(report, "ECE")[key] < 0.06
     assert column(report, "right where named")[key] > column(report, "accuracy")[key] + 0.03
     assert 0.5 < column(report, "named")[key] < 1
 
 
-def test_validation_clips_are_classified_by_the_shipped_heads(report) -> None:
+def test_validation_clips_are_classified_by_the_shipped_heads(report: Report) -> None:
     of = column(report, "accuracy")
     assert of["head `statistics` (shipped)", "valid"] > of["147 statistics, kNN 5", "valid"]
     assert ("head `full` (shipped)", "valid") not in of, "they have no tags"
@@ -93,7 +95,7 @@ def test_tables_without_statistics_are_measured_by_their_tags(
     (folder / "librosa_statistics.csv.gz").unlink()
     for run in (genre.run, similarity.run):
         report = run(folder, folder)
-        systems = {row[0].removesuffix(" (shipped)") for row in report.rows}
+        systems = {str(row[0]).removesuffix(" (shipped)") for row in report.rows}
         assert {name for name in systems if "statistics" in name} == set()
         assert {"head `full`", "space `full`"} & systems
         assert "443 clips have no statistics" in report.notes[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,6 +103,6 @@ def test_intervals_contain_the_mean_and_are_wider_over_groups() -> None:
         lambda: metrics.expected_reciprocal_rank(0, 3),
     ],
 )
-def test_wrong_input_is_refused(call) -> None:
+def test_wrong_input_is_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"needed|lie in"):
         call()

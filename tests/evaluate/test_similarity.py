@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from musrec.evaluate import similarity
+from musrec.evaluate.report import Report
 
 
 @pytest.fixture(scope="module")
-def report(shared_data: Path):
+def report(shared_data: Path) -> Report:
     return similarity.run(None, shared_data / "gtzan", seeds=1)
 
 
-def value(report, system: str, distance: str, hubs: str, part: str, column: str) -> float:
+def value(report: Report, system: str, distance: str, hubs: str, part: str, column: str) -> float:
     [row] = [row for row in report.rows if row[:4] == (system, distance, hubs, part)]
-    return row[report.columns.index(column)]
+    cell = row[report.columns.index(column)]
+    assert isinstance(cell, float)
+    return cell
 
 
-def test_the_full_space_beats_every_baseline(report) -> None:
+def test_the_full_space_beats_every_baseline(report: Report) -> None:
     at = report.columns.index("P@10")
-    baselines = [
-        row[at] for row in report.rows if "space" not in row[0] and row[3] == "cross-validation"
+    baselines: list[Any] = [
+        row[at]
+        for row in report.rows
+        if "space" not in str(row[0]) and row[3] == "cross-validation"
     ]
     best = value(report, "space `full`", "cosine", "corrected", "cross-validation", "P@10")
     assert best > 0.73
@@ -36,7 +42,7 @@ def test_the_full_space_beats_every_baseline(report) -> None:
 
 
 @pytest.mark.parametrize("name", ["full", "statistics"])
-def test_correction_cuts_hubs_and_keeps_precision(report, name: str) -> None:
+def test_correction_cuts_hubs_and_keeps_precision(report: Report, name: str) -> None:
     key = (f"space `{name}`", "cosine")
     before, after = (
         {
@@ -51,7 +57,7 @@ def test_correction_cuts_hubs_and_keeps_precision(report, name: str) -> None:
     assert after["antihubs"] <= 0.02
 
 
-def test_the_default_distance_is_the_best_of_the_three(report) -> None:
+def test_the_default_distance_is_the_best_of_the_three(report: Report) -> None:
     scores = {
         distance: value(report, "space `full`", distance, "corrected", "cross-validation", "P@10")
         for distance in ("cosine", "correlation", "euclidean")
@@ -59,7 +65,7 @@ def test_the_default_distance_is_the_best_of_the_three(report) -> None:
     assert scores["cosine"] >= max(scores.values()) - 0.005
 
 
-def test_validation_clips_have_no_tags_and_are_placed_by_statistics(report) -> None:
+def test_validation_clips_have_no_tags_and_are_placed_by_statistics(report: Report) -> None:
     systems = {row[0] for row in report.rows if row[3] == "valid"}
     assert "space `statistics`" in systems
     assert not {"space `full`", "50 tags, mean"} & systems

@@ -18,11 +18,11 @@ from PIL import Image
 
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.members.model import Portrait
-from musrec.model import Picture
+from musrec.model import Analysis, Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.portraits import catalogue_map, taste
-from tests.support.drawn import CALM, hear, picked, pixels, song, tune
+from tests.support.drawn import CALM, hear, picked, pixels, song, spectrogram, tune
 
 BASELINES = Path(__file__).parent / "baselines"
 SMALLER = 4
@@ -30,14 +30,15 @@ SMALLER = 4
 ALPHA = song("Séculaire feat. Nÿme", "WASARU")
 OMEGA = song("夜に駆ける (live) — a title that is far too long for its place", "방탄소년단", "Кино")
 BEATS = tuple(np.arange(0.0, 30.0, 0.5).tolist())
+LOW, HIGH = tune(), 0.4 * tune(20, root=587.3)
 
 
-def low():
-    return hear(tune(), BEATS)
+def low() -> Analysis:
+    return hear(LOW, BEATS)
 
 
-def high():
-    return hear(0.4 * tune(20, root=587.3))
+def high() -> Analysis:
+    return hear(HIGH)
 
 
 def portrait() -> Portrait:
@@ -80,8 +81,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "gallery": lambda: gallery(
         "Folk, high against low energy",
         [
-            GalleryRow("high energy", ((ALPHA, low().spectrogram, "energy 91"),) * 4),
-            GalleryRow("low energy", ((OMEGA, high().spectrogram, "energy 9"),) * 2),
+            GalleryRow("high energy", ((ALPHA, spectrogram(LOW), "energy 91"),) * 4),
+            GalleryRow("low energy", ((OMEGA, spectrogram(HIGH), "energy 9"),) * 2),
         ],
     ),
 }
@@ -93,7 +94,7 @@ def small(picture: Picture) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_it_looks_like_its_baseline(name):
+def test_it_looks_like_its_baseline(name: str) -> None:
     expected = np.asarray(Image.open(BASELINES / f"{name}.png").convert("RGB")).astype(int)
     seen = small(PICTURES[name]())
     assert seen.shape == expected.shape

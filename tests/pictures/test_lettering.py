@@ -39,9 +39,9 @@ titles = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(titles, st.sampled_from([18, 26, 36]), st.integers(0, 500), st.booleans())
-def test_text_never_leaves_its_box(title, size, width, bold):
+def test_text_never_leaves_its_box(title: str, size: int, width: int, bold: bool) -> None:
     canvas = Canvas(160, "dark", width=640)
-    weight = "bold" if bold else "medium"
+    weight: lettering.Weight = "bold" if bold else "medium"
     taken = canvas.text((60, 80), title, size, weight=weight, width=width)
     touched = np.argwhere((np.asarray(canvas.image) != canvas.look.background).any(axis=2))
     assert taken <= width + 1
@@ -55,7 +55,9 @@ def test_text_never_leaves_its_box(title, size, width, bold):
 
 @settings(max_examples=50, deadline=None)
 @given(titles, st.sampled_from(["left", "middle", "right"]), st.floats(-50, 700))
-def test_text_never_leaves_the_picture_whatever_its_anchor(title, anchor, x):
+def test_text_never_leaves_the_picture_whatever_its_anchor(
+    title: str, anchor: draw.Anchor, x: float
+) -> None:
     canvas = Canvas(80, "dark", width=640)
     room = {"left": 640 - x, "right": x, "middle": 2 * min(x, 640 - x)}[anchor]
     assert canvas.text((x, 50), title, 24, anchor=anchor) <= max(0, room) + 1
@@ -64,7 +66,7 @@ def test_text_never_leaves_the_picture_whatever_its_anchor(title, anchor, x):
 @settings(max_examples=300, deadline=None)
 @example("A\u202a\u0300")
 @given(titles)
-def test_a_clean_title_is_one_line_of_letters_that_the_fonts_have(title):
+def test_a_clean_title_is_one_line_of_letters_that_the_fonts_have(title: str) -> None:
     line = lettering.clean(title)
     assert line == line.strip()
     assert all(
@@ -92,7 +94,7 @@ def test_a_clean_title_is_one_line_of_letters_that_the_fonts_have(title):
         "สวัสดี",
     ],
 )
-def test_letters_of_many_scripts_are_drawn_as_letters_not_boxes(title):
+def test_letters_of_many_scripts_are_drawn_as_letters_not_boxes(title: str) -> None:
     assert lettering.clean(title) == title
     for run in lettering._runs(title, "medium"):
         font = lettering._font(run.font, 40)
@@ -101,7 +103,7 @@ def test_letters_of_many_scripts_are_drawn_as_letters_not_boxes(title):
             assert bytes(font.getmask(letter)) != bytes(box)
 
 
-def test_coverage_matches_what_the_font_draws():
+def test_coverage_matches_what_the_font_draws() -> None:
     font = lettering._font(lettering.LATIN["medium"], 40)
     box = bytes(font.getmask("\U0010fffd"))
     known = lettering._coverage(lettering.LATIN["medium"])
@@ -110,14 +112,14 @@ def test_coverage_matches_what_the_font_draws():
     assert bytes(font.getmask("夜")) == box
 
 
-def test_joined_emoji_become_one_and_unknown_letters_a_mark():
+def test_joined_emoji_become_one_and_unknown_letters_a_mark() -> None:
     assert lettering.clean("👨‍👩‍👧‍👦 family") == "👨 family"
     assert lettering.clean("👍🏽") == "👍"
     assert lettering.clean("𒀀𒁀𒀀 song") == "· song"
     assert lettering.clean("𝓗𝓮𝓵𝓵𝓸") == "Hello"
 
 
-def test_a_title_too_long_ends_in_an_ellipsis_and_fills_its_width():
+def test_a_title_too_long_ends_in_an_ellipsis_and_fills_its_width() -> None:
     long = "The Very Long Title of a Song That Nobody Remembers"
     cut = lettering.fit(long, 36, "bold", 400)
     assert cut.endswith("…")
@@ -125,13 +127,13 @@ def test_a_title_too_long_ends_in_an_ellipsis_and_fills_its_width():
     assert 340 < lettering.measure(cut, 36, "bold") <= 400
 
 
-def test_right_to_left_titles_put_their_latin_part_on_the_left():
+def test_right_to_left_titles_put_their_latin_part_on_the_left() -> None:
     runs = lettering._runs("مرحبا world", "bold")
     assert [run.text.strip() for run in runs] == ["world", "مرحبا"]
 
 
 @pytest.mark.parametrize("title", ODD)
-def test_alternative_text_is_one_line_that_can_be_sent(title):
+def test_alternative_text_is_one_line_that_can_be_sent(title: str) -> None:
     alt = contributions(picked(song(title, title))).alt
     assert alt.encode().decode() == alt
     assert 0 < len(alt) <= 1024
@@ -140,7 +142,9 @@ def test_alternative_text_is_one_line_that_can_be_sent(title):
 
 @settings(max_examples=100, deadline=None)
 @given(titles, st.integers(20, 400), st.integers(1, 3))
-def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(title, width, lines):
+def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(
+    title: str, width: int, lines: int
+) -> None:
     wrapped = lettering.wrap(title, 21, "medium", width, lines)
     assert len(wrapped) <= lines
     assert all(lettering.measure(line, 21, "medium") <= width for line in wrapped)
@@ -148,7 +152,7 @@ def test_wrapped_lines_fit_and_nothing_is_lost_before_the_last(title, width, lin
         assert " ".join(wrapped) == lettering.clean(title)
 
 
-def test_alternative_text_is_cut_between_words_or_else_within_a_long_one():
+def test_alternative_text_is_cut_between_words_or_else_within_a_long_one() -> None:
     assert draw.shorten("👩\u200d🎤 Zo\u00adë\u202e b\nc") == "👩🎤 Zoë b c"
     assert draw.shorten("The taste of " + "x" * 1000, 100) == "The taste of " + "x" * 86 + "…"
     assert draw.shorten("one two three", 10) == "one two…"

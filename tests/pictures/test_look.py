@@ -38,7 +38,7 @@ SEEN_BY = {
 }
 
 
-def lab(colour, eyes):
+def lab(colour: draw.Colour, eyes: str) -> np.ndarray:
     """Return the CIE L*a*b* (D65) of a colour as some eyes see it."""
     share = np.asarray(colour) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -50,9 +50,9 @@ def lab(colour, eyes):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def contrast(one, other):
+def contrast(one: draw.Colour, other: draw.Colour) -> float:
     """Return the contrast ratio of WCAG 2.2."""
-    light, dark = sorted([brightness(one), brightness(other)], reverse=True)
+    light, dark = sorted((float(brightness(colour)) for colour in (one, other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -62,20 +62,20 @@ EYES = pytest.mark.parametrize("eyes", SEEN_BY)
 
 @LOOKS
 @EYES
-def test_the_two_songs_and_gain_and_loss_differ_for_all_eyes(look, eyes):
+def test_the_two_songs_and_gain_and_loss_differ_for_all_eyes(look: draw.Look, eyes: str) -> None:
     for one, other in ((look.query, look.pick), (look.gain, look.loss)):
         assert np.linalg.norm(lab(one, eyes) - lab(other, eyes)) > 40
 
 
 @LOOKS
 @EYES
-def test_any_two_colours_of_a_series_can_be_told_apart(look, eyes):
+def test_any_two_colours_of_a_series_can_be_told_apart(look: draw.Look, eyes: str) -> None:
     for one, other in itertools.combinations(look.series, 2):
         assert np.linalg.norm(lab(one, eyes) - lab(other, eyes)) > 8
 
 
 @LOOKS
-def test_text_has_the_contrast_that_wcag_asks_for(look):
+def test_text_has_the_contrast_that_wcag_asks_for(look: draw.Look) -> None:
     for ground in (look.background, look.panel):
         assert contrast(look.text, ground) >= 7
         assert contrast(look.muted, ground) >= 4.5
@@ -83,7 +83,7 @@ def test_text_has_the_contrast_that_wcag_asks_for(look):
             assert contrast(mark, ground) >= 3
 
 
-def test_magma_gets_lighter_with_every_step():
+def test_magma_gets_lighter_with_every_step() -> None:
     lightness = np.array([lab(colour, "normal vision")[0] for colour in draw.MAGMA])
     assert (np.diff(lightness) > -0.05).all()
     assert lightness[-1] - lightness[0] > 85
@@ -91,18 +91,18 @@ def test_magma_gets_lighter_with_every_step():
     assert tuple(draw.MAGMA[255]) == (252, 253, 191)
 
 
-def test_mel_scale_is_librosas():
+def test_mel_scale_is_librosas() -> None:
     hertz = np.array([0, 100, 999, 1000, 1001, 4000, 11025])
     np.testing.assert_allclose(draw.mel(hertz), librosa.hz_to_mel(hertz), rtol=1e-5)
 
 
 @pytest.mark.parametrize("row", [0, 40, 127])
-def test_a_filters_peak_is_drawn_in_the_middle_of_its_row(row):
+def test_a_filters_peak_is_drawn_in_the_middle_of_its_row(row: int) -> None:
     peak = librosa.mel_frequencies(n_mels=130, fmin=0, fmax=11025)[row + 1]
     assert draw.height_of(peak, 128, 0, 11025) == pytest.approx((row + 0.5) / 128, abs=1e-4)
 
 
-def test_clock_and_its_ticks():
+def test_clock_and_its_ticks() -> None:
     assert [draw.clock(time) for time in (0, 9.6, 60, 605, 3600)] == [
         *("0:00", "0:10", "1:00", "10:05", "60:00")
     ]
@@ -112,7 +112,7 @@ def test_clock_and_its_ticks():
     assert all(1 <= len(draw.clock_ticks(seconds)) <= 5 for seconds in range(20_000))
 
 
-def test_encoding_changes_no_colour_visibly():
+def test_encoding_changes_no_colour_visibly() -> None:
     canvas = draw.Canvas(300, "dark")
     canvas.heat(
         draw.Box(0, 0, 600, 300),

@@ -10,30 +10,31 @@ import pytest
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.members.model import Portrait
 from musrec.pictures.comparisons import compare, gallery
-from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box
+from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box, Colour, LookName
 from musrec.pictures.portraits import _spread, catalogue_map, taste
-from tests.support.drawn import brightness, hear, pixels, song, tone, tune
+from tests.support.drawn import brightness, hear, pixels, song, spectrogram, tone, tune
 
 DARK = LOOKS["dark"]
 
 
-def near(image, colour, tolerance=6):
-    return np.abs(image - np.array(colour)).max(axis=-1) <= tolerance
+def near(image: np.ndarray, colour: Colour, tolerance: int = 6) -> np.ndarray:
+    within: np.ndarray = np.abs(image - np.array(colour)).max(axis=-1) <= tolerance
+    return within
 
 
-def test_the_radar_reaches_out_as_far_as_the_percentile():
-    def top_of_first_axis(value):
+def test_the_radar_reaches_out_as_far_as_the_percentile() -> None:
+    def top_of_first_axis(value: float) -> int:
         member = {"brightness": value, "noisiness": 10.0, "intensity": 10.0, "acoustic": 10.0}
         server = dict.fromkeys(member, 0.0)
         image = pixels(taste(Portrait("Ada", 3, member, server)))
-        return np.argwhere(near(image[:, 280:330], DARK.query))[:, 0].min()
+        return int(np.argwhere(near(image[:, 280:330], DARK.query))[:, 0].min())
 
     bottom, middle, top = (top_of_first_axis(value) for value in (20.0, 60.0, 100.0))
     assert bottom - middle == pytest.approx(middle - top, abs=2)
     assert bottom - top > 120
 
 
-def test_a_taste_is_described_in_the_alternative_text():
+def test_a_taste_is_described_in_the_alternative_text() -> None:
     portrait = Portrait(
         name="Ada",
         songs=12,
@@ -58,13 +59,13 @@ def test_a_taste_is_described_in_the_alternative_text():
 
 
 @pytest.mark.parametrize("look", ["dark", "light"])
-def test_a_newcomer_and_an_odd_name_get_a_picture_too(look):
+def test_a_newcomer_and_an_odd_name_get_a_picture_too(look: LookName) -> None:
     assert "0 songs" in taste(Portrait("", 0, {}, {}), look=look).alt
     odd = Portrait("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
     assert len(taste(odd, look=look).alt) <= 1024
 
 
-def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked():
+def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked() -> None:
     points = np.array([[0, 0], [0, 1], [10, 0], [10, 1], [10, 5]], dtype=np.float32)
     clusters = np.array([0, 0, 1, 1, 1])
     mine = np.array([False, False, False, False, True])
@@ -80,7 +81,7 @@ def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked():
 
 
 @pytest.mark.parametrize("count", [1, 3, 14, 40])
-def test_on_a_map_of_few_songs_no_name_hides_a_song(count):
+def test_on_a_map_of_few_songs_no_name_hides_a_song(count: int) -> None:
     rng = np.random.default_rng(count)
     points = rng.normal(size=(count, 2)).astype(np.float32)
     clusters = np.arange(count) % 3
@@ -94,7 +95,7 @@ def test_on_a_map_of_few_songs_no_name_hides_a_song(count):
 
 
 @pytest.mark.parametrize("count", [0, 1, 20_000])
-def test_maps_of_any_size_are_drawn(count):
+def test_maps_of_any_size_are_drawn(count: int) -> None:
     rng = np.random.default_rng(0)
     points = rng.standard_t(2, size=(count, 2)).astype(np.float32)
     clusters = rng.integers(0, 8, count)
@@ -104,7 +105,7 @@ def test_maps_of_any_size_are_drawn(count):
     assert len(picture.png) < 1_000_000
 
 
-def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone():
+def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone() -> None:
     loud, quiet = hear(tone(1000, level=0.8)), hear(tone(4000, level=0.2))
     picture = compare(song("Low"), loud, song("High"), quiet)
     image = pixels(picture)
@@ -116,7 +117,7 @@ def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone(
     assert "below 4.0 kHz" in picture.alt
 
 
-def test_a_comparison_lists_each_feature_once_as_alike_or_apart():
+def test_a_comparison_lists_each_feature_once_as_alike_or_apart() -> None:
     features = [Difference(f"feature {n}", f"{n}.0", f"{2 * n}.0", n / 10) for n in range(30)]
     alt = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[::-1]).alt
     alike, apart = alt.split("Most alike: ")[1].split("Farthest apart: ")
@@ -126,7 +127,7 @@ def test_a_comparison_lists_each_feature_once_as_alike_or_apart():
     assert sum(few.count(f"feature {n} ") for n in range(3)) == 3
 
 
-def test_a_song_never_heard_is_compared_by_what_is_known_about_it():
+def test_a_song_never_heard_is_compared_by_what_is_known_about_it() -> None:
     unheard = dataclasses.replace(hear(tune()), spectrogram=None)
     alt = compare(song("A"), unheard, song("B"), hear(tune())).alt
     assert "A was never heard here" in alt
@@ -134,9 +135,8 @@ def test_a_song_never_heard_is_compared_by_what_is_known_about_it():
     assert len(compare(song("A"), unheard, song("B"), unheard).png) > 1000
 
 
-def test_a_gallery_has_one_scale_and_names_its_songs():
-    loud = hear(tune()).spectrogram
-    quiet = hear(tune() / 10).spectrogram
+def test_a_gallery_has_one_scale_and_names_its_songs() -> None:
+    loud, quiet = spectrogram(tune()), spectrogram(tune() / 10)
     rows = [
         GalleryRow("high energy", ((song("Bang"), loud, "energy 95"),)),
         GalleryRow("low energy", ((song("Hush"), quiet, "energy 5"),)),

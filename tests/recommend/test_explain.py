@@ -16,7 +16,7 @@ def said(query: Profile, pick: Profile) -> str:
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_the_comparative_of_every_descriptor_is_english(name):
+def test_the_comparative_of_every_descriptor_is_english(name: str) -> None:
     meaning = DEFINITIONS[name]
     for word, compared, place in (
         (meaning.low, meaning.lower, 18.0),
@@ -35,9 +35,11 @@ def test_the_comparative_of_every_descriptor_is_english(name):
 
 
 @pytest.mark.parametrize("tag", TAG_KINDS)
-def test_every_tag_reads_after_both_sound(tag):
+def test_every_tag_reads_after_both_sound(tag: str) -> None:
     sentence = said(Profile(tags={tag: 0.5}), Profile(tags={tag: 0.4}))
-    words = re.fullmatch(r"both sound (.+) \(50% and 40%\)", sentence)[1]
+    read = re.fullmatch(r"both sound (.+) \(50% and 40%\)", sentence)
+    assert read is not None
+    words = read[1]
     adjectives = {
         *("alternative", "indie", "electronic", "ambient", "experimental", "instrumental"),
         *("acoustic", "beautiful", "mellow", "chill", "chilled-out", "sexy", "catchy", "sad"),
@@ -46,7 +48,7 @@ def test_every_tag_reads_after_both_sound(tag):
     assert words in adjectives or words.startswith(("like ", "made for "))
 
 
-def test_adjectives_come_before_genres_and_nothing_is_said_twice():
+def test_adjectives_come_before_genres_and_nothing_is_said_twice() -> None:
     tags = {"jazz": 0.6, "sad": 0.3, "classic rock": 0.2, "rock": 0.15}
     assert said(Profile(tags=tags), Profile(tags=tags)) == (
         "both sound sad (30% and 30%) and like jazz (60% and 60%)"
@@ -57,7 +59,7 @@ def test_adjectives_come_before_genres_and_nothing_is_said_twice():
     )
 
 
-def test_tempo_and_key_follow():
+def test_tempo_and_key_follow() -> None:
     query = Profile(tags={"punk": 0.5}, tempo=119.0, key="A minor")
     pick = Profile(tags={"punk": 0.5}, tempo=121.0, key="A minor")
     assert said(query, pick) == (
@@ -65,14 +67,14 @@ def test_tempo_and_key_follow():
     )
 
 
-def test_a_descriptor_read_off_a_tag_is_not_said_after_that_tag():
+def test_a_descriptor_read_off_a_tag_is_not_said_after_that_tag() -> None:
     song = Profile(tags={"electronic": 0.5}, percentiles={"acoustic": 2.0, "brightness": 80.0})
     assert said(song, song) == (
         "both sound electronic (50% and 50%), both brighter than 80% of songs"
     )
 
 
-def test_the_two_most_extreme_descriptors_are_named():
+def test_the_two_most_extreme_descriptors_are_named() -> None:
     song = Profile(percentiles={"intensity": 88.0, "brightness": 96.0, "noisiness": 76.0})
     more = f"{DEFINITIONS['brightness'].higher} than 96% and {DEFINITIONS['intensity'].higher}"
     assert said(song, song).endswith(f", both {more} than 88% of songs")

@@ -1,5 +1,7 @@
 """What a member can rely on, whatever the catalogue and the history."""
 
+from __future__ import annotations
+
 import re
 import threading
 from dataclasses import replace
@@ -15,23 +17,25 @@ from musrec.model import (
     Constraints,
     Feedback,
     FeedbackKind,
+    Pick,
     Place,
     Profile,
     Served,
     Track,
 )
 from musrec.recommend import Recommender, Request, Seed
+from musrec.recommend.recommender import Picks
 from musrec.titles import song_title
-from tests.support.town import NOW, town
+from tests.support.town import NOW, Town, town
 
 TOWN = town()
 
 
-def ids(answer):
+def ids(answer: Picks) -> list[str]:
     return [pick.track.id for pick in answer.picks]
 
 
-def row(pick):
+def row(pick: Pick) -> int:
     return int(pick.track.id[1:])
 
 
@@ -44,7 +48,9 @@ def row(pick):
     seeds=st.lists(st.integers(0, 299), max_size=2),
     adventurous=st.sampled_from([0.0, 0.5, 1.0]),
 )
-def test_the_promises_hold_whatever_happened(events, seeds, adventurous):
+def test_the_promises_hold_for_any_history(
+    events: list[tuple[int, FeedbackKind, float]], seeds: list[int], adventurous: float
+) -> None:
     recommender = TOWN.recommender()
     recommender.learn([TOWN.like("me", at, kind, days) for at, kind, days in events])
     request = Request("me", tuple(map(TOWN.seed, seeds)), 8, adventurous, Constraints(), now=NOW)
@@ -59,7 +65,7 @@ def test_the_promises_hold_whatever_happened(events, seeds, adventurous):
         assert row(pick) not in seeds
     artists = [pick.track.artist for pick in answer.picks]
     assert len(set(artists)) == len(artists)
-    last = {}
+    last: dict[int, list[tuple[float, FeedbackKind]]] = {}
     for at, kind, days in sorted(events, key=lambda event: -event[2]):
         if kind.explicit:
             last.setdefault(at, []).append((days, kind))
@@ -69,13 +75,13 @@ def test_the_promises_hold_whatever_happened(events, seeds, adventurous):
             assert f"t{at:03}" not in ids(answer)
 
 
-def test_the_answer_sounds_like_the_question(small_town):
+def test_the_answer_sounds_like_the_question(small_town: Town) -> None:
     answer = small_town.recommender().recommend(Request(seeds=(small_town.seed(9),), now=NOW))
     assert all(small_town.kinds[row(pick)] == small_town.kinds[9] for pick in answer.picks)
     assert all(pick.match > 80 for pick in answer.picks)
 
 
-def test_one_like_visibly_moves_the_next_answer(small_town):
+def test_one_like_visibly_moves_the_next_answer(small_town: Town) -> None:
     recommender = small_town.recommender()
     request = Request("newcomer", (), 6, now=NOW)
     before = recommender.recommend(request)
@@ -91,7 +97,7 @@ def test_one_like_visibly_moves_the_next_answer(small_town):
     }
 
 
-def test_a_dislike_reaches_songs_that_sound_the_same(small_town):
+def test_a_dislike_reaches_songs_that_sound_the_same(small_town: Town) -> None:
     vectors = small_town.catalogue.vectors.copy()
     rng = np.random.default_rng(3)
     copies = [15, 21, 27, 33]
@@ -104,11 +110,11 @@ def test_a_dislike_reaches_songs_that_sound_the_same(small_town):
     assert not disliked
 
 
-def replace_vectors(catalogue, vectors):
+def replace_vectors(catalogue: Catalogue, vectors: np.ndarray) -> Catalogue:
     return Catalogue(catalogue.tracks, catalogue.profiles, vectors, catalogue.facets)
 
 
-def test_versions_of_a_disliked_song_or_of_the_seed_are_never_picked(small_town):
+def test_versions_of_a_disliked_song_or_of_the_seed_are_never_picked(small_town: Town) -> None:
     tracks = list(small_town.catalogue.tracks)
     tracks[15] = Track("t015", "Song 9 (Live) - 2011 Remaster", ("Band 3",))
     tracks[21] = Track("t021", "Song 27 (Acoustic)", ("Band 9",))
@@ -129,7 +135,7 @@ def test_versions_of_a_disliked_song_or_of_the_seed_are_never_picked(small_town)
     assert not {"t009", "t015", "t027", "t021"} & set(ids(answer))
 
 
-def test_recent_picks_do_not_return_unless_asked_for(small_town):
+def test_recent_picks_do_not_return_unless_asked_for(small_town: Town) -> None:
     recommender = small_town.recommender()
     first = ids(recommender.recommend(Request("m1", (), 5, now=NOW)))
     lately = Request("m1", (), 5, now=NOW, recent=frozenset(first))
@@ -138,7 +144,7 @@ def test_recent_picks_do_not_return_unless_asked_for(small_town):
     assert set(ids(recommender.recommend(again))) & set(first)
 
 
-def test_a_named_cause_matters(small_town):
+def test_removing_a_named_cause_lowers_the_rank(small_town: Town) -> None:
     """Removing the named terms lowers the rank."""
     recommender = small_town.recommender()
     cards = lowered = 0
@@ -167,7 +173,7 @@ def test_a_named_cause_matters(small_town):
     assert lowered / cards >= 0.95
 
 
-def test_every_term_has_its_words(small_town):
+def test_every_term_has_its_words(small_town: Town) -> None:
     for member in (None, "newcomer", "m0"):
         answer = small_town.recommender().recommend(
             Request(member, (small_town.seed(5),), 10, now=NOW)
@@ -175,7 +181,7 @@ def test_every_term_has_its_words(small_town):
         assert all(term.because for pick in answer.picks for term in pick.terms), member
 
 
-def test_the_like_named_by_a_counterfactual_really_held_the_song_up(small_town):
+def test_the_like_named_by_a_counterfactual_really_held_the_song_up(small_town: Town) -> None:
     checked = true = 0
     for member in range(0, 40, 8):
         name = f"m{member}"
@@ -198,7 +204,7 @@ def test_the_like_named_by_a_counterfactual_really_held_the_song_up(small_town):
     assert true / checked >= 0.95
 
 
-def place(answer, pick):
+def place(answer: Picks, pick: Pick) -> int:
     scores = {
         p.track.id: p.score - sum(t.value for t in p.terms if t.name == "variety")
         for p in answer.picks
@@ -208,11 +214,13 @@ def place(answer, pick):
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_tiny_catalogues_are_answered(n):
+def test_tiny_catalogues_are_answered(n: int) -> None:
     tiny = town(n, members=3) if n else None
     if tiny is None:
         empty = Recommender(
-            Catalogue((), (), np.zeros((0, 4), np.float32), {}), (), lambda v: v[:0]
+            Catalogue((), (), np.zeros((0, 4), np.float32), {}),
+            (),
+            lambda _: np.zeros(0, np.float32),
         )
         answer = empty.recommend(Request("me", (TOWN.seed(0),)))
         assert (answer.picks, bool(answer.notes)) == ((), True)
@@ -225,7 +233,7 @@ def test_tiny_catalogues_are_answered(n):
     assert any(f"Only {len(answer.picks)} of 5" in note for note in answer.notes)
 
 
-def test_vectors_of_nan_do_no_harm(small_town):
+def test_vectors_of_nan_do_no_harm(small_town: Town) -> None:
     vectors = small_town.catalogue.vectors.copy()
     vectors[::7] = np.nan
     facets = {k: np.full_like(v, np.nan) for k, v in small_town.catalogue.facets.items()}
@@ -240,7 +248,7 @@ def test_vectors_of_nan_do_no_harm(small_town):
     assert all(np.isfinite(pick.score) for pick in answer.picks)
 
 
-def test_only_dislikes_and_deleted_tracks_still_get_an_answer(small_town):
+def test_only_dislikes_and_deleted_tracks_still_get_an_answer(small_town: Town) -> None:
     recommender = small_town.recommender()
     gone = replace(small_town.like("me", 0), track="deleted")
     recommender.learn([gone, *(small_town.like("me", at, "dislike") for at in range(0, 60, 6))])
@@ -250,7 +258,7 @@ def test_only_dislikes_and_deleted_tracks_still_get_an_answer(small_town):
     assert any("not liked anything" in note for note in answer.notes)
 
 
-def test_a_note_says_if_everything_was_heard_before(small_town):
+def test_a_note_says_if_everything_was_heard_before(small_town: Town) -> None:
     recommender = small_town.recommender()
     recommender.learn([small_town.like("me", at, "play", 2) for at in range(300)])
     answer = recommender.recommend(Request("me", now=NOW))
@@ -258,20 +266,20 @@ def test_a_note_says_if_everything_was_heard_before(small_town):
     assert answer.notes[0].startswith("Nothing that fits is new to you, so 300")
 
 
-def test_a_note_says_if_everything_is_disliked(small_town):
+def test_a_note_says_if_everything_is_disliked(small_town: Town) -> None:
     recommender = small_town.recommender()
     recommender.learn([small_town.like("me", at, "dislike") for at in range(300)])
     answer = recommender.recommend(Request("me", now=NOW))
     assert (answer.picks, len(answer.notes)) == ((), 1)
 
 
-def test_a_fit_in_another_thread_is_swapped_in_whole(small_town):
+def test_a_fit_in_another_thread_is_swapped_in_whole(small_town: Town) -> None:
     """Answers go on during fits; a member forgotten meanwhile does not come back."""
     recommender = small_town.recommender()
     stop = threading.Event()
     failures = []
 
-    def fit():
+    def fit() -> None:
         while not stop.is_set():
             try:
                 recommender.refit()
@@ -296,7 +304,7 @@ def test_a_fit_in_another_thread_is_swapped_in_whole(small_town):
     assert any("not liked" in note for note in recommender.recommend(alone).notes)
 
 
-def test_new_songs_can_be_picked_at_once(small_town):
+def test_new_songs_can_be_picked_at_once(small_town: Town) -> None:
     n = 300
     part = Catalogue(
         small_town.catalogue.tracks[:200],
@@ -313,7 +321,7 @@ def test_new_songs_can_be_picked_at_once(small_town):
     assert any(row(pick) >= 200 for pick in answer.picks)
 
 
-def test_thumbs_teach_which_arm_to_use(small_town):
+def test_thumbs_teach_which_arm_to_use(small_town: Town) -> None:
     recommender = small_town.recommender()
     used = []
     for _ in range(40):
@@ -325,7 +333,7 @@ def test_thumbs_teach_which_arm_to_use(small_town):
     assert used[20:].count("by sound") >= 10
 
 
-def test_what_thumbs_taught_survives_a_restart(small_town):
+def test_lessons_from_thumbs_survive_a_restart(small_town: Town) -> None:
     alive = small_town.recommender()
     served, thumbs = [], []
     for day in range(30):
@@ -340,7 +348,7 @@ def test_what_thumbs_taught_survives_a_restart(small_town):
         thumbs.append(Feedback("m5", track, last, at + timedelta(hours=1)))
         alive.learn(thumbs[-1])
 
-    def arms(recommender):
+    def arms(recommender: Recommender) -> list[str]:
         questions = (Request("m5", (small_town.seed(n),), 1, 1.0, now=NOW) for n in range(40))
         return [recommender.score(question)[2] for question in questions]
 
@@ -351,12 +359,12 @@ def test_what_thumbs_taught_survives_a_restart(small_town):
     forgetful = Recommender(small_town.catalogue, events, small_town.similarities)
     assert arms(forgetful) != arms(alive)
     # Thumbs from before the recommendation say nothing about the arm that chose it.
-    late = [replace(one, at=one.at + timedelta(days=90)) for one in served]
-    late = Recommender(small_town.catalogue, events, small_town.similarities, served=late)
+    later = [replace(one, at=one.at + timedelta(days=90)) for one in served]
+    late = Recommender(small_town.catalogue, events, small_town.similarities, served=later)
     assert arms(late) == arms(forgetful)
 
 
-def test_titles_of_picks_are_all_different(small_town):
+def test_titles_of_picks_are_all_different(small_town: Town) -> None:
     answer = small_town.recommender().recommend(Request("m4", (), 30, now=NOW))
     names = [song_title(pick.track.title) for pick in answer.picks]
     assert len(set(names)) == 30

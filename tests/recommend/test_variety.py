@@ -5,7 +5,7 @@ from musrec.model import Catalogue, Constraints, Profile, Track
 from musrec.recommend.variety import allowed, pick_varied
 
 
-def test_a_near_duplicate_waits_behind_something_else():
+def test_a_near_duplicate_waits_behind_something_else() -> None:
     vectors = np.array([[1, 0], [0.99, 0.14], [0, 1]], np.float32)
     scores = np.array([3.0, 2.9, 2.5], np.float32)
     plain, none, _ = pick_varied(
@@ -21,7 +21,7 @@ def test_a_near_duplicate_waits_behind_something_else():
     assert unlike == [-1, -1, 0]
 
 
-def test_artists_and_recordings_are_capped():
+def test_artists_and_recordings_are_capped() -> None:
     vectors = np.eye(5, dtype=np.float32)
     scores = np.arange(5, 0, -1).astype(np.float32)
     artists, songs = ["x", "x", "y", "y", ""], ["1", "2", "3", "3", "4"]
@@ -31,7 +31,7 @@ def test_artists_and_recordings_are_capped():
     assert any_ == [0, 1, 2, 4]
 
 
-def catalogue():
+def catalogue() -> Catalogue:
     profiles = (
         Profile({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A minor"),
         Profile({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C major"),
@@ -56,13 +56,13 @@ def catalogue():
         (Constraints(keys=frozenset({"a", "c"})), "ab"),
     ],
 )
-def test_constraints_keep_what_was_asked_for(constraints, kept):
+def test_constraints_keep_what_was_asked_for(constraints: Constraints, kept: str) -> None:
     mask, reasons = allowed(catalogue(), constraints)
     assert "".join(np.array(["a", "b", "c"])[mask]) == kept
     assert not reasons
 
 
-def test_what_cannot_be_met_is_said_and_not_relaxed():
+def test_constraints_that_no_song_meets_are_named_and_not_relaxed() -> None:
     mask, reasons = allowed(
         catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
     )

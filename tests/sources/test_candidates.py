@@ -21,7 +21,7 @@ def song(title: str, artist: str, **identities: str) -> Track:
     return Track(f"{title}/{artist}", title, (artist,), identities=identities)
 
 
-def test_what_several_services_name_comes_first_and_comes_once() -> None:
+def test_songs_named_by_several_services_come_first_and_once() -> None:
     deezer = [song("A", "1", deezer="1"), song("B", "2", deezer="2"), song("C", "3", deezer="3")]
     lastfm = [song("C (Remastered)", "3", lastfm="3"), song("D", "4", lastfm="4")]
     best = merged([deezer, lastfm], SONG, 60)
@@ -67,7 +67,9 @@ async def test_charts_help_out_where_an_artist_has_few_relations(
     assert titles.index("Song number 10000") < titles.index("Chart 900")
 
 
-async def test_at_the_deadline_there_is_what_came(server: Loopback, sources: Sources) -> None:
+async def test_the_deadline_returns_the_candidates_that_arrived(
+    server: Loopback, sources: Sources
+) -> None:
     stock(server)
     server.hang("/listenbrainz/metadata/lookup/")
     for artist in range(1003, 1012):

@@ -35,7 +35,7 @@ def test_no_single_provider_is_needed_by_any_stage(report: Report, provider: str
     assert provider not in (row["title"], row["preview"], row["genre"])
 
 
-def test_keys_make_it_better_and_none_is_needed(report: Report) -> None:
+def test_keys_help_and_none_is_needed(report: Report) -> None:
     assert "-" not in cells(report, "nothing off").values()
     keyed = cells(report, "nothing off, with keys")
     assert keyed["Spotify link"] == "spotify"
@@ -67,7 +67,9 @@ async def test_everything_off_asks_no_service_and_says_what_to_send(server: Loop
     assert server.asked == []
 
 
-async def test_health_says_what_is_on_and_why_not(server: Loopback, soon: Deadline) -> None:
+async def test_the_health_report_says_which_services_are_on_and_why_not(
+    server: Loopback, soon: Deadline
+) -> None:
     settings = SourcesSettings(itunes=False, ytdlp=False)
     server.json(
         "/listenbrainz/metadata/lookup/", {}, status=401, headers={"x-ratelimit-remaining": "29"}
@@ -116,7 +118,7 @@ class Memory:
         self.seconds[key] = ttl_seconds
 
 
-async def test_answers_are_kept_and_not_found_too_but_never_a_refusal_or_an_address(
+async def test_answers_and_misses_are_cached_but_never_refusals_or_addresses(
     stocked: Loopback, soon: Deadline
 ) -> None:
     memory = Memory()
@@ -176,7 +178,7 @@ async def test_a_service_that_says_tomorrow_is_left_alone_by_the_next_process_to
         assert {one.name: one for one in sources.health()}["Deezer"].breaker == "closed"
 
 
-async def test_programs_that_hang_or_do_not_run_are_said_to(
+async def test_the_health_report_names_programs_that_hang_or_do_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, body in (("deno", "#!/bin/sh\nexec sleep 60"), ("node", "no program")):
@@ -189,7 +191,7 @@ async def test_programs_that_hang_or_do_not_run_are_said_to(
     assert (tools["deno"], tools["node"]) == ("does not run", "does not run")
 
 
-async def test_that_no_service_has_a_preview_is_kept_and_that_none_answers_is_not(
+async def test_no_preview_anywhere_is_remembered_and_no_answer_anywhere_is_not(
     stocked: Loopback, soon: Deadline
 ) -> None:
     memory = Memory()

@@ -66,7 +66,7 @@ def test_a_trial_that_is_cut_short_leaves_room_for_another() -> None:
     assert breaker.state == "half-open"
 
 
-def test_who_answers_late_does_not_close_what_another_opened() -> None:
+def test_a_late_answer_does_not_close_a_breaker_that_opened_meanwhile() -> None:
     clock = Clock()
     breaker = Breaker(clock)
     breaker.admit("X")
@@ -242,7 +242,7 @@ def test_audio_is_downloaded_from_listed_hosts_over_https_only(address: str, ver
     assert permitted(address, Deezer.origins | ITunes.origins) is verdict
 
 
-async def test_what_went_wrong_is_logged_once_with_the_state(
+async def test_a_failure_is_logged_once_with_the_breakers_state(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     gate = Gate("X", rate=10, seconds=1)

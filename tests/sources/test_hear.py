@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ async def test_candidates_are_heard_side_by_side_and_stored(
     assert listener.most >= 4
 
 
-async def test_what_is_late_is_heard_in_the_background_for_the_next_time(
+async def test_late_candidates_are_heard_in_the_background_for_next_time(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     listener = Listener()
@@ -110,7 +111,7 @@ async def test_what_is_late_is_heard_in_the_background_for_the_next_time(
     assert listener.progress == []
 
 
-async def test_the_owner_ends_what_is_late(
+async def test_the_owner_of_late_tasks_can_end_them(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     listener = Listener()
@@ -118,8 +119,8 @@ async def test_the_owner_ends_what_is_late(
     tasks: list[asyncio.Task[None]] = []
     tracks = await tracks_of(sources, soon)
 
-    def spawn(coroutine: object) -> asyncio.Task[None]:
-        tasks.append(asyncio.ensure_future(coroutine))  # type: ignore[arg-type]
+    def spawn(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        tasks.append(asyncio.create_task(coroutine))
         return tasks[-1]
 
     command = asyncio.create_task(

@@ -111,12 +111,12 @@ def test_longer_things_and_short_links_are_told_apart(text: str, kind: LinkKind)
         "",
     ],
 )
-def test_look_alikes_and_plain_titles_are_no_links(text: str) -> None:
+def test_look_alikes_and_plain_titles_are_not_links(text: str) -> None:
     assert parse(text) is None
 
 
 @given(st.text() | st.from_regex(r"(https?://)?[a-z.]{0,20}(spotify|youtu|deezer)\S{0,40}"))
-def test_nothing_that_is_typed_breaks_the_parser(text: str) -> None:
+def test_no_text_breaks_the_link_parser(text: str) -> None:
     link = parse(text)
     assert link is None or parse(link.url) == link
 

@@ -58,7 +58,7 @@ async def test_a_preview_comes_with_the_page_that_must_be_shown(
     assert again.page_url.startswith("https://music.apple.com/")
 
 
-async def test_a_signed_address_is_asked_for_again_once_it_is_over(
+async def test_an_expired_signed_address_is_asked_for_again(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     def clip(name: str, seconds: float) -> str:
@@ -81,7 +81,7 @@ async def test_a_signed_address_is_asked_for_again_once_it_is_over(
     assert server.count("/deezer/track/3135553") == before
 
 
-async def test_a_clock_that_is_wrong_does_not_make_every_preview_be_over(
+async def test_a_wrong_clock_does_not_expire_every_preview(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     signed = f"{server.address}/cdn/x.mp3?hdnea=exp={time.time() - 3_600:.0f}~acl=/*"
@@ -94,7 +94,7 @@ async def test_a_clock_that_is_wrong_does_not_make_every_preview_be_over(
 @pytest.mark.parametrize(
     ("status", "words"), [(403, "are denied to us"), (404, "No service has a preview")]
 )
-async def test_what_is_denied_is_not_said_to_be_missing(
+async def test_a_denied_preview_is_not_called_missing(
     stocked: Loopback, sources: Sources, soon: Deadline, status: int, words: str
 ) -> None:
     stocked.without("/cdn/")
@@ -104,7 +104,7 @@ async def test_what_is_denied_is_not_said_to_be_missing(
     assert words in missing.sentence
 
 
-async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
+async def test_an_empty_preview_leads_to_another_copy_of_the_recording(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     address = f"{server.address}/cdn/x.mp3"
@@ -121,7 +121,7 @@ async def test_an_empty_preview_sends_us_to_another_copy_of_the_same_recording(
 
 
 @pytest.mark.parametrize("misbehaviour", MISBEHAVIOUR)
-async def test_audio_that_is_none_is_refused_and_the_next_provider_asked(
+async def test_bytes_that_are_not_audio_are_refused_and_the_next_provider_asked(
     stocked: Loopback, sources: Sources, soon: Deadline, misbehaviour: str
 ) -> None:
     MISBEHAVIOUR[misbehaviour](stocked, "/cdn/deezer-3135553.mp3")
@@ -183,7 +183,7 @@ class Streams(ClipProvider):
     max_bytes = 2 * AUDIO_BYTES
 
     def __init__(self, setup: Setup, api: str, *others: str) -> None:
-        self.origins = frozenset((api, *others))
+        self.origins = frozenset((api, *others))  # type: ignore[misc]
         super().__init__(setup)
         self.gate = Gate(self.label, rate=10, seconds=1)
         self.api = api

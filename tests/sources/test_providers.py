@@ -230,7 +230,7 @@ async def test_a_list_of_one_is_a_list_at_lastfm(
     assert await clients.lastfm.genre(SONG, soon) == "house"
 
 
-async def test_denied_and_throttled_is_never_not_found(
+async def test_denied_and_throttled_are_never_not_found(
     server: Loopback, clients: SimpleNamespace, soon: Deadline
 ) -> None:
     server.raw("/itunes/search", b"", status=403)
@@ -246,7 +246,7 @@ async def test_denied_and_throttled_is_never_not_found(
             await clients.deezer.search("x", soon)
 
 
-async def test_what_a_key_cannot_do_is_asked_once(
+async def test_a_question_the_key_does_not_allow_is_asked_once(
     server: Loopback, clients: SimpleNamespace, soon: Deadline
 ) -> None:
     stock(server)
@@ -343,7 +343,7 @@ async def test_rows_of_any_shape_are_read_or_left_out(
         assert_sound(track)
 
 
-async def test_what_a_provider_cannot_do_it_says(server: Loopback, soon: Deadline) -> None:
+async def test_a_provider_says_what_it_cannot_do(server: Loopback, soon: Deadline) -> None:
     class Plain(Provider):
         name = "ytdlp"  # any that has a switch
         label = "Plain"

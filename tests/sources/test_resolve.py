@@ -101,7 +101,7 @@ async def test_a_wrong_version_is_never_taken_for_the_song(
         ("song remix", [("Song (Tiësto Remix)", "A Band"), ("Song (Eric Prydz Remix)", "A Band")]),
     ],
 )
-async def test_what_may_mean_several_songs_is_asked_about(
+async def test_an_ambiguous_search_asks_which_song_is_meant(
     server: Loopback,
     sources: Sources,
     soon: Deadline,
@@ -228,13 +228,14 @@ async def test_a_short_link_is_followed_hop_by_hop_and_only_to_music(
         return web.Response()
 
     server.set("/short/spotify.link/loop", dead_end)
+    assert isinstance(lost, Missing)
     for _ in range(4):  # and dead ones do not keep the others from being followed
         dead = await sources.resolve("https://spotify.link/loop", deadline=soon)
         assert dead == Missing("That short link does not answer.", lost.hint)
     assert found(await sources.resolve("https://on.soundcloud.com/a", deadline=soon)).isrc == ISRC
 
 
-async def test_out_of_service_is_not_said_to_be_not_found(
+async def test_a_failing_service_is_not_reported_as_not_found(
     server: Loopback, more_sources: Sources, soon: Deadline
 ) -> None:
     server.raw("", b"<html>", status=503)
@@ -257,7 +258,7 @@ async def test_a_service_that_could_not_be_asked_is_named_beside_those_that_foun
     )
 
 
-async def test_what_a_site_says_of_its_own_link_counts(
+async def test_a_sites_word_on_its_own_link_counts(
     server: Loopback, more_sources: Sources, soon: Deadline
 ) -> None:
     server.json("/deezer/track/1", {"error": {"code": 800}})
@@ -290,7 +291,7 @@ async def test_an_apple_link_of_another_country_is_asked_for_there(
     assert track.title == "Ein Lied"
 
 
-async def test_an_apple_link_whose_number_is_another_thing_is_no_song(
+async def test_an_apple_link_to_something_else_is_not_a_song(
     server: Loopback, sources: Sources, soon: Deadline
 ) -> None:
     song = itunes_track(8, "First of an Album", "Somebody")

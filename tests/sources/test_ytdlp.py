@@ -65,7 +65,7 @@ async def test_with_the_real_extractors_nothing_is_asked_outside_its_sites(site:
     assert site.asked == []
 
 
-async def test_an_oversize_file_is_not_there(site: Loopback) -> None:
+async def test_an_oversize_file_counts_as_missing(site: Loopback) -> None:
     large = b"ID3" + bytes(26_000_000)
     site.raw("/pages/soundcloud/basement-tape.mp3", large, kind="audio/mpeg")
     with pytest.raises(Absent, match="too large"):
@@ -93,7 +93,7 @@ async def test_a_page_that_takes_too_long_is_refused(site: Loopback) -> None:
         await YtDlp(site.setup()).heading(link(site, "/basement-tape.mp3"), Deadline.within(0.5))
 
 
-async def test_other_links_are_none_of_its_business(site: Loopback) -> None:
+async def test_links_to_other_sites_are_left_alone(site: Loopback) -> None:
     ytdlp: Provider = YtDlp(site.setup(ytdlp_audio=True))
     for other in (
         replace(link(site, "/basement-tape.mp3"), provider="spotify"),
@@ -129,7 +129,7 @@ async def test_one_site_that_denies_us_does_not_close_the_others(site: Loopback)
         ("ERROR: [generic] Unable to download webpage: timed out", "refused"),
     ],
 )
-def test_its_complaints_are_told_apart(message: str, kind: str) -> None:
+def test_error_messages_of_yt_dlp_are_told_apart(message: str, kind: str) -> None:
     assert _kind(message) == kind
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from scipy.stats import norm
 from musrec.evaluate import metrics
 from musrec.space import Index
 from musrec.space import index as index_module
+from musrec.space.index import Distance
 
 DISTANCES = ("cosine", "correlation", "euclidean")
 SCIPY = {"cosine": "cosine", "correlation": "correlation", "euclidean": "sqeuclidean"}
@@ -23,7 +26,7 @@ def songs(n: int, d: int = 12, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_similarity_is_mutual_proximity_by_its_definition(distance: str) -> None:
+def test_similarity_is_mutual_proximity_by_its_definition(distance: Distance) -> None:
     rows, query = songs(200), songs(1, seed=1)[0]
     everything = cdist(rows.astype(float), rows.astype(float), SCIPY[distance])
     to_query = cdist(query[None].astype(float), rows.astype(float), SCIPY[distance])[0]
@@ -36,7 +39,7 @@ def test_similarity_is_mutual_proximity_by_its_definition(distance: str) -> None
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_without_correction_the_order_is_that_of_the_distance(distance: str) -> None:
+def test_without_correction_the_order_is_that_of_the_distance(distance: Distance) -> None:
     rows, query = songs(300), songs(1, seed=2)[0]
     expected = np.argsort(cdist(query[None], rows, SCIPY[distance])[0])[:20]
     found, _ = Index(rows, distance, corrected=False).nearest(query, 20)
@@ -51,7 +54,7 @@ def test_without_correction_the_order_is_that_of_the_distance(distance: str) -> 
     seed=st.integers(0, 2**16),
 )
 def test_growing_an_index_equals_building_it(
-    first: int, more: int, distance: str, seed: int
+    first: int, more: int, distance: Distance, seed: int
 ) -> None:
     rows = songs(first + more, seed=seed)
     grown = Index(rows[:first], distance).extended(rows[first:])
@@ -85,10 +88,10 @@ def test_fine_embeddings_are_equated_to_the_scale_of_vectors_by_definition() -> 
         """How unusual the likeness of the query and a row is to one of the two."""
         mean, deviation = cosines[:, song].mean(), cosines[:, song].std()
         if not known[row]:
-            return (cosines[row, -1] - mean) / deviation
+            return float((cosines[row, -1] - mean) / deviation)
         alone, both = cosines[known, song], whole[known, song]
         steps = (whole[row, -1] - both.mean()) / both.std()
-        return (alone.mean() + steps * alone.std() - mean) / deviation
+        return float((alone.mean() + steps * alone.std() - mean) / deviation)
 
     expected = [norm.cdf(score(-1, row)) * norm.cdf(score(row, row)) for row in range(200)]
     found = Index(vectors, fine=fine).similarities(query, own)
@@ -150,7 +153,7 @@ def test_growing_an_index_of_fine_embeddings_equals_building_it(
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_hubs_are_cut_and_orphans_found(distance: str) -> None:
+def test_hubs_are_cut_and_orphans_found(distance: Distance) -> None:
     rows = np.random.default_rng(0).normal(size=(600, 60)).astype(np.float32)
     rows += rows.mean(axis=0) + 0.4  # a common direction makes hubs
 
@@ -197,10 +200,12 @@ def test_wrong_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="20 dimensions"):
         Index(songs(40), fine=mixed(40)[1]).similarities(songs(1)[0], songs(1)[0])
     with pytest.raises(ValueError, match="no distance"):
-        Index(songs(3), "manhattan")
+        Index(songs(3), "manhattan")  # type: ignore[arg-type]
 
 
-def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, monkeypatch) -> None:
+def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faiss = pytest.importorskip("faiss", reason="faiss is an extra")
     monkeypatch.setattr(index_module, "EXACT_ROWS", 5_000)
     rng = np.random.default_rng(0)
@@ -230,18 +235,18 @@ def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(tmp_path, mon
 
 @pytest.mark.parametrize("share", [1.0, 0.4], ids=["all rows", "some rows"])
 def test_a_large_catalogue_is_searched_by_fine_embeddings_too(
-    tmp_path, monkeypatch, share: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
     pytest.importorskip("faiss", reason="faiss is an extra")
     monkeypatch.setattr(index_module, "EXACT_ROWS", 2_000)
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(60, 16))
     rows = centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))
-    fine = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)]
+    fine = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)].astype(np.float32)
     fine += 0.4 * rng.normal(size=fine.shape)
     fine /= np.linalg.norm(fine, axis=1, keepdims=True)
     fine[rng.random(8_000) >= share] = np.nan
-    vectors, fine = rows.astype(np.float32), fine.astype(np.float32)
+    vectors = rows.astype(np.float32)
     file = tmp_path / "rows.faiss"
 
     index = Index(vectors, fine=fine, file=file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_songs_of_one_genre_are_neighbours(name: str, starter: space.Starter) ->
 
 
 @pytest.mark.parametrize("name", ["full", "statistics"])
-def test_one_song_and_many_are_placed_alike(name: str, starter: space.Starter) -> None:
+def test_one_song_is_placed_as_in_a_batch(name: str, starter: space.Starter) -> None:
     learned = space.Space.load(name)
     some = starter.analyses[:7]
     together = learned.place_all(
@@ -149,7 +150,7 @@ def test_the_full_space_refuses_a_song_without_tags(starter: space.Starter) -> N
         space.Space.load("full").place(untagged)
 
 
-def test_profile_says_what_is_known(starter: space.Starter) -> None:
+def test_a_profile_holds_only_what_is_known(starter: space.Starter) -> None:
     song = space.profile(heard(starter.analyses[0]))
     assert len(song.tags) == 50
     assert sum(song.genres.values()) == pytest.approx(1)
@@ -184,7 +185,9 @@ def test_the_head_names_a_genre_only_when_sure() -> None:
         assert space.genre_said({}, tagged=tagged) is None
 
 
-def test_a_damaged_or_foreign_model_is_reported_in_a_sentence(tmp_path, monkeypatch) -> None:
+def test_a_damaged_or_foreign_model_is_reported_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(places, "files", lambda _: tmp_path)
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 not an archive")
     np.savez(tmp_path / "foreign.npz", made=np.array('{"format": 99}'))
@@ -205,7 +208,7 @@ def test_nothing_heavy_is_imported_to_place_a_song() -> None:
     assert out.stdout.strip() == "[]"
 
 
-def test_a_song_that_is_heard_is_found_among_the_tables(shared_data) -> None:
+def test_a_song_that_is_heard_is_found_among_the_tables(shared_data: Path) -> None:
     """What is heard in the audio agrees with the tables that the catalogue was made from."""
     from musrec.audio import constant_q, features
     from musrec.audio.decode import decode

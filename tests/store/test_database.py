@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def song(number: int, **fields: object) -> Track:
+def song(number: int, **fields: Any) -> Track:
     identities = {"isrc": f"XX000000000{number}"}
     track = Track(track_id("isrc", identities["isrc"]), f"Song {number}", ("Somebody",))
     return replace(track, identities=identities, **fields)
@@ -87,6 +88,8 @@ async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
     assert back is not None
     assert back.spectrogram is not None
     assert analysis.spectrogram is not None
+    assert back.taggram is not None
+    assert analysis.taggram is not None
     np.testing.assert_array_equal(back.statistics, analysis.statistics)
     np.testing.assert_array_equal(back.spectrogram.mel, analysis.spectrogram.mel)
     np.testing.assert_array_equal(back.spectrogram.waveform, analysis.spectrogram.waveform)
@@ -247,7 +250,10 @@ async def test_migrations_build_exactly_the_schema(store: Store) -> None:
     from alembic.migration import MigrationContext
 
     def differences(connection: sa.Connection) -> list[object]:
-        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
+        found: list[object] = compare_metadata(
+            MigrationContext.configure(connection), schema.metadata
+        )
+        return found
 
     async with store.database.read() as connection:
         assert await connection.run_sync(differences) == []

@@ -1,4 +1,4 @@
-"""Both changes of the clock in four places: ``python -m tests.clock_cases`` prints the table."""
+"""Changes of the clock in four places: ``python -m tests.support.clock_cases`` prints the table."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import functools
 import io
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from musrec.audio import features
@@ -19,6 +20,7 @@ from musrec.model import (
     Profile,
     Rhythm,
     SoundKind,
+    Spectrogram,
     Term,
     Track,
 )
@@ -29,11 +31,12 @@ def pixels(picture: Picture) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")).astype(int)
 
 
-def brightness(rgb: np.ndarray) -> np.ndarray:
+def brightness(rgb: ArrayLike) -> np.ndarray:
     """Return the relative luminance (WCAG 2.2) of colours 0 to 255, shape (..., 3)."""
     share = np.asarray(rgb) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return linear @ np.array([0.2126, 0.7152, 0.0722])
+    luminance: np.ndarray = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return luminance
 
 
 def tone(hertz: float, seconds: float = 30.0, level: float = 0.5) -> np.ndarray:
@@ -61,6 +64,13 @@ def tune(seconds: float = 30.0, root: float = 220.0) -> np.ndarray:
 def hear(y: np.ndarray, beats: tuple[float, ...] = ()) -> Analysis:
     """Return as much of a clip's analysis as pictures need."""
     return _hear(y.astype(np.float32).tobytes(), beats)
+
+
+def spectrogram(y: np.ndarray) -> Spectrogram:
+    """Return the spectrogram of a clip."""
+    found = hear(y).spectrogram
+    assert found is not None
+    return found
 
 
 @functools.lru_cache(maxsize=32)

@@ -57,7 +57,7 @@ class Mortal:
 
 
 async def prepare(folder: Path) -> None:
-    """Keep a dozen songs and somebody who likes one of them."""
+    """Keep a dozen songs and members who like one of them each."""
     songs = starter()
     async with Service.open(settings(folder, starter=False)) as service:
         async with store_of(service) as store:

@@ -16,9 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import BodyPartReader, WSMsgType, web
+from aiohttp.typedefs import Handler
 
 J = dict[str, Any]
+File = tuple[str, str, str, bytes]  # key, name, type, content
 INTENT = {
     "guilds": 1,
     "members": 1 << 1,
@@ -36,7 +38,7 @@ CV2, EPHEMERAL, LOADING = 1 << 15, 1 << 6, 1 << 7
 
 
 class ApiError(Exception):
-    def __init__(self, status: int, code: int, message: str, errors: J | None = None):
+    def __init__(self, status: int, code: int, message: str, errors: J | None = None) -> None:
         self.status, self.body = (
             status,
             {"code": code, "message": message, **({"errors": errors} if errors else {})},
@@ -97,7 +99,7 @@ class FakeDiscord:
         approved_intents: int = PRIVILEGED,
         compress: bool = True,
         rate: dict[str, tuple[int, float]] | None = None,
-    ):
+    ) -> None:
         self.approved, self.compress = approved_intents, compress
         self._id = int(time.time() * 1000 - 1420070400000) << 22
         self.app_id, self.guild_id, self.channel_id = self.new_id(), self.new_id(), self.new_id()
@@ -119,7 +121,7 @@ class FakeDiscord:
         self.answered_within = 3.0
         self.largest_upload = 10 * 1024 * 1024
         self.flags = 0
-        self.waiters: list[tuple[Any, asyncio.Future]] = []
+        self.waiters: list[tuple[Any, asyncio.Future[Any]]] = []
         self.rate = rate or {}
         self.usual_rate = (50, 1.0)
         self.hits: dict[str, list[float]] = {}
@@ -132,7 +134,7 @@ class FakeDiscord:
         return str(self._id)
 
     def user(self, name: str, *, bot: bool = False, id_: str | None = None) -> J:
-        u = {
+        u: J = {
             "id": id_ or self.new_id(),
             "username": name,
             "discriminator": "0",
@@ -281,14 +283,14 @@ class FakeDiscord:
         await self.runner.cleanup()
 
     @web.middleware
-    async def middleware(self, req: web.Request, handler: Any) -> web.StreamResponse:
-        if not req.path.startswith("/api/"):
-            return await handler(req)
-        resource = req.match_info.route.resource
-        route = f"{req.method} {resource.canonical if resource else req.path}"
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith("/api/"):
+            return await handler(request)
+        resource = request.match_info.route.resource
+        route = f"{request.method} {resource.canonical if resource else request.path}"
         limit, window = self.rate.get(route, self.usual_rate)
         now = time.monotonic()
-        key = route + req.match_info.get("c", "")
+        key = route + request.match_info.get("c", "")
         hits = self.hits[key] = [h for h in self.hits.get(key, []) if now - h < window]
         reset = window - (now - hits[0]) if hits else window
         head = {
@@ -300,7 +302,7 @@ class FakeDiscord:
         }
         # Without a Via header discord.py takes a 429 for a ban by Cloudflare, and raises.
         if len(hits) >= limit:
-            self.requests.append((req.method, req.path, 429))
+            self.requests.append((request.method, request.path, 429))
             return web.json_response(
                 {
                     "message": "You are being rate limited.",
@@ -312,13 +314,13 @@ class FakeDiscord:
             )
         hits.append(now)
         head["X-RateLimit-Remaining"] = str(limit - len(hits))
-        needs_auth = not ("/interactions/" in req.path or "/webhooks/" in req.path)
+        needs_auth = not ("/interactions/" in request.path or "/webhooks/" in request.path)
         try:
-            if self.banned and "/channels/" in req.path:
+            if self.banned and "/channels/" in request.path:
                 raise ApiError(403, 50001, "Missing Access")
-            if needs_auth and req.headers.get("Authorization") != f"Bot {self.TOKEN}":
+            if needs_auth and request.headers.get("Authorization") != f"Bot {self.TOKEN}":
                 raise ApiError(401, 0, "401: Unauthorized")
-            res = await handler(req)
+            res = await handler(request)
         except ApiError as e:
             res = web.json_response(e.body, status=e.status)
         except web.HTTPNotFound:
@@ -329,7 +331,7 @@ class FakeDiscord:
         # discord.py compares the header exactly: with a charset it would read text.
         if res.content_type == "application/json":
             res.headers["Content-Type"] = "application/json"
-        self.requests.append((req.method, req.path, res.status))
+        self.requests.append((request.method, request.path, res.status))
         return res
 
     # Gateway ------------------------------------------------------------------------------------
@@ -531,15 +533,16 @@ class FakeDiscord:
         path = (resource.canonical if resource else r.path).removeprefix("/api/v10")
         self.bodies.append((r.method.lower(), path, body))
 
-    async def body(self, r: web.Request) -> tuple[J, list[tuple[str, str, str, bytes]]]:
+    async def body(self, r: web.Request) -> tuple[Any, list[File]]:
         """JSON, or multipart with payload_json + files[n]."""
         if not r.content_type.startswith("multipart/"):
-            payload = await r.json() if r.can_read_body else {}
+            payload: J = await r.json() if r.can_read_body else {}
             self.record(r, payload)
             return payload, []
-        payload: J = {}
-        files = []
+        payload = {}
+        files: list[File] = []
         async for part in await r.multipart():
+            assert isinstance(part, BodyPartReader)
             data = await part.read(decode=True)
             if part.name == "payload_json":
                 payload = json.loads(data)
@@ -555,7 +558,7 @@ class FakeDiscord:
         self.record(r, payload)
         return payload, files
 
-    def check(self, p: J, files: list) -> None:
+    def check(self, p: J, files: list[File]) -> None:
         if len(p.get("content") or "") > 2000:
             raise form_error("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
         for _, _, _, data in files:
@@ -631,7 +634,9 @@ class FakeDiscord:
         ):
             raise ApiError(400, 50006, "Cannot send an empty message")
 
-    def store_files(self, cid: str, files: list, payload: J) -> tuple[list[J], dict[str, str]]:
+    def store_files(
+        self, cid: str, files: list[File], payload: J
+    ) -> tuple[list[J], dict[str, str]]:
         meta = {str(a.get("id")): a for a in payload.get("attachments") or []}
         out, by_name = [], {}
         for n, name, ctype, data in files:
@@ -652,7 +657,7 @@ class FakeDiscord:
             )
         return out, by_name
 
-    def make_message(self, cid: str, author: J, p: J, files: list, **extra: Any) -> J:
+    def make_message(self, cid: str, author: J, p: J, files: list[File], **extra: Any) -> J:
         mid = self.new_id()
         atts, by_name = self.store_files(cid, files, p)
         used: set[str] = set()
@@ -743,7 +748,7 @@ class FakeDiscord:
     async def get_message(self, r: web.Request) -> web.Response:
         return web.json_response(self.find(r.match_info["m"]))
 
-    async def apply_edit(self, m: J, p: J, files: list) -> J:
+    async def apply_edit(self, m: J, p: J, files: list[File]) -> J:
         self.check(
             {
                 **{k: m[k] for k in ("content", "embeds", "components", "attachments")},
@@ -963,7 +968,7 @@ class FakeDiscord:
 
     # The human ----------------------------------------------------------------------------------
 
-    def _wake(self, ev: tuple) -> None:
+    def _wake(self, ev: tuple[Any, ...]) -> None:
         for pred, fut in list(self.waiters):
             if not fut.done() and pred(ev):
                 fut.set_result(ev[1])
@@ -1175,7 +1180,8 @@ def number(comps: list[J]) -> list[J]:
             }
         return [go(x) for x in o] if isinstance(o, list) else o
 
-    return go(comps)
+    numbered: list[J] = go(comps)
+    return numbered
 
 
 @contextlib.contextmanager

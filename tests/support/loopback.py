@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 from musrec.sources import Endpoints, SourcesSettings
 from musrec.sources.lookups import Lookups
@@ -145,7 +146,7 @@ class Loopback:
     def endpoints(self) -> Endpoints:
         return Endpoints(self.address)
 
-    def setup(self, session: ClientSession | None = None, **settings: object) -> Setup:
+    def setup(self, session: Any = None, **settings: object) -> Setup:
         """What a single provider is built from, without a cache."""
         return Setup(session, self.endpoints(), Lookups(None), SourcesSettings(**settings))
 

@@ -27,7 +27,7 @@ class Document:
         self._contents = contents
 
     def complaints(self, sent: Iterable[tuple[str, str, Any]]) -> list[str]:
-        """Return what is wrong with each body; bodies of requests that take none are left out."""
+        """Return the errors of each body; requests that take no body are left out."""
         found = []
         for method, path, body in sent:
             name = self._path(path)
@@ -46,7 +46,7 @@ class Document:
         return found
 
     def _path(self, path: str) -> str:
-        known = self._paths.get(re.sub(r"{\w+}", "{}", path))
+        known: str | None = self._paths.get(re.sub(r"{\w+}", "{}", path))
         if known is None:
             raise LookupError(f"Discord's document has no {path}")
         return known

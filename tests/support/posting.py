@@ -21,7 +21,7 @@ MONDAY = datetime(2026, 11, 16, 0, 0, tzinfo=UTC)
 
 
 class Clock:
-    """The time that it is said to be."""
+    """A clock that stands still until it is set forward."""
 
     def __init__(self, now: datetime = MONDAY) -> None:
         self.now = now
@@ -35,12 +35,12 @@ class Clock:
 
 
 class Channel:
-    """Posts into a file, one line a message.
+    """Posts into a file, one line per message.
 
     Parameters
     ----------
     blind : bool
-        What was posted cannot be read again.
+        Whether posted messages cannot be read again.
     closed : str
         Why nothing can be posted at all.
     broken : int
@@ -121,16 +121,18 @@ class Channel:
 
 def settings(folder: Path, *, starter: bool = True) -> Settings:
     """Settings without any network."""
-    return Settings(
-        paths={"data": folder},
-        catalogue={"starter": starter},
-        sources=PROVIDERS_OFF,
-        workers={"count": 1},
+    return Settings.model_validate(
+        {
+            "paths": {"data": folder},
+            "catalogue": {"starter": starter},
+            "sources": PROVIDERS_OFF,
+            "workers": {"count": 1},
+        }
     )
 
 
 async def subscribe(service: Service, member: str = "ann", **changed: Any) -> Drop:
-    """Subscribe somebody to a drop on Wednesdays at 18 in Berlin, unless told otherwise."""
+    """Subscribe a member to a drop on Wednesdays at 18:00 in Berlin, unless told otherwise."""
     schedule = changed.pop("schedule", Schedule(2, 18, "Europe/Berlin"))
     since = changed.pop("since", MONDAY)
     return await service.drops.keep(Drop(member, None, schedule, since, **changed))

@@ -19,13 +19,18 @@ def sine(frequency: float, seconds: float) -> Samples:
     return (0.3 * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
 
 
+def _levelled(y: np.ndarray) -> Samples:
+    """Scale to a peak of 0.3."""
+    samples: Samples = (0.3 * y / np.abs(y).max()).astype(np.float32)
+    return samples
+
+
 def noise(seconds: float, colour: float = 0.0, seed: int = 0) -> Samples:
     """Noise whose power falls as frequency to the power of `colour`: 0 white, 1 pink, 2 brown."""
     n = int(seconds * SAMPLE_RATE)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(n))
     frequency = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
-    y = np.fft.irfft(spectrum / frequency ** (colour / 2), n)
-    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+    return _levelled(np.fft.irfft(spectrum / frequency ** (colour / 2), n))
 
 
 def clicks(tempo: float, seconds: float, *, first: float = 0.3, stray: float = 0.0) -> Samples:
@@ -45,7 +50,8 @@ def note(midi: float, seconds: float) -> Samples:
     frequency = 440 * 2 ** ((midi - 69) / 12)
     wave = sum(np.sin(2 * np.pi * frequency * k * t) / k**1.3 for k in range(1, 7))
     envelope = np.minimum(1, t / 0.005) * np.exp(-t / 0.8) * np.minimum(1, (seconds - t) / 0.02)
-    return (0.15 * wave * envelope).astype(np.float32)
+    samples: Samples = (0.15 * wave * envelope).astype(np.float32)
+    return samples
 
 
 Chord = tuple[int, tuple[int, ...]]
@@ -96,8 +102,7 @@ def babble(seconds: float, seed: int = 0) -> Samples:
         at += int(rng.uniform(0.0, 0.06) * SAMPLE_RATE)
         if phrase % int(rng.integers(5, 9)) == 0:
             at += int(rng.uniform(0.25, 0.6) * SAMPLE_RATE)
-    y = y[:n]
-    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+    return _levelled(y[:n])
 
 
 def applause(seconds: float, rate: float = 60.0) -> Samples:
@@ -109,7 +114,8 @@ def applause(seconds: float, rate: float = 60.0) -> Samples:
         length = int(rng.integers(300, 900))
         decay = np.exp(-np.arange(length) / rng.uniform(60, 200))
         y[start : start + length] += rng.uniform(0.2, 1) * rng.standard_normal(length) * decay
-    return (0.3 * y[:n] / np.abs(y).max()).astype(np.float32)
+    samples: Samples = (0.3 * y[:n] / np.abs(y).max()).astype(np.float32)
+    return samples
 
 
 def drone(seconds: float) -> Samples:
@@ -120,14 +126,14 @@ def drone(seconds: float) -> Samples:
         swell = 0.5 + 0.5 * np.sin(2 * np.pi * (0.05 + 0.03 * number) * t + number)
         for cents in (-7, 5):
             y += swell * np.sin(2 * np.pi * 440 * 2 ** ((midi + cents / 100 - 69) / 12) * t)
-    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+    return _levelled(y)
 
 
 def melody(seconds: float) -> Samples:
     """One voice with vibrato and no overtones, moving over a scale."""
     rng = np.random.default_rng(11)
-    notes = []
-    while sum(map(len, notes)) < seconds * SAMPLE_RATE:
+    notes: list[np.ndarray] = []
+    while sum(note.size for note in notes) < seconds * SAMPLE_RATE:
         length = float(rng.choice([0.25, 0.5, 1.0]))
         t = np.arange(int(length * SAMPLE_RATE)) / SAMPLE_RATE
         frequency = 440 * 2 ** (rng.choice([-5, -3, -1, 0, 2, 4, 5, 7]) / 12)

@@ -22,7 +22,9 @@ class Town:
     kinds: np.ndarray
 
     def similarities(self, place: Place) -> np.ndarray:
-        return (l2_normalise(self.catalogue.vectors) @ l2_normalise(place.vector[None])[0] + 1) / 2
+        query = l2_normalise(place.vector[None])[0]
+        cosines: np.ndarray = l2_normalise(self.catalogue.vectors) @ query
+        return (cosines + 1) / 2
 
     def recommender(self, feedback: tuple[Feedback, ...] | None = None) -> Recommender:
         events = self.feedback if feedback is None else feedback

@@ -20,11 +20,13 @@ CDN = frozenset(("cdn.simcord.invalid",))
 def settings_for(folder: Path, **discord_settings: Any) -> Settings:
     """Settings without any network."""
     unlimited = {"member_cooldown_seconds": 0, "guild_commands_per_minute": 10_000}
-    return Settings(
-        paths={"data": folder},
-        sources=PROVIDERS_OFF,
-        workers={"count": 1},
-        discord={"shard_count": 1, **unlimited, **discord_settings},
+    return Settings.model_validate(
+        {
+            "paths": {"data": folder},
+            "sources": PROVIDERS_OFF,
+            "workers": {"count": 1},
+            "discord": {"shard_count": 1, **unlimited, **discord_settings},
+        }
     )
 
 
@@ -75,15 +77,18 @@ def text_of(components: list[dict[str, Any]]) -> str:
 
 def featured_in(components: list[dict[str, Any]]) -> str:
     """Return the track that a card features: what its thumbs mean."""
-    ids = [part.get("custom_id", "") for part in parts_of(components)]
+    ids: list[str] = [part.get("custom_id", "") for part in parts_of(components)]
     return next(id_ for id_ in ids if id_.startswith("like:")).partition(":")[2]
 
 
 def parts(message: Any) -> list[dict[str, Any]]:
     """Return every component of a message."""
-    return parts_of(
-        [c.to_dict() if isinstance(c, discord.Component) else c for c in message.components]
-    )
+    components: list[Any] = message.components
+    return parts_of([_as_dict(c) for c in components])
+
+
+def _as_dict(component: Any) -> Any:
+    return component.to_dict() if isinstance(component, discord.Component) else component
 
 
 def said(message: Any) -> str:
@@ -93,7 +98,7 @@ def said(message: Any) -> str:
 
 def pressable(message: Any, start: str) -> str:
     """Return the custom id that starts so."""
-    ids = [part.get("custom_id", "") for part in parts(message)]
+    ids: list[str] = [part.get("custom_id", "") for part in parts(message)]
     return next(id_ for id_ in ids if id_.startswith(start))
 
 

@@ -13,6 +13,8 @@ import pytest
 from musrec.evaluate import metrics
 from musrec.model import NotFound
 from musrec.space import GenreHead, Space
+from musrec.space.genre import softmax
+from musrec.space.inputs import Name
 from musrec.space.place import shipped
 from musrec.train import genre, reference, space, starter
 
@@ -22,7 +24,9 @@ def tables_folder(shared_data: Path) -> Path:
     return shared_data / "gtzan"
 
 
-def test_the_starter_catalogue_is_rebuilt_with_the_same_content(tables_folder, tmp_path) -> None:
+def test_the_starter_catalogue_is_rebuilt_with_the_same_content(
+    tables_folder: Path, tmp_path: Path
+) -> None:
     arrays, made = shipped("starter/starter.npz")
     made_on = datetime.strptime(made["date"], "%Y-%m-%d").replace(tzinfo=UTC)
     starter.train(tables_folder, tmp_path / "again.npz", today=made_on)
@@ -34,7 +38,7 @@ def test_the_starter_catalogue_is_rebuilt_with_the_same_content(tables_folder, t
 
 
 @pytest.mark.parametrize("name", ["full", "statistics"])
-def test_the_shipped_space_is_what_its_recipe_gives(name: str, tables_folder: Path) -> None:
+def test_the_shipped_space_is_what_its_recipe_gives(name: Name, tables_folder: Path) -> None:
     clips = space.training_clips(tables_folder)
     made = Space.load(name).made
     recipe = space.Recipe(made["shrinkage"], made["share"])
@@ -48,7 +52,7 @@ def test_the_shipped_space_is_what_its_recipe_gives(name: str, tables_folder: Pa
 
 
 @pytest.mark.parametrize("name", ["full", "statistics"])
-def test_the_shipped_head_is_what_its_recipe_gives(name: str, tables_folder: Path) -> None:
+def test_the_shipped_head_is_what_its_recipe_gives(name: Name, tables_folder: Path) -> None:
     clips = space.training_clips(tables_folder)
     head = GenreHead.load(name)
     x = space.matrix(name, clips)
@@ -104,12 +108,12 @@ def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
     assert chosen == pytest.approx(5, rel=0.1)
 
     def error(t: float) -> float:
-        shares = genre.softmax(too_sure / t)
+        shares = softmax(too_sure / t)
         return metrics.calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth)
 
     assert error(chosen) < 0.03 < error(1.0)
 
-    shares = genre.softmax(too_sure / chosen)
+    shares = softmax(too_sure / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
     least = genre.threshold(top, right)
     assert right[top >= least].mean() >= genre.SURE - 0.005

@@ -16,7 +16,7 @@ import pytest
 
 from bot.admin.commands import details
 from bot.serve import WrongToken, check
-from musrec.members.listening import Playing
+from musrec.members.model import Playing
 from musrec.members.model import Card
 from musrec.model import FeedbackKind, Track
 from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
@@ -125,9 +125,10 @@ async def test_a_thumb_given_while_reconnecting_is_replayed(wire: Wire) -> None:
 async def test_a_socket_that_dies_without_a_word_is_resumed(wire: Wire) -> None:
     await wire.start()
     resumed = asyncio.create_task(wire.fake.wait("resumed"))
-    transport = wire.fake.live()[0].ws._req.transport
-    assert transport is not None
-    transport.abort()
+    request = wire.fake.live()[0].ws._req
+    assert request is not None
+    assert request.transport is not None
+    request.transport.abort()
     await resumed
     assert len(wire.bots) == 1
 

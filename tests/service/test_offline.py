@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -95,7 +97,7 @@ async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) ->
     assert [step.known for step in steps] == [True] * len(TUNES)
 
 
-async def test_what_sounds_alike_is_found_whatever_the_format(service: Service) -> None:
+async def test_similar_sounding_songs_find_each_other(service: Service) -> None:
     # The two waltzes differ in tempo and decay, the two dances in key and a few beats.
     for song, twin in ((0, 1), (3, 4)):
         heard = await service.songs.hear_track(tune(service, song))
@@ -147,13 +149,13 @@ async def test_a_tagger_that_comes_later_is_used_without_a_restart(
         assert not service.answers.notes
 
 
-async def test_what_counts_is_told_in_the_terms_of_a_score(service: Service) -> None:
+async def test_weights_are_shares_of_the_terms_of_a_score(service: Service) -> None:
     shares = await service.answers.weights("ann")
     assert set(shares) == {"sound", "members", "taste", "popularity"}
     assert sum(shares.values()) == pytest.approx(1)
 
 
-async def test_what_thumbs_say_of_a_blend_outlasts_a_restart(service: Service) -> None:
+async def test_the_arm_that_chose_a_song_outlasts_a_restart(service: Service) -> None:
     heard = await service.songs.hear_track(tune(service, 0))
     answer = await service.answers.recommend(heard, online=False, member="ann", adventurous=1.0)
     tracks = [pick.track.id for pick in answer.picks]
@@ -174,7 +176,7 @@ async def test_what_thumbs_say_of_a_blend_outlasts_a_restart(service: Service) -
     )
 
 
-async def test_what_was_recommended_lately_does_not_return_unasked(service: Service) -> None:
+async def test_recent_recommendations_do_not_return_unasked(service: Service) -> None:
     heard = await service.songs.hear_track(tune(service, 0))
     first = await service.answers.recommend(heard, online=False, member="ann")
     second = await service.answers.recommend(heard, online=False, member="ann")
@@ -234,10 +236,7 @@ async def test_unreadable_files_are_listed_and_stop_nothing(
         assert steps[name].problem.endswith("."), name
 
 
-async def test_no_music_is_said_and_not_recommended_from(service: Service) -> None:
-    import io
-    import wave
-
+async def test_noise_is_heard_but_refused_as_a_seed(service: Service) -> None:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -264,6 +263,6 @@ async def test_a_deleted_member_is_forgotten_in_the_next_answer(service: Service
     assert [p.track.id for p in again.picks] == [p.track.id for p in stranger.picks]
 
 
-async def test_a_thumb_on_an_unknown_song_is_answered_clearly(service: Service) -> None:
+async def test_a_thumb_on_an_unknown_song_is_refused_clearly(service: Service) -> None:
     with pytest.raises(NotFound, match="no song with the id"):
         await service.members.learn("ann", "nonsense", FeedbackKind.LIKE)

@@ -1,36 +1,21 @@
-"""Playlists: names that harm nothing, files that open everywhere, and what comes next in a list."""
+"""Playlists: names that harm nothing, and what comes next in a list."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
 
-from musrec.catalogue.model import FileStamp
 from musrec.model import FeedbackKind, MusrecError, NotFound, Track
 from musrec.playlists.continuation import MOST_SEEDS, PER_ARTIST, spread
-from musrec.playlists.export import export, safe_file_name
+from musrec.playlists.export import safe_file_name
 from musrec.playlists.model import FORMATS, MOST_PLAYLISTS, PlaylistError
 from musrec.playlists.names import clean_name
 from musrec.service import Service
-from musrec.settings import Settings
 from musrec.store import schema
 from tests.support.stores import store_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """One service with the songs that come with the package; each test has members of its own."""
-    settings = Settings.model_validate({"paths": {"data": tmp_path_factory.mktemp("store")}})
-    async with Service.open(settings) as opened:
-        yield opened
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -49,12 +34,12 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         ("=HYPERLINK(1)", "=HYPERLINK(1)"),
     ],
 )
-async def test_a_name_is_one_line_that_shows(typed: str, name: str) -> None:
+async def test_a_name_is_one_visible_line(typed: str, name: str) -> None:
     assert clean_name(typed) == name
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u200d", "\n\t", "\u202e", "x" * 81])
-async def test_a_name_that_cannot_be_seen_or_is_too_long_is_refused(typed: str) -> None:
+async def test_an_invisible_or_too_long_name_is_refused(typed: str) -> None:
     with pytest.raises(PlaylistError) as raised:
         clean_name(typed)
     assert raised.value.hint
@@ -80,7 +65,7 @@ async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
     with pytest.raises(PlaylistError, match="already"):
         await service.playlists.create("names", "late  night")
     assert (await service.playlists.named("names", "LATE NIGHT")).id == made.id
-    await service.playlists.create("other", "late night")  # somebody else's is another one
+    await service.playlists.create("other", "late night")  # another member's is another playlist
     with pytest.raises(NotFound, match="no playlist called dawn") as raised:
         await service.playlists.named("names", "dawn")
     assert "Ｌate Night" in raised.value.hint
@@ -88,7 +73,7 @@ async def test_names_that_look_alike_are_one_playlist(service: Service) -> None:
         await service.playlists.named("nobody", "dawn")
 
 
-async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service) -> None:
+async def test_invisible_characters_in_a_name_do_not_hide_its_playlist(service: Service) -> None:
     for typed in ("\u202egnp.exe", "two\nlines", "👩‍🎤\u200b set"):
         made = await service.playlists.create("sly", typed)
         assert (await service.playlists.named("sly", typed)).id == made.id
@@ -98,7 +83,7 @@ async def test_what_a_name_hides_hides_nothing_of_its_playlist(service: Service)
 # Size ---------------------------------------------------------------------------------------------
 
 
-async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) -> None:
+async def test_forty_playlists_fit_and_the_limit_holds(service: Service) -> None:
     for number in range(40):
         await service.playlists.create("maker", f"list {number:03d}")
     kept = await service.playlists.of("maker")
@@ -110,7 +95,7 @@ async def test_forty_playlists_are_kept_and_there_is_an_end(service: Service) ->
     assert len(await service.playlists.of("maker")) == MOST_PLAYLISTS
 
 
-async def test_five_thousand_songs_keep_their_order_leave_and_are_continued(
+async def test_five_thousand_songs_keep_their_order_and_can_be_removed(
     service: Service,
 ) -> None:
     known = [track.id for track in service.catalogue.songs.tracks[:20]]
@@ -169,7 +154,7 @@ async def test_an_empty_playlist_has_nothing_to_go_on(service: Service) -> None:
             await service.playlists.export(playlist, how)
 
 
-async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
+async def test_nothing_is_kept_of_members_who_paused(service: Service) -> None:
     playlist = await service.playlists.create("quiet", "before")
     await service.members.choose("quiet", paused=True)
     with pytest.raises(MusrecError, match="keep nothing new"):
@@ -184,7 +169,7 @@ async def test_nothing_is_kept_of_who_paused(service: Service) -> None:
     assert await service.playlists.delete(playlist)
 
 
-async def test_songs_stay_where_feedback_is_taken_back(service: Service) -> None:
+async def test_songs_stay_when_feedback_is_taken_back(service: Service) -> None:
     track = service.catalogue.songs.tracks[3].id
     playlist = await service.playlists.create("fickle", "kept")
     await service.playlists.add(playlist, [track])
@@ -200,97 +185,3 @@ async def test_seeds_come_from_the_whole_list(count: int, last: int) -> None:
     assert chosen == sorted(chosen)
     assert chosen[-1] == last
     assert chosen[0] <= -(-count // MOST_SEEDS)
-
-
-# Files --------------------------------------------------------------------------------------------
-
-SPOTIFY = "4uLU6hMCjMI75M1A2tKUQC"
-SONGS = [
-    Track(
-        "aaaaaaaaaa",
-        '=HYPERLINK("http://evil.example","x")',
-        ("@SUM(A1)", "\t=1+1"),
-        album="-2+3",
-        year=1999,
-        isrc="GBAYE0601498",
-        duration=201.4,
-        identities={"spotify": SPOTIFY},
-        links={
-            "youtube": "https://youtu.be/x",
-            "spotify": f"https://open.spotify.com/track/{SPOTIFY}",
-        },
-    ),
-    Track(
-        "bbbbbbbbbb", "Two\nlines\r\n#EXTINF:0,forged", ("Zoë",), links={"deezer": "https://d/2"}
-    ),
-    Track("cccccccccc", "＝full width", ("A;=1+1", " ; -2")),
-    Track(
-        "dddddddddd",
-        "Bad links",
-        ("A",),
-        identities={"spotify": "x\nspotify:track:0"},
-        links={"web": "javascript:alert(1)", "other": "https://a/\nhttps://b/"},
-    ),
-]
-
-
-async def test_no_cell_of_a_csv_is_a_formula() -> None:
-    made = export("songs", SONGS, "csv")
-    header, *rows = csv.reader(io.StringIO(made.data.decode("utf-8-sig"), newline=""))
-    assert header[:3] == ["title", "artists", "album"]
-    assert len(rows) == len(SONGS)
-    assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r\n＝" and cell]
-    # A spreadsheet that splits at semicolons sees no formula either.
-    assert not [
-        cell
-        for line in made.data.decode("utf-8-sig").splitlines()
-        for cell in line.split(";")[1:]
-        if cell.strip()[:1] in ("=", "+", "-", "@")
-    ]
-    first = dict(zip(header, rows[0], strict=True))
-    assert first["title"] == "'" + SONGS[0].title
-    assert first["year"] == "1999"
-    assert first["link"] == f"https://open.spotify.com/track/{SPOTIFY}"
-
-
-async def test_an_m3u8_has_one_entry_a_song_and_names_what_is_missing() -> None:
-    made = export("Näme\n#EXTM3U", SONGS, "m3u8", {"cccccccccc": "/music/full width.mp3"})
-    lines = made.data.decode().splitlines()
-    assert lines[0] == "#EXTM3U"
-    assert lines[2] == "#PLAYLIST:Näme #EXTM3U"
-    assert [line for line in lines if not line.startswith("#")] == [
-        f"https://open.spotify.com/track/{SPOTIFY}",
-        "https://d/2",
-        "/music/full width.mp3",
-    ]
-    assert sum(line.startswith("#EXTINF:") for line in lines) == 3
-    assert "#EXTINF:201," in made.data.decode()
-    assert [track.id for track in made.missing] == ["dddddddddd"]
-
-
-async def test_json_holds_every_link_as_it_is() -> None:
-    body = json.loads(export("songs", SONGS, "json").data)
-    assert body["name"] == "songs"
-    assert [song["title"] for song in body["songs"]] == [track.title for track in SONGS]
-    assert body["songs"][0]["links"] == dict(SONGS[0].links)
-
-
-async def test_spotify_gets_addresses_of_what_it_is_known_to_have() -> None:
-    made = export("songs", SONGS, "spotify")
-    assert made.data.decode() == f"spotify:track:{SPOTIFY}\n"
-    assert [track.id for track in made.missing] == ["bbbbbbbbbb", "cccccccccc", "dddddddddd"]
-
-
-async def test_files_of_this_machine_are_named_to_its_owner_alone(service: Service) -> None:
-    track = service.catalogue.songs.tracks[5]
-    async with store_of(service) as store:
-        analysis = await store.analyses.get(track.id)
-        assert analysis is not None
-        await store.analyses.add(track, analysis, "file", FileStamp("/music/five.flac", 1, 1))
-    playlist = await service.playlists.create("owner", "local")
-    await service.playlists.add(playlist, [track.id])
-    assert (
-        b"/music/five.flac" in (await service.playlists.export(playlist, "m3u8", local=True)).data
-    )
-    for how in FORMATS:
-        assert b"five.flac" not in (await service.playlists.export(playlist, how)).data

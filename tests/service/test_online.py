@@ -86,7 +86,7 @@ async def test_a_title_becomes_an_answer_from_songs_heard_on_the_way(world: Worl
     assert reported[-1][0] <= reported[-1][1]
 
 
-async def test_what_was_heard_once_is_neither_fetched_nor_heard_again(world: World) -> None:
+async def test_a_song_heard_once_is_neither_fetched_nor_heard_again(world: World) -> None:
     heard = await world.service.songs.hear_track(await found(world))
     await world.service.answers.recommend(heard)
     again = await world.service.songs.hear_track(await found(world))
@@ -96,7 +96,7 @@ async def test_what_was_heard_once_is_neither_fetched_nor_heard_again(world: Wor
     assert world.server.count(CANDIDATE) == 1
 
 
-async def test_what_is_late_is_there_next_time_and_heard_once(world: World) -> None:
+async def test_late_candidates_are_there_next_time_and_heard_once(world: World) -> None:
     heard = await world.service.songs.hear_track(await found(world))
     there = asyncio.Event()
     for path, clip in ((CANDIDATE, world.clips[1]), (SECOND, world.clips[2])):
@@ -123,7 +123,7 @@ async def test_what_is_late_is_there_next_time_and_heard_once(world: World) -> N
     assert (world.server.count(CANDIDATE), world.server.count(SECOND)) == (1, 1)
 
 
-async def test_a_link_that_was_met_needs_no_service(world: World) -> None:
+async def test_a_known_link_needs_no_service(world: World) -> None:
     track = await found(world)
     world.server.asked.clear()
     for text in ("https://www.deezer.com/de/track/3135553?x", "deezer.com/track/3135553"):
@@ -198,7 +198,7 @@ async def test_a_song_without_a_preview_asks_for_a_clip(world: World) -> None:
     assert "clip" in caught.value.hint
 
 
-async def test_other_services_numbers_are_shown_with_their_origin_and_nothing_else(
+async def test_features_of_other_services_are_shown_with_their_origin_and_go_no_further(
     world: World,
 ) -> None:
     heard = await world.service.songs.hear_track(await found(world))
@@ -210,14 +210,14 @@ async def test_other_services_numbers_are_shown_with_their_origin_and_nothing_el
     assert "danceability" not in repr(again.profile)
 
 
-async def test_quiet_hours_hear_songs_around_what_was_liked_within_the_days_budget(
+async def test_quiet_hours_explore_around_likes_within_the_daily_budget(
     world: World,
 ) -> None:
-    assert await world.service.songs.explore() == 0  # nobody liked anything yet
+    assert await world.service.songs.explore() == 0  # no member has liked anything yet
     heard = await world.service.songs.hear_track(await found(world))
     await world.service.members.learn("ann", heard.track.id, FeedbackKind.LIKE)
     before = len(world.service.catalogue.songs)
-    # The best-looking are of no use: one is never there, one is no music.
+    # The best candidates are of no use: one is missing, one is not music.
     world.server.raw(CANDIDATE, b"", status=404)
     world.server.raw(SECOND, silence(), kind="audio/wav")
     tried = await world.service.songs.explore()
@@ -227,7 +227,7 @@ async def test_quiet_hours_hear_songs_around_what_was_liked_within_the_days_budg
         counted = await store.lookups.get(f"explored:{datetime.now(UTC).date()}")
     assert int(counted or 0) == tried
     world.server.asked.clear()
-    assert await world.service.songs.explore() == 0  # they take no budget from the others again
+    assert await world.service.songs.explore() == 0  # neither is tried again
     assert world.server.count("/cdn/") == 0
     await world.service.answers.recommend(heard)
     assert world.server.count(SECOND) == 0

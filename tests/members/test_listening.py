@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from musrec.members.listening import Listening, Playing
+from musrec.members.listening import Listening
+from musrec.members.model import Playing
 from musrec.model import FeedbackKind, Track
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -33,7 +34,7 @@ def told(*states: tuple[float, Playing | None]) -> list[tuple[str, FeedbackKind]
     ]
 
 
-def test_the_same_state_told_by_several_servers_is_one_play() -> None:
+def test_a_state_reported_by_several_servers_is_one_play() -> None:
     assert told((0, on("a", 0)), (0, on("a", 0)), (30, on("a", 0))) == [("a", PLAY)]
 
 
@@ -43,11 +44,11 @@ def test_less_than_half_is_a_skip_and_the_end_is_a_finish() -> None:
     assert told((0, on("a", 0)), (130, on("b", 130))) == [("a", PLAY), ("b", PLAY)]
 
 
-def test_a_song_passed_by_says_nothing() -> None:
+def test_a_song_on_for_seconds_says_nothing() -> None:
     assert told((0, on("a", 0)), (3, on("b", 3))) == [("a", PLAY), ("b", PLAY)]
 
 
-def test_a_pause_is_no_skip() -> None:
+def test_a_pause_is_not_a_skip() -> None:
     assert told((0, on("a", 0)), (40, None), (100, on("a", 60)), (255, None)) == [
         ("a", PLAY),
         ("a", FINISH),
@@ -66,14 +67,14 @@ def test_silence_after_the_end_finishes_once() -> None:
     ]
 
 
-def test_what_was_on_before_a_long_gap_was_not_heard_to_its_end() -> None:
+def test_a_song_before_a_long_gap_was_not_finished() -> None:
     assert told((0, on("a", 0)), (3600, on("b", 3590))) == [("a", PLAY), ("b", PLAY)]
     assert told((0, on("a", 0)), (3600, None)) == [("a", PLAY)]
     assert told((0, on("a", 0)), (3600, on("a", 3590))) == [("a", PLAY), ("a", PLAY)]
     assert told((0, on("a", 0)), (3600, on("a", 0)), (3700, on("a", 0))) == [("a", PLAY)]
 
 
-def test_the_same_song_again_is_a_repeat_and_winding_back_is_not() -> None:
+def test_the_same_song_again_is_a_repeat_and_rewinding_is_not() -> None:
     assert told((0, on("a", 0)), (200, on("a", 200))) == [
         ("a", PLAY),
         ("a", FINISH),
