@@ -16,8 +16,7 @@ import pytest
 
 from bot.admin.commands import details
 from bot.serve import WrongToken, check
-from musrec.members.model import Playing
-from musrec.members.model import Card
+from musrec.members.model import Card, Playing
 from musrec.model import FeedbackKind, Track
 from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
 from tests.support.loopback import PROVIDERS_OFF
