@@ -76,6 +76,9 @@ _CODECS = (
 )
 """The decoders of ffmpeg that may run: those of the formats we name, none for pictures."""
 
+_BEHIND_ID3 = ("aac", "flac", "mp3")
+"""Demuxers that expect ID3 tags before the sound."""
+
 _RATES = range(4_000, 768_001)
 
 
@@ -396,8 +399,9 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
     lenient: Any = (
         {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
     )
+    sound = data if demuxer in _BEHIND_ID3 else data[tags.behind_id3(data) :]
     try:
-        container = av.open(BytesIO(data), "r", format=demuxer, options=options, **lenient)
+        container = av.open(BytesIO(sound), "r", format=demuxer, options=options, **lenient)
     except (av.FFmpegError, ValueError) as error:
         raise _Refused(_Outcome.UNREADABLE) from error
     with container:

@@ -71,10 +71,11 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     def first(*keys: str) -> str:
         return next((found[key] for key in keys if found.get(key)), "")
 
-    named = _id3_artists(data) or (_mp4_artists(data) if data[4:8] in _MP4 else [])
+    named = _id3_texts(data, b"TP1", b"TPE1") or (_mp4_artists(data) if data[4:8] in _MP4 else [])
     if not named:
         named = [first("artists", "artist", "author", "album_artist", "albumartist", "performer")]
     texts = {key: first(key) for key in ("title", "album", "genre")}
+    texts["title"] = texts["title"] or next(iter(_id3_texts(data, b"TT2", b"TIT2")), "")
     encoding = encoding_of(b"\n".join(filter(None, map(_raw, [*texts.values(), *named]))))
     title, album, genre = (clean(_repaired(text, encoding)) for text in texts.values())
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
@@ -181,17 +182,17 @@ _ENCODINGS = (  # of ID3 by number, and what to do with errors
 )
 
 
-def _id3_artists(data: bytes) -> list[str]:
-    """Return the artists of an ID3v2 tag, at the beginning or in a chunk of WAV or AIFF.
+def _id3_texts(data: bytes, *names: bytes) -> list[str]:
+    """Return the texts of such frames in an ID3v2 tag, at the beginning or in WAV or AIFF.
 
     Version 2.4 separates them by null characters, and some programs write a frame for each.
     """
-    artists: list[str] = []
+    texts: list[str] = []
     begin = _id3_chunk(data) if data.startswith((b"RIFF", b"RF64", b"FORM")) else 0
     for name, text in _id3_frames(data, begin):
-        if name in (b"TP1", b"TPE1") and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
-            artists += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
-    return [artist.strip("\ufeff ") for artist in artists if artist.strip("\ufeff ")]
+        if name in names and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
+            texts += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
+    return [text.strip("\ufeff ") for text in texts if text.strip("\ufeff ")]
 
 
 def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
