@@ -180,10 +180,14 @@ async def measure() -> Report:
     async with Ears(WorkerSettings(count=WORKERS)) as ears:
         await ears.warm()
         network = (await recommend(audio, at_no_cost)).moments["all heard"]
-        before = await hear_all(audio, ears.hear)
-        watched = Watched(ears.hear)
+
+        async def hear(data: bytes) -> Analysis:
+            return (await ears.hear(data)).analysis
+
+        before = await hear_all(audio, hear)
+        watched = Watched(hear)
         together = await recommend(audio, watched)
-        hearing = (before + await hear_all(audio, ears.hear)) / 2
+        hearing = (before + await hear_all(audio, hear)) / 2
     whole, slower = together.moments["all heard"], max(network, hearing)
     rows: list[tuple[str | float, ...]] = [
         (name, moment) for name, moment in sorted(together.moments.items(), key=lambda it: it[1])

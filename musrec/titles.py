@@ -535,6 +535,29 @@ def without_guests(credit: str) -> str:
     )
 
 
+_SEVERAL = re.compile(r"\s*[;\0]\s*|\s+/\s+|(?<=[^/]{4})/(?=[^/]{4})")
+_WITH = re.compile(
+    rf"(?<!^little)\s+[{_OPEN}]?(?:feat|ft|featuring)\b\.?\s+([^{_OPEN}{_SHUT}]+)[{_SHUT}]?\s*$",
+    re.IGNORECASE,
+)
+_GUEST_LIST = re.compile(r"\s*(?:[,;、/&]|\band\b)\s*", re.IGNORECASE)
+
+
+def artists_of(named: Iterable[str]) -> tuple[str, ...]:
+    """Return the artists that a file's tags name, each once, main artist first.
+
+    A credit is taken apart at ";", at "/" between names of four characters or more, and before
+    guests; "Simon & Garfunkel" and "AC/DC" stay whole.
+    """
+    found: dict[str, str] = {}
+    for credit in (part for text in named for part in _SEVERAL.split(text)):
+        guests = _WITH.search(credit)
+        names = [credit[: guests.start()], *_GUEST_LIST.split(guests[1])] if guests else [credit]
+        for name in filter(None, map(str.strip, names)):
+            found.setdefault(fold(name), name)
+    return tuple(found.values())
+
+
 def main_artist(track: Track) -> str:
     """Return the name of the main artist, folded; "" if unknown."""
     return fold_artist(without_guests(track.artists[0])) if track.artists else ""
@@ -632,8 +655,13 @@ def merge(known: Track, new: Track) -> Track:
     """Return a track with its gaps filled from another track of the same recording.
 
     Each filled field keeps its provenance. Identities and links are joined; where both tracks have
-    one, `known` wins.
+    one, `known` wins, but for names that were only guessed from a file's name.
     """
+    stated = new.provenance.get("title", "file name")
+    if known.provenance.get("title") == "file name" != stated:
+        provenance = {**known.provenance, "title": stated}
+        artists = new.artists or known.artists
+        known = replace(known, title=new.title, artists=artists, provenance=provenance)
     filled = {
         name: value
         for name in _GAPS

@@ -14,7 +14,10 @@ MODULES = {
     for package in ("bot", "musrec")
     for file in (ROOT / package).rglob("*.py")
 }
-WORDS = {"musrec", "musrec.model", "musrec.titles", "musrec.wording", "musrec.sites"}
+WORDS = {
+    *("musrec", "musrec.model", "musrec.titles", "musrec.wording", "musrec.sites"),
+    "musrec.formats",
+}
 RECORDS = {name for name in MODULES if name.endswith(".model")}
 HEARING = {"musrec.audio", "musrec.space", "musrec.recommend"}
 DOORS = {"musrec.service", "musrec.settings"}

@@ -71,8 +71,8 @@ class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=poli
                 layouts.text("### What I keep about you\n" + "\n".join(lines)),
                 layouts.text(
                     "I keep no audio, no messages and no links to files. Of a clip I keep how it "
-                    "sounds and its file name, not who sent it.\n`/privacy export` gives you all "
-                    "of this, `/privacy delete` deletes it, `/privacy pause` stops it."
+                    "sounds, its title and its artists, not who sent it.\n`/privacy export` gives "
+                    "you all of this, `/privacy delete` deletes it, `/privacy pause` stops it."
                 ),
             )
         )

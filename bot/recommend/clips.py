@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import discord
 
-from musrec.catalogue.model import AUDIO_SUFFIXES
+from musrec.formats import ENDINGS
 from musrec.model import Busy, NotAudio, NotFound
 
 LARGEST_CLIP = 25 * 2**20
@@ -79,7 +79,7 @@ def _attachments(message: discord.Message) -> Iterator[discord.Attachment]:
 def _may_be_heard(attachment: discord.Attachment) -> bool:
     """Guess from the name and type that the sender chose; only decoding it tells."""
     kind = attachment.content_type or ""
-    return kind.startswith(("audio/", "video/")) or _ends_with(attachment.filename, AUDIO_SUFFIXES)
+    return kind.startswith(("audio/", "video/")) or _ends_with(attachment.filename, ENDINGS)
 
 
 def _ends_with(name: str, suffixes: Iterable[str]) -> bool:

@@ -6,7 +6,7 @@ child process that holds no secrets and has nothing but two pipes. Where the pla
 limits (Linux, macOS), the child cannot open a file or a socket or start a process, and its memory
 (Linux) and processor time are bounded; on Windows it is only a separate process with a time limit.
 The child stays for the next clip, which saves its start, and is replaced when it crashes, takes too
-long or runs out of memory.
+long or runs out of memory. Tags are read there too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from musrec.audio import tags
+from musrec.audio.tags import Tags
+from musrec.formats import AGAIN, OTHER_FILE, behind_id3, sniff
 from musrec.model import SAMPLE_RATE, NotAudio
 
 if TYPE_CHECKING:
@@ -39,9 +42,6 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
-LARGEST = 512 * 1024 * 1024
-"""Bytes; three hours at 320 kbit/s."""
-
 MINIMUM_SECONDS = 1.0
 """Shorter clips are refused."""
 
@@ -51,19 +51,23 @@ WHOLE_SECONDS = 3.0
 LONGEST_EXCERPT = 600.0
 """Seconds."""
 
-_TIMEOUT = 30.0  # seconds of wall time for one clip
-_CPU_SECONDS = 20
+_LIMIT = 30.0  # seconds of wall time for one clip, where the caller names none
+_CPU_SHARE = 2 / 3  # of that, the processor time
 _MEMORY = 1024 * 1024 * 1024  # bytes, beyond what the child has when it is ready
-_FILES = "Send an mp3, m4a, ogg, opus, flac, wav or webm file."
-_AGAIN = "Download or export it again, and check that it plays."
+_SOUNDLESS_PACKETS = 20_000  # an excerpt of damaged music has a few hundred
+_LARGEST_TAGS = 65_536  # bytes, as `tags.pack` writes them
 
-_REQUEST = struct.Struct("<8sQdd")  # demuxer, bytes that follow, seconds, start
-_REPLY = struct.Struct("<BQdd")  # outcome, samples that follow, duration, start
+_REQUEST = struct.Struct("<8sQddd")  # demuxer, bytes that follow, seconds, start, processor time
+_REPLY = struct.Struct("<BQQdd")  # outcome, bytes of tags and samples that follow, duration, start
 
 _CODECS = (
-    *("aac", "aac_latm", "alac", "flac", "libopus", "libvorbis", "opus", "vorbis"),
+    *("aac", "aac_latm", "alac", "flac", "libopus", "libspeex", "libvorbis", "opus", "speex"),
+    *("ac3", "ape", "eac3", "tta", "vorbis", "wavpack"),
+    *("amrnb", "amrwb", "libopencore_amrnb", "libopencore_amrwb"),
     *("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"),
-    *("adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_s8", "pcm_u8"),
+    *("wmalossless", "wmapro", "wmav1", "wmav2"),
+    *("adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "gsm_ms"),
+    *("pcm_alaw", "pcm_mulaw", "pcm_s8", "pcm_u8"),
     *(
         f"pcm_{kind}{order}"
         for kind in ("s16", "s24", "s32", "f32", "f64")
@@ -71,6 +75,9 @@ _CODECS = (
     ),
 )
 """The decoders of ffmpeg that may run: those of the formats we name, none for pictures."""
+
+_BEHIND_ID3 = ("aac", "flac", "mp3")
+"""Demuxers that expect ID3 tags before the sound."""
 
 _RATES = range(4_000, 768_001)
 
@@ -88,11 +95,13 @@ class Samples:
         Where the excerpt begins, in seconds.
     duration : float or None
         Of the whole clip in seconds, as the file states it; None if it does not.
+    tags : Tags
     """
 
     y: FloatArray
     start: float
     duration: float | None
+    tags: Tags
 
     @property
     def seconds(self) -> float:
@@ -100,7 +109,9 @@ class Samples:
         return self.y.size / SAMPLE_RATE
 
 
-def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) -> Samples:
+def decode(
+    data: bytes, *, seconds: float = 30.0, start: float | None = None, limit: float = _LIMIT
+) -> Samples:
     """Decode a clip, or an excerpt of a long one.
 
     Parameters
@@ -113,6 +124,8 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
         Where to begin, in seconds. By default the excerpt is the middle of a clip longer than
         `seconds`, as the beginning is often not what a song sounds like; if the file is shorter
         than it states, the excerpt is its beginning.
+    limit : float
+        Seconds that it may take; two thirds of them of processor time.
 
     Raises
     ------
@@ -121,26 +134,33 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
     """
     if not MINIMUM_SECONDS <= seconds <= LONGEST_EXCERPT:
         raise ValueError(f"seconds must be {MINIMUM_SECONDS:g} to {LONGEST_EXCERPT:g}")
-    demuxer, label = sniff(data)
-    if label == "MP4" and _ENCRYPTED.search(data):
+    form = sniff(data)
+    label = form.label
+    if form.demuxer in ("mp4", "mov") and _ENCRYPTED.search(data):
         raise NotAudio(
             "This recording is encrypted by the shop that sold it.", "Send an unprotected copy."
         )
-    reply = _child.decode(demuxer, data, seconds, start)
+    if (many := tags.comments(data)) > tags.MOST_COMMENTS:
+        raise NotAudio(
+            f"This {label} file carries {many:,} comments: too many to look through.",
+            "Save it again without them.",
+        )
+    reply = _child.decode(form.demuxer, data, seconds, start, limit)
     if reply is None:
         raise NotAudio(
             f"This {label} file is built in such a way that decoding it fails or never ends.",
-            _AGAIN,
+            AGAIN,
         )
     if reply.outcome is not _Outcome.DECODED:
         raise _refusal(reply.outcome, label, data)
 
     duration = reply.duration if 0 < reply.duration < 1e7 else None
-    samples = Samples(reply.samples, reply.start, duration)
+    said = replace(reply.tags, duration=duration)
+    samples = Samples(reply.samples, reply.start, duration, said)
     if duration and samples.seconds < min(WHOLE_SECONDS, seconds - 0.1, duration - 1):
         raise NotAudio(
             f"This {label} file is cut off after {samples.seconds:.1f} of {duration:.0f} seconds.",
-            _AGAIN,
+            AGAIN,
         )
     if samples.seconds < MINIMUM_SECONDS:
         raise NotAudio(
@@ -148,6 +168,10 @@ def decode(data: bytes, *, seconds: float = 30.0, start: float | None = None) ->
             f"Send at least {WHOLE_SECONDS:.0f} seconds; ten or more give tempo and key.",
         )
     return samples
+
+
+_ENCRYPTED = re.compile(rb"stsd.{12}(drms|enca)", re.DOTALL)
+"""Sample descriptions of an MP4 file (ISO 14496-12) that stand for an encrypted track."""
 
 
 def start() -> None:
@@ -158,151 +182,6 @@ def start() -> None:
 def stop() -> None:
     """End the child; the next clip starts another one."""
     _child.stop()
-
-
-# What the bytes are -----------------------------------------------------------------------------
-
-_MAGIC = (  # first bytes; offset of more bytes, and these; demuxer, label
-    (b"RIFF", 8, b"WAVE", "wav", "WAV"),
-    (b"RF64", 8, b"WAVE", "wav", "WAV"),
-    (b"FORM", 8, b"AIF", "aiff", "AIFF"),
-    (b"", 4, b"ftyp", "mp4", "MP4"),
-    (b"fLaC", 0, b"", "flac", "FLAC"),
-    (b"OggS", 0, b"", "ogg", "Ogg"),
-    (b"\x1aE\xdf\xa3", 0, b"", "matroska", "WebM"),
-)
-
-_OTHERS = (
-    (b"#EXTM3U", "a playlist: it only says where music is"),
-    (b"[playlist]", "a playlist: it only says where music is"),
-    (b"PK\x03\x04", "a zip archive (or an office document)"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"Rar!", "a rar archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"MThd", "a MIDI file: notes without sound"),
-    (b"RIFF", "a RIFF file with something other than WAV in it"),
-    (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file, which is not supported"),
-    (b"FLV", "a Flash video, which is not supported"),
-    (b"wvpk", "a WavPack file, which is not supported"),
-    (b"MAC ", "a Monkey's Audio file, which is not supported"),
-    (b"DSD ", "a DSD file, which is not supported"),
-    (b"caff", "a Core Audio file, which is not supported"),
-    (b"#!AMR", "an AMR recording, which is not supported"),
-    (b"MZ", "a program"),
-    (b"\x7fELF", "a program"),
-)
-
-_ENCRYPTED = re.compile(rb"stsd.{12}(drms|enca)", re.DOTALL)
-"""Sample descriptions of an MP4 file (ISO 14496-12) that stand for an encrypted track."""
-
-
-def sniff(data: bytes) -> tuple[str, str]:
-    """Return what a file is by its first bytes.
-
-    Returns
-    -------
-    demuxer : str
-        ffmpeg's name of the one demuxer that may read it.
-    label : str
-        Name of the format, for people.
-
-    Raises
-    ------
-    NotAudio
-        The bytes are something else, too many, or none.
-    """
-    if not data:
-        raise NotAudio("The file is empty.", _AGAIN)
-    if len(data) > LARGEST:
-        raise NotAudio(
-            f"The file is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
-        )
-    for magic, at, kind, demuxer, label in _MAGIC:
-        if data.startswith(magic) and data.startswith(kind, at):
-            return demuxer, label
-    if data.startswith(b"ID3"):
-        return _behind_id3(data)
-    for magic, what in _OTHERS:
-        if data.startswith(magic):
-            raise NotAudio(f"This is {what}.", _FILES)
-    if frames := _bare_frames(data[:16384]):
-        return frames
-    raise NotAudio(f"This is not audio{_guess(data[:1024])}.", _FILES)
-
-
-def _behind_id3(data: bytes) -> tuple[str, str]:
-    """Return what follows an ID3 tag: mostly mp3, but some programs put it before other formats."""
-    size = 0
-    for byte in data[6:10]:
-        size = size << 7 | byte & 0x7F
-    start = data[10 + size : 10 + size + 16384]
-    if start.startswith(b"fLaC"):
-        return "flac", "FLAC"
-    return _bare_frames(start) or ("mp3", "MP3")
-
-
-def _bare_frames(data: bytes) -> tuple[str, str] | None:
-    """Recognise MPEG audio without a header by three frames, each where the previous one ends."""
-    at = data.find(b"\xff")
-    while 0 <= at < 8192:
-        position, names = at, set[str]()
-        for _ in range(3):
-            name, length = _frame(data[position : position + 6])
-            names.add(name)
-            position += length
-        if names == {"mp3"}:
-            return "mp3", "MP3"
-        if names == {"aac"}:
-            return "aac", "AAC"
-        at = data.find(b"\xff", at + 1)
-    return None
-
-
-_BITRATES = {  # kbit/s by (MPEG-1?, layer), index 1 to 14; ISO 11172-3 and 13818-3
-    (True, 1): range(32, 449, 32),
-    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-
-
-def _frame(header: bytes) -> tuple[str, int]:
-    """Return name and length in bytes of the MPEG audio frame that begins here, or ``("", 0)``."""
-    if len(header) < 6 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
-        return "", 0
-    version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
-    if layer == 4:  # no layer: AAC in ADTS
-        length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
-        return ("aac", length) if header[1] & 0xF6 == 0xF0 and length >= 7 else ("", 0)
-    bitrate, rate = header[2] >> 4, header[2] >> 2 & 3
-    if version == 1 or rate == 3 or not 1 <= bitrate <= 14:
-        return "", 0
-    first = version == 3
-    hertz = (44_100, 48_000, 32_000)[rate] >> (0 if first else 1 if version == 2 else 2)
-    bits = _BITRATES[first, layer][bitrate - 1] * 1000
-    padding = header[2] >> 1 & 1
-    if layer == 1:
-        return "mp3", (12 * bits // hertz + padding) * 4
-    return "mp3", (144 if first or layer == 2 else 72) * bits // hertz + padding
-
-
-def _guess(head: bytes) -> str:
-    text = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
-        return " but a web page"
-    if text.startswith((b"http://", b"https://")):
-        return " but a link"
-    with contextlib.suppress(UnicodeDecodeError):
-        if head[:-3].decode().isprintable() or b"\0" not in head:
-            return " but text"
-    return ""
 
 
 # Sentences --------------------------------------------------------------------------------------
@@ -318,15 +197,15 @@ class _Outcome(IntEnum):
 
 def _refusal(outcome: _Outcome, label: str, data: bytes) -> NotAudio:
     if outcome is _Outcome.SOUNDLESS:
-        return NotAudio(f"There is no sound track in this {label} file.", _FILES)
+        return NotAudio(f"There is no sound track in this {label} file.", OTHER_FILE)
     if outcome is _Outcome.UNSUPPORTED:
         return NotAudio(
-            f"The audio in this {label} file is in a format that is not supported.", _FILES
+            f"The audio in this {label} file is in a format that is not supported.", OTHER_FILE
         )
-    if label == "MP4" and b"moov" not in data:
-        return NotAudio("This MP4 file is cut off: its index is missing.", _AGAIN)
+    if label in ("MP4", "QuickTime") and b"moov" not in data:
+        return NotAudio(f"This {label} file is cut off: its index is missing.", AGAIN)
     return NotAudio(
-        f"This {label} file is damaged or cut off: nothing in it can be decoded.", _AGAIN
+        f"This {label} file is damaged or cut off: nothing in it can be decoded.", AGAIN
     )
 
 
@@ -338,6 +217,7 @@ class _Reply:
     outcome: _Outcome
     duration: float
     start: float
+    tags: Tags
     samples: FloatArray
 
 
@@ -361,40 +241,52 @@ class _Child:
             self._end()
 
     def decode(
-        self, demuxer: str, data: bytes, seconds: float, start: float | None
+        self, demuxer: str, data: bytes, seconds: float, start: float | None, limit: float
     ) -> _Reply | None:
-        """Ask the child; return None if a fresh one crashed, hung or answered nonsense.
+        """Ask the child; return None if it ran out of time, or a fresh one crashed.
 
-        A child that has decoded before may fail through no fault of this clip: a fresh one decides.
+        A child that has decoded before may crash through no fault of this clip: a fresh one
+        decides, in what is left of the time.
         """
         with self._lock:
             fresh = self._process is None
-            reply = self._ask(demuxer, data, seconds, start)
-            if reply is None and not fresh:
-                reply = self._ask(demuxer, data, seconds, start)
+            deadline = time.monotonic() + limit
+            begin = math.nan if start is None else start
+            header = (demuxer.encode(), len(data), seconds, begin, limit * _CPU_SHARE)
+            reply, spent = self._ask(header, data, limit)
+            if reply is None and not spent and not fresh:
+                reply, _ = self._ask(header, data, deadline - time.monotonic())
             return reply
 
-    def _ask(self, demuxer: str, data: bytes, seconds: float, start: float | None) -> _Reply | None:
+    def _ask(
+        self, header: tuple[bytes, int, float, float, float], data: bytes, left: float
+    ) -> tuple[_Reply | None, bool]:
+        """Return the child's answer, None if it gave none, and whether a limit stopped it."""
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        alarm = threading.Timer(_TIMEOUT, process.kill)
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            process.kill()
+
+        alarm = threading.Timer(left, stop)
         alarm.daemon = True
         alarm.start()
         reply = None
         try:
-            begin = math.nan if start is None else start
-            process.stdin.write(_REQUEST.pack(demuxer.encode(), len(data), seconds, begin))
+            process.stdin.write(_REQUEST.pack(*header))
             process.stdin.write(data)
             process.stdin.flush()
-            reply = _receive(cast("BufferedReader", process.stdout), seconds)
+            reply = _receive(cast("BufferedReader", process.stdout), seconds=header[2])
         except (OSError, ValueError, struct.error):
             pass
         finally:
             alarm.cancel()
             if reply is None:  # also when we are interrupted: the pipes are out of step
                 self._end()
-        return reply
+        return reply, late.is_set() or process.returncode == _OUT_OF_TIME
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
@@ -425,6 +317,8 @@ class _Child:
                     pipe.close()
 
 
+_OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0) or None  # what a child ends with that spent it all
+
 _child = _Child()
 
 
@@ -432,13 +326,14 @@ def _receive(pipe: BufferedReader, seconds: float) -> _Reply | None:
     import numpy as np
 
     header = pipe.read(_REPLY.size)
-    outcome, count, duration, start = _REPLY.unpack(header)
-    if count > math.ceil(seconds * SAMPLE_RATE):
+    outcome, length, count, duration, start = _REPLY.unpack(header)
+    if count > math.ceil(seconds * SAMPLE_RATE) or length > _LARGEST_TAGS:
         return None
+    said = tags.unpack(pipe.read(length)) if length else Tags()
     samples = np.empty(count, np.float32)
     if pipe.readinto(samples.data) != samples.nbytes or not np.isfinite(samples).all():
         return None
-    return _Reply(_Outcome(outcome), duration, start, samples)
+    return _Reply(_Outcome(outcome), duration, start, said, samples)
 
 
 # The child's side -------------------------------------------------------------------------------
@@ -449,6 +344,7 @@ class _Decoded:
     y: FloatArray
     duration: float
     start: float
+    tags: Tags
 
     @property
     def seconds(self) -> float:
@@ -463,20 +359,24 @@ class _Refused(Exception):
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Decode clip after clip until the parent closes the pipe or is gone."""
     _decode(_tiny_wav(), "wav", 1.0, None)  # imports all that is needed, while it still can
+    tags.prepare()
     _give_up_rights()
     while header := requests.read(_REQUEST.size):
-        demuxer, length, seconds, start = _REQUEST.unpack(header)
+        demuxer, length, seconds, start, processor_time = _REQUEST.unpack(header)
         data = requests.read(length)
         if len(data) != length:
             return
-        _limit_processor_time()
+        _limit_processor_time(processor_time)
         begin = None if math.isnan(start) else start
         try:
             clip = _decode(data, demuxer.rstrip(b"\0").decode(), seconds, begin)
         except _Refused as refused:
-            replies.write(_REPLY.pack(refused.outcome, 0, 0, 0))
+            replies.write(_REPLY.pack(refused.outcome, 0, 0, 0, 0))
         else:
-            replies.write(_REPLY.pack(_Outcome.DECODED, clip.y.size, clip.duration, clip.start))
+            said = tags.pack(clip.tags)
+            sizes = len(said), clip.y.size
+            replies.write(_REPLY.pack(_Outcome.DECODED, *sizes, clip.duration, clip.start))
+            replies.write(said)
             replies.write(clip.y.data)
         replies.flush()
         del data
@@ -495,10 +395,13 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
     import av
 
     options = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": ""}
-    # Titles in an unknown encoding must not stop a clip; PyAV 19 always tolerates them.
-    lenient: Any = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
+    # Text that is not UTF-8 as surrogate escapes, as PyAV 19 always returns it.
+    lenient: Any = (
+        {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
+    )
+    sound = data if demuxer in _BEHIND_ID3 else data[behind_id3(data) :]
     try:
-        container = av.open(BytesIO(data), "r", format=demuxer, options=options, **lenient)
+        container = av.open(BytesIO(sound), "r", format=demuxer, options=options, **lenient)
     except (av.FFmpegError, ValueError) as error:
         raise _Refused(_Outcome.UNREADABLE) from error
     with container:
@@ -512,13 +415,22 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
         duration = _duration(container, stream)
         if start is None:
             start = max(0.0, (duration - seconds) / 2)
-        if start > 0 and stream.time_base is not None:
+        said = tags.read(_metadata(container, stream, demuxer), data)
+        if start > 0 and stream.time_base:
             try:
                 container.seek(int(start / stream.time_base), stream=stream)
             except av.FFmpegError:
                 start = 0.0
         rate, mono = _mono(container, stream, seconds, start)
-    return _Decoded(_resampled(mono, rate, seconds), duration, start)
+    return _Decoded(_resampled(mono, rate, seconds), duration, start, said)
+
+
+def _metadata(container: InputContainer, stream: AudioStream, demuxer: str) -> dict[str, str]:
+    """Return the tags of a container, and those of a track that speak of the song."""
+    of_track = dict(stream.metadata)
+    if demuxer != "ogg" and "artist" not in map(str.casefold, of_track):
+        of_track = {}  # the title of a track in a film is "Stereo"
+    return {**of_track, **container.metadata}
 
 
 def _duration(container: InputContainer, stream: AudioStream) -> float:
@@ -606,7 +518,9 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
 
     packets = container.demux(stream)
     early = start > 0
-    while True:
+    soundless = 0
+    while soundless < _SOUNDLESS_PACKETS:
+        soundless += 1
         try:
             packet = next(packets)
             frames = packet.decode()
@@ -618,6 +532,8 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
             continue
         except (av.FFmpegError, ValueError):
             return
+        if frames:
+            soundless -= 1
         for frame in frames:
             if early:
                 begin = frame.time
@@ -646,13 +562,14 @@ def _give_up_rights() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
-def _limit_processor_time() -> None:
+def _limit_processor_time(seconds: float) -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + _CPU_SECONDS, hard))
+    soft = max(1, round(time.process_time() + seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _tiny_wav() -> bytes:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec.audio import constant_q, decode, descriptors, features, harmony, kind, rhythm, tagger
+from musrec.audio.tags import Tags
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, ModelMissing
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 
-def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
+@dataclass(frozen=True, slots=True, eq=False)
+class Listened:
+    """What a clip sounds like, and who it says it is."""
+
+    analysis: Analysis
+    tags: Tags
+
+
+def listen(data: bytes, *, digest: str, seconds: float = 30.0, limit: float = 30.0) -> Listened:
     """Hear a clip.
 
     It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
@@ -30,21 +39,23 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0) -> Analysis:
         SHA-256 of `data`, hex.
     seconds : float
         How much to hear at most; the middle of a longer clip.
+    limit : float
+        Seconds that decoding may take; see `musrec.audio.decode.decode`.
 
     Returns
     -------
-    Analysis
-        Finite throughout. `Analysis.kind` says whether it is music at all. A clip shorter than
-        three seconds has a tempo of 0, and the tags of the clip repeated. Tags are None if the
-        tagger is not installed.
+    Listened
+        The analysis is finite throughout. Its `kind` says whether it is music at all. A clip
+        shorter than three seconds has a tempo of 0, and what the tagger hears in the clip repeated;
+        that is None if the tagger is not installed.
 
     Raises
     ------
     NotAudio
         Nothing can be decoded, or less than one second.
     """
-    samples = decode.decode(data, seconds=seconds)
-    return replace(_hear(samples.y), digest=digest)
+    samples = decode.decode(data, seconds=seconds, limit=limit)
+    return Listened(replace(_hear(samples.y), digest=digest), samples.tags)
 
 
 def _hear(y: FloatArray) -> Analysis:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import multiprocessing
 import os
 import signal
@@ -13,9 +14,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from musrec.model import Analysis, Busy, SettingsError
+from musrec.model import Busy, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from musrec.audio.listen import Listened
     from musrec.settings import Workers
 
-P = ParamSpec("P")
-T = TypeVar("T")
+QUESTION_SECONDS = 8.0
+"""What hearing one clip may take while a member waits: usually well under one second."""
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _CROWDED = "Try again; if it fails again, the clip is damaged or this machine is overloaded."
 
 
@@ -46,7 +48,7 @@ class Ears:
     Examples
     --------
     >>> async with Ears(settings.workers) as ears:  # doctest: +SKIP
-    ...     analysis = await ears.hear(data)
+    ...     analysis = (await ears.hear(data)).analysis
     """
 
     def __init__(self, settings: Workers) -> None:
@@ -74,36 +76,46 @@ class Ears:
         await asyncio.gather(*(asyncio.to_thread(worker.end) for worker in self._workers))
 
     async def warm(self) -> None:
-        """Start the workers and let them load everything, so that no clip has to wait for it."""
-        await asyncio.gather(*(asyncio.to_thread(worker.warm) for worker in self._workers))
+        """Start the workers, so that no clip has to wait for it."""
+        starts = (asyncio.to_thread(worker.start) for worker in self._workers)
+        await asyncio.gather(*starts, return_exceptions=True)  # the next clip will find out
 
-    async def hear(self, data: bytes) -> Analysis:
+    async def hear(self, data: bytes, *, limit: float = math.inf) -> Listened:
         """Hear a clip without blocking the event loop.
 
         If the caller is cancelled, the worker finishes the clip before it takes the next.
+
+        Parameters
+        ----------
+        data : bytes
+        limit : float
+            Seconds that it may take once a worker has it, such as `QUESTION_SECONDS`; at most, and
+            by default, ``timeout_seconds``. A cluster, whose queue counts too, always has those.
 
         Raises
         ------
         NotAudio
             Nothing in it can be heard.
         Busy
-            It took longer than ``timeout_seconds``, or crashed two workers.
+            It took longer than it may, or crashed two workers.
         """
+        seconds, longest = self._settings.clip_seconds, self._settings.timeout_seconds
+        limit = min(limit, longest)
         if self._cluster is not None:
             executor = self._cluster.get_executor()
-            return await self._wait(executor.submit(_hear, data, self._settings.clip_seconds))
+            return await _wait(executor.submit(_hear, data, seconds, limit), longest)
         for _ in range(2):
             worker = await self._idle.get()
             with contextlib.suppress(BrokenProcessPool):
-                return await self._hear_in(worker, data)
+                return await self._hear_in(worker, data, limit)
         raise Busy("Hearing this clip failed twice.", _CROWDED)
 
-    async def _hear_in(self, worker: _Worker, data: bytes) -> Analysis:
-        job: Future[Analysis] | None = None
+    async def _hear_in(self, worker: _Worker, data: bytes, limit: float) -> Listened:
+        job: Future[Listened] | None = None
         try:
             await asyncio.to_thread(worker.start)
-            job = worker.hear(data, self._settings.clip_seconds)
-            return await self._wait(job)
+            job = worker.hear(data, self._settings.clip_seconds, limit)
+            return await _wait(job, limit)
         except (Busy, BrokenProcessPool):
             await asyncio.to_thread(worker.end)
             raise
@@ -115,13 +127,13 @@ class Ears:
                 loop = asyncio.get_running_loop()
                 job.add_done_callback(lambda _: _call(loop, release))
 
-    async def _wait(self, job: Future[Analysis]) -> Analysis:
-        limit = self._settings.timeout_seconds
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), limit)
-        except TimeoutError:
-            job.cancel()
-            raise Busy(f"Hearing this clip took longer than {limit:g} s.", _CROWDED) from None
+
+async def _wait(job: Future[Listened], limit: float) -> Listened:
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), limit)
+    except TimeoutError:
+        job.cancel()
+        raise Busy(f"Hearing this clip took longer than {limit:g} s.", _CROWDED) from None
 
 
 class _Worker:
@@ -131,36 +143,31 @@ class _Worker:
         self._changing = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._pid = 0
-        self._job: Future[Any] | None = None
+        self._loaded: Future[None] = Future()
+        self._job: Future[Listened] | Future[None] | None = None
 
     def start(self) -> None:
-        """Start the process if it is not running."""
+        """Start the process if it is not running, and wait until it has loaded everything."""
         with self._changing:
-            if self._pool is not None:
-                return
-            pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle)
-            try:
-                self._pid = pool.submit(os.getpid).result(_START_SECONDS)
-            except TimeoutError:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise Busy("A process for hearing did not start.", _CROWDED) from None
-            self._pool = pool
+            if self._pool is None:
+                pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle)
+                try:
+                    self._pid = pool.submit(os.getpid).result(_START_SECONDS)
+                except TimeoutError:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise Busy("A process for hearing did not start.", _CROWDED) from None
+                self._pool = pool
+                self._job = self._loaded = pool.submit(_prepare)
+        try:
+            self._loaded.result(_START_SECONDS)
+        except TimeoutError:
+            raise Busy("A process for hearing did not start.", _CROWDED) from None
 
-    def warm(self) -> None:
-        """Start the process and wait until it has loaded everything."""
-        self.start()
-        with contextlib.suppress(BrokenProcessPool):  # the next clip will find out
-            self._submit(_prepare).result()
-
-    def hear(self, data: bytes, seconds: float) -> Future[Analysis]:
+    def hear(self, data: bytes, seconds: float, limit: float) -> Future[Listened]:
         """Hand the process a clip."""
-        return self._submit(_hear, data, seconds)
-
-    def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._pool is None:
             raise BrokenProcessPool("the worker was ended")
-        job = self._pool.submit(function, *args, **kwargs)
-        self._job = job
+        self._job = job = self._pool.submit(_hear, data, seconds, limit)
         return job
 
     def end(self) -> None:
@@ -224,7 +231,7 @@ def _prepare() -> None:
     prepare()
 
 
-def _hear(data: bytes, seconds: float) -> Analysis:
+def _hear(data: bytes, seconds: float, limit: float) -> Listened:
     from musrec.audio.listen import listen
 
-    return listen(data, digest=hashlib.sha256(data).hexdigest(), seconds=seconds)
+    return listen(data, digest=hashlib.sha256(data).hexdigest(), seconds=seconds, limit=limit)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
-from musrec.audio.decode import LARGEST
-from musrec.catalogue.model import AUDIO_SUFFIXES
+from musrec.audio import tags
+from musrec.audio.tags import Tags
+from musrec.formats import ENDINGS, LARGEST
 from musrec.model import NotAudio, NotFound, Track, track_id
 from musrec.titles import read_file_name
 
@@ -24,8 +25,12 @@ def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str
         problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
 
     for path in paths:
-        if not path.is_dir():
-            files.append(path)
+        try:
+            if not path.is_dir():
+                files.append(path)
+                continue
+        except OSError as error:
+            complain(error)
             continue
         for folder, below, names in os.walk(path, onerror=complain):
             below.sort()
@@ -34,7 +39,7 @@ def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str
 
 
 def _is_audio(name: str) -> bool:
-    return Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+    return Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
 
 
 def read_clip(path: Path) -> bytes:
@@ -45,9 +50,12 @@ def read_clip(path: Path) -> bytes:
     OSError
         It cannot be read.
     NotAudio
-        It is far larger than any song.
+        It is far larger than any song, or no file: a pipe would have us wait for ever.
     """
-    if path.stat().st_size > LARGEST:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NotAudio("It is not a file.")
+    if found.st_size > LARGEST:
         raise NotAudio(
             f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
@@ -80,46 +88,35 @@ def clip_at(text: str) -> tuple[bytes, str] | None:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # as a long link is
             raise NotFound(f"{text} cannot be read: {error.strerror}.", "Check the file.") from None
-    if path.suffix.lower() in AUDIO_SUFFIXES and "://" not in text:
+    if path.suffix.lower() in ENDINGS and "://" not in text:
         raise NotFound(f"There is no file at {text}.", "Check the path.")
     return None
 
 
-def tags(data: bytes) -> dict[str, str]:
-    """Read the tags of a file, and its length as ``seconds``."""
-    import io
-
-    import mutagen
-
-    try:
-        file = mutagen.File(io.BytesIO(data), easy=True)
-    except mutagen.MutagenError:
-        file = None
-    if file is None:
-        return {}
-    tags = {key: str(values[0]).strip() for key, values in (file.tags or {}).items() if values}
-    seconds = getattr(file.info, "length", None)
-    return tags | ({"seconds": str(seconds)} if seconds else {})
-
-
-def track_of(tags: Mapping[str, str], name: str, digest: str) -> Track:
+def track_of(said: Tags, name: str, digest: str) -> Track:
     """Say who a clip is: by its tags, else by its file name."""
-    artist, title = read_file_name(name)
-    artist = tags.get("artist") or artist
-    isrc = tags.get("isrc", "").replace("-", "").upper()
+    artist, title = read_file_name(readable(name))
     identities = {"sha256": digest}
-    if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", isrc):
-        identities["isrc"] = isrc
-    year = tags.get("date", "")[:4]
+    if said.isrc:
+        identities["isrc"] = said.isrc
     return Track(
         id=track_id("sha256", digest),
-        title=tags.get("title") or title,
-        artists=(artist,) if artist else (),
-        album=tags.get("album") or None,
-        genre=tags.get("genre") or None,
-        year=int(year) if year.isdecimal() else None,
-        isrc=identities.get("isrc"),
-        duration=float(tags["seconds"]) if "seconds" in tags else None,
+        title=said.title or title,
+        artists=said.artists or ((artist,) if artist else ()),
+        album=said.album,
+        genre=said.genre,
+        year=said.year,
+        isrc=said.isrc,
+        duration=said.duration,
         identities=identities,
-        provenance={"title": "tags" if tags.get("title") else "file name"},
+        provenance={"title": "tags" if said.title else "file name"},
     )
+
+
+def readable(name: str) -> str:
+    """Return a file name on one line, without control characters or halves of characters.
+
+    On most systems a name is any bytes: what is not UTF-8 reads as "\ufffd".
+    """
+    whole = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return tags.clean(whole) or "untitled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
-
-
-# What a folder is searched for; a file named outright is tried whatever its ending.
-AUDIO_SUFFIXES = frozenset(
-    (".aac", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,9 @@ class FileStamp:
     def of(cls, path: Path) -> FileStamp:
         """Take the stamp of a file; raises `OSError` if it cannot be examined."""
         stat = path.stat()
-        return cls(str(path), stat.st_size, stat.st_mtime_ns)
+        # A name may be any bytes, and a database takes UTF-8: other bytes are written as "\\xe9".
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        return cls(name, stat.st_size, stat.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -93,7 +93,7 @@ async def _hear(ears: Ears, path: Path) -> Analysis | str:
     """Return what is heard in a file, or why nothing is."""
     try:
         data = await asyncio.to_thread(path.read_bytes)
-        return await ears.hear(data)
+        return (await ears.hear(data)).analysis
     except OSError as error:
         return f"{path.name}: {error.strerror}."
     except MusrecError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import logging
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from musrec import wording
+from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.tags import Tags
+from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
 from musrec.catalogue.model import Added, FileStamp
 from musrec.model import (
@@ -40,6 +45,8 @@ CANDIDATES = 30
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with how many songs are done, and of how many."""
@@ -169,9 +176,10 @@ class Songs:
         data : bytes
             From anywhere: they are decoded in a process with limits.
         name : str
-            File name; title and artist are read from it if nothing better is known.
+            File name, from which title and artist are read if the tags do not state them.
         origin : str
-            ``upload`` (kept for thumbs and cards, never recommended to others) or ``file``.
+            ``upload`` (kept with title and artists for thumbs and cards, never recommended to
+            others; heard within `QUESTION_SECONDS`) or ``file``.
 
         Raises
         ------
@@ -181,15 +189,20 @@ class Songs:
         digest = hashlib.sha256(data).hexdigest()
         if (known := await self._store.analyses.by_digest(digest)) and self._complete(known[1]):
             track, analysis = known
-            if file is not None or origin == "file":
+            if origin != "file":
+                return self._heard(track, analysis)
+            # One that was only sent by a member so far is heard again, for the rest of its tags.
+            if await self._store.analyses.paths([track.id]):
                 track = await self._store.analyses.add(track, analysis, origin, file)
-            return self._heard(track, analysis)
-        analysis = await (await self._outside.ears()).hear(data)
-        # Tags are read only from files that the owner of this machine chose: what members send is
-        # read by nothing but the decoder's own process.
-        tags = await asyncio.to_thread(files.tags, data) if origin == "file" else {}
-        track = files.track_of(tags, name, digest)
-        if analysis.kind is SoundKind.MUSIC:
+                return self._heard(track, analysis)
+        ears = await self._outside.ears()
+        limit = math.inf if origin == "file" else QUESTION_SECONDS
+        listened = await ears.hear(data, limit=limit)
+        analysis, said = listened.analysis, listened.tags
+        if origin != "file":
+            said = Tags(said.title, said.artists)
+        track = files.track_of(said, name, digest)
+        if analysis.kind is SoundKind.MUSIC and (origin != "file" or _recommendable(analysis)):
             track = await self._store.analyses.add(track, analysis, origin, file)
         return self._heard(track, analysis)
 
@@ -211,7 +224,7 @@ class Songs:
         origin = f"preview:{preview.provider}"
         kept = await self._store.analyses.add(preview.track, analysis, origin)
         heard = self._heard(kept, analysis)
-        if analysis.kind is SoundKind.MUSIC:
+        if _recommendable(analysis):
             await self._live.grow([heard])
         return heard
 
@@ -248,7 +261,8 @@ class Songs:
         known = await self._store.analyses.by_digest(hashlib.sha256(data).hexdigest())
         if known and self._complete(known[1]):
             return known[1]
-        return await (await self._outside.ears()).hear(data)
+        ears = await self._outside.ears()
+        return (await ears.hear(data, limit=QUESTION_SECONDS)).analysis
 
     def _complete(self, analysis: Analysis) -> bool:
         """Whether hearing it again would add nothing: the tagger may be new since."""
@@ -325,14 +339,12 @@ class Songs:
                 return Added(path, known=True), None
             data = await asyncio.to_thread(files.read_clip, path)
             heard = await self.hear_clip(data, path.name, origin="file", file=file)
-        except OSError as error:
-            return Added(path, problem=f"It cannot be read: {error.strerror}."), None
         except StoreError:
             raise
-        except MusrecError as error:
-            return Added(path, problem=str(error)), None
-        if heard.analysis.kind is not SoundKind.MUSIC:
-            return Added(path, problem=wording.no_music(heard.analysis.kind)), None
+        except Exception as error:  # noqa: BLE001 - one file must not stop the others
+            return Added(path, problem=_problem(path, error)), None
+        if not _recommendable(heard.analysis):
+            return Added(path, problem=_unsuited(heard.analysis)), None
         return Added(path, heard.track), heard
 
     # Songs of other services ------------------------------------------------------------------
@@ -394,7 +406,7 @@ class Songs:
     async def _keep_candidate(
         self, track: Track, analysis: Analysis, provider: str
     ) -> Heard | None:
-        if analysis.kind is not SoundKind.MUSIC:
+        if not _recommendable(analysis):
             await self._store.lookups.put(f"no music:{track.id}", "1", TRIED_AGAIN)
             return None
         track = await self._store.analyses.add(track, analysis, f"preview:{provider}")
@@ -454,3 +466,28 @@ class Songs:
         for found in await sources.foreign_features(track):
             await self._store.foreign.keep(track.id, found.origin, found.values)
         return await self._store.foreign.of(track.id)
+
+
+def _problem(path: Path, error: Exception) -> str:
+    """Return why a file could not be added, in a sentence."""
+    if isinstance(error, OSError):
+        return f"It cannot be read: {error.strerror}."
+    if isinstance(error, MusrecError):
+        return str(error)
+    _log.error("%r could not be added", str(path), exc_info=error)
+    return "It could not be added; the log says why."
+
+
+def _unsuited(analysis: Analysis) -> str:
+    """Return why a clip is not to be recommended, in a sentence."""
+    if analysis.kind is not SoundKind.MUSIC:
+        return wording.no_music(analysis.kind)
+    return (
+        f"It lasts {analysis.seconds:.1f} s, which is too short to recommend: "
+        f"{WHOLE_SECONDS:.0f} s are needed."
+    )
+
+
+def _recommendable(analysis: Analysis) -> bool:
+    """Whether a song may be recommended: it is music, and long enough to have a tempo."""
+    return analysis.kind is SoundKind.MUSIC and analysis.seconds >= WHOLE_SECONDS

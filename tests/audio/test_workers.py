@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import pickle
 import signal
@@ -60,15 +61,17 @@ async def test_clips_are_heard_side_by_side_and_the_loop_goes_on(ears: Ears) -> 
     clips = [TONE, SILENCE, b"la la la la la la", TONE]
     heard = await asyncio.gather(*map(ears.hear, clips), return_exceptions=True)
     counting.cancel()
-    assert [getattr(result, "kind", None) for result in heard] == [
+    assert [
+        result if isinstance(result, BaseException) else result.analysis.kind for result in heard
+    ] == [
         SoundKind.TONES,
         SoundKind.SILENCE,
-        None,
+        heard[2],
         SoundKind.TONES,
     ]
     assert isinstance(heard[2], NotAudio)
     assert heard[2].hint.startswith("Send an mp3")
-    digests = [getattr(heard[place], "digest", None) for place in (0, 3)]
+    digests = [getattr(getattr(heard[place], "analysis", None), "digest", None) for place in (0, 3)]
     assert digests == [hashlib.sha256(TONE).hexdigest()] * 2
     assert turns > 100
 
@@ -80,21 +83,16 @@ async def test_callers_that_go_away_free_their_workers_for_the_next(ears: Ears) 
     await until_busy(ears)
     for task in impatient:
         task.cancel()
-    assert (await ears.hear(SILENCE)).kind is SoundKind.SILENCE
+    assert (await ears.hear(SILENCE)).analysis.kind is SoundKind.SILENCE
     assert all(task.cancelled() for task in impatient)
     assert pids(ears) == before
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_clip_that_takes_too_long_frees_its_worker(
-    ears: Ears, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clip_that_takes_too_long_frees_its_worker(ears: Ears) -> None:
     before = pids(ears)
-    limits = Workers.model_construct(clip_seconds=30.0, timeout_seconds=0.001)
-    with monkeypatch.context() as patch:
-        patch.setattr(ears, "_settings", limits)
-        with pytest.raises(Busy, match=r"longer than 0\.001 s"):
-            await ears.hear(TONE)
+    with pytest.raises(Busy, match=r"longer than 0\.001 s"):
+        await ears.hear(TONE, limit=0.001)
     ended = [worker._pid for worker in ears._workers if worker._pool is None]
     assert len(ended) == 1
     assert not running(ended[0])
@@ -106,8 +104,26 @@ async def test_a_worker_that_dies_is_replaced_and_the_clip_heard_again(ears: Ear
     before = pids(ears)
     for process in filter(running, before):
         os.kill(process, signal.SIGKILL)
-    assert (await ears.hear(TONE)).kind is SoundKind.TONES
+    assert (await ears.hear(TONE)).analysis.kind is SoundKind.TONES
     assert pids(ears) != before
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_owners_limit_bounds_every_other(
+    ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Workers.model_construct(clip_seconds=30.0, timeout_seconds=0.001)
+    monkeypatch.setattr(ears, "_settings", limits)
+    for limit in (math.inf, 8.0):
+        with pytest.raises(Busy, match=r"longer than 0\.001 s"):
+            await ears.hear(TONE, limit=limit)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_clip_brings_its_tags(ears: Ears, shared_data: Path) -> None:
+    listened = await ears.hear((shared_data / "field" / "05-two-artists.flac").read_bytes())
+    assert listened.tags.title == "Duet"
+    assert listened.tags.artists == ("Anna Alpha", "Bert Beta")
 
 
 async def test_a_clip_that_crashes_two_workers_is_given_up() -> None:
@@ -202,7 +218,7 @@ async def test_clips_are_heard_on_a_dask_cluster() -> None:
     ) as cluster:
         async with Ears(Workers(scheduler=cluster.scheduler_address)) as ears:
             await ears.warm()
-            assert (await ears.hear(TONE)).kind is SoundKind.TONES
+            assert (await ears.hear(TONE)).analysis.kind is SoundKind.TONES
             with pytest.raises(NotAudio) as refusal:
                 await ears.hear(b"la la la la la la la")
             assert refusal.value.hint

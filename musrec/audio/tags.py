@@ -1,0 +1,395 @@
+"""Who a file says it is: its tags, read beside the decoder in the same process with limits.
+
+ffmpeg's demuxers read the tags of every container. Three things they do not: they keep one artist
+where ID3 and MP4 name several, they do not look for APE tags behind an mp3, and they hand on text
+in whatever encoding it was written. Those are done here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import struct
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from musrec.formats import behind_id3, synchsafe
+from musrec.titles import artists_of
+
+LONGEST = 300
+"""Characters of one value; the rest is cut off."""
+
+MOST_ARTISTS = 16
+
+MOST_COMMENTS = 1000
+"""Comments of an Ogg or FLAC file; ffmpeg's time grows with the square of their number."""
+
+_MP4 = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+_YEAR = re.compile(r"(?<!\d)(1\d{3}|20\d\d)(?!\d(?!\d{3}))")
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says of itself; "" and None where it says nothing.
+
+    Attributes
+    ----------
+    title : str
+    artists : tuple of str
+        Main artist first.
+    isrc : str or None
+        Twelve letters and digits.
+    duration : float or None
+        Of the whole recording, seconds.
+    """
+
+    title: str = ""
+    artists: tuple[str, ...] = ()
+    album: str | None = None
+    genre: str | None = None
+    year: int | None = None
+    isrc: str | None = None
+    duration: float | None = None
+
+
+def read(metadata: Mapping[str, str], data: bytes) -> Tags:
+    """Return the tags of a file.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        As ffmpeg's demuxer read it; bytes that are not UTF-8 as surrogate escapes (PEP 383).
+    data : bytes
+        The whole file.
+    """
+    found = {key.casefold(): value for key, value in metadata.items()}
+    found = {**_ape(data), **found}
+
+    def first(*keys: str) -> str:
+        return next((found[key] for key in keys if found.get(key)), "")
+
+    named = _id3_texts(data, b"TP1", b"TPE1") or (_mp4_artists(data) if data[4:8] in _MP4 else [])
+    if not named:
+        named = [first("artists", "artist", "author", "album_artist", "albumartist", "performer")]
+    texts = {key: first(key) for key in ("title", "album", "genre")}
+    texts["title"] = texts["title"] or next(iter(_id3_texts(data, b"TT2", b"TIT2")), "")
+    encoding = encoding_of(b"\n".join(filter(None, map(_raw, [*texts.values(), *named]))))
+    title, album, genre = (clean(_repaired(text, encoding)) for text in texts.values())
+    isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
+    year = _YEAR.search(first("date", "year", "tyer", "originaldate", "originalyear", "creation"))
+    artists = artists_of(clean(_repaired(name, encoding)) for name in named)
+    return Tags(
+        title=title,
+        artists=artists[:MOST_ARTISTS],
+        album=album or None,
+        genre=genre or None,
+        year=int(year[1]) if year else None,
+        isrc=isrc if _ISRC.fullmatch(isrc) else None,
+    )
+
+
+def prepare() -> None:
+    """Load every codec that `read` may need, before files can no longer be opened."""
+    for encoding in (*dict(_ENCODINGS), "ascii", "cp1252", *_PLAUSIBLE):
+        codecs.lookup(encoding)
+
+
+def clean(text: str) -> str:
+    """Return one short line of text that every database and terminal takes.
+
+    Control characters, the invisible signs that turn the direction of writing, and halves of
+    characters become spaces.
+    """
+    text = text[: 4 * LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = "".join(" " if _unprintable(sign) else sign for sign in text)
+    return unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
+
+
+def _unprintable(sign: str) -> bool:
+    return unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _DIRECTIONS
+
+
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+# Between the two processes ------------------------------------------------------------------------
+
+
+def pack(tags: Tags) -> bytes:
+    """Return tags as bytes for `unpack`."""
+    return json.dumps(asdict(tags)).encode()
+
+
+def unpack(packed: bytes) -> Tags:
+    """Return tags from the bytes of a process that is not trusted.
+
+    Raises
+    ------
+    ValueError
+        They are not tags.
+    """
+    said: Any = json.loads(packed)
+    try:
+        words = {name: said[name] for name in ("title", "album", "genre", "isrc")}
+        artists, year = said["artists"], said["year"]
+        strings = [*filter(None, words.values()), *artists]
+        fine = all(isinstance(text, str) and clean(text) == text for text in strings)
+    except (KeyError, TypeError) as error:
+        raise ValueError("not tags") from error
+    if not fine or len(artists) > MOST_ARTISTS or not (year is None or type(year) is int):
+        raise ValueError("not tags")
+    return Tags(artists=tuple(artists), year=year, **words)
+
+
+# What ffmpeg leaves out ---------------------------------------------------------------------------
+
+
+def comments(data: bytes) -> int:
+    """Return how many comments an ID3 tag holds or an Ogg or FLAC file states; 0 if unknown."""
+    count = sum(1 for _ in _id3_frames(data, 0))
+    begin = behind_id3(data)
+    if data.startswith(b"fLaC", begin):
+        at = begin + 4
+        while len(data) >= at + 4 and data[at] & 0x7F != 4:
+            if data[at] & 0x80:
+                return count
+            at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+        return max(count, _count(data, at + 4))
+    if data.startswith(b"OggS", begin):
+        found = re.search(rb"OpusTags|\x03vorbis", data[begin : begin + 65536])
+        return max(count, _count(data, begin + found.end())) if found else count
+    return count
+
+
+def _count(data: bytes, at: int) -> int:
+    """Return the number of comments behind the name of the program that wrote them."""
+    try:
+        (length,) = struct.unpack_from("<I", data, at)
+        (count,) = struct.unpack_from("<I", data, at + 4 + length)
+    except struct.error:
+        return 0
+    return int(count)
+
+
+_ENCODINGS = (  # of ID3 by number, and what to do with errors
+    ("latin-1", "replace"),
+    ("utf-16", "replace"),
+    ("utf-16-be", "replace"),
+    ("utf-8", "surrogateescape"),
+)
+
+
+def _id3_texts(data: bytes, *names: bytes) -> list[str]:
+    """Return the texts of such frames in an ID3v2 tag, at the beginning or in WAV or AIFF.
+
+    Version 2.4 separates them by null characters, and some programs write a frame for each.
+    """
+    texts: list[str] = []
+    begin = _id3_chunk(data) if data.startswith((b"RIFF", b"RF64", b"FORM")) else 0
+    for name, text in _id3_frames(data, begin):
+        if name in names and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
+            texts += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
+    return [text.strip("\ufeff ") for text in texts if text.strip("\ufeff ")]
+
+
+def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and contents of the frames of the ID3v2 tag that begins there (id3.org)."""
+    head = data[begin : begin + 10]
+    if len(head) < 10 or not head.startswith(b"ID3") or head[3] not in (2, 3, 4):
+        return
+    version, flags = head[3], head[5]
+    body = data[begin + 10 : begin + 10 + synchsafe(head[6:10])]
+    if flags & 0x80 and version < 4:
+        body = body.replace(b"\xff\0", b"\xff")
+    at = 0
+    if flags & 0x40 and version > 2:  # an extended header
+        at = 4 + int.from_bytes(body[:4], "big") if version == 3 else synchsafe(body[:4])
+    name, header = (3, 6) if version == 2 else (4, 10)
+    while len(body) >= at + header and body[at]:
+        field = body[at + name : at + 2 * name]
+        length = synchsafe(field) if version == 4 else int.from_bytes(field, "big")
+        yield body[at : at + name], body[at + header : at + header + length]
+        at += header + length
+
+
+def _id3_chunk(data: bytes) -> int:
+    """Return where the content of the ID3 chunk of a WAV or AIFF file begins."""
+    order: Literal["little", "big"] = "big" if data.startswith(b"FORM") else "little"
+    at = 12
+    while at + 8 <= len(data):
+        if data[at : at + 4] in (b"id3 ", b"ID3 "):
+            return at + 8
+        length = int.from_bytes(data[at + 4 : at + 8], order)
+        at += 8 + length + length % 2
+    return len(data)
+
+
+def _mp4_artists(data: bytes) -> list[str]:
+    """Return the artists of an MP4 file's ``©ART`` atom, which holds one data atom for each."""
+    atom = data.find(b"\xa9ART")
+    if atom < 4 or data[atom + 8 : atom + 12] != b"data":
+        return []
+    at, artists = atom + 4, list[str]()
+    end = atom - 4 + min(int.from_bytes(data[atom - 4 : atom], "big"), 2**14)
+    while at + 16 <= end and data[at + 4 : at + 8] == b"data":
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length < 16:
+            break
+        artists.append(data[at + 16 : min(at + length, end)].decode("utf-8", "surrogateescape"))
+        at += length
+    return artists
+
+
+def _ape(data: bytes) -> dict[str, str]:
+    """Return the items of an APE tag behind an mp3, with or without an ID3v1 tag after it."""
+    end = len(data)
+    if data[-128:-125] == b"TAG":
+        end -= 128
+    foot = data[max(0, end - 32) : end]
+    if not foot.startswith(b"APETAGEX") or len(foot) < 32:
+        return {}
+    _, size, count = struct.unpack_from("<III", foot, 8)
+    body = data[max(0, end - min(size, 2**20)) : end - 32]
+    items: dict[str, str] = {}
+    at = 0
+    for _ in range(min(count, MOST_COMMENTS)):
+        stop = body.find(b"\0", at + 8)
+        if stop < 0:
+            break
+        length, flags = struct.unpack_from("<II", body, at)
+        if flags & 6 == 0:  # text in UTF-8
+            key = body[at + 8 : stop].decode("ascii", "replace").casefold()
+            value = body[stop + 1 : stop + 1 + length].decode("utf-8", "surrogateescape")
+            items.setdefault(key, value.replace("\0", ";"))
+        at = stop + 1 + length
+    return items
+
+
+# Text in an encoding that nobody declared ---------------------------------------------------------
+# Statistics of whole documents (charset-normalizer, chardet) guess wrong on half of all titles,
+# which are too short for them. Encodings of two bytes per character and Cyrillic are told from
+# Western text by rules that hardly any Western name meets; in doubt the text stays as it is.
+
+_COMMON_CYRILLIC = frozenset("оеаинтсрвлкмдпуяыьзбгё")
+_CYRILLIC = re.compile("[а-яёіїєґў]", re.IGNORECASE)
+_QUOTES = frozenset("«»–—№“”„…’ ·")
+_COMMON_HANGUL = frozenset(
+    "가이는다사랑에나의하고지그너을리도를기서한내해아어라수날밤봄비눈꽃은로일자시없안있마대오우"
+    "보게게인만길여정전당신말화물별바람소노래원세주여행처럼잊면진못거야무두모네게요까것들때"
+)
+
+
+def encoding_of(raw: bytes) -> str:
+    """Return the encoding that a file's text is clearly in; "" if none is clear.
+
+    Parameters
+    ----------
+    raw : bytes
+        All its texts that may be in one, joined.
+    """
+    if raw.isascii():
+        return ""
+    for encoding, plausible in _PLAUSIBLE.items():
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if plausible(text):
+            return encoding
+    return ""
+
+
+def _is_cyrillic(text: str) -> bool:
+    """Whether whole words are Cyrillic, in ordinary letters and case."""
+    letters = [sign for sign in text if not sign.isascii() and sign not in _QUOTES]
+    if len(letters) < 3 or not all(map(_CYRILLIC.match, letters)):
+        return False
+    if re.search(r"[a-zA-Z][\u0400-\u04ff]|[\u0400-\u04ff][a-zA-Z]", text):
+        return False
+    words = re.findall(r"[\u0400-\u04ff]+", text)
+    ordinary = sum(word in (word.lower(), word.upper(), word.capitalize()) for word in words)
+    common = sum(sign in _COMMON_CYRILLIC for sign in text.lower())
+    return ordinary >= 0.8 * len(words) and common >= 0.7 * len(letters)
+
+
+def _wide(text: str, encoding: str) -> Iterator[tuple[str, bytes]]:
+    return ((sign, sign.encode(encoding)) for sign in text if not sign.isascii())
+
+
+def _is_kana(sign: str) -> bool:
+    return "\u3041" <= sign <= "\u30fe"
+
+
+def _is_japanese(text: str) -> bool:
+    """Whether it is in kana and the kanji of JIS level 1 (Shift JIS)."""
+    fine = [_is_kana(sign) or 0x81 <= raw[0] <= 0x97 for sign, raw in _wide(text, "cp932")]
+    wide = all(len(raw) == 2 for _, raw in _wide(text, "cp932"))
+    return wide and len(fine) >= 2 and sum(fine) >= 0.9 * len(fine)
+
+
+def _is_japanese_euc(text: str) -> bool:
+    fine = [0xA1 <= raw[0] <= 0xCF for _, raw in _wide(text, "euc_jp")]
+    kana = sum(_is_kana(sign) for sign in text)
+    return kana >= 2 and kana >= 0.3 * len(fine) and all(fine)
+
+
+def _is_korean(text: str) -> bool:
+    """Whether it is in Hangul syllables, many of them ordinary ones."""
+    signs = [
+        (sign, raw)
+        for sign, raw in _wide(text, "cp949")
+        if len(raw) == 2 and not 0xA1 <= raw[0] <= 0xA3
+    ]
+    if len(signs) < 2 or not all(0xB0 <= raw[0] <= 0xC8 and raw[1] >= 0xA1 for _, raw in signs):
+        return False
+    return sum(sign in _COMMON_HANGUL for sign, _ in signs) >= len(signs) / 3
+
+
+def _is_chinese(text: str, encoding: str, low: int, high: int, trail: int) -> bool:
+    """Whether it is in the more common half of the characters."""
+    signs = [raw for _, raw in _wide(text, encoding) if len(raw) != 2 or not 0xA1 <= raw[0] <= 0xA3]
+    fine = sum(len(raw) == 2 and low <= raw[0] <= high and raw[1] >= trail for raw in signs)
+    return len(signs) >= 2 and fine >= 0.9 * len(signs)
+
+
+_PLAUSIBLE: Mapping[str, Callable[[str], bool]] = {
+    "utf-8": lambda _: True,
+    "cp1251": _is_cyrillic,
+    "koi8-r": _is_cyrillic,
+    "cp866": _is_cyrillic,
+    "cp932": _is_japanese,
+    "euc_jp": _is_japanese_euc,
+    "cp949": _is_korean,
+    "gb18030": lambda text: _is_chinese(text, "gb18030", 0xB0, 0xD7, 0xA1),
+    "big5": lambda text: _is_chinese(text, "big5", 0xA4, 0xC6, 0x40),
+}
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes of a text that may be in another encoding than its file declared."""
+    if text.isascii():
+        return b""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        if re.search("[\udc80-\udcff]", text):
+            return text.encode("utf-8", "surrogateescape")
+        return b""  # letters beyond Latin-1, so it was decoded rightly
+
+
+def _repaired(text: str, encoding: str) -> str:
+    raw = _raw(text)
+    if not raw:
+        return text
+    fallback = "cp1252" if re.search("[\udc80-\udcff]", text) else ""
+    for candidate in (encoding, encoding_of(raw), fallback):
+        if candidate:
+            try:
+                return raw.decode(candidate)
+            except UnicodeDecodeError:
+                continue
+    return text

@@ -1,0 +1,205 @@
+"""Tags of every container, in whatever encoding they were written."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from musrec.audio import tags
+from musrec.audio.decode import decode
+from musrec.audio.tags import Tags, clean, encoding_of
+
+
+def encode(muxer: str, codec: str, metadata: dict[str, str]) -> bytes:
+    out = BytesIO()
+    with av.open(out, "w", format=muxer) as container:
+        container.metadata.update(metadata)
+        stream = container.add_stream(codec, rate=48_000)
+        stream.layout = "stereo"
+        stream.bit_rate = 128_000
+        wave = 0.5 * np.sin(np.arange(96_000) * 0.05).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        size = stream.codec_context.frame_size or None
+        resampler = av.AudioResampler(stream.format.name, "stereo", 48_000, size)
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(part))
+    return out.getvalue()
+
+
+MP3 = encode("mp3", "libmp3lame", {})
+BARE = MP3[MP3.index(b"\xff\xfb") :]
+
+
+def id3(frames: list[tuple[bytes, bytes]], version: int = 4) -> bytes:
+    def seven(number: int) -> bytes:
+        return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
+
+    body = b"".join(
+        name
+        + (seven(len(text)) if version == 4 else struct.pack(">I", len(text)))
+        + bytes(2)
+        + text
+        for name, text in frames
+    )
+    return b"ID3" + bytes([version, 0, 0]) + seven(len(body)) + body
+
+
+def ape(items: dict[bytes, bytes]) -> bytes:
+    body = b"".join(
+        struct.pack("<II", len(value), 0) + key + b"\0" + value for key, value in items.items()
+    )
+    return body + b"APETAGEX" + struct.pack("<IIII8x", 2000, len(body) + 32, len(items), 0)
+
+
+@pytest.mark.parametrize(
+    ("muxer", "codec"),
+    [
+        ("mp3", "libmp3lame"),
+        ("wav", "pcm_s16le"),
+        ("ogg", "libopus"),
+        ("mp4", "aac"),
+        ("mov", "aac"),
+        ("matroska", "aac"),
+        ("webm", "libopus"),
+        ("wv", "wavpack"),
+        ("asf", "wmav2"),
+        ("tta", "tta"),
+    ],
+)
+def test_every_container_says_who_it_is(muxer: Any, codec: Any) -> None:
+    said = {"title": "Öde Straße 夜", "artist": "Anna Alpha; Bert Beta feat. Cleo"}
+    found = decode(encode(muxer, codec, said)).tags
+    assert found.title == said["title"]
+    assert found.artists == ("Anna Alpha", "Bert Beta", "Cleo")
+    assert found.duration == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("muxer", "codec"),
+    [("wav", "pcm_s16le"), ("ogg", "libopus"), ("aiff", "pcm_s16be"), ("mp4", "aac")],
+)
+def test_a_tag_before_any_container_is_read(muxer: Any, codec: Any) -> None:
+    data = id3([(b"TIT2", b"\x03Duet"), (b"TPE1", b"\x03Anna")]) + encode(muxer, codec, {})
+    found = decode(data).tags
+    assert (found.title, found.artists) == ("Duet", ("Anna",))
+
+
+def test_an_id3_chunk_of_aiff_names_several_artists() -> None:
+    chunk = id3([(b"TIT2", b"\x03Duet"), (b"TPE1", b"\x03Anna Alpha\0Bert Beta")])
+    chunk = b"ID3 " + struct.pack(">I", len(chunk)) + chunk + bytes(len(chunk) % 2)
+    data = encode("aiff", "pcm_s16be", {}) + chunk
+    found = decode(b"FORM" + struct.pack(">I", len(data) - 8) + data[8:]).tags
+    assert (found.title, found.artists) == ("Duet", ("Anna Alpha", "Bert Beta"))
+
+
+def test_album_genre_year_and_isrc_are_read() -> None:
+    frames = {b"TALB": "Album", b"TCON": "(17)", b"TDRC": "1999-02-01", b"TSRC": "us-abc-12-34567"}
+    tag = id3([(name, b"\x03" + text.encode()) for name, text in frames.items()])
+    expected = Tags(album="Album", genre="Rock", year=1999, isrc="USABC1234567")
+    found = decode(tag + BARE).tags
+    assert Tags(*[getattr(found, name) for name in Tags.__slots__[:-1]]) == expected
+
+
+@pytest.mark.parametrize(
+    ("date", "year"),
+    [("12.05.1977", 1977), ("20110504", 2011), ("0000", None), ("999999999", None), ("١٩٩٩", None)],
+)
+def test_years_are_found_in_dates(date: Any, year: Any) -> None:
+    assert tags.read({"date": date}, b"").year == year
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        id3([(b"TPE1", b"\x03Anna Alpha\0Bert Beta\0")]) + BARE,
+        id3(
+            [
+                (
+                    b"TPE1",
+                    b"\x01"
+                    + "Anna Alpha".encode("utf-16")
+                    + bytes(2)
+                    + "Bert Beta".encode("utf-16"),
+                )
+            ]
+        )
+        + BARE,
+        id3([(b"TPE1", b"\x03Anna Alpha"), (b"TPE1", b"\x03Bert Beta")], 3) + BARE,
+        id3([(b"TPE1", b"\0Anna Alpha/Bert Beta")], 3) + BARE,
+        BARE + ape({b"Title": b"Duet", b"Artist": b"Anna Alpha\0Bert Beta"}),
+        BARE + ape({b"Artist": b"Anna Alpha\0Bert Beta"}) + b"TAG" + bytes(125),
+    ],
+)
+def test_several_artists_are_all_named(data: bytes) -> None:
+    assert decode(data).tags.artists == ("Anna Alpha", "Bert Beta")
+
+
+def test_several_artists_of_an_mp4_are_all_named() -> None:
+    data = encode("mp4", "aac", {"artist": "Anna Alpha"})
+    at = data.index(b"\xa9ART") - 4
+    atom = data[at : at + int.from_bytes(data[at : at + 4], "big")]
+    more = atom[8:16] + bytes(8) + b"Bert"
+    more = struct.pack(">I", len(more)) + more[4:]
+    assert tags._mp4_artists(struct.pack(">I", len(atom) + len(more)) + atom[4:] + more) == [
+        "Anna Alpha",
+        "Bert",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "title", "artist"),
+    [
+        ("utf-8", "Déjà passé", "Zoë"),
+        ("cp1251", "Лунная дорога", "Тихий ветер"),
+        ("cp1251", "НА ЗАРЕ (Live)", "Ива"),
+        ("koi8-r", "Лунная дорога", "Тихий ветер"),
+        ("cp932", "夜の歌", "カゼノウタ"),
+        ("euc_jp", "さくらの花", "ヨルノ"),
+        ("gb18030", "我的歌声里", "王小明"),
+        ("cp949", "사랑의 노래", "봄바람"),
+        ("big5", "我的歌聲裡", "王小明"),
+        ("cp1252", "Für Björk", "Sigurður Æð"),
+        ("cp1252", "ÄÖÜ", "Où est l’été – à Noël"),
+        ("cp1252", "Þjóð", "Garçon"),
+    ],
+)
+def test_encodings_that_nobody_declared_are_recognised(
+    encoding: Any, title: Any, artist: Any
+) -> None:
+    old = (
+        b"TAG"
+        + title.encode(encoding)[:30].ljust(30, b"\0")
+        + artist.encode(encoding).ljust(30, b"\0")
+    )
+    assert decode(BARE + old + bytes(65)).tags.title == title
+    frames = [(b"TIT2", b"\0" + title.encode(encoding)), (b"TPE1", b"\0" + artist.encode(encoding))]
+    found = decode(id3(frames, 3) + BARE).tags
+    if encoding != "cp1252" or not set(title + artist) & set("’–"):  # not in Latin-1
+        assert (found.title, found.artists) == (title, (artist,))
+
+
+def test_text_beyond_latin_1_is_left_alone() -> None:
+    assert tags.read({"title": "Ãðóïïà 夜"}, b"").title == "Ãðóïïà 夜"
+    assert encoding_of(b"plain") == ""
+
+
+def test_hostile_text_becomes_one_short_line() -> None:
+    assert clean("a\x1b[31m\r\n\0b\u202ec\ud800") == "a [31m b c\ufffd"
+    assert len(clean("x" * 10_000)) == tags.LONGEST
+    found = tags.read({"title": "\x07" * 50, "artist": ";".join(map(str, range(1000)))}, b"")
+    assert found.title == ""
+    assert len(found.artists) == tags.MOST_ARTISTS
+
+
+def test_tags_survive_the_way_home_and_nothing_else_does() -> None:
+    said = Tags("T", ("A", "B"), "C", "D", 1999, "USABC1234567")
+    assert tags.unpack(tags.pack(said)) == said
+    for wrong in (b"[]", b"{}", b'{"title": 1}', tags.pack(said).replace(b'"T"', b'"\\u0000"')):
+        with pytest.raises(ValueError, match=r"."):
+            tags.unpack(wrong)

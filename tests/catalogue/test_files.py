@@ -1,0 +1,65 @@
+"""Files and their names, as they come."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musrec.audio.tags import Tags
+from musrec.catalogue.files import audio_files, read_clip, track_of
+from musrec.catalogue.model import FileStamp
+from musrec.model import NotAudio
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "artists"),
+    [
+        ("Anna - Duet.mp3", "Duet", ("Anna",)),
+        ("03 - Song.mp3", "Song", ()),
+        ("a\x1b[31mb\n.wav", "a [31mb", ()),
+        (os.fsdecode(b"caf\xe9 noir.ogg"), "caf\ufffd noir", ()),
+        ("\u202egnos ab.mp3", "gnos ab", ()),
+        (".mp3", "untitled", ()),
+    ],
+)
+def test_names_are_read_when_tags_say_nothing(name: str, title: Any, artists: Any) -> None:
+    track = track_of(Tags(), name, "00")
+    assert (track.title, track.artists) == (title, artists)
+    assert track.provenance == {"title": "file name"}
+
+
+def test_tags_come_before_the_name() -> None:
+    said = Tags("Duet", ("Anna", "Bert"), "Album", "Rock", 1999, "USABC1234567", 12.0)
+    track = track_of(said, "01 - x.mp3", "00")
+    assert (track.title, track.artists, track.isrc) == ("Duet", ("Anna", "Bert"), "USABC1234567")
+    assert track.identities == {"sha256": "00", "isrc": "USABC1234567"}
+    assert track.provenance == {"title": "tags"}
+    assert track_of(Tags(title="Duet"), "Anna - x.mp3", "00").artists == ("Anna",)
+
+
+def test_every_ending_that_is_heard_is_found(tmp_path: Path) -> None:
+    names = ["a.AIF", "b.m4b", "c.mov", "d.wv", "e.mka", "f.caf", "g.amr", "h.3gp", "i.wma"]
+    for name in [*names, "k.txt", ".hidden.mp3", "cover.jpg"]:
+        (tmp_path / name).touch()
+    found, problems = audio_files([tmp_path])
+    assert [path.name for path in found] == names
+    assert not problems
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp3")
+    with pytest.raises(NotAudio, match="not a file"):
+        read_clip(tmp_path / "a.mp3")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_not_utf_8_has_a_stamp_that_a_database_takes(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp3"))
+    path.touch()
+    assert FileStamp.of(path).path.endswith(r"caf\xe9.mp3")
+    FileStamp.of(path).path.encode()

@@ -1,0 +1,102 @@
+"""Files that people reported: each is added under its name, and none stops the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from musrec.audio.decode import decode
+from musrec.audio.tags import Tags
+from musrec.catalogue import files
+from musrec.demo import wav
+from musrec.model import Track
+from musrec.service import Service
+from musrec.settings import Settings
+
+
+@pytest.fixture
+def field(shared_data: Path) -> Path:
+    return shared_data / "field"
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    settings = Settings.model_validate(
+        {"paths": {"data": tmp_path / "data"}, "workers": {"count": 1}}
+    )
+    async with Service.open(settings) as opened:
+        yield opened
+
+
+async def test_one_odd_file_name_or_tag_stops_no_other(
+    service: Service, field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    good = {
+        "01-wav-with-cover.wav": ("Wave Title", ("Wave Artist",)),
+        "04-flac-behind-id3.flac": ("The Wizard", ("Guitar Person",)),
+        "05-two-artists.flac": ("Duet", ("Anna Alpha", "Bert Beta")),
+        "06-cp1251.mp3": ("Группа крови", ("Кино",)),
+        "03 - Song.mp3": ("Song", ()),
+        "17-skipped.aif": ("skipped", ("17",)),
+        "13-no-ftyp.mov": ("no ftyp", ("13",)),
+    }
+    for name in good:
+        shutil.copy(field / name, folder / name)
+    (folder / "empty.mp3").touch()
+    (folder / "text.mp3").write_text("la la la")
+    (folder / "boom.flac").write_bytes((field / "07-antiphase.flac").read_bytes()[:-1])
+    excerpt = decode((field / "05-two-artists.flac").read_bytes(), seconds=1.6, start=1.0)
+    (folder / "short.wav").write_bytes(wav(excerpt.y.astype(np.float64)))
+    odd = os.fsencode(folder) + b"/caf\xe9 \x1b[31m.flac"
+    if sys.platform == "linux":
+        Path(os.fsdecode(odd)).write_bytes((field / "09-without-offset.flac").read_bytes())
+
+    track_of = files.track_of
+
+    def failing(said: Tags, name: str, digest: str) -> Track:
+        if name == "boom.flac":
+            raise RuntimeError("a fault of ours")
+        return track_of(said, name, digest)
+
+    monkeypatch.setattr(files, "track_of", failing)
+    steps = {step.path.name: step async for step in service.songs.add([folder])}
+    told = {name: step.problem for name, step in steps.items() if step.problem}
+    assert told.keys() == {"empty.mp3", "text.mp3", "boom.flac", "short.wav"}
+    assert told["boom.flac"] == "It could not be added; the log says why."
+    assert told["short.wav"].startswith("It lasts 1.6 s, which is too short")
+    for name, expected in good.items():
+        track = steps[name].track
+        assert track is not None
+        if not name.startswith(("17", "13")):
+            assert (track.title, track.artists) == expected
+        assert track.id in {song.id for song in service.catalogue.songs.tracks}
+    again = [step async for step in service.songs.add([folder])]
+    assert sum(step.known for step in again) == len(steps) - 4
+
+
+@pytest.mark.parametrize("before", ["show", "add"])
+async def test_a_clip_has_its_tags_whichever_comes_first(
+    service: Service, field: Path, tmp_path: Path, before: str
+) -> None:
+    clip = tmp_path / "clip.flac"
+    shutil.copy(field / "04-flac-behind-id3.flac", clip)
+    if before == "show":
+        shown = await service.songs.hear_clip(clip.read_bytes(), clip.name)
+        assert (shown.track.title, shown.track.artists) == ("The Wizard", ("Guitar Person",))
+        assert shown.track.isrc is None  # of an upload, its name and nothing more is kept
+        assert shown.track.year is None
+    [step] = [step async for step in service.songs.add([clip])]
+    assert step.track is not None
+    assert (step.track.title, step.track.isrc) == ("The Wizard", "USABC1234567")
+    assert step.track.year == 1977
+    shown = await service.songs.hear_clip(clip.read_bytes(), "other name.flac")
+    assert shown.track == step.track
