@@ -55,8 +55,6 @@ class Members:
         """
         if await self._store.tracks.get(track) is None:
             raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
-        if await self.paused(member):
-            return False
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self._store.feedback.add(event, name)
         if changed:
@@ -66,12 +64,10 @@ class Members:
 
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
-        changed = False
-        for kind in kinds:
-            if await self._store.feedback.remove(member, track, kind):
-                changed = True
-                await self._live.think(self._live.engine.recommender.forget, member, track, kind)
-        return changed
+        removed = await self._store.feedback.remove(member, track, *kinds)
+        for kind in removed:
+            await self._live.think(self._live.engine.recommender.forget, member, track, kind)
+        return bool(removed)
 
     async def thumb(self, member: str, track: str) -> FeedbackKind | None:
         """Return a member's thumb on a track."""
