@@ -7,7 +7,6 @@ reactions are accounted for, so what differs from them is what happened meanwhil
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from bot import errors
 from bot.cards import layouts, words
 from bot.press import Press
 from musrec.members.model import Card
-from musrec.model import FeedbackKind, NotFound
+from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -151,21 +150,8 @@ class Reactions(commands.Cog):
         return self._bot.user.id if self._bot.user else 0
 
     async def _take(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        """Learn or forget one reaction, then account for it: a crash between is read back."""
-        service = self._bot.service
-        if there:
-            news = False
-            with contextlib.suppress(NotFound):
-                news = await service.members.learn(member, card.track, kind)
-            if news or not await service.members.paused(member):
-                await service.cards.account_thumb(card.message, member, kind, there=True)
-            return
-        await service.members.forget(member, card.track, kind)
-        await service.cards.account_thumb(card.message, member, kind, there=False)
-        # Who took one of two thumbs away still shows the other.
-        for other, left in await service.cards.thumbs(card.message):
-            if other == member:
-                await service.members.learn(member, card.track, left)
+        """Learn or forget one reaction, and account for it."""
+        await self._bot.service.cards.reacted(card, member, kind, there=there)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:

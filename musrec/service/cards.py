@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Card
-from musrec.model import FeedbackKind
+from musrec.model import Feedback, FeedbackKind
+from musrec.service.live import Live
 from musrec.store import Store
 
 ANSWERS_KEPT = timedelta(days=30)
@@ -15,8 +16,9 @@ CARDS_KEPT = timedelta(days=90)
 class Cards:
     """Every card that may be reacted to."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, live: Live) -> None:
         self._store = store
+        self._live = live
 
     async def keep(self, card: Card) -> None:
         """Remember which track a message features."""
@@ -38,11 +40,15 @@ class Cards:
         """Return the reactions under a card that are accounted for, as member and kind."""
         return await self._store.cards.thumbs(message)
 
-    async def account_thumb(
-        self, message: str, member: str, kind: FeedbackKind, *, there: bool
-    ) -> None:
-        """Remember that a reaction under a card is there, or no longer is."""
-        await self._store.cards.account_thumb(message, member, kind, there=there)
+    async def reacted(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
+        """Take a reaction under a card as a thumb on its song, or take it back with its reaction.
+
+        The thumb and that it was counted are one transaction; a process that dies after it finds
+        the thumb in the store when it starts again.
+        """
+        event = Feedback(member, card.track, kind, datetime.now(UTC))
+        learnt, forgotten = await self._store.cards.reacted(card.message, event, there=there)
+        await self._live.change_opinions(learnt, forgotten)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old to be asked about."""

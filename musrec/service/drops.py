@@ -138,8 +138,8 @@ class Drops:
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Take liking some artists as liking their songs; return those that are liked now."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
-        for track in tracks:
-            await self._members.learn(member, track.id, FeedbackKind.LIKE)
+        likes = (self._members.learn(member, track.id, FeedbackKind.LIKE) for track in tracks)
+        await asyncio.gather(*likes)
         return tracks
 
 

@@ -58,15 +58,14 @@ class Members:
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self._store.feedback.add(event, name)
         if changed:
-            await self._live.think(self._live.engine.recommender.learn, event)
-            self._live.refit_when_due()
+            await self._live.change_opinions([event])
         return changed
 
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
         removed = await self._store.feedback.remove(member, track, *kinds)
-        for kind in removed:
-            await self._live.think(self._live.engine.recommender.forget, member, track, kind)
+        now = datetime.now(UTC)
+        await self._live.change_opinions([], [Feedback(member, track, k, now) for k in removed])
         return bool(removed)
 
     async def thumb(self, member: str, track: str) -> FeedbackKind | None:
@@ -285,5 +284,5 @@ class Members:
     async def delete(self, member: str) -> bool:
         """Delete a member with all that was learned from them; return whether there was one."""
         known = await self._store.members.delete(member)
-        await self._live.think(self._live.engine.recommender.forget_member, member)
+        await self._live.forget_member(member)
         return known

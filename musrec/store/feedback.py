@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.members import ensure_member
-from musrec.store.schema import feedback, members
+from musrec.store.members import ensure_member, is_paused
+from musrec.store.schema import feedback
 from musrec.store.tracks import read_tracks
 
 _EXPLICIT = ("like", "dislike")
@@ -106,9 +106,7 @@ async def write_feedback(
     database: Database, connection: AsyncConnection, event: Feedback, name: str | None = None
 ) -> bool:
     """Keep one feedback within a transaction; see `FeedbackLog.add`."""
-    paused = await connection.scalar(
-        sa.select(members.c.paused).where(members.c.id == event.member)
-    )
+    paused = await is_paused(connection, event.member)
     if paused:
         return False
     if paused is None:

@@ -97,6 +97,11 @@ async def ensure_member(
     await connection.execute(insert.on_conflict_do_nothing())
 
 
+async def is_paused(connection: AsyncConnection, member: str) -> bool | None:
+    """Whether nothing new may be kept of a member; None for one never met."""
+    return await connection.scalar(sa.select(members.c.paused).where(members.c.id == member))
+
+
 async def set_member_row(
     database: Database, table: sa.Table, row: dict[str, Any], *, there: bool
 ) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from musrec.members.model import Card
 from musrec.model import Feedback, FeedbackKind
 from musrec.store import Store, database
 from tests.support import store_processes
-from tests.support.store_processes import SONG, go
+from tests.support.store_processes import DIED, SONG, go
 
 NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 LIKE = FeedbackKind.LIKE
@@ -83,3 +84,33 @@ async def test_a_thumb_that_fails_takes_no_other_with_it(tmp_path: Path) -> None
     await store.close()
     assert [one is True for one in kept] == [True, False, True, False, True]
     assert members(tmp_path) == ["m0", "m2", "m4"]
+
+
+async def test_a_reaction_and_its_thumb_are_counted_together_or_not_at_all(tmp_path: Path) -> None:
+    store = await Store.open(url(tmp_path))
+    await store.tracks.add(SONG)
+    await store.cards.keep(Card("message", "channel", SONG.id, NOW))
+    like = Feedback("ann", SONG.id, LIKE, NOW)
+    for there in (True, False):
+        child = store_processes.start(
+            "die_in_reaction", url(tmp_path), "there" if there else "gone"
+        )
+        go(child)
+        assert child.wait() == DIED
+        # As before it: the thumb and the reaction, or neither.
+        assert members(tmp_path) == ([] if there else ["ann"])
+        assert await store.cards.thumbs("message") == (set() if there else {("ann", LIKE)})
+        changed = await store.cards.reacted("message", like, there=there)
+        assert changed == (([like], []) if there else ([], [like]))
+    assert members(tmp_path) == []
+    assert await store.cards.thumbs("message") == set()
+    await store.close()
+
+
+async def test_a_reaction_under_a_card_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    store = await Store.open(url(tmp_path))
+    await store.tracks.add(SONG)
+    like = Feedback("ann", SONG.id, LIKE, NOW)
+    assert await store.cards.reacted("message", like, there=True) == ([], [])
+    assert members(tmp_path) == []
+    await store.close()

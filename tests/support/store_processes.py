@@ -6,15 +6,19 @@ Each says that it is ready with a line, and starts once it is given one.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store import Store
 
+DIED = 9
 ROOT = Path(__file__).resolve().parents[2]
 SONG = Track("a song", "A song", ("An artist",))
 
@@ -67,7 +71,22 @@ async def hold(file: str) -> None:
         connection.execute("COMMIT")
 
 
-JOBS = {"thumbs": thumbs, "hold": hold}
+async def die_in_reaction(url: str, there: str) -> None:
+    """React, or take the reaction back, and die with the thumb written and not yet counted."""
+    store = await Store.open(url)
+    engine = store.database._engine.sync_engine
+
+    @sa.event.listens_for(engine, "after_cursor_execute")
+    def die(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "feedback" in statement and not statement.startswith("SELECT"):
+            os._exit(DIED)
+
+    wait_for_go()
+    event = Feedback("ann", SONG.id, FeedbackKind.LIKE, datetime.now(UTC))
+    await store.cards.reacted("message", event, there=there == "there")
+
+
+JOBS = {"die_in_reaction": die_in_reaction, "thumbs": thumbs, "hold": hold}
 
 if __name__ == "__main__":
     asyncio.run(JOBS[sys.argv[1]](*sys.argv[2:]))
