@@ -477,7 +477,7 @@ def delete_privacy(
     async def job(service: Service) -> None:
         known = await service.members.delete(member)
         if as_json:
-            cli.print_json(member=member, deleted=known)
+            cli.print_json(member=member, deleted=bool(known))
         else:
             said = "is deleted" if known else "was not there"
             out.print(f"What was kept of {escape(member)} {said}.", highlight=False)

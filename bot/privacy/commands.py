@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.cards import layouts
 from bot.press import Press
 from bot.turns import Refused
+from musrec.members.model import Deleted
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -42,11 +43,16 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
             raise Refused("That button is somebody else's.")
         await interaction.response.defer()
         member = str(interaction.user.id)
-        known = await interaction.client.service.members.delete(member)
+        deleted = await interaction.client.service.members.delete(member)
         interaction.client.forget_listener(member)
-        said = "Everything about you is deleted." if known else "There was nothing to delete."
-        await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
+        await interaction.edit_original_response(view=layouts.notice(f"🗑️ {_DELETED[deleted]}"))
 
+
+_DELETED = {
+    Deleted.NOTHING: "There was nothing to delete.",
+    Deleted.ALMOST: "Everything about you is deleted; the last traces leave the disk in a moment.",
+    Deleted.WHOLLY: "Everything about you is deleted.",
+}
 
 PRESSES = (Erase,)
 

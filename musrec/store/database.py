@@ -36,6 +36,9 @@ IN_CHUNK = 500
 WAITS_MS = 15_000
 """How long SQLite waits for another process's transaction before it calls the database locked."""
 
+READERS_MS = 250
+"""How long emptying the log waits for readers of it, each time."""
+
 TRIES = 4
 """How often a transaction is begun before the database is reported as held by another process."""
 
@@ -148,11 +151,22 @@ class Database:
                 yield connection
                 await connection.commit()
 
-    async def empty_log(self) -> None:
-        """Move SQLite's write-ahead log, which still holds old pages, into the database file."""
-        if self._engine.dialect.name == "sqlite":
-            async with self.read() as connection:
-                await connection.run_sync(_checkpoint)
+    async def empty_log(self) -> bool:
+        """Move SQLite's write-ahead log, which still holds old pages, into the database file.
+
+        Returns
+        -------
+        bool
+            Whether the log is empty now: what any process still reads from it stays in it.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        async with self._writing:
+            for _ in range(TRIES):
+                async with self.read() as connection:
+                    if await connection.run_sync(_checkpoint):
+                        return True
+        return False
 
 
 def utc(value: Any) -> datetime:
@@ -216,11 +230,18 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _checkpoint(connection: sa.Connection) -> None:
-    # Not as a statement of SQLAlchemy's, which would begin a transaction first.
+def _checkpoint(connection: sa.Connection) -> bool:
+    # Not as a statement of SQLAlchemy's, which would begin a transaction first. While it waits for
+    # readers no process can write, so it waits briefly.
     cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    cursor.close()
+    cursor.execute(f"PRAGMA busy_timeout = {READERS_MS}")
+    try:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [(busy, _, _)] = cursor.fetchall()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {WAITS_MS}")
+        cursor.close()
+    return not busy
 
 
 def _revision(connection: sa.Connection) -> str | None:
