@@ -130,19 +130,6 @@ async def is_paused(connection: AsyncConnection, member: str) -> bool | None:
     return await connection.scalar(sa.select(members.c.paused).where(members.c.id == member))
 
 
-async def set_member_row(
-    database: Database, table: sa.Table, row: dict[str, Any], *, there: bool
-) -> None:
-    """Insert a member's row into a table unless it is there, or delete it."""
-    async with database.write() as connection:
-        if there:
-            await ensure_member(database, connection, row["member_id"])
-            await connection.execute(database.insert(table).values(row).on_conflict_do_nothing())
-        else:
-            same = sa.and_(*(table.c[name] == value for name, value in row.items()))
-            await connection.execute(table.delete().where(same))
-
-
 async def _rows_with_parts(
     connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
 ) -> list[dict[str, Any]]:
