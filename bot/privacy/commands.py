@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot import policy
 from bot.cards import layouts
 from bot.press import Press
+from musrec.members.model import Deleted
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -42,9 +43,15 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
             raise policy.NotAllowed("That button belongs to another member.")
         await interaction.response.defer()
         member = str(interaction.user.id)
-        known = await interaction.client.service.members.delete(member)
-        said = "Everything about you is deleted." if known else "There was nothing to delete."
-        await interaction.edit_original_response(view=layouts.notice(f"🗑️ {said}"))
+        deleted = await interaction.client.service.members.delete(member)
+        await interaction.edit_original_response(view=layouts.notice(f"🗑️ {_DELETED[deleted]}"))
+
+
+_DELETED = {
+    Deleted.NOTHING: "There was nothing to delete.",
+    Deleted.ALMOST: "Everything about you is deleted; the last traces leave the disk in a moment.",
+    Deleted.WHOLLY: "Everything about you is deleted.",
+}
 
 
 class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=policy.FOR_EVERYBODY):

@@ -194,6 +194,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
     """Answer a question on a slate, whatever happens."""
     began = monotonic()
     async with at_work(bot, slate):
+        since = await bot.service.members.meet(str(question.member))
         heard = await _hear(bot, slate, question)
         if isinstance(heard, Choices):
             await slate.show(_which(heard, question))
@@ -203,6 +204,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         found = await bot.service.answers.recommend(
             heard,
             member=str(question.member),
+            since=since,
             count=wish.count,
             adventurous=None if wish.adventurous is None else wish.adventurous / 10,
             constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
@@ -213,7 +215,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
                 " ".join(found.notes) or "I found nothing that fits.",
                 "Drop a wish, or try another song.",
             )
-        kept = await bot.service.answers.keep(found, str(question.member))
+        kept = await bot.service.answers.keep(found, str(question.member), since)
         await feature(bot, slate, kept, found, found.picks[0])
         took = round(monotonic() - began, 2)
         log.info("answered", extra={"seconds": took, "picks": len(found.picks)})

@@ -13,11 +13,19 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from musrec.drops.compose import Composed
-from musrec.drops.model import Drop, Issue, Part, Post, State, Undeliverable
+from musrec.drops.model import (
+    LONGEST_PAUSE,
+    Drop,
+    Issue,
+    Part,
+    Post,
+    State,
+    Undeliverable,
+)
 from musrec.drops.ports import Clock, Issues, Poster
 from musrec.model import Answer, NotFound
 
@@ -29,8 +37,11 @@ LEASE = timedelta(minutes=3)
 SIDE_BY_SIDE = 4
 """Drops that one process posts at the same time, well below what Discord lets it send."""
 
-ATTEMPTS = 5
-"""How often one issue is tried; then it is given up for its week."""
+GIVEN_UP_AFTER = timedelta(days=3)
+"""How long an issue is tried; then it is given up for its week."""
+
+LATE = 5
+"""Failures in a row, over half an hour, after which the owner is told that the drop is late."""
 
 PATIENCE = 2
 """Weeks in a row that may fail or stay unanswered before a drop is paused."""
@@ -80,6 +91,8 @@ async def _attend(
     desk: Desk, poster: Poster, drop: Drop, open_week: str | None, clock: Clock
 ) -> State | None:
     now = clock()
+    if drop.since > now:  # set up while the clock was ahead
+        drop = await desk.issues.keep(replace(drop, since=now))
     week = drop.latest(now)
     if drop.due(week) < drop.since:
         week = ""
@@ -120,10 +133,6 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
     """Post what is not posted yet of an issue that was claimed."""
     issues, drop = desk.issues, issue.drop
     try:
-        if issue.attempts > ATTEMPTS:
-            await issues.finish(issue, State.FAILED, drop.following(clock()))
-            await _lose_patience(desk, poster, drop, "Posting failed several weeks in a row.")
-            return State.FAILED
         if not issue.posts:
             await _who_left(desk, poster, drop)
             issue = await _compose(desk, issue, clock())
@@ -135,9 +144,8 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
         await _pause(desk, poster, drop, f"{error} {error.hint}".strip())
         return State.FAILED
     except Exception:
-        log.exception("drop interrupted", extra={"drop": drop.id, "attempt": issue.attempts})
-        await issues.release(issue, clock() + timedelta(minutes=2**issue.attempts))
-        return State.OPEN
+        log.exception("drop interrupted", extra={"drop": drop.id, "failures": issue.failures})
+        return await _failed(desk, poster, issue, clock())
     asked = {post.part for post in issue.posts} & {Part.QUESTIONS, Part.INVITATION}
     state = State.ASKED if asked else State.POSTED
     if not await issues.finish(issue, state, drop.following(clock())):
@@ -145,6 +153,37 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
     if asked:
         await _lose_patience(desk, poster, drop, "My questions got no answer.")
     return state
+
+
+async def _failed(desk: Desk, poster: Poster, issue: Issue, now: datetime) -> State:
+    """Try an issue again later, each time after a longer pause, and give it up after days."""
+    issues, drop = desk.issues, issue.drop
+    if drop.trouble and now - issue.began >= GIVEN_UP_AFTER:  # never before its owner knows
+        await issues.finish(issue, State.FAILED, drop.following(now))
+        await _lose_patience(desk, poster, drop, "Posting failed for weeks.")
+        return State.FAILED
+    failures = issue.failures + 1
+    await issues.fail(issue, now + min(timedelta(minutes=2**failures), LONGEST_PAUSE))
+    if failures >= LATE and not drop.trouble:
+        await _say_late(desk, poster, drop)
+    return State.OPEN
+
+
+async def _say_late(desk: Desk, poster: Poster, drop: Drop) -> None:
+    """Tell whose drop it is that it is late: once, even if it is late for weeks."""
+    why = f"Posting it fails. I try again every hour, for up to {GIVEN_UP_AFTER.days} days."
+    what = "Your weekly drop" if drop.member else "This server's mixtape"
+    await desk.issues.trouble(drop.id, why, active=True)
+    if not await _tell(poster, drop, f"{what} is late: {why}"):
+        await desk.issues.trouble(drop.id, "", active=True)  # told at the next failure
+
+
+async def _tell(poster: Poster, drop: Drop, words: str) -> bool:
+    try:
+        return await poster.tell(drop, words)
+    except Exception:
+        log.exception("the owner of a drop could not be told", extra={"drop": drop.id})
+        return False
 
 
 async def _who_left(desk: Desk, poster: Poster, drop: Drop) -> None:
@@ -164,7 +203,7 @@ async def _who_left(desk: Desk, poster: Poster, drop: Drop) -> None:
 
 
 async def _post(desk: Desk, poster: Poster, issue: Issue, post: Post, clock: Clock) -> bool:
-    """Post one message; False where another process took the issue over meanwhile."""
+    """Post one message; False if another process has taken the issue over."""
     found = None if post.began is None else await poster.find(issue, post)
     if not found:
         answer = None
@@ -192,14 +231,10 @@ async def _lose_patience(desk: Desk, poster: Poster, drop: Drop, why: str) -> No
 
 async def _pause(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
     """Pause a drop and tell its owner once; pausing first keeps them from being told twice."""
-    await desk.issues.pause(drop.id, why)
+    await desk.issues.trouble(drop.id, why, active=False)
     what = "your weekly drop" if drop.member else "this server's mixtape"
     command = "/drops on" if drop.member else "/mixtape on"
-    try:
-        told = await poster.tell(drop, f"I paused {what}: {why} {command} starts it again.")
-    except Exception:
-        log.exception("nobody could be told", extra={"drop": drop.id})
-        told = False
+    told = await _tell(poster, drop, f"I paused {what}: {why} {command} starts it again.")
     log.info("drop paused", extra={"drop": drop.id, "told": told})
 
 

@@ -22,6 +22,10 @@ SPREAD = timedelta(minutes=10)
 """Drops of one hour are spread over so long, each always at its own minute."""
 
 
+LONGEST_PAUSE = timedelta(hours=1)
+"""The longest that an issue rests between two attempts to post it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """One moment in every ISO week, as the clocks of one place show it.
@@ -87,7 +91,7 @@ class Drop:
     active : bool
         Whether it comes every week.
     trouble : str
-        Why it was paused; empty where it was not.
+        Why it was paused or is late, as its owner was told; empty if neither.
     since : datetime
         When it was last set up; weeks that were due before are not caught up.
     """
@@ -189,8 +193,10 @@ class Issue:
     ----------
     token : str
         Known to the process that holds the lease alone.
-    attempts : int
-        How often it was claimed, this time included.
+    failures : int
+        How often in a row posting it has failed since it last came further.
+    began : datetime
+        When it was first claimed, or its content last decided.
     posts : tuple of Post
         Empty until its content is decided.
     """
@@ -200,7 +206,8 @@ class Issue:
     week: str
     state: State
     token: str
-    attempts: int
+    failures: int
+    began: datetime
     posts: tuple[Post, ...] = ()
 
 

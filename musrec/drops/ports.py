@@ -112,14 +112,17 @@ class Issues(Protocol):
     async def finish(self, issue: Issue, state: State, following: datetime) -> bool:
         """Mark how an issue ended; False where another process has it."""
 
-    async def release(self, issue: Issue, again_at: datetime) -> None:
-        """Let an issue be claimed again, but not before that."""
+    async def fail(self, issue: Issue, again_at: datetime) -> None:
+        """Count a failure, and let the issue be claimed again, but not before that."""
 
     async def reopen(self, drop: int, week: str, now: datetime) -> bool:
         """Reopen a week's issue that ended without songs."""
 
-    async def pause(self, id_: int, why: str) -> None:
-        """Stop a drop because of trouble."""
+    async def trouble(self, id_: int, why: str, *, active: bool) -> None:
+        """Note what is wrong with a drop, and whether it goes on coming."""
+
+    async def keep(self, drop: Drop) -> Drop:
+        """Keep a drop as it now is, in place of the earlier one."""
 
     async def states(self, drop: int, limit: int) -> list[State]:
         """Return how the last issues of a drop ended, newest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from musrec.model import Feedback, FeedbackKind, Profile, Track
 
@@ -28,6 +29,16 @@ class Member:
     listening: bool
     paused: bool
     since: datetime
+
+
+class Deleted(IntEnum):
+    """What came of a wish to delete everything about a member; false if there was nothing."""
+
+    NOTHING = 0
+    ALMOST = 1
+    """It is deleted, but a file holds traces until readers of the database have ended."""
+    WHOLLY = 2
+    """No file holds a byte of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ class Service:
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
         self.servers = Servers(store)
+        self.cards = Cards(store, live)
         self.members = Members(store, live)
-        self.cards = Cards(store, self.members)
         self.answers = Answers(settings, store, live, self.songs, self.members)
         self.catalogue = CatalogueView(store, live, self.songs)
         self.playlists = Playlists(

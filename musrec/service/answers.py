@@ -56,6 +56,7 @@ class Answers:
         heard: Heard | None,
         *,
         member: str | None = None,
+        since: datetime | None = None,
         count: int | None = None,
         adventurous: float | None = None,
         constraints: Constraints | None = None,
@@ -70,6 +71,8 @@ class Answers:
             None starts from the member alone.
         member : str, optional
             Whose thumbs and listening count; what is picked is remembered for them.
+        since : datetime, optional
+            What `Members.meet` said when they asked, if that was earlier than this call.
         count : int, optional
         adventurous : float, optional
             0 (the closest) to 1 (the bravest).
@@ -86,6 +89,8 @@ class Answers:
         """
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
             raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
+        if member and since is None:
+            since = await self._members.meet(member)
         if heard is not None and online:
             await self._songs.hear_around(heard.track, progress)
         wishes = self._settings.recommend
@@ -100,10 +105,14 @@ class Answers:
             recent=frozenset(await self.recent(member, now) if member else ()),
         )
         chosen = await self._live.think(self._live.engine.recommender.recommend, request)
-        if member and not await self._members.paused(member):
+        if member and since:
             query = heard.track.id if heard else None
             ids = [pick.track.id for pick in chosen.picks]
-            await self._store.answers.remember_picks(member, ids, query, now, arm=chosen.arm)
+            kept = await self._store.answers.remember_picks(
+                member, ids, query, now, since=since, arm=chosen.arm
+            )
+            if not kept and await self._members.get(member) is None:
+                await self._live.forget_member(member)  # it has noted what it served
         return Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -131,8 +140,16 @@ class Answers:
 
     # For later questions ----------------------------------------------------------------------
 
-    async def keep(self, answer: Answer, member: str | None) -> str:
+    async def keep(self, answer: Answer, member: str | None, since: datetime | None = None) -> str:
         """Keep an answer so that its reasons and other picks can be asked for later.
+
+        Parameters
+        ----------
+        member : str or None
+            Whose it is.
+        since : datetime, optional
+            What `Members.meet` said when they asked. If they paused or had everything deleted
+            since, the answer is kept as no member's.
 
         Returns
         -------
@@ -140,8 +157,9 @@ class Answers:
             Its id: eleven characters that cannot be guessed.
         """
         id_ = secrets.token_urlsafe(8)
-        keeper = None if member is None or await self._members.paused(member) else member
-        await self._store.answers.keep(id_, keeper, answer)
+        if member and since is None:
+            since = await self._members.meet(member)
+        await self._store.answers.keep(id_, answer, member, since)
         return id_
 
     async def kept(self, id_: str) -> Answer:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Card
-from musrec.model import FeedbackKind, NotFound
-from musrec.service.members import Members
+from musrec.model import Feedback, FeedbackKind
+from musrec.service.live import Live
 from musrec.store import Store
 
 ANSWERS_KEPT = timedelta(days=30)
@@ -17,9 +16,9 @@ CARDS_KEPT = timedelta(days=90)
 class Cards:
     """The cards that members may react to."""
 
-    def __init__(self, store: Store, members: Members) -> None:
+    def __init__(self, store: Store, live: Live) -> None:
         self._store = store
-        self._members = members
+        self._live = live
 
     async def keep(self, card: Card) -> None:
         """Remember which track a message features."""
@@ -42,24 +41,14 @@ class Cards:
         return await self._store.cards.thumbs(message)
 
     async def react(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
-        """Learn or forget a reaction under a card, and count it as accounted for.
+        """Take a reaction under a card as a thumb on its song, or take it back with its reaction.
 
-        In that order: a reaction that a crash leaves unaccounted for is read back. A member's
-        reactions must be taken one after another.
+        The thumb and that it was counted are one transaction; a process that dies after it finds
+        the thumb in the store when it starts again.
         """
-        if there:
-            news = False
-            with contextlib.suppress(NotFound):
-                news = await self._members.learn(member, card.track, kind)
-            if news or not await self._members.paused(member):
-                await self._store.cards.account_thumb(card.message, member, kind, there=True)
-            return
-        await self._members.forget(member, card.track, kind)
-        await self._store.cards.account_thumb(card.message, member, kind, there=False)
-        # A member who takes one of two thumbs away still shows the other.
-        for other, left in await self.thumbs(card.message):
-            if other == member:
-                await self._members.learn(member, card.track, left)
+        event = Feedback(member, card.track, kind, datetime.now(UTC))
+        learnt, forgotten = await self._store.cards.reacted(card.message, event, there=there)
+        await self._live.change_opinions(learnt, forgotten)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old for their buttons."""

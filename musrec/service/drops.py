@@ -198,8 +198,8 @@ class Drops:
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
-        for track in tracks:
-            await self._members.learn(member, track.id, FeedbackKind.LIKE)
+        likes = (self._members.learn(member, track.id, FeedbackKind.LIKE) for track in tracks)
+        await asyncio.gather(*likes)
         return tracks
 
 

@@ -17,7 +17,8 @@ from musrec.settings import Settings
 from musrec.store import Store
 
 if TYPE_CHECKING:
-    from musrec.model import Analysis, Catalogue, Heard, Track
+    from musrec.model import Analysis, Catalogue, Feedback, Heard, Track
+    from musrec.recommend import Recommender
 
 T = TypeVar("T")
 
@@ -96,11 +97,22 @@ class Live:
             self._atlas = known
         return known
 
-    def refit_when_due(self) -> None:
-        """Learn from all members again, in the background, once enough has happened."""
+    async def change_opinions(
+        self, learnt: Sequence[Feedback], forgotten: Sequence[Feedback] = ()
+    ) -> None:
+        """Let the next answer know what the store has just taken in, or no longer holds."""
+        if not learnt and not forgotten:
+            return
+        async with self._changing:  # what is read again meanwhile may not know it yet
+            await self.think(_change, self.engine.recommender, learnt, forgotten)
         recommender = self.engine.recommender
         if recommender.unfitted >= REFIT_AFTER:
             self.spawn(asyncio.to_thread(recommender.refit))
+
+    async def forget_member(self, member: str) -> None:
+        """Let no answer know anything of a member."""
+        async with self._changing:
+            await self.think(self.engine.recommender.forget_member, member)
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a job that may outlive its question; it ends with the service."""
@@ -114,3 +126,11 @@ class Live:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def _change(
+    recommender: Recommender, learnt: Sequence[Feedback], forgotten: Sequence[Feedback]
+) -> None:
+    for event in forgotten:
+        recommender.forget(event.member, event.track, event.kind)
+    recommender.learn(learnt)

@@ -11,7 +11,15 @@ from musrec import pictures
 from musrec.catalogue.model import Atlas
 from musrec.members import history, privacy, taste
 from musrec.members.listening import Did, Listening
-from musrec.members.model import Blend, HistoryFilter, HistoryPage, Member, Playing, Portrait
+from musrec.members.model import (
+    Blend,
+    Deleted,
+    HistoryFilter,
+    HistoryPage,
+    Member,
+    Playing,
+    Portrait,
+)
 from musrec.members.taste import Liked
 from musrec.model import Feedback, FeedbackKind, MusrecError, NotFound, Picture
 from musrec.service.live import Live
@@ -19,6 +27,10 @@ from musrec.store import Store
 
 if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
+
+
+EMPTY_AGAIN_AFTER = 5.0
+"""Seconds between two attempts to empty the database's log of what was deleted."""
 
 
 class Members:
@@ -56,23 +68,18 @@ class Members:
         """
         if await self._store.tracks.get(track) is None:
             raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
-        if await self.paused(member):
-            return False
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self._store.feedback.add(event, name)
         if changed:
-            await self._live.think(self._live.engine.recommender.learn, event)
-            self._live.refit_when_due()
+            await self._live.change_opinions([event])
         return changed
 
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
-        changed = False
-        for kind in kinds:
-            if await self._store.feedback.remove(member, track, kind):
-                changed = True
-                await self._live.think(self._live.engine.recommender.forget, member, track, kind)
-        return changed
+        removed = await self._store.feedback.remove(member, track, *kinds)
+        now = datetime.now(UTC)
+        await self._live.change_opinions([], [Feedback(member, track, k, now) for k in removed])
+        return bool(removed)
 
     async def thumb(self, member: str, track: str) -> FeedbackKind | None:
         """Return a member's thumb on a track."""
@@ -102,6 +109,14 @@ class Members:
     async def get(self, member: str) -> Member | None:
         """Return what a member chose; None if they never used the bot."""
         return await self._store.members.get(member)
+
+    async def meet(self, member: str) -> datetime:
+        """Return since when a member is known, which may be from now on.
+
+        Hand it to what keeps the outcome of work that takes time: nothing is kept of a member who
+        has had everything deleted meanwhile.
+        """
+        return await self._store.members.meet(member)
 
     async def choose(
         self, member: str, *, listening: bool | None = None, paused: bool | None = None
@@ -299,9 +314,23 @@ class Members:
             drawn["map"] = (await self.map(member))[1]
         return await asyncio.to_thread(privacy.archive, kept, songs, drawn)
 
-    async def delete(self, member: str) -> bool:
-        """Delete a member with all that was learned from them; return whether there was one."""
+    async def delete(self, member: str) -> Deleted:
+        """Delete a member with all that was learned from them.
+
+        Answers under way for them are given, and nothing of those is kept. Where the last bytes
+        cannot go yet because the database is being read, they go in the background.
+        """
         await self._stop_listening(member)
         known = await self._store.members.delete(member)
-        await self._live.think(self._live.engine.recommender.forget_member, member)
-        return known
+        await self._live.forget_member(member)
+        if not known:
+            return Deleted.NOTHING
+        if await self._store.database.empty_log():
+            return Deleted.WHOLLY
+        self._live.spawn(self._empty_log())
+        return Deleted.ALMOST
+
+    async def _empty_log(self) -> None:
+        # SQLite tells nobody when a reader ends.
+        while not await self._store.database.empty_log():  # noqa: ASYNC110
+            await asyncio.sleep(EMPTY_AGAIN_AFTER)

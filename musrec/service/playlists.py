@@ -174,6 +174,7 @@ class Playlists:
         NotFound
             Nothing in it was heard.
         """
+        since = await self._members.meet(playlist.member)
         tracks = await self.songs(playlist)
         heard = [await self._songs.heard(track.id) for track in continuation.spread(tracks)]
         seeds = [Seed(song.place, song.track, song.profile) for song in heard if song]
@@ -194,8 +195,9 @@ class Playlists:
         )
         chosen = await self._live.think(self._live.engine.recommender.recommend, request)
         picks = continuation.varied(chosen.picks, count)
-        if not await self._members.paused(member):
-            ids = [pick.track.id for pick in picks]
-            await self._store.answers.remember_picks(member, ids, None, now, arm=chosen.arm)
+        ids = [pick.track.id for pick in picks]
+        await self._store.answers.remember_picks(
+            member, ids, None, now, since=since, arm=chosen.arm
+        )
         notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
         return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from musrec.model import Answer, Served
 from musrec.store import codec
 from musrec.store.database import Database, utc
-from musrec.store.members import ensure_member
+from musrec.store.members import may_keep
 from musrec.store.schema import answers, recommendations
 from musrec.store.tracks import read_tracks
 
@@ -21,17 +21,21 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, id_: str, member: str | None, answer: Answer) -> None:
-        """Keep an answer under an id of its own, for the buttons of its cards."""
-        row = {
-            "id": id_,
-            "member_id": member,
-            "body": codec.pack_answer(answer),
-            "at": datetime.now(UTC),
-        }
+    async def keep(
+        self, id_: str, answer: Answer, member: str | None = None, since: datetime | None = None
+    ) -> None:
+        """Keep an answer under an id of its own, for the buttons of its cards.
+
+        Parameters
+        ----------
+        member, since
+            Whose answer it is, as `Members.meet` said when they asked. It is kept as no member's
+            if they paused or had everything deleted since.
+        """
+        row = {"id": id_, "body": codec.pack_answer(answer), "at": datetime.now(UTC)}
         async with self._database.write() as connection:
-            if member is not None:
-                await ensure_member(self._database, connection, member)
+            if member and since and await may_keep(connection, member, since):
+                row["member_id"] = member
             await connection.execute(answers.insert().values(row))
 
     async def get(self, id_: str) -> Answer | None:
@@ -55,19 +59,28 @@ class Answers:
         query: str | None,
         at: datetime,
         *,
+        since: datetime,
         arm: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Keep what was recommended to a member, so that it is not recommended again too soon.
 
         Parameters
         ----------
+        since : datetime
+            What `Members.meet` said when they asked.
         arm : str, optional
             The arm of `musrec.recommend.hybrid.ARMS` that chose them.
+
+        Returns
+        -------
+        bool
+            False if they paused or had everything deleted since: nothing is kept.
         """
-        if not picked:
-            return
         async with self._database.write() as connection:
-            await ensure_member(self._database, connection, member)
+            if not await may_keep(connection, member, since):
+                return False
+            if not picked:
+                return True
             await connection.execute(
                 recommendations.insert(),
                 [
@@ -81,6 +94,7 @@ class Answers:
                     for track in picked
                 ],
             )
+            return True
 
     async def served(self) -> list[Served]:
         """Return every recommendation whose arm is known, oldest first."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.members.model import Card
-from musrec.model import FeedbackKind
+from musrec.model import Feedback, FeedbackKind
 from musrec.store.database import Database
-from musrec.store.members import set_member_row
+from musrec.store.feedback import remove_feedback, write_feedback
+from musrec.store.members import is_paused
 from musrec.store.schema import card_thumbs, cards
 
 
@@ -64,14 +67,48 @@ class Cards:
             )
             return {(row.member_id, FeedbackKind(row.kind)) for row in result}
 
-    async def account_thumb(
-        self, message: str, member: str, kind: FeedbackKind, *, there: bool
-    ) -> None:
-        """Note that a reaction under a card was counted, or taken away again."""
-        row = {"message_id": message, "member_id": member, "kind": kind.value}
-        await set_member_row(self._database, card_thumbs, row, there=there)
+    async def reacted(
+        self, message: str, event: Feedback, *, there: bool
+    ) -> tuple[list[Feedback], list[Feedback]]:
+        """Count a reaction that came or went, and keep or take back its thumb, in one transaction.
+
+        Nothing happens if the card is gone, or a reaction came of a member who paused.
+
+        Returns
+        -------
+        learnt, forgotten : list of Feedback
+            What changed. A member who takes one of two thumbs away still shows the other: it is
+            learnt again.
+        """
+        return await self._database.write_together(
+            lambda connection: _react(self._database, connection, message, event, there=there)
+        )
 
     async def sweep(self, before: datetime) -> None:
         """Forget cards older than that."""
         async with self._database.write() as connection:
             await connection.execute(cards.delete().where(cards.c.at < before))
+
+
+async def _react(
+    database: Database, connection: AsyncConnection, message: str, event: Feedback, *, there: bool
+) -> tuple[list[Feedback], list[Feedback]]:
+    card = await connection.scalar(sa.select(cards.c.track_id).where(cards.c.message_id == message))
+    if card is None:
+        return [], []
+    mine = sa.and_(card_thumbs.c.message_id == message, card_thumbs.c.member_id == event.member)
+    if there:
+        if await is_paused(connection, event.member):
+            return [], []
+        learnt = await write_feedback(database, connection, event)
+        row = {"message_id": message, "member_id": event.member, "kind": event.kind.value}
+        await connection.execute(database.insert(card_thumbs).values(row).on_conflict_do_nothing())
+        return [event] if learnt else [], []
+    removed = await remove_feedback(connection, event.member, event.track, event.kind)
+    await connection.execute(
+        card_thumbs.delete().where(mine, card_thumbs.c.kind == event.kind.value)
+    )
+    left = (await connection.execute(sa.select(card_thumbs.c.kind).where(mine))).scalars().all()
+    others = [replace(event, kind=FeedbackKind(kind)) for kind in left]
+    learnt_again = [other for other in others if await write_feedback(database, connection, other)]
+    return learnt_again, [event] if removed else []

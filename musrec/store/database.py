@@ -1,18 +1,21 @@
 """The database: one SQL engine, SQLite by default, opened through SQLAlchemy.
 
-Writers take SQLite's write lock when they begin (``BEGIN IMMEDIATE``), so that two processes wait
-for each other instead of failing half-way. Each area of the store builds on `Database.read` and
-`Database.write`, which are one transaction each.
+Each process has one writer, and what many members do at once is written in one transaction
+(`Database.write_together`). Writers take SQLite's write lock when they begin (``BEGIN IMMEDIATE``),
+so that two processes wait for each other instead of failing half-way. Each area of the store builds
+on `Database.read` and `Database.write`, which are one transaction each.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,16 +26,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from musrec.model import StoreError
 from musrec.store import schema
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 IN_CHUNK = 500
 """Values in one ``IN``: SQLite allows 32,766 parameters per statement; this keeps well below."""
 
+WAITS_MS = 15_000
+"""How long SQLite waits for another process's transaction before it calls the database locked."""
+
+READERS_MS = 250
+"""How long emptying the log waits for readers of it, each time."""
+
+TRIES = 4
+"""How often a transaction is begun before the database is reported as held by another process."""
+
+CONNECTIONS = 5
+"""Connections to an SQLite file, each with a thread of its own; more only take turns."""
+
+Job = Callable[[AsyncConnection], Awaitable[Any]]
+
 
 class Database:
-    """An open database; transactions may run side by side."""
+    """An open database: readers side by side, one writer."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writer = engine.execution_options(musrec_writes=True)
+        self._writing = asyncio.Lock()
+        self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
+        self._committing: asyncio.Task[None] | None = None
         self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     @classmethod
@@ -45,13 +69,15 @@ class Database:
             It cannot be opened or written, is damaged, or was written by a newer version.
         """
         address = make_url(url)
-        if address.drivername.startswith("sqlite") and address.database not in (None, ":memory:"):
+        if address.get_backend_name() == "sqlite":
             _make_folder(Path(str(address.database)).parent)
-        engine = create_async_engine(
-            address, pool_pre_ping=address.drivername != "sqlite+aiosqlite"
-        )
-        if engine.dialect.name == "sqlite":
+            # A transaction takes milliseconds, so a turn always comes: nobody waiting is sent away.
+            engine = create_async_engine(
+                address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=None
+            )
             _configure_sqlite(engine)
+        else:
+            engine = create_async_engine(address, pool_pre_ping=True)
         database = cls(engine)
         try:
             await database._migrate()
@@ -66,7 +92,9 @@ class Database:
         return self._engine.url.render_as_string(hide_password=True)
 
     async def close(self) -> None:
-        """Give back every connection."""
+        """Write what still waits, and give back every connection."""
+        if self._committing is not None:
+            await self._committing
         await self._engine.dispose()
 
     async def _migrate(self) -> None:
@@ -84,21 +112,94 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection to write with: committed at the end, rolled back on an error."""
-        with _clear_errors():
-            async with self._writer.begin() as connection:
-                yield connection
+        async with self._writing, self._transaction() as connection:
+            yield connection
 
-    async def empty_log(self) -> None:
-        """Move SQLite's write-ahead log, which still holds old pages, into the database file."""
-        if self._engine.dialect.name == "sqlite":
-            async with self.read() as connection:
-                await connection.run_sync(_checkpoint)
+    async def write_together(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run a job in one transaction with all the others that wait for the writer.
+
+        Jobs run in the order of the calls. One that fails takes no other with it.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job, done))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._write_waiting())
+        return await done
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            async with self._writing:
+                jobs, self._waiting = self._waiting, []
+                try:
+                    await self._write_all(jobs)
+                except StoreError as error:
+                    _fail(jobs, error)
+                except Exception:  # noqa: BLE001 - only the job that caused it may fail
+                    for job in jobs:
+                        try:
+                            await self._write_all([job])
+                        except Exception as error:  # noqa: BLE001 - raised where it was called
+                            _fail([job], error)
+
+    async def _write_all(self, jobs: list[tuple[Job, asyncio.Future[Any]]]) -> None:
+        async with self._transaction() as connection:
+            results = [await job(connection) for job, _ in jobs]
+        for (_, done), result in zip(jobs, results, strict=True):
+            if not done.done():  # else its caller was cancelled
+                done.set_result(result)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        with _clear_errors():
+            async with self._writer.connect() as connection:
+                await _begin(connection)
+                yield connection
+                await connection.commit()
+
+    async def empty_log(self) -> bool:
+        """Move SQLite's write-ahead log, which still holds old pages, into the database file.
+
+        Returns
+        -------
+        bool
+            Whether the log is empty now: what any process still reads from it stays in it.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        async with self._writing:
+            for _ in range(TRIES):
+                async with self.read() as connection:
+                    if await connection.run_sync(_checkpoint):
+                        return True
+        return False
 
 
 def utc(value: Any) -> datetime:
     """Read what an aggregate of a `Moment` gives: SQLite answers with its text."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=UTC)
+
+
+def _fail(jobs: list[tuple[Job, asyncio.Future[Any]]], error: Exception) -> None:
+    for _, done in jobs:
+        if not done.done():
+            done.set_exception(error)
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    """Begin a transaction, again where another process held the database for too long."""
+    for left in reversed(range(TRIES)):
+        try:
+            await connection.begin()
+        except DBAPIError as error:
+            if not left or not _HELD.search(str(error.orig)):
+                raise
+            log.warning("another process holds the database", extra={"tries_left": left})
+        else:
+            return
+
+
+_HELD = re.compile("locked|busy", re.IGNORECASE)
 
 
 def _make_folder(folder: Path) -> None:
@@ -119,9 +220,9 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "busy_timeout = 15000",
+            f"busy_timeout = {WAITS_MS}",
             "journal_mode = WAL",
-            "synchronous = NORMAL",
+            "synchronous = FULL",
             "foreign_keys = ON",
             "secure_delete = ON",
         ):
@@ -134,11 +235,18 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _checkpoint(connection: sa.Connection) -> None:
-    # Not as a statement of SQLAlchemy's, which would begin a transaction first.
+def _checkpoint(connection: sa.Connection) -> bool:
+    # Not as a statement of SQLAlchemy's, which would begin a transaction first. While it waits for
+    # readers no process can write, so it waits briefly.
     cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    cursor.close()
+    cursor.execute(f"PRAGMA busy_timeout = {READERS_MS}")
+    try:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [(busy, _, _)] = cursor.fetchall()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {WAITS_MS}")
+        cursor.close()
+    return not busy
 
 
 def _revision(connection: sa.Connection) -> str | None:
@@ -188,7 +296,7 @@ _DRIVER_SAYS = (
         "Put a backup in its place, or move it away to start with an empty one.",
     ),
     (
-        r"locked|busy",
+        _HELD.pattern,
         "Another process holds the database.",
         "Try again in a moment.",
     ),

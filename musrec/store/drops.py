@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.drops.model import Drop, Issue, Part, Post, Schedule, State
+from musrec.drops.model import LONGEST_PAUSE, Drop, Issue, Part, Post, Schedule, State
 from musrec.model import Answer
 from musrec.store import codec, schema
 from musrec.store.database import Database, utc
-from musrec.store.members import ensure_member, set_member_row
+from musrec.store.members import ensure_member
 from musrec.store.schema import (
     drop_issues,
     drop_listeners,
@@ -24,6 +24,9 @@ from musrec.store.schema import (
     mixtape_members,
     recommendations,
 )
+
+LONGEST_SLEEP = timedelta(days=8)
+"""No drop's next hour is further away: a week, a change of the clocks, and `SPREAD`."""
 
 
 class Drops:
@@ -86,11 +89,17 @@ class Drops:
     async def due(self, now: datetime) -> list[tuple[Drop, str | None]]:
         """Return the drops to look at now, each with a week that was begun but not finished.
 
-        Drops of members who paused are left alone.
+        Drops of members who paused are left alone. What a clock that was ahead has written is not
+        believed: no drop sleeps longer than its week, and weeks to come were not begun.
         """
+        this_week = f"{now + timedelta(days=1):%G-W%V}"  # by the first calendar that shows it
         begun = (
             sa.select(sa.func.max(drop_issues.c.week))
-            .where(drop_issues.c.drop_id == drops.c.id, drop_issues.c.state == State.OPEN.value)
+            .where(
+                drop_issues.c.drop_id == drops.c.id,
+                drop_issues.c.state == State.OPEN.value,
+                drop_issues.c.week <= this_week,
+            )
             .scalar_subquery()
         )
         query = (
@@ -98,7 +107,7 @@ class Drops:
             .select_from(drops.outerjoin(members, drops.c.member_id == members.c.id))
             .where(
                 drops.c.active,
-                drops.c.wake_at <= now,
+                (drops.c.wake_at <= now) | (drops.c.wake_at > now + LONGEST_SLEEP),
                 sa.func.coalesce(members.c.paused, False) == sa.false(),
             )
             .order_by(drops.c.wake_at, drops.c.id)
@@ -151,7 +160,7 @@ class Drops:
                     state=State.OPEN.value,
                     token="",
                     leased_until=now,
-                    attempts=0,
+                    failures=0,
                     at=now,
                 )
                 .on_conflict_do_nothing()
@@ -163,7 +172,8 @@ class Drops:
                     )
                 )
             ).one()
-            free = issue.state == State.OPEN.value and issue.leased_until <= now
+            leased = now < issue.leased_until <= now + LONGEST_PAUSE
+            free = issue.state == State.OPEN.value and not leased
             wake = until if free else following if issue.state != State.OPEN.value else None
             if wake is not None:
                 await connection.execute(
@@ -174,10 +184,10 @@ class Drops:
             await connection.execute(
                 drop_issues.update()
                 .where(drop_issues.c.id == issue.id)
-                .values(token=token, leased_until=until, attempts=issue.attempts + 1)
+                .values(token=token, leased_until=until)
             )
             posts = await _posts(connection, issue.id)
-            return Issue(issue.id, _drop(row), week, State.OPEN, token, issue.attempts + 1, posts)
+            return _issue(issue, _drop(row), token, posts)
 
     async def compose(
         self,
@@ -225,7 +235,7 @@ class Drops:
             await connection.execute(drop_posts.insert(), rows)
             # An issue that waited for answers is as old as what was made of them.
             await connection.execute(
-                drop_issues.update().where(drop_issues.c.id == issue.id).values(at=at)
+                drop_issues.update().where(drop_issues.c.id == issue.id).values(at=at, failures=0)
             )
             if listeners := [
                 {"issue_id": issue.id, "position": post.position, "member_id": member}
@@ -247,7 +257,7 @@ class Drops:
                         for id_ in picked
                     ],
                 )
-        return replace(issue, posts=tuple(posts))
+        return replace(issue, posts=tuple(posts), failures=0, began=at)
 
     async def begin_post(
         self, issue: Issue, position: int, now: datetime, *, until: datetime
@@ -281,6 +291,9 @@ class Drops:
             await connection.execute(
                 drop_posts.update().where(*_is_post(issue, position)).values(message_id=message)
             )
+            await connection.execute(
+                drop_issues.update().where(drop_issues.c.id == issue.id).values(failures=0)
+            )
 
     async def skip_post(self, issue: Issue, position: int) -> None:
         """Leave out a message whose song was deleted since."""
@@ -295,13 +308,15 @@ class Drops:
         bool
             False if another process has taken it over, or it is gone.
         """
-        return await self._let_go(issue, following, state=state.value)
+        came = {} if state is State.FAILED else {"trouble": ""}
+        return await self._let_go(issue, {"state": state.value}, wake_at=following, **came)
 
-    async def release(self, issue: Issue, again_at: datetime) -> None:
-        """Let an issue be claimed again, but not before that."""
-        await self._let_go(issue, again_at, leased_until=again_at)
+    async def fail(self, issue: Issue, again_at: datetime) -> None:
+        """Count a failure, and let the issue be claimed again, but not before that."""
+        failed = {"leased_until": again_at, "failures": drop_issues.c.failures + 1}
+        await self._let_go(issue, failed, wake_at=again_at)
 
-    async def _let_go(self, issue: Issue, wake_at: datetime, **values: Any) -> bool:
+    async def _let_go(self, issue: Issue, values: Mapping[str, Any], **of_drop: Any) -> bool:
         async with self._database.write() as connection:
             held = await connection.execute(
                 drop_issues.update()
@@ -310,7 +325,7 @@ class Drops:
             )
             if held.rowcount:
                 await connection.execute(
-                    drops.update().where(drops.c.id == issue.drop.id).values(wake_at=wake_at)
+                    drops.update().where(drops.c.id == issue.drop.id).values(of_drop)
                 )
             return held.rowcount > 0
 
@@ -335,15 +350,15 @@ class Drops:
             await connection.execute(
                 drop_issues.update()
                 .where(drop_issues.c.id == issue.id)
-                .values(state=State.OPEN.value, leased_until=now, attempts=0)
+                .values(state=State.OPEN.value, leased_until=now, failures=0, at=now)
             )
             return True
 
-    async def pause(self, id_: int, why: str) -> None:
-        """Stop a drop because of trouble."""
+    async def trouble(self, id_: int, why: str, *, active: bool) -> None:
+        """Note what is wrong with a drop, and whether it goes on coming."""
         async with self._database.write() as connection:
             await connection.execute(
-                drops.update().where(drops.c.id == id_).values(active=False, trouble=why)
+                drops.update().where(drops.c.id == id_).values(active=active, trouble=why)
             )
 
     async def issue(self, drop: Drop, week: str) -> Issue | None:
@@ -359,7 +374,7 @@ class Drops:
             if row is None:
                 return None
             posts = await _posts(connection, row.id)
-            return Issue(row.id, drop, week, State(row.state), "", row.attempts, posts)
+            return _issue(row, drop, "", posts)
 
     async def states(self, drop: int, limit: int) -> list[State]:
         """Return how the last issues of a drop ended, the newest first."""
@@ -408,7 +423,17 @@ class Drops:
     async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
         """Note that a mixtape may use a member's likes, or no longer may."""
         row = {"drop_id": drop, "member_id": member}
-        await set_member_row(self._database, mixtape_members, row, there=there)
+        async with self._database.write() as connection:
+            if there:
+                await ensure_member(self._database, connection, member)
+                insert = self._database.insert(mixtape_members).values(row)
+                await connection.execute(insert.on_conflict_do_nothing())
+            else:
+                await connection.execute(
+                    mixtape_members.delete().where(
+                        mixtape_members.c.drop_id == drop, mixtape_members.c.member_id == member
+                    )
+                )
 
 
 def _drop(row: Any) -> Drop:
@@ -425,6 +450,10 @@ def _drop(row: Any) -> Drop:
         trouble=row.trouble,
         id=row.id,
     )
+
+
+def _issue(row: Any, drop: Drop, token: str, posts: tuple[Post, ...]) -> Issue:
+    return Issue(row.id, drop, row.week, State(row.state), token, row.failures, row.at, posts)
 
 
 def _is_post(issue: Issue, position: int) -> tuple[sa.ColumnElement[bool], ...]:

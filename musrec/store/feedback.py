@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.members import ensure_member
+from musrec.store.members import ensure_member, is_paused
 from musrec.store.schema import feedback
 from musrec.store.tracks import read_tracks
 
@@ -29,38 +30,18 @@ class FeedbackLog:
         Returns
         -------
         bool
-            Whether anything changed: the same opinion twice is one opinion.
+            Whether anything changed: the same opinion twice is one opinion, and nothing is kept
+            of a member who paused.
         """
-        row = {
-            "member_id": event.member,
-            "track_id": event.track,
-            "kind": event.kind.value,
-            "at": event.at,
-        }
-        async with self._database.write() as connection:
-            await ensure_member(self._database, connection, event.member, name)
-            insert = self._database.insert(feedback).values(row)
-            if event.kind.explicit:
-                insert = insert.on_conflict_do_update(
-                    index_elements=["member_id", "track_id"],
-                    index_where=sa.text("kind IN ('like', 'dislike')"),
-                    set_={"kind": insert.excluded.kind, "at": insert.excluded.at},
-                    where=feedback.c.kind != insert.excluded.kind,
-                )
-            result = await connection.execute(insert)
-            return result.rowcount > 0
+        return await self._database.write_together(
+            lambda connection: write_feedback(self._database, connection, event, name)
+        )
 
-    async def remove(self, member: str, track: str, kind: FeedbackKind) -> bool:
-        """Take back feedback of one kind on one track; return whether there was any."""
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                feedback.delete().where(
-                    feedback.c.member_id == member,
-                    feedback.c.track_id == track,
-                    feedback.c.kind == kind.value,
-                )
-            )
-            return result.rowcount > 0
+    async def remove(self, member: str, track: str, *kinds: FeedbackKind) -> list[FeedbackKind]:
+        """Take back feedback of some kinds on one track; return the kinds that there were."""
+        return await self._database.write_together(
+            lambda connection: remove_feedback(connection, member, track, *kinds)
+        )
 
     async def events(self, member: str | None = None) -> list[Feedback]:
         """Return all feedback, or one member's, oldest first."""
@@ -119,3 +100,41 @@ class FeedbackLog:
                 for row in await connection.execute(query):
                     found[row.track_id] += row.members
         return dict(found)
+
+
+async def write_feedback(
+    database: Database, connection: AsyncConnection, event: Feedback, name: str | None = None
+) -> bool:
+    """Keep one feedback within a transaction; see `FeedbackLog.add`."""
+    paused = await is_paused(connection, event.member)
+    if paused:
+        return False
+    if paused is None:
+        await ensure_member(database, connection, event.member, name)
+    insert = database.insert(feedback).values(
+        member_id=event.member, track_id=event.track, kind=event.kind.value, at=event.at
+    )
+    if event.kind.explicit:
+        insert = insert.on_conflict_do_update(
+            index_elements=["member_id", "track_id"],
+            index_where=sa.text("kind IN ('like', 'dislike')"),
+            set_={"kind": insert.excluded.kind, "at": insert.excluded.at},
+            where=feedback.c.kind != insert.excluded.kind,
+        )
+    return (await connection.execute(insert)).rowcount > 0
+
+
+async def remove_feedback(
+    connection: AsyncConnection, member: str, track: str, *kinds: FeedbackKind
+) -> list[FeedbackKind]:
+    """Take feedback back within a transaction; return the kinds that there were."""
+    removed = await connection.execute(
+        feedback.delete()
+        .where(
+            feedback.c.member_id == member,
+            feedback.c.track_id == track,
+            feedback.c.kind.in_([kind.value for kind in kinds]),
+        )
+        .returning(feedback.c.kind)
+    )
+    return [FeedbackKind(kind) for kind in dict.fromkeys(removed.scalars())]

@@ -76,15 +76,43 @@ class Members:
                     kept[table.name] = await _rows_with_parts(connection, table, column == member)
         return kept
 
+    async def meet(self, member: str) -> datetime:
+        """Return since when a member is known, which may be from now on.
+
+        Work that takes time asks first, and hands it to what it writes: if the member has had
+        everything deleted meanwhile, nothing is kept.
+        """
+
+        async def job(connection: AsyncConnection) -> datetime:
+            await ensure_member(self._database, connection, member)
+            query = sa.select(members.c.since).where(members.c.id == member)
+            since: datetime = (await connection.execute(query)).scalar_one()
+            return since
+
+        return await self._database.write_together(job)
+
     async def delete(self, member: str) -> bool:
         """Delete a member with everything they did; return whether there was one.
 
-        With SQLite no byte of it stays in the files either.
+        With SQLite the log still holds bytes of it until `Database.empty_log`. Thumbs that waited
+        to be written when it was called are deleted too.
         """
-        async with self._database.write() as connection:
+
+        async def job(connection: AsyncConnection) -> bool:
             result = await connection.execute(members.delete().where(members.c.id == member))
-        await self._database.empty_log()
-        return result.rowcount > 0
+            return result.rowcount > 0
+
+        return await self._database.write_together(job)
+
+
+async def may_keep(connection: AsyncConnection, member: str, since: datetime) -> bool:
+    """Whether work that began for a member may be kept: not if they paused or had all deleted."""
+    kept = await connection.scalar(
+        sa.select(members.c.id).where(
+            members.c.id == member, members.c.since == since, ~members.c.paused
+        )
+    )
+    return kept is not None
 
 
 async def ensure_member(
@@ -97,17 +125,9 @@ async def ensure_member(
     await connection.execute(insert.on_conflict_do_nothing())
 
 
-async def set_member_row(
-    database: Database, table: sa.Table, row: dict[str, Any], *, there: bool
-) -> None:
-    """Insert a member's row into a table unless it is there, or delete it."""
-    async with database.write() as connection:
-        if there:
-            await ensure_member(database, connection, row["member_id"])
-            await connection.execute(database.insert(table).values(row).on_conflict_do_nothing())
-        else:
-            same = sa.and_(*(table.c[name] == value for name, value in row.items()))
-            await connection.execute(table.delete().where(same))
+async def is_paused(connection: AsyncConnection, member: str) -> bool | None:
+    """Whether nothing new may be kept of a member; None for one never met."""
+    return await connection.scalar(sa.select(members.c.paused).where(members.c.id == member))
 
 
 async def _rows_with_parts(

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -245,7 +245,7 @@ drop_issues = Table(
     Column("state", String, nullable=False),
     Column("token", String, nullable=False),
     Column("leased_until", Moment, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("drop_id", "week", name="one_issue_a_week"),
 )

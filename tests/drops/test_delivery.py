@@ -55,6 +55,15 @@ def test_a_process_killed_anywhere_loses_and_doubles_nothing(processes: dict[str
         assert not any(line["again"] for line in run["after"])
 
 
+def test_a_drop_survives_processes_that_die_as_soon_as_they_have_claimed_it(
+    processes: dict[str, Any],
+) -> None:
+    run = processes["dying"]
+    assert run["died"] == [True] * 7
+    assert run["code"] == 0
+    assert positions(run["after"]) == [0, 1]
+
+
 def test_in_a_channel_that_cannot_be_read_a_duplicate_says_so_and_nothing_is_lost(
     processes: dict[str, Any],
 ) -> None:
@@ -108,14 +117,67 @@ async def test_what_always_breaks_is_given_up_and_paused_in_the_second_week(
     channel.broken = 1000
     clock = Clock()
     await ticks(service, channel, clock, MONDAY + 3 * WEEK, lambda: timedelta(hours=1))
-    assert 1000 - channel.broken == 2 * delivery.ATTEMPTS
+    tried = 1000 - channel.broken
+    assert tried == 2 * (delivery.GIVEN_UP_AFTER // timedelta(hours=1) + 1)
     async with store_of(service) as store:
         assert await store.drops.states(drop.id, 9) == [State.FAILED] * 2
     kept = await service.drops.of_member("ann")
     assert kept is not None
     assert not kept.active
+    late, paused = channel.told
+    assert late.startswith("Your weekly drop is late: Posting it fails.")
+    assert "/drops on starts it again" in paused
+
+
+async def test_a_drop_survives_a_day_on_which_nothing_can_be_posted(
+    service: Service, channel: Channel
+) -> None:
+    await likes(service, "ann", 3)
+    drop = await subscribe(service, size=2)
+    channel.broken = 1000
+    clock = Clock().forward(days=3)
+    first = clock.now
+    tried = []
+    while clock.now < first + timedelta(days=1):
+        before = channel.broken
+        await service.drops.tick(channel, clock)
+        tried += [clock.now] if channel.broken < before else []
+        clock.forward(minutes=1)
+    pauses = [later - sooner for sooner, later in pairwise(tried)]
+    assert pauses[:6] == [timedelta(minutes=minutes) for minutes in (2, 4, 8, 16, 32, 60)]
+    assert set(pauses[6:]) == {timedelta(hours=1)}
     assert len(channel.told) == 1
-    assert "/drops on starts it again" in channel.told[0]
+    channel.broken = 0
+    assert await service.drops.tick(channel, clock.forward(hours=1)) == 1
+    assert positions(channel.lines) == [0, 1, 2]
+    async with store_of(service) as store:
+        issue = await store.drops.issue(drop, "2026-W47")
+    assert issue is not None
+    assert issue.failures == 0
+    kept = await service.drops.of_member("ann")
+    assert kept is not None
+    assert (kept.active, kept.trouble) == (True, "")
+
+
+async def test_a_clock_that_was_a_year_ahead_costs_no_later_drop(
+    service: Service, channel: Channel
+) -> None:
+    await likes(service, "ann", 3)
+    drop = await subscribe(service, size=1)
+    ahead = Clock().forward(days=364 + 3)
+    channel.broken = 1
+    assert await service.drops.tick(channel, ahead) == 0  # begun, in a week to come
+    assert await service.drops.tick(channel, ahead.forward(minutes=2)) == 1
+    ahead_week = drop.schedule.week_of(ahead.now)
+    await likes(service, "bob", 4)
+    await subscribe(service, "bob", since=ahead.now, size=1)
+    clock = Clock()
+    await ticks(service, channel, clock, MONDAY + 3 * WEEK, lambda: timedelta(hours=3))
+    times = channel.times()
+    assert set(times.values()) == {1}
+    weeks = {"2026-W47", "2026-W48", "2026-W49"}
+    assert {week for of, week, _ in times if of == drop.id} == weeks | {ahead_week}
+    assert {week for of, week, _ in times if of != drop.id} == weeks
 
 
 async def test_a_member_with_closed_messages_is_told_once_and_the_drop_is_paused(

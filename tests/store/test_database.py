@@ -164,7 +164,8 @@ async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> N
 async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
     track = (await store.tracks.add(song(1))).id
     await store.feedback.add(Feedback("ann-4711", track, LIKE, NOW))
-    await store.answers.remember_picks("ann-4711", [track], None, NOW)
+    since = await store.members.meet("ann-4711")
+    await store.answers.remember_picks("ann-4711", [track], None, NOW, since=since)
     assert await store.answers.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
     assert await store.members.delete("ann-4711")
     database = sqlite3.connect(tmp_path / "musrec.db")
@@ -186,6 +187,7 @@ async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: P
     assert b"ann-4711" in written()
     assert b"Between us" in written()
     await store.members.delete("ann-4711")
+    assert await store.database.empty_log()
     assert b"ann-4711" not in written()
     assert b"Between us" not in written()
     assert song(1).title.encode() in written()
@@ -194,9 +196,10 @@ async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: P
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
     first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
     later = NOW + timedelta(hours=1)
-    await store.answers.remember_picks("ann", [second], None, later, arm="by sound")
-    await store.answers.remember_picks("ann", [first], None, NOW, arm="balanced")
-    await store.answers.remember_picks("ben", [first], None, NOW)
+    ann, ben = [await store.members.meet(member) for member in ("ann", "ben")]
+    await store.answers.remember_picks("ann", [second], None, later, since=ann, arm="by sound")
+    await store.answers.remember_picks("ann", [first], None, NOW, since=ann, arm="balanced")
+    await store.answers.remember_picks("ben", [first], None, NOW, since=ben)
     assert await store.answers.served() == [
         Served("ann", first, "balanced", NOW),
         Served("ann", second, "by sound", later),

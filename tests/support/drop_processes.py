@@ -122,6 +122,20 @@ def killed(template: Path, folder: Path, dies_after: int, *, blind: bool) -> dic
     }
 
 
+def dying(template: Path, folder: Path) -> dict[str, Any]:
+    """Kill one process after another as soon as it has claimed the issue; let the last one live."""
+    shutil.copytree(template, folder)
+    channel = Channel(folder / "channel")
+
+    def tick(number: int, *, dies_after: int = 0) -> int:
+        clock = Clock(WEDNESDAY).forward(minutes=5 * number)
+        return ended(forked(lambda: post(folder, channel, clock, dies_after=dies_after)))
+
+    died = [tick(number, dies_after=1) == DIED for number in range(7)]
+    code = tick(7)
+    return {"died": died, "code": code, "after": channel.lines}
+
+
 def together(template: Path, folder: Path, count: int) -> dict[str, Any]:
     """Let several processes tick at the same time."""
     shutil.copytree(template, folder)
@@ -145,6 +159,7 @@ def main(folder: Path) -> None:
         found["seen"].append(result)
         if result["before"]:  # otherwise there is nothing to be blind for
             found["blind"].append(killed(one, folder / f"blind {steps}", steps, blind=True))
+    found["dying"] = dying(one, folder / "dying")
     found["together"] = together(many, folder / "together", 3)
     print(json.dumps(found))  # noqa: T201 - for the tests
 

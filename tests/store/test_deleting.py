@@ -1,0 +1,85 @@
+"""What a member deletes stays deleted: by answers under way, by waiting thumbs, and on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from musrec.members.model import Deleted
+from musrec.model import FeedbackKind
+from musrec.service import Service
+from musrec.service import members as service_members
+from musrec.store import database
+from tests.support.posting import settings
+
+LIKE = FeedbackKind.LIKE
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with Service.open(settings(tmp_path)) as opened:
+        yield opened
+
+
+async def test_an_answer_under_way_undoes_no_deletion(service: Service) -> None:
+    heard = await service.songs.heard(service.catalogue.songs.tracks[0].id)
+    for member in ("a new member", "a known member"):
+        if member == "a known member":
+            await service.members.learn(member, service.catalogue.songs.tracks[1].id, LIKE)
+        since = await service.members.meet(member)
+        assert await service.members.delete(member)
+        answer = await service.answers.recommend(heard, member=member, since=since, online=False)
+        kept = await service.answers.keep(answer, member, since)
+        assert not any((await service.members.about(member)).values())
+        # It is answered all the same, and its buttons work.
+        assert (await service.answers.kept(kept)).picks
+    # Who comes back is a new member.
+    answer = await service.answers.recommend(heard, member="a known member", online=False)
+    await service.answers.keep(answer, "a known member")
+    about = await service.members.about("a known member")
+    assert about["recommendations"]
+    assert about["answers"]
+
+
+async def test_thumbs_that_wait_when_a_member_deletes_everything_go_with_them(
+    service: Service,
+) -> None:
+    tracks = [track.id for track in service.catalogue.songs.tracks[:30]]
+    async with service.members._store.database.write():
+        waiting = [
+            asyncio.create_task(service.members.learn("ann", track, LIKE)) for track in tracks
+        ]
+        while len(service.members._store.database._waiting) < len(tracks):
+            await asyncio.sleep(0)
+        deleting = asyncio.create_task(service.members.delete("ann"))
+        await asyncio.sleep(0)
+    assert all(await asyncio.gather(*waiting))
+    assert await deleting is Deleted.WHOLLY
+    assert not any((await service.members.about("ann")).values())
+
+
+async def test_traces_in_the_log_go_once_nobody_reads_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "READERS_MS", 1)
+    monkeypatch.setattr(service_members, "EMPTY_AGAIN_AFTER", 0)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    await service.members.learn("ann-4711", service.catalogue.songs.tracks[1].id, LIKE, at=at)
+
+    def written() -> bytes:
+        return b"".join(file.read_bytes() for file in tmp_path.glob("musrec.db*"))
+
+    reader = sqlite3.connect(tmp_path / "musrec.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM feedback").fetchone() == (1,)
+    assert await service.members.delete("ann-4711") is Deleted.ALMOST
+    assert b"ann-4711" in written()
+    reader.close()
+    await asyncio.gather(*service._live._background)
+    assert b"ann-4711" not in written()
+    assert await service.members.delete("ann-4711") is Deleted.NOTHING
