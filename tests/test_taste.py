@@ -30,6 +30,7 @@ from musrec.members.model import HistoryFilter
 from musrec.members.privacy import AREAS
 from musrec.model import (
     Catalogue,
+    Closeness,
     FeedbackKind,
     Harmony,
     Heard,
@@ -40,7 +41,7 @@ from musrec.model import (
     Spectrogram,
     Track,
 )
-from musrec.recommend import Recommender, Request, Seed
+from musrec.recommend import Recommender, Request, Seed, closeness
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.space.place import N_EMBEDDING
@@ -290,8 +291,7 @@ def heard(service: Service, track: Track) -> Heard:
 
 def compare(service: Service, ours: Heard, theirs: Heard) -> Comparison:
     catalogue = service.catalogue.songs
-    index = space.Index(catalogue.vectors, fine=catalogue.fine)
-    return compared(service.catalogue.space, catalogue, index, ours, theirs)
+    return compared(service.catalogue.space, catalogue, ours, theirs)
 
 
 async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Service) -> None:
@@ -301,7 +301,7 @@ async def test_what_makes_songs_alike_adds_up_to_how_alike_they_are(service: Ser
     near = compare(service, *pair)
     apart = compare(service, pair[0], heard(service, far))
     assert near.alike > apart.alike
-    assert near.match > apart.match
+    assert (near.closeness, apart.closeness) == (Closeness.VERY_CLOSE, Closeness.STRETCH)
     for found in (near, apart):
         # Exact but for what every vector of the space has in common, and for float32.
         offset = found.alike - sum(part for _, part in found.because)
@@ -344,20 +344,18 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
     )
     index = space.Index(catalogue.vectors, fine=catalogue.fine)
     seed = Seed(asked.place, asked.track, asked.profile)
-    recommender = Recommender(catalogue, (), index.alike)
+    words = closeness.shipped(learned.name)
+    recommender = Recommender(catalogue, (), index.alike, thresholds=words)
     picks = recommender.recommend(Request(seeds=(seed,), count=8)).picks
     by_id = {song.track.id: song for song in known}
-    comparisons = [
-        compared(learned, catalogue, index, asked, by_id[pick.track.id]) for pick in picks
-    ]
-    assert [found.match for found in comparisons] == [pick.match for pick in picks]
+    comparisons = [compared(learned, catalogue, asked, by_id[pick.track.id]) for pick in picks]
+    assert [found.closeness for found in comparisons] == [pick.closeness for pick in picks]
     for pick, found in zip(picks, comparisons, strict=True):
         assert abs(found.alike - sum(part for _, part in found.because)) < 0.1
         copy = replace(by_id[pick.track.id], track=stranger.track)
-        strange = compared(learned, catalogue, index, asked, copy)
-        assert abs(strange.match - pick.match) <= 1
-    same = compared(learned, catalogue, index, asked, asked)
-    assert (round(same.alike, 4), same.match) == (1, 100)
+        assert compared(learned, catalogue, asked, copy).closeness is pick.closeness
+    same = compared(learned, catalogue, asked, asked)
+    assert (round(same.alike, 4), same.closeness) == (1, Closeness.VERY_CLOSE)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import discord
 from discord import ui
 
 from bot.cards import words
+from musrec import wording
 from musrec.model import Pick, Picture, Track
 
 TEAL = discord.Colour(0x2A9D8F)
@@ -116,8 +117,8 @@ def card(
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
     said = words.facts(pick.track, pick.profile, mood)
-    match = f"🎯 **{pick.match}%** match" if query is not None else ""
-    blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# not heard yet"))
+    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
+    blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
     if others is not None:
         blocks += [line(), row(others)]

@@ -12,6 +12,7 @@ from musrec.audio import features
 from musrec.model import (
     SAMPLE_RATE,
     Analysis,
+    Closeness,
     Explanation,
     Harmony,
     Pick,
@@ -103,7 +104,10 @@ TERMS = (
 
 
 def picked(
-    track: Track, terms: tuple[Term, ...] = TERMS, profile: Profile = LOUD, match: int = 93
+    track: Track,
+    terms: tuple[Term, ...] = TERMS,
+    profile: Profile = LOUD,
+    closeness: Closeness | None = Closeness.VERY_CLOSE,
 ) -> Pick:
     score = sum(term.value for term in terms)
-    return Pick(track, score, match, terms, Explanation("It sounds alike."), profile)
+    return Pick(track, score, closeness, terms, Explanation("It sounds alike."), profile)
