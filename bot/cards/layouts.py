@@ -106,13 +106,13 @@ def card(
 ) -> ui.LayoutView:
     """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
-    `intro` is markdown that says why it is here, in place of the song it sounds like.
+    `intro` is markdown that says why it is here, in place of the song it was found for.
     """
     blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
     if intro:
         blocks.append(text("\n".join(f"-# {line}" for line in intro.splitlines())))
     elif query is not None:
-        blocks.append(text(f"-# sounds like {words.song(query)}"))
+        blocks.append(text(f"-# found for {words.song(query)}"))
     if picture is not None:
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))

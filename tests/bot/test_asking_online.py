@@ -63,7 +63,7 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
 
     *working, card = [re.sub(r"^\W+", "", text) for text in written]
     assert "🎯" in card, "nothing is written over the card"
-    assert "sounds like [**One More Time**]" in card
+    assert "found for [**One More Time**]" in card
     assert working[0] == f"Looking for {asked}…"
     assert working[1].startswith("Listening to [**One More Time**]")
     assert working[2] == "Choosing songs…"
