@@ -22,6 +22,7 @@ from musrec.evaluate.report import Cell, Report
 from musrec.members.model import Portrait
 from musrec.model import (
     Analysis,
+    Closeness,
     Explanation,
     Harmony,
     Pick,
@@ -121,7 +122,7 @@ def main() -> None:
     spectrograms = one.spectrogram, other.spectrogram
     known = dict.fromkeys(("brightness", "noisiness", "intensity", "acoustic", "mood"), 60.0)
     profile = Profile(tags={"jazz": 0.5}, percentiles=known, tempo=120.0, key="A minor")
-    pick = Pick(TRACK, 0.5, 90, TERMS, Explanation(""), profile)
+    pick = Pick(TRACK, 0.5, Closeness.CLOSE, TERMS, Explanation(""), profile)
     rng = np.random.default_rng(0)
     points = rng.normal(size=(5000, 2)).astype(np.float32)
     clusters = rng.integers(0, 8, 5000)

@@ -381,6 +381,14 @@ class Explanation:
     causes: tuple[str, ...] = ()
 
 
+class Closeness(StrEnum):
+    """How close two songs sound, in words that were calibrated (`musrec.recommend.closeness`)."""
+
+    VERY_CLOSE = "very close"
+    CLOSE = "close"
+    STRETCH = "a stretch"
+
+
 @dataclass(frozen=True, slots=True)
 class Pick:
     """A recommended track.
@@ -389,13 +397,13 @@ class Pick:
     ----------
     score : float
         Sum of `terms`.
-    match : int
-        0 to 100, for people: the share of the catalogue that sounds less like the query.
+    closeness : Closeness or None
+        To the one song asked about, by sound alone; None if there is no such song.
     """
 
     track: Track
     score: float
-    match: int
+    closeness: Closeness | None
     terms: tuple[Term, ...]
     explanation: Explanation
     profile: Profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musrec.model import Harmony, SoundKind
+from musrec.model import Closeness, Harmony, SoundKind
 
 _INSTEAD = {
     SoundKind.SPEECH: "it sounds like speech",
@@ -20,6 +20,11 @@ def tempo(bpm: float) -> str:
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
     return f"{harmony.key} {harmony.mode}"
+
+
+def closeness(word: Closeness) -> str:
+    """Return how close two songs sound, such as "very close in sound"."""
+    return f"{word} {'by' if word is Closeness.STRETCH else 'in'} sound"
 
 
 def no_music(kind: SoundKind) -> str:

@@ -10,6 +10,7 @@ import discord
 from discord import ui
 
 from bot.cards import words
+from musrec import wording
 from musrec.model import Pick, Picture, Track
 
 TEAL = discord.Colour(0x2A9D8F)
@@ -105,19 +106,19 @@ def card(
 ) -> ui.LayoutView:
     """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
-    `intro` is markdown that says why it is here, in place of the song it sounds like.
+    `intro` is markdown that says why it is here, in place of the song it was found for.
     """
     blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
     if intro:
         blocks.append(text("\n".join(f"-# {line}" for line in intro.splitlines())))
     elif query is not None:
-        blocks.append(text(f"-# sounds like {words.song(query)}"))
+        blocks.append(text(f"-# found for {words.song(query)}"))
     if picture is not None:
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
     said = words.facts(pick.track, pick.profile, mood)
-    match = f"🎯 **{pick.match}%** match" if query is not None else ""
-    blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# not heard yet"))
+    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
+    blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
     if others is not None:
         blocks += [line(), row(others)]

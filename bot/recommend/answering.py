@@ -382,7 +382,12 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
                 options=[
                     layouts.option(
                         pick.track,
-                        f"{pick.match}% · {', '.join(bot.service.answers.mood(pick.profile))}",
+                        " · ".join(
+                            (
+                                *((str(pick.closeness),) if pick.closeness else ()),
+                                ", ".join(bot.service.answers.mood(pick.profile)),
+                            )
+                        ),
                     )
                     for pick in picks[:25]
                 ],

@@ -14,6 +14,7 @@ from bot import completions, policy
 from bot.cards import layouts, words
 from bot.recommend import answering
 from bot.recommend.answering import Question
+from musrec import wording
 from musrec.model import Choices, NotFound, Track
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ class CatalogueCommands(commands.Cog):
 
 def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
     """Say how alike two songs are and through which features, for and against."""
-    pair = f"{words.title(theirs)} sounds more like {words.title(ours)}"
-    lines = [f"🎯 {pair} than **{found.match}%** of the songs I know."]
+    pair = f"{words.title(ours)} and {words.title(theirs)}"
+    lines = [f"🎯 {pair}: **{wording.closeness(found.closeness)}**."]
     heard = [one for one in found.because if abs(one[1]) >= LEAST]
     apart = [one for one in heard[::-1] if one[1] < 0]
     for label, parts in (("Alike in", [one for one in heard if one[1] > 0]), ("Apart in", apart)):

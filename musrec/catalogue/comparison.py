@@ -15,51 +15,30 @@ from musrec.audio.tagger import TAGS
 from musrec.catalogue.atlas import percentiles
 from musrec.catalogue.model import Comparison, Difference, Feature
 from musrec.model import Analysis, Catalogue, Heard, Place, Profile
+from musrec.recommend import closeness
 from musrec.recommend.taste import l2_normalise
 from musrec.space import inputs
 from musrec.space.index import FINE_SHARE
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
-    from musrec.space import Index, Space
+    from musrec.space import Space
 
 
-def compare(
-    space: Space, catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard
-) -> Comparison:
-    """Compare two songs in every feature that was measured.
-
-    Parameters
-    ----------
-    index : Index
-        Of the songs of the catalogue, in its order.
-    """
+def compare(space: Space, catalogue: Catalogue, ours: Heard, theirs: Heard) -> Comparison:
+    """Compare two songs in every feature that was measured."""
     because = _because(space, ours, theirs)
     apart = _apart(catalogue, (ours.place, ours.profile), (theirs.place, theirs.profile))
     pair = ((ours.analysis, ours.profile), (theirs.analysis, theirs.profile))
     return Comparison(
         alike=_alike(ours.place, theirs.place),
-        match=_match(catalogue, index, ours, theirs),
+        closeness=closeness.shipped(space.name).word(
+            _cosine(ours.place.vector, theirs.place.vector)
+        ),
         because=tuple(because),
         differences=tuple(_differences(catalogue, *pair, apart)),
         features=tuple(_features(catalogue, *pair, apart)),
     )
-
-
-def _match(catalogue: Catalogue, index: Index, ours: Heard, theirs: Heard) -> int:
-    if not len(index):
-        return 0
-    similarities = index.alike(ours.place)
-    rows = (row for row, track in enumerate(catalogue.tracks) if track.id == theirs.track.id)
-    row = next(rows, None)
-    if row is not None:
-        similarity = similarities[row]
-    else:
-        fine = None if theirs.place.fine is None else theirs.place.fine[None]
-        joined = index.extended(theirs.place.vector[None], fine=fine)
-        similarity = joined.alike(ours.place)[-1]
-    # Rounded down: nothing is closer than all there is.
-    return int(100 * float(np.mean(similarities < similarity)))
 
 
 def _alike(ours: Place, theirs: Place) -> float:

@@ -11,7 +11,7 @@ from musrec import space as spaces
 from musrec.audio import tagger
 from musrec.catalogue import search
 from musrec.model import Analysis, Catalogue, Feedback, Heard, Served, Track
-from musrec.recommend import Recommender
+from musrec.recommend import Recommender, closeness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,13 @@ def build(
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
     index = spaces.Index(catalogue.vectors, fine=catalogue.fine)
-    recommender = Recommender(catalogue, feedback, index.alike, served=served)
+    recommender = Recommender(
+        catalogue,
+        feedback,
+        index.alike,
+        thresholds=closeness.shipped(space.name),
+        served=served,
+    )
     return Engine(space, catalogue, index, recommender, search.names(catalogue.tracks))
 
 

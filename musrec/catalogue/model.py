@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musrec.model import NotFound, Spectrogram, Track
+from musrec.model import Closeness, NotFound, Spectrogram, Track
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,9 +103,8 @@ class Comparison:
     alike : float
         -1 to 1: the likeness of `musrec.space.Index`, before hubs are corrected: the cosine of
         their vectors, and of their fine embeddings if both have one.
-    match : int
-        0 to 100: the share of the catalogue that sounds less like the first than the second does,
-        as a recommendation has it.
+    closeness : Closeness
+        The word for the cosine of their vectors, as a recommendation has it.
     because : tuple of (str, float)
         Feature to what it adds to `alike`, largest first; together with what every song of the
         space has in common they sum to it.
@@ -116,7 +115,7 @@ class Comparison:
     """
 
     alike: float
-    match: int
+    closeness: Closeness
     because: tuple[tuple[str, float], ...]
     differences: tuple[Difference, ...]
     features: tuple[Feature, ...]

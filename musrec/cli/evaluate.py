@@ -42,6 +42,14 @@ def similarity(tables: Tables = None, data: Data = SHARED, as_json: Json = False
 
 
 @app.command()
+def closeness(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure what songs called close, very close or a stretch have in common."""
+    from musrec.evaluate.closeness import run
+
+    print_report(run(data / "gtzan"), as_json=as_json)
+
+
+@app.command()
 def artists(
     context: typer.Context,
     music: Annotated[

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from musrec import wording
 from musrec.catalogue.model import Difference
 from musrec.cli.opening import with_service
 from musrec.cli.options import Count, Json, MaybeMember, Member, Offline, Song, picture_to
@@ -160,15 +161,15 @@ def compare(
                 a=track_json(ours.track),
                 b=track_json(theirs.track),
                 alike=found.alike,
-                match=found.match,
+                closeness=found.closeness,
                 because=dict(found.because),
                 features=[asdict(feature) for feature in found.features],
                 picture=str(path),
             )
             return
         out.print(
-            f"{escape(str(theirs.track))} sounds more like {escape(str(ours.track))} than "
-            f"{found.match}% of the catalogue does. Similarity {found.alike:.2f}, made up of:"
+            f"{escape(str(ours.track))} and {escape(str(theirs.track))}: "
+            f"{wording.closeness(found.closeness)}. Likeness {found.alike:.2f} of 1, made up of:"
         )
         for name, part in (*found.because[:5], *found.because[-3:]):
             out.print(f"  {part:+.2f}  {escape(name)}")

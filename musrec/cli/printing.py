@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from musrec import wording
 from musrec.model import Answer, MusrecError, Pick, Track
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def pick_json(pick: Pick) -> dict[str, Any]:
     return {
         **track_json(pick.track),
         "score": pick.score,
-        "match": pick.match,
+        "closeness": pick.closeness,
         "reason": pick.explanation.sentence,
         "details": list(pick.explanation.details),
         "counterfactual": pick.explanation.counterfactual,
@@ -98,7 +99,8 @@ def print_answer(answer: Answer, card: Path | None, *, as_json: bool) -> None:
     if answer.query:
         out.print(f"Songs like [bold]{escape(str(answer.query))}[/]")
     for place, pick in enumerate(answer.picks, start=1):
-        print_pick(place, pick, f"[green]{pick.match}% match[/], score {pick.score:.2f}.")
+        near = f"{wording.closeness(pick.closeness)}, score" if pick.closeness else "score"
+        print_pick(place, pick, f"[green]{near[0].upper()}{near[1:]}[/] {pick.score:.2f}.")
     if card:
         out.print(f"\nSaved the card to [bold]{escape(str(card))}[/]")
     print_notes(answer.notes)

@@ -34,6 +34,14 @@ def genre(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def closeness(data: Data = SHARED) -> None:
+    """Fit how alike songs must be to be called close, or very close."""
+    from musrec.train.closeness import write
+
+    _print_written(write(data / "gtzan"))
+
+
+@app.command()
 def starter(data: Data = SHARED, as_json: Json = False) -> None:
     """Build the starter catalogue from the training clips."""
     from musrec.train.starter import train

@@ -63,6 +63,7 @@ def _choice(catalogue: Catalogue, members: Sequence[str], pick: group.GroupPick)
     if pick.divisive:
         part, words, value = Part.APART, "What you do not agree on.", most - least
         listeners = [m for m, place in zip(members, places, strict=True) if place == places.max()]
+        sentence = "It suits one of you far better than another."
         because = (
             f"closer to what {'they like' if len(listeners) > 1 else 'one of you likes'} than "
             f"{most}% of the songs here; to another of you it is closer than {least}%"
@@ -73,13 +74,16 @@ def _choice(catalogue: Catalogue, members: Sequence[str], pick: group.GroupPick)
         who = {1: "the one of you who joined likes", 2: "both of you like"}.get(
             len(members), f"each of the {len(members)} of you likes"
         )
+        sentence = {1: "It suits the one of you who joined.", 2: "It suits both of you."}.get(
+            len(members), f"It suits all {len(members)} of you."
+        )
         because = f"closer than {least}% of the songs here to what {who}"
     shown = Pick(
         track=catalogue.tracks[pick.row],
         score=value / 100,
-        match=most if pick.divisive else least,
+        closeness=None,  # nearness to tastes, not the likeness of two songs
         terms=(Term("members", value / 100, because),),
-        explanation=Explanation(f"{because[0].upper()}{because[1:]}.", causes=("members",)),
+        explanation=Explanation(sentence, causes=("members",)),
         profile=catalogue.profiles[pick.row],
     )
     return Choice(part, shown, words, listeners=tuple(listeners))

@@ -84,7 +84,7 @@ def card(
     left = Box(MARGIN, 0, MARGIN + half, canvas.image.height)
     right = Box(WIDTH - MARGIN - half, 0, WIDTH - MARGIN, canvas.image.height)
     _heading(canvas, left, given)
-    _heading(canvas, right, found, f"{pick.match}% match")
+    _heading(canvas, right, found, _badge(pick))
 
     if not heard:
         _profiles(canvas, Box(MARGIN, 168, WIDTH - MARGIN, 596), given, found)
@@ -112,7 +112,7 @@ def _alone(found: Side, pick: Pick, look: LookName) -> Picture:
     """Draw a recommended song across the whole card."""
     canvas = Canvas(706 if found.spectrogram else 668, look)
     whole = Box(MARGIN, 0, WIDTH - MARGIN, canvas.image.height)
-    _heading(canvas, whole, found, f"{pick.match}% match")
+    _heading(canvas, whole, found, _badge(pick))
     if found.spectrogram is None:
         _profiles(canvas, Box(MARGIN, 168, WIDTH - MARGIN, 596), None, found)
         _facts(canvas, whole, 638, found)
@@ -187,6 +187,11 @@ def signed(value: float) -> str:
     """Return a contribution with its sign, two decimals and a true minus."""
     text = f"{value:+.2f}".replace("-", "−")
     return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def _badge(pick: Pick) -> str:
+    """Return how close a pick sounds to the query; empty if nothing is claimed."""
+    return wording.closeness(pick.closeness) if pick.closeness else ""
 
 
 def _heading(canvas: Canvas, area: Box, side: Side, badge: str = "") -> None:
@@ -317,7 +322,8 @@ def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
 def _alt(given: Side | None, found: Side, pick: Pick, top_db: float | None) -> str:
     """Return the alternative text, from the same data that the card is drawn from."""
     beside = f"{_who(given.track)} beside " if given else ""
-    parts = [f"{beside}{_who(found.track)}, a {pick.match}% match."]
+    badge = _badge(pick)
+    parts = [f"{beside}{_who(found.track)}{', ' if badge else ''}{badge}."]
     for side in (given, found):
         if side is None or side.spectrogram is None:
             continue

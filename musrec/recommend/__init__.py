@@ -3,8 +3,8 @@
 `Recommender` is the way in. Each module below it answers one question: what is known about members
 (`evidence`), what they like in common (`collaborative`), what "similar" means to one of them
 (`taste`), how much each of these counts (`hybrid`), what a song scores (`scoring`), which songs may
-share a list (`variety`) and how to put the reason into words (`explain`). `group` stands beside
-them: one list for several members.
+share a list (`variety`), which word says how close two songs sound (`closeness`) and how to put the
+reason into words (`explain`). `group` stands beside them: one list for several members.
 """
 
 from musrec.recommend.recommender import Picks, Recommender, Request

@@ -9,7 +9,7 @@ import numpy as np
 
 from musrec import wording
 from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS
-from musrec.model import Explanation, Profile, Term, Track
+from musrec.model import Closeness, Explanation, Profile, Term, Track
 
 SPOKEN: Mapping[str, str] = {
     "female vocalists": "female-voiced",
@@ -86,7 +86,7 @@ def members_word(count: int) -> str:
 
 
 def sound_evidence(
-    query: Profile | None, pick: Profile, usual: Mapping[str, float], match: int, asked: str
+    query: Profile | None, pick: Profile, usual: Mapping[str, float], near: str
 ) -> str:
     """Return what two songs audibly share, with numbers; failing that, how similar they are.
 
@@ -94,12 +94,9 @@ def sound_evidence(
     ----------
     usual : mapping of str to float
         Mean share of each tag in the catalogue; a tag is named if both songs have clearly more.
-    match : int
-        Share of the catalogue, in percent, that sounds less like the query.
-    asked : str
-        The query, as it reads in a sentence.
+    near : str
+        How similar they are, from `near_evidence`.
     """
-    near = f"it sounds closer to {asked} than {match}% of the songs here"
     if query is None:
         return near
     tags = _shared_tags(query, pick, usual)
@@ -107,6 +104,23 @@ def sound_evidence(
     words = [f"both sound {' and '.join(parts)}" if parts else near]
     words += _shared_rest(query, pick, tags)
     return words[0] if len(words) == 1 else f"{words[0]}, {' and '.join(words[1:3])}"
+
+
+def near_evidence(closeness: Closeness | None, likeness: float, asked: str) -> str:
+    """Return how similar a song is to the query.
+
+    Parameters
+    ----------
+    closeness : Closeness or None
+    likeness : float
+        Cosine of their vectors; below 0 is told as 0.
+    asked : str
+        The query, as it reads in a sentence.
+    """
+    told = f"{max(likeness, 0):.2f} of 1"
+    if closeness is None or closeness is Closeness.STRETCH:
+        return f"its likeness in sound to {asked} is {told}"
+    return f"it sounds {closeness} to {asked} ({told})"
 
 
 def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> list[str]:
@@ -229,14 +243,14 @@ def asked_evidence(asked: str, supporters: int) -> str:
     return f"{members_word(supporters)} who {verb} {asked} {verb} it too"
 
 
-def taste_evidence(track: Track, like: Track, closeness: float) -> str:
-    """Return which of the member's likes a track is close to, and how close (cosine)."""
+def taste_evidence(track: Track, like: Track, likeness: float) -> str:
+    """Return which of the member's likes a track is most like, and how like it (cosine)."""
     return _choose(
         track.id,
         (
-            f"it sounds close to {title(like)}, which you like ({closeness:.2f} of 1)",
-            f"you like {title(like)}, which sounds close to it ({closeness:.2f} of 1)",
-            f"among your likes, {title(like)} sounds close to it ({closeness:.2f} of 1)",
+            f"of the songs you like, it sounds most like {title(like)} ({likeness:.2f} of 1)",
+            f"you like {title(like)}, which sounds like it ({likeness:.2f} of 1)",
+            f"among your likes, {title(like)} sounds most like it ({likeness:.2f} of 1)",
         ),
     )
 

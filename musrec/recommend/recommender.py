@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musrec.model import Catalogue, Constraints, Feedback, FeedbackKind, Pick, Served
+from musrec.model import Catalogue, Closeness, Constraints, Feedback, FeedbackKind, Pick, Served
 from musrec.recommend import hybrid, variety
+from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY, History, Ledger, liked_matrix, seconds
 from musrec.recommend.scoring import (
     HEARD_HALF_LIFE,
@@ -34,6 +35,10 @@ KNOWN = 0.4
 
 DROP_ADVENTURE = 0.25
 """The least that a drop is adventurous: it starts from the member alone and may experiment."""
+
+
+NOTHING_CLOSE = "I know nothing really close to this yet."
+"""The note of an answer whose picks are all a stretch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +103,8 @@ class Recommender:
         more alike: `musrec.space.Index.alike`.
     weights : hybrid.HybridWeights, optional
         By default those that come with the package.
+    thresholds : Thresholds, optional
+        Those of the space that the vectors lie in; without them no closeness is claimed.
     served : sequence of Served
         Earlier recommendations, oldest first: their thumbs count for the arm that chose them.
     """
@@ -109,9 +116,11 @@ class Recommender:
         similarities: Similarities,
         *,
         weights: hybrid.HybridWeights | None = None,
+        thresholds: Thresholds | None = None,
         served: Sequence[Served] = (),
     ) -> None:
         self.weights = weights or hybrid.shipped()
+        self._thresholds = thresholds
         self._ledger = Ledger()
         self._songs = Songs.of(catalogue, similarities)
         self._lock = threading.Lock()
@@ -214,6 +223,8 @@ class Recommender:
         picks = scoring.picks(request.count, same_artist=request.constraints.same_artist)
         if len(picks) < request.count:
             notes.append(f"Only {len(picks)} of {request.count} songs: nothing else fits.")
+        if picks and all(pick.closeness is Closeness.STRETCH for pick in picks):
+            notes.append(NOTHING_CLOSE)
         if request.member is not None:
             if not scoring.liked.rows.size and not request.seeds:
                 notes.append(
@@ -255,6 +266,7 @@ class Recommender:
             fitted,
             common.signals,
             self.weights,
+            self._thresholds,
             seeds,
             candidates,
             member=request.member,

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.linalg.blas import saxpy
 from scipy.sparse import csr_matrix
 
-from musrec.model import Catalogue, Pick, Place, Profile, Term, Track
+from musrec.model import Catalogue, Closeness, Pick, Place, Profile, Term, Track
 from musrec.recommend import collaborative, explain, hybrid, taste, variety
+from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY
 from musrec.titles import main_artist, recording_key
 
@@ -184,9 +185,9 @@ class Influence(NamedTuple):
 
 
 class Reasons(NamedTuple):
-    """Why a candidate was picked: its match, all terms, and the names of those worth mentioning."""
+    """Why a candidate was picked: its closeness, all terms, and the names of those to mention."""
 
-    match: int
+    closeness: Closeness | None
     terms: list[Term]
     causes: list[str]
 
@@ -198,6 +199,8 @@ class Scoring:
     ----------
     common : dict of str to hybrid.Standardised
         From `hybrid.common`, each (1, n).
+    thresholds : Thresholds or None
+        None if the vectors were not calibrated: no closeness is claimed then.
     candidates : NDArray of bool, shape (n,)
         Which rows of the catalogue may be picked, at least one.
     liked, disliked : Likes
@@ -220,6 +223,7 @@ class Scoring:
         fitted: Fitted,
         common: dict[str, hybrid.Standardised],
         hybrid_weights: hybrid.HybridWeights,
+        thresholds: Thresholds | None,
         seeds: Sequence[Seed],
         candidates: NDArray[np.bool_],
         *,
@@ -234,6 +238,7 @@ class Scoring:
         self.songs, self.fitted, self.seeds, self.member = songs, fitted, seeds, member
         self.liked, self.disliked, self.heard = liked, disliked, heard
         self.adventurous, self.now = adventurous, now
+        self.thresholds = thresholds
         asked = [songs.row_of.get(s.track.id, -1) for s in seeds if s.track is not None]
         self.asked = np.array([row for row in asked if row >= 0], np.intp)
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
@@ -374,10 +379,12 @@ class Scoring:
         return float(best[place] - best.min())
 
     def _reasons(self, at: int, penalty: float, other: Track | None) -> Reasons:
-        row, match = int(self.rows[at]), self._match(at)
+        row = int(self.rows[at])
+        likeness = self._likeness(at)
+        closeness = self._closeness(likeness)
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         because = {
-            "sound": self._sound_because(profile, match),
+            "sound": self._sound_because(profile, likeness, closeness),
             "members": self._members_because(track, row),
             "taste": self._taste_because(track, at),
             "freshness": self._freshness_because(row),
@@ -392,31 +399,34 @@ class Scoring:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
-        return Reasons(match, terms, causes)
+        return Reasons(closeness, terms, causes)
 
     def _pick(self, at: int, reasons: Reasons, influence: Influence | None) -> Pick:
-        match, terms, causes = reasons
+        closeness, terms, causes = reasons
         row = self.rows[at]
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         cause = self._counterfactual(at, causes, influence)
         said = explain.explanation(track, terms, causes, cause, len(self.rows))
-        return Pick(track, float(sum(t.value for t in terms)), match, tuple(terms), said, profile)
+        score = float(sum(t.value for t in terms))
+        return Pick(track, score, closeness, tuple(terms), said, profile)
 
     def rank(self, at: int, score: float | None = None) -> int:
         """Return a candidate's rank from 1, with its own or another score, before variety."""
         score = self.total[at] if score is None else score
         return 1 + int(np.count_nonzero(self.total > score)) - int(self.total[at] > score)
 
-    def _match(self, at: int) -> int:
-        row = self.rows[at]
-        if np.isfinite(self.similarity[row]):
-            alike = self.similarity
-        elif self.liked.rows.size:
-            alike = self.signals["nearness"].centred[0]
-        else:
-            return 0
-        less = np.count_nonzero(alike < alike[row])
-        return int(100 * (less / len(alike)))  # rounded down: no song beats 100% of the catalogue
+    def _likeness(self, at: int) -> float:
+        """Return the mean cosine of a candidate's vector to those asked about; NaN for none."""
+        if not self.seeds:
+            return float("nan")
+        asked = taste.l2_normalise(np.stack([seed.place.vector for seed in self.seeds]))
+        return float(np.mean(asked @ self.vectors[at]))
+
+    def _closeness(self, likeness: float) -> Closeness | None:
+        """Return the word for a likeness: it was calibrated for pairs of songs, not for more."""
+        if self.thresholds is None or len(self.seeds) != 1:
+            return None
+        return self.thresholds.word(likeness)
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
         """Return the one or two terms to mention: the largest ones that the rank depends on."""
@@ -434,9 +444,12 @@ class Scoring:
             return explain.title(tracks[0])
         return "your song" if len(self.seeds) == 1 else f"your {len(self.seeds)} songs"
 
-    def _sound_because(self, profile: Profile, match: int) -> str:
+    def _sound_because(self, profile: Profile, likeness: float, closeness: Closeness | None) -> str:
+        if not self.seeds:
+            return ""
         query = self.seeds[0].profile if len(self.seeds) == 1 else None
-        return explain.sound_evidence(query, profile, self.songs.usual, match, self._asked())
+        near = explain.near_evidence(closeness, likeness, self._asked())
+        return explain.sound_evidence(query, profile, self.songs.usual, near)
 
     def _members_because(self, track: Track, row: int) -> str:
         model = self.fitted.model
@@ -488,10 +501,10 @@ class Scoring:
             return ""
         alike = self.songs.vectors[self.liked.rows] @ self.vectors[at]
         best = int(np.argmax(alike * self.liked.weights))
-        closeness = float(alike[best])
-        if closeness <= 0:
+        likeness = float(alike[best])
+        if likeness <= 0:
             return ""
-        return explain.taste_evidence(track, tracks[self.liked.rows[best]], closeness)
+        return explain.taste_evidence(track, tracks[self.liked.rows[best]], likeness)
 
     def _freshness_because(self, row: int) -> str:
         heard = np.flatnonzero(self.heard.rows == row)

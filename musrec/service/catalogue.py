@@ -83,7 +83,7 @@ class CatalogueView:
         engine = self._live.engine
 
         def work() -> tuple[Comparison, Picture]:
-            found = comparison.compare(engine.space, engine.catalogue, engine.index, ours, theirs)
+            found = comparison.compare(engine.space, engine.catalogue, ours, theirs)
             drawn = pictures.compare(
                 ours.track,
                 ours.analysis,

@@ -12,6 +12,7 @@ import numpy as np
 from musrec.model import (
     Analysis,
     Answer,
+    Closeness,
     Explanation,
     Harmony,
     Pick,
@@ -79,7 +80,7 @@ def pack_answer(answer: Answer) -> dict[str, Any]:
             {
                 "track": pick.track.id,
                 "score": pick.score,
-                "match": pick.match,
+                "closeness": pick.closeness,
                 "terms": [asdict(term) for term in pick.terms],
                 "explanation": asdict(pick.explanation),
             }
@@ -105,10 +106,11 @@ def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answe
 
 def _unpack_pick(row: Mapping[str, Any], track: Track) -> Pick:
     said = row["explanation"]
+    word = row.get("closeness")  # answers kept before there were words have a number: no claim
     return Pick(
         track=track,
         score=row["score"],
-        match=row["match"],
+        closeness=Closeness(word) if word else None,
         terms=tuple(Term(**term) for term in row["terms"]),
         explanation=Explanation(
             sentence=said["sentence"],

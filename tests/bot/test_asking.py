@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import av
@@ -39,8 +40,10 @@ async def test_a_clip_becomes_a_card_with_picture_reason_and_buttons(
     assert picture["media"]["content_type"] == "image/png"
     assert "Mel spectrogram of Composed waltz in C" in picture["description"]
     assert len(picture["description"]) <= 1024
-    assert "sounds like **Composed waltz in C**" in said(card)
-    assert "%** match" in said(card)
+    [near] = [line for line in said(card).splitlines() if "🎯" in line]
+    assert re.search(r"🎯 (very close in|close in|a stretch by) sound", near)
+    assert "%" not in near
+    assert "found for **Composed waltz in C**" in said(card)
     buttons = [part["custom_id"].partition(":")[0] for part in parts(card) if part["type"] == 2]
     assert buttons == ["like", "dislike", "play", "why", "next"]
     assert len(options(card)) == 4
@@ -74,7 +77,7 @@ async def test_a_title_is_completed_while_it_is_typed_and_then_answered(world: W
     assert 1 <= len(offered) <= 25
     assert offered[0]["name"] == "Boogie Nights — Heatwave"
     card = await world.ask(song=offered[0]["value"])
-    assert "sounds like [**Boogie Nights**]" in said(card)
+    assert "found for [**Boogie Nights**]" in said(card)
 
 
 async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: World) -> None:
@@ -100,7 +103,7 @@ async def test_without_song_or_clip_it_starts_from_what_the_member_likes(world: 
     await world.alice.click(card.message, custom_id=pressable(card, "like:"))
     again = await world.ask()
     assert is_card(again)
-    assert "sounds like" not in said(again)
+    assert "found for" not in said(again)
     assert featured(again) != featured(card)
 
 
@@ -196,7 +199,7 @@ async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: 
     card = await world.ask(song=SONG)
     result = await world.alice.click(card.message, custom_id=pressable(card, "play:"))
     assert result.ephemeral
-    assert "Boogie" not in said(card).split("sounds like")[0]
+    assert "Boogie" not in said(card).split("found for")[0]
     assert said(result.response)
     assert await world.service.members.feedback(str(world.alice.id)) == []
 
@@ -215,7 +218,7 @@ async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
 async def test_find_similar_hears_the_clip_of_any_message(world: World, tunes: Tunes) -> None:
     message = await world.bob.send(world.channel, "listen", attachments=[tunes[1]])
     result = await world.alice.context_menu(world.channel, "Find similar", message)
-    assert "sounds like **Composed slow waltz in C**" in said(result.response)
+    assert "found for **Composed slow waltz in C**" in said(result.response)
 
 
 async def test_a_forwarded_clip_is_heard_like_one_that_was_sent(world: World, tunes: Tunes) -> None:
@@ -224,7 +227,7 @@ async def test_a_forwarded_clip_is_heard_like_one_that_was_sent(world: World, tu
     forwarded = await world.bob.forward(sent, world.channel)
     assert not forwarded.attachments
     result = await world.alice.context_menu(world.channel, "Find similar", forwarded)
-    assert "sounds like **Composed slow waltz in C**" in said(result.response)
+    assert "found for **Composed slow waltz in C**" in said(result.response)
     assert is_card(result.response)
 
 
@@ -243,7 +246,7 @@ async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
     card = await world.ask(song=SONG)
     track = await world.service.songs.get(featured(card))
     result = await world.bob.context_menu(world.channel, "Find similar", card.message)
-    assert f"sounds like [**{track.title.split()[0]}" in said(result.response)
+    assert f"found for [**{track.title.split()[0]}" in said(result.response)
     events = await world.service.members.feedback(str(world.bob.id))
     assert [(event.track, event.kind.value) for event in events] == [(track.id, "more")]
 
@@ -274,7 +277,7 @@ async def test_a_clip_forwarded_to_the_bot_is_answered(world: World, tunes: Tune
     )
     await world.env.settle()
     assert room.last_message.id != stored.id
-    assert "sounds like **Composed waltz in C**" in said(room.last_message)
+    assert "found for **Composed waltz in C**" in said(room.last_message)
 
 
 def _video(sound: bytes | None) -> bytes:
@@ -307,7 +310,7 @@ async def test_a_video_in_chat_is_heard_for_its_sound(world: World, tunes: Tunes
     await world.alice.send(world.channel, "", attachments=[("gig.mp4", _video(tunes[2][1]))])
     card = world.channel.last_message
     assert is_card(card)
-    assert "sounds like **Gig**" in said(card)
+    assert "found for **Gig**" in said(card)
 
     await world.alice.send(world.channel, "", attachments=[("silent.mp4", _video(None))])
     answer = world.channel.last_message
@@ -347,7 +350,7 @@ async def test_talk_in_reply_to_a_card_is_no_question_but_a_clip_is(
     assert world.bot.user in talk.mentions
     assert world.channel.last_message.id == talk.id
     await world.bob.send(world.channel, "", reply_to=card.message, attachments=[tunes[0]])
-    assert "sounds like **Composed waltz in C**" in said(world.channel.last_message)
+    assert "found for **Composed waltz in C**" in said(world.channel.last_message)
 
 
 @pytest.mark.discord_settings(message_content=True)

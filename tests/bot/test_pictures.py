@@ -28,7 +28,7 @@ HEARD = ("cynicmusic--waterworks.opus", "mateus-reis-kzr--citychill.ogg", "tim-b
 FOLDER = os.environ.get("MUSREC_PICTURES")
 """Where pictures are kept; all kinds are drawn then, from a larger catalogue."""
 QUICK = ("card", "why", "setup")
-ASKED = "alexandre-almeida-m374lx--speed.ogg"
+ASKED = "los-rombos--fantasma.flac"
 COMPARED = ("Pistachio Ice Cream Ragtime", "Ain't Misbehavin'")
 
 

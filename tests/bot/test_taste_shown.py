@@ -187,7 +187,7 @@ async def test_songs_are_compared_in_a_picture_in_words_and_in_numbers(
     _, alt = await picture(shown.response)
     assert one.title in alt
     assert other.title in alt
-    assert "sounds more like" in said(shown.response)
+    assert " in sound**" in said(shown.response)
     assert "**Alike in**" in said(shown.response)
     [table] = [one for one in shown.response.attachments if one.filename == "features.csv"]
     rows = list(csv.DictReader(io.StringIO((await table.read()).decode())))

@@ -11,8 +11,8 @@ from musrec import space
 from musrec.catalogue.comparison import compare as compared
 from musrec.catalogue.comparison import key_steps
 from musrec.catalogue.model import Comparison
-from musrec.model import Catalogue, Heard
-from musrec.recommend import Recommender, Request, Seed
+from musrec.model import Catalogue, Closeness, Heard
+from musrec.recommend import Recommender, Request, Seed, closeness
 from musrec.service import Service
 from musrec.space.place import N_EMBEDDING
 from tests.support.starter import heard, songs
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def compare(service: Service, ours: Heard, theirs: Heard) -> Comparison:
     catalogue = service.catalogue.songs
-    index = space.Index(catalogue.vectors, fine=catalogue.fine)
-    return compared(service.catalogue.space, catalogue, index, ours, theirs)
+    return compared(service.catalogue.space, catalogue, ours, theirs)
 
 
 async def test_reasons_of_a_similarity_add_up_to_it(service: Service) -> None:
@@ -33,7 +32,7 @@ async def test_reasons_of_a_similarity_add_up_to_it(service: Service) -> None:
     near = compare(service, *pair)
     apart = compare(service, pair[0], heard(service, far))
     assert near.alike > apart.alike
-    assert near.match > apart.match
+    assert (near.closeness, apart.closeness) == (Closeness.VERY_CLOSE, Closeness.STRETCH)
     for found in (near, apart):
         # Exact but for what every vector of the space has in common, and for float32.
         offset = found.alike - sum(part for _, part in found.because)
@@ -53,7 +52,7 @@ async def test_a_song_is_no_different_from_itself(service: Service) -> None:
     assert all(feature.ours == feature.theirs for feature in found.features)
 
 
-async def test_a_comparison_and_a_recommendation_show_the_same_match() -> None:
+async def test_a_comparison_and_a_recommendation_say_the_same_words() -> None:
     """Half of the songs have a fine embedding; what is compared may be in the catalogue or not."""
     learned, starter = space.Space.load("full"), space.starter()
     rng = np.random.default_rng(0)
@@ -76,20 +75,18 @@ async def test_a_comparison_and_a_recommendation_show_the_same_match() -> None:
     )
     index = space.Index(catalogue.vectors, fine=catalogue.fine)
     seed = Seed(asked.place, asked.track, asked.profile)
-    recommender = Recommender(catalogue, (), index.alike)
+    words = closeness.shipped(learned.name)
+    recommender = Recommender(catalogue, (), index.alike, thresholds=words)
     picks = recommender.recommend(Request(seeds=(seed,), count=8)).picks
     by_id = {song.track.id: song for song in known}
-    comparisons = [
-        compared(learned, catalogue, index, asked, by_id[pick.track.id]) for pick in picks
-    ]
-    assert [found.match for found in comparisons] == [pick.match for pick in picks]
+    comparisons = [compared(learned, catalogue, asked, by_id[pick.track.id]) for pick in picks]
+    assert [found.closeness for found in comparisons] == [pick.closeness for pick in picks]
     for pick, found in zip(picks, comparisons, strict=True):
         assert abs(found.alike - sum(part for _, part in found.because)) < 0.1
         copy = replace(by_id[pick.track.id], track=stranger.track)
-        strange = compared(learned, catalogue, index, asked, copy)
-        assert abs(strange.match - pick.match) <= 1
-    same = compared(learned, catalogue, index, asked, asked)
-    assert (round(same.alike, 4), same.match) == (1, 100)
+        assert compared(learned, catalogue, asked, copy).closeness is pick.closeness
+    same = compared(learned, catalogue, asked, asked)
+    assert (round(same.alike, 4), same.closeness) == (1, Closeness.VERY_CLOSE)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "card-light": lambda: card(ALPHA, low(), CALM, picked(OMEGA), high(), look="light"),
     "card-one-heard": lambda: card(ALPHA, low(), CALM, picked(OMEGA), None),
     "card-none-heard": lambda: card(ALPHA, None, CALM, picked(OMEGA), None),
-    "card-alone": lambda: card(None, None, None, picked(OMEGA), high()),
+    "card-alone": lambda: card(None, None, None, picked(OMEGA, closeness=None), high()),
     "contributions": lambda: contributions(picked(ALPHA)),
     "taste": lambda: taste(portrait()),
     "map": chart,

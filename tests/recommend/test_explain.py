@@ -5,14 +5,15 @@ import re
 import pytest
 
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
-from musrec.model import Profile
+from musrec.model import Closeness, Profile
 from musrec.recommend import explain
 
 SYLLABLE = re.compile(r"[aeiou]+|y(?=\b)")
 
 
 def said(query: Profile, pick: Profile) -> str:
-    return explain.sound_evidence(query, pick, {}, 90, "your song")
+    near = explain.near_evidence(Closeness.CLOSE, 0.6, "your song")
+    return explain.sound_evidence(query, pick, {}, near)
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -29,8 +30,7 @@ def test_the_comparative_of_every_descriptor_is_english(name: str) -> None:
         assert ending.fullmatch(compared) if short else compared == f"more {word}"
         sentence = said(Profile(percentiles={name: place}), Profile(percentiles={name: place}))
         assert sentence == (
-            "it sounds closer to your song than 90% of the songs here, "
-            f"both {compared} than 82% of songs"
+            f"it sounds close to your song (0.60 of 1), both {compared} than 82% of songs"
         )
 
 
@@ -78,3 +78,12 @@ def test_the_two_most_extreme_descriptors_are_named() -> None:
     song = Profile(percentiles={"intensity": 88.0, "brightness": 96.0, "noisiness": 76.0})
     more = f"{DEFINITIONS['brightness'].higher} than 96% and {DEFINITIONS['intensity'].higher}"
     assert said(song, song).endswith(f", both {more} than 88% of songs")
+
+
+def test_a_stretch_is_not_called_close() -> None:
+    assert explain.near_evidence(Closeness.VERY_CLOSE, 0.7, "“Blue”") == (
+        "it sounds very close to “Blue” (0.70 of 1)"
+    )
+    for word in (Closeness.STRETCH, None):
+        told = explain.near_evidence(word, -0.2, "your 3 songs")
+        assert told == "its likeness in sound to your 3 songs is 0.00 of 1"

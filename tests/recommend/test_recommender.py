@@ -61,7 +61,6 @@ def test_the_promises_hold_for_any_history(
         assert pick.score == sum(term.value for term in pick.terms)
         assert len({term.name for term in pick.terms}) == len(pick.terms)
         assert re.search(r"\d", pick.explanation.sentence), "every sentence has its number"
-        assert 0 <= pick.match <= 100
         assert row(pick) not in seeds
     artists = [pick.track.artist for pick in answer.picks]
     assert len(set(artists)) == len(artists)
@@ -78,7 +77,6 @@ def test_the_promises_hold_for_any_history(
 def test_the_answer_sounds_like_the_question(small_town: Town) -> None:
     answer = small_town.recommender().recommend(Request(seeds=(small_town.seed(9),), now=NOW))
     assert all(small_town.kinds[row(pick)] == small_town.kinds[9] for pick in answer.picks)
-    assert all(pick.match > 80 for pick in answer.picks)
 
 
 def test_one_like_visibly_moves_the_next_answer(small_town: Town) -> None:

@@ -13,6 +13,7 @@ from musrec.audio import features
 from musrec.model import (
     SAMPLE_RATE,
     Analysis,
+    Closeness,
     Explanation,
     Harmony,
     Pick,
@@ -113,7 +114,10 @@ TERMS = (
 
 
 def picked(
-    track: Track, terms: tuple[Term, ...] = TERMS, profile: Profile = LOUD, match: int = 93
+    track: Track,
+    terms: tuple[Term, ...] = TERMS,
+    profile: Profile = LOUD,
+    closeness: Closeness | None = Closeness.VERY_CLOSE,
 ) -> Pick:
     score = sum(term.value for term in terms)
-    return Pick(track, score, match, terms, Explanation("It sounds alike."), profile)
+    return Pick(track, score, closeness, terms, Explanation("It sounds alike."), profile)

@@ -1,0 +1,69 @@
+"""The word for how close two songs sound: what it claims, and where nothing is claimed."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from musrec.model import Closeness
+from musrec.recommend import Recommender, Request, closeness
+from musrec.recommend.closeness import Thresholds
+from musrec.recommend.recommender import NOTHING_CLOSE
+from musrec.space import inputs
+from tests.support.town import NOW, Town, town
+
+ORDER = (Closeness.STRETCH, Closeness.CLOSE, Closeness.VERY_CLOSE)
+WORDS = Thresholds(close=0.5, very_close=0.8)
+
+
+def calibrated(place: Town) -> Recommender:
+    return Recommender(place.catalogue, place.feedback, place.similarities, thresholds=WORDS)
+
+
+@pytest.mark.parametrize("space", get_args(inputs.Name))
+def test_the_more_alike_the_closer_the_word(space: inputs.Name) -> None:
+    words = [closeness.shipped(space).word(likeness) for likeness in np.linspace(-1, 1, 201)]
+    places = list(map(ORDER.index, words))
+    assert places == sorted(places)
+    assert set(words) == set(ORDER)
+
+
+def test_within_one_answer_no_pick_sounds_more_alike_and_is_called_less_close() -> None:
+    place = town()
+    seen = set()
+    for row in range(12):
+        seed = place.seed(row)
+        picks = calibrated(place).recommend(Request("m1", (seed,), 10, 1.0, now=NOW)).picks
+        alike = place.similarities(seed.place)
+        by_sound = sorted(picks, key=lambda pick: alike[int(pick.track.id[1:])])
+        places = [ORDER.index(pick.closeness) for pick in by_sound if pick.closeness]
+        assert len(places) == len(picks)
+        assert places == sorted(places)
+        seen |= set(places)
+    assert seen == {0, 1, 2}
+
+
+def test_without_one_song_asked_about_nothing_is_claimed() -> None:
+    place = town()
+    recommender = calibrated(place)
+    for request in (
+        Request("newcomer", now=NOW),
+        Request("m1", now=NOW),
+        Request("m1", (place.seed(0), place.seed(6)), now=NOW),
+    ):
+        assert {pick.closeness for pick in recommender.recommend(request).picks} == {None}
+    uncalibrated = place.recommender().recommend(Request("m1", (place.seed(0),), now=NOW))
+    assert {pick.closeness for pick in uncalibrated.picks} == {None}
+
+
+def test_an_answer_with_nothing_close_says_so() -> None:
+    place = town()
+    seed = place.seed(0)
+    strange = Thresholds(close=2.0, very_close=3.0)
+    songs, alike = place.catalogue, place.similarities
+    answer = Recommender(songs, (), alike, thresholds=strange).recommend(Request(seeds=(seed,)))
+    assert {pick.closeness for pick in answer.picks} == {Closeness.STRETCH}
+    assert NOTHING_CLOSE in answer.notes
+    assert NOTHING_CLOSE not in calibrated(place).recommend(Request(seeds=(seed,))).notes
