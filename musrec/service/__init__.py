@@ -12,7 +12,7 @@ and output.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ class Service:
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
         self.settings = settings
+        self._store = store
         self._live = live
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
@@ -110,6 +111,11 @@ class Service:
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
         await self._live.reload()
+
+    @property
+    def set_aside(self) -> Mapping[str, int]:
+        """Table to how many rows of it could not be read and are left out; empty if all is well."""
+        return self._store.database.set_aside
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""
