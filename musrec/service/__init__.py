@@ -12,8 +12,9 @@ and output.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musrec.audio import tagger
@@ -29,6 +30,7 @@ from musrec.service.servers import Servers
 from musrec.service.songs import Songs
 from musrec.settings import Settings
 from musrec.store import Store
+from musrec.store.backup import backup, restore
 
 if TYPE_CHECKING:
     from musrec.sources import Endpoints
@@ -116,6 +118,33 @@ class Service:
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
         await self._live.reload()
+
+    @staticmethod
+    async def backup(settings: Settings, to: Path) -> None:
+        """Write everything kept into a new file, whether a service is open or not.
+
+        Raises
+        ------
+        StoreError
+            There is a file of that name, the store is not an SQLite file, or it is damaged.
+        """
+        await backup(settings.store_url, to)
+
+    @staticmethod
+    async def restore(settings: Settings, file: Path) -> None:
+        """Make the store of a backup; there must be none yet.
+
+        Raises
+        ------
+        StoreError
+            There is a store already, or the file is not a sound backup.
+        """
+        await restore(settings.store_url, file)
+
+    @property
+    def set_aside(self) -> Mapping[str, int]:
+        """Table to how many rows of it could not be read and are left out; empty if all is well."""
+        return self._store.database.set_aside
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""

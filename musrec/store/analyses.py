@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +21,9 @@ _LIGHT = [column for column in analyses.c if column.name != "detail"]
 # What an older analyser heard means something else: it counts as missing until the song is heard
 # again and the row is replaced.
 _CURRENT = analyses.c.version == ANALYSER_VERSION
+
+
+_ARRAYS = ("statistics", "tag_mean", "tag_std", "embedding")
 
 
 class Analyses:
@@ -99,11 +103,14 @@ class Analyses:
             row = result.first()
             if row is None:
                 return None
-            found = await read_tracks(connection, [row.track_id])
-            return found[row.track_id], codec.unpack(row)
+            found = await read_tracks(self._database, connection, [row.track_id])
+            track = found.get(row.track_id)
+            return (track, codec.unpack(row)) if track else None
 
     async def songs(self, but_not: Sequence[str] = ()) -> list[tuple[Track, Analysis]]:
         """Return every analysed track in a stable order, without spectrograms.
+
+        Damaged rows are set aside, and those whose arrays differ in length from most others.
 
         Parameters
         ----------
@@ -112,9 +119,30 @@ class Analyses:
         """
         query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _CURRENT)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query.order_by(analyses.c.track_id))).all()
-            known = await read_tracks(connection, None)
-        return [(known[row.track_id], codec.unpack(row)) for row in rows]
+            known = await read_tracks(self._database, connection, None)
+            usual = await self._usual_sizes(connection)
+
+            def song(row: Any) -> tuple[Track, Analysis]:
+                if any(
+                    getattr(row, name) is not None and len(getattr(row, name)) != size
+                    for name, size in usual.items()
+                ):
+                    raise ValueError("an array of another length")
+                return known[row.track_id], codec.unpack(row)
+
+            result = await connection.execute(query.order_by(analyses.c.track_id))
+            return self._database.readable(analyses, result, song)
+
+    async def _usual_sizes(self, connection: AsyncConnection) -> dict[str, int]:
+        """Return the most frequent size of each array that the catalogue needs, in bytes."""
+        sizes: dict[str, int] = {}
+        for name in _ARRAYS:
+            size = sa.func.length(analyses.c[name])
+            query = sa.select(size).where(size.is_not(None), _CURRENT).group_by(size)
+            found = await connection.scalar(query.order_by(sa.func.count().desc()).limit(1))
+            if found is not None:
+                sizes[name] = found
+        return sizes
 
     async def pictured(self) -> set[str]:
         """Return the tracks that have a spectrogram: those analysed here."""

@@ -50,7 +50,7 @@ class Answers:
                 return None
             ids = [row["track"] for row in body["picks"]]
             ids += [body["query"]] if body["query"] else []
-            return codec.unpack_answer(body, await read_tracks(connection, ids))
+            return codec.unpack_answer(body, await read_tracks(self._database, connection, ids))
 
     async def remember_picks(
         self,
@@ -109,7 +109,9 @@ class Answers:
                 .where(recommendations.c.blend.is_not(None))
                 .order_by(recommendations.c.at, recommendations.c.id)
             )
-            return [Served(**row._mapping) for row in result]
+            return self._database.readable(
+                recommendations, result, lambda row: Served(**row._mapping)
+            )
 
     async def recommended(self, member: str, since: datetime) -> dict[str, datetime]:
         """Return what was recommended to a member since then, with the latest time of each."""
@@ -119,7 +121,11 @@ class Answers:
                 .where(recommendations.c.member_id == member, recommendations.c.at >= since)
                 .group_by(recommendations.c.track_id)
             )
-            return {row.track_id: utc(row.at) for row in result}
+            return dict(
+                self._database.readable(
+                    recommendations, result, lambda row: (row.track_id, utc(row.at))
+                )
+            )
 
     async def sweep(self, before: datetime) -> None:
         """Forget answers older than that."""

@@ -49,8 +49,11 @@ class Cards:
         """Return the newest cards since then, newest first."""
         query = sa.select(cards).where(cards.c.at >= since).order_by(cards.c.at.desc()).limit(limit)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [Card(row.message_id, row.channel_id, row.track_id, row.at) for row in rows]
+            return self._database.readable(
+                cards,
+                await connection.execute(query),
+                lambda row: Card(row.message_id, row.channel_id, row.track_id, row.at),
+            )
 
     async def remove(self, message: str) -> None:
         """Forget a card whose message is gone."""
@@ -65,7 +68,11 @@ class Cards:
                     card_thumbs.c.message_id == message
                 )
             )
-            return {(row.member_id, FeedbackKind(row.kind)) for row in result}
+            return set(
+                self._database.readable(
+                    card_thumbs, result, lambda row: (row.member_id, FeedbackKind(row.kind))
+                )
+            )
 
     async def reacted(
         self, message: str, event: Feedback, *, there: bool

@@ -50,7 +50,13 @@ def pack(analysis: Analysis) -> dict[str, Any]:
 
 
 def unpack(row: Any) -> Analysis:
-    """Rebuild the analysis of a row; without its `detail` column it has no spectrogram."""
+    """Rebuild the analysis of a row; without its `detail` column it has no spectrogram.
+
+    Raises
+    ------
+    ValueError, TypeError, LookupError, BadZipFile
+        The row is damaged.
+    """
     taggram, spectrogram = _pictured(getattr(row, "detail", None))
     rhythm, harmony = row.facts["rhythm"], row.facts["harmony"]
     return Analysis(
@@ -58,9 +64,9 @@ def unpack(row: Any) -> Analysis:
         digest=row.digest,
         seconds=row.seconds,
         kind=SoundKind(row.kind),
-        statistics=np.frombuffer(row.statistics, np.float32),
-        tag_mean=_floats(row.tag_mean),
-        tag_std=_floats(row.tag_std),
+        statistics=_sound(row.statistics),  # NaN where one is not known
+        tag_mean=_tags(row.tag_mean),
+        tag_std=_tags(row.tag_std),
         taggram=taggram,
         embedding=_floats(row.embedding),
         rhythm=rhythm and Rhythm(**{**rhythm, "beats": tuple(rhythm["beats"])}),
@@ -127,7 +133,21 @@ def _bytes(values: FloatArray | None) -> bytes | None:
 
 
 def _floats(blob: bytes | None) -> FloatArray | None:
-    return None if blob is None else np.frombuffer(blob, np.float32)
+    return None if blob is None else _sound(blob)
+
+
+def _sound(blob: bytes) -> FloatArray:
+    values = np.frombuffer(blob, np.float32)
+    if np.isinf(values).any():
+        raise ValueError("a number is infinite")
+    return values
+
+
+def _tags(blob: bytes | None) -> FloatArray | None:
+    values = _floats(blob)
+    if values is not None and np.isnan(values).any():
+        raise ValueError("a tag has no number")
+    return values
 
 
 def _detail(analysis: Analysis) -> bytes | None:

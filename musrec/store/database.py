@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -49,7 +52,13 @@ Job = Callable[[AsyncConnection], Awaitable[Any]]
 
 
 class Database:
-    """An open database: readers side by side, one writer."""
+    """An open database: readers side by side, one writer.
+
+    Attributes
+    ----------
+    set_aside : dict of str to int
+        Table to how many of its rows could not be read and were left out; see `readable`.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -57,6 +66,7 @@ class Database:
         self._writing = asyncio.Lock()
         self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
+        self.set_aside: dict[str, int] = {}
         self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     @classmethod
@@ -70,7 +80,7 @@ class Database:
         """
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
-            _make_folder(Path(str(address.database)).parent)
+            _make_file(Path(str(address.database)))
             # A transaction takes milliseconds, so a turn always comes: nobody waiting is sent away.
             engine = create_async_engine(
                 address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=None
@@ -105,7 +115,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection to read with."""
-        with _clear_errors():
+        with clear_errors():
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -150,11 +160,32 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        with _clear_errors():
+        with clear_errors():
             async with self._writer.connect() as connection:
                 await _begin(connection)
                 yield connection
                 await connection.commit()
+
+    def readable(
+        self, table: sa.Table, result: sa.CursorResult[Any], build: Callable[[Any], T]
+    ) -> list[T]:
+        """Build a record of each row; set those aside that no record can be built of.
+
+        One damaged row, or one that a newer version wrote, must keep nobody from all the others.
+        """
+        records, unreadable = [], 0
+        while True:
+            try:
+                if (row := result.fetchone()) is None:
+                    break
+                records.append(build(row))
+            except (ValueError, TypeError, LookupError, BadZipFile) as error:
+                unreadable += 1
+                log.debug("unreadable row", extra={"table": table.name, "error": repr(error)})
+        if unreadable > self.set_aside.get(table.name, 0):
+            self.set_aside[table.name] = unreadable
+            log.warning("rows set aside", extra={"table": table.name, "rows": unreadable})
+        return records
 
     async def empty_log(self) -> bool:
         """Move SQLite's write-ahead log, which still holds old pages, into the database file.
@@ -202,14 +233,17 @@ async def _begin(connection: AsyncConnection) -> None:
 _HELD = re.compile("locked|busy", re.IGNORECASE)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_file(file: Path) -> None:
+    """Make what does not exist yet readable to its owner alone; SQLite's other files follow it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be made: {error.strerror}.",
+            f"The folder {file.parent} cannot be made: {error.strerror}.",
             "Choose another with paths.data in the configuration.",
         ) from None
+    with clear_errors():
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _configure_sqlite(engine: AsyncEngine) -> None:
@@ -304,11 +338,11 @@ _DRIVER_SAYS = (
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
     """Turn what a database driver says into what a person can act on."""
     try:
         yield
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, sqlite3.Error, OSError) as error:
         said = str(error.orig if isinstance(error, DBAPIError) else error)
         for pattern, sentence, hint in _DRIVER_SAYS:
             if re.search(pattern, said, re.IGNORECASE):

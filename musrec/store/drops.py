@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -113,7 +114,8 @@ class Drops:
             .order_by(drops.c.wake_at, drops.c.id)
         )
         async with self._database.read() as connection:
-            return [(_drop(row), row.begun) for row in await connection.execute(query)]
+            result = await connection.execute(query)
+            return self._database.readable(drops, result, lambda row: (_drop(row), row.begun))
 
     async def wake(self, id_: int, at: datetime) -> None:
         """Leave a drop alone until then."""
@@ -437,6 +439,7 @@ class Drops:
 
 
 def _drop(row: Any) -> Drop:
+    ZoneInfo(row.zone)  # raises if there is no such zone, or no longer
     return Drop(
         member=row.member_id,
         guild=row.guild_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,10 +50,7 @@ class FeedbackLog:
         if member is not None:
             query = query.where(feedback.c.member_id == member)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [
-            Feedback(row.member_id, row.track_id, FeedbackKind(row.kind), row.at) for row in rows
-        ]
+            return self._database.readable(feedback, await connection.execute(query), _event)
 
     async def opinion(self, member: str, track: str) -> FeedbackKind | None:
         """Return the member's thumb on a track."""
@@ -78,8 +76,8 @@ class FeedbackLog:
         )
         async with self._database.read() as connection:
             ids = list((await connection.execute(query)).scalars())
-            found = await read_tracks(connection, ids)
-        return [found[id_] for id_ in ids]
+            found = await read_tracks(self._database, connection, ids)
+        return [found[id_] for id_ in ids if id_ in found]
 
     async def likers(self) -> set[str]:
         """Return the members who like anything."""
@@ -100,6 +98,10 @@ class FeedbackLog:
                 for row in await connection.execute(query):
                     found[row.track_id] += row.members
         return dict(found)
+
+
+def _event(row: Any) -> Feedback:
+    return Feedback(row.member_id, row.track_id, FeedbackKind(row.kind), row.at)
 
 
 async def write_feedback(

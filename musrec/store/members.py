@@ -73,7 +73,9 @@ class Members:
             for table in schema.metadata.sorted_tables:
                 column = table.c.id if table is members else table.c.get("member_id")
                 if column is not None:
-                    kept[table.name] = await _rows_with_parts(connection, table, column == member)
+                    kept[table.name] = await _rows_with_parts(
+                        self._database, connection, table, column == member
+                    )
         return kept
 
     async def meet(self, member: str) -> datetime:
@@ -131,14 +133,14 @@ async def is_paused(connection: AsyncConnection, member: str) -> bool | None:
 
 
 async def _rows_with_parts(
-    connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
+    database: Database, connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
 ) -> list[dict[str, Any]]:
     result = await connection.execute(sa.select(table).where(where))
-    rows = [dict(row) for row in result.mappings()]
+    rows = database.readable(table, result, lambda row: dict(row._mapping))
     for key in (key for part in schema.metadata.sorted_tables for key in part.foreign_keys):
         part = key.parent.table
         if key.column.table is table and "member_id" not in part.c:
             for row in rows:
                 mine = key.parent == row[key.column.name]
-                row[part.name] = await _rows_with_parts(connection, part, mine)
+                row[part.name] = await _rows_with_parts(database, connection, part, mine)
     return rows

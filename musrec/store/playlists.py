@@ -73,8 +73,8 @@ class Playlists:
         )
         async with self._database.read() as connection:
             ids = list((await connection.execute(query)).scalars())
-            found = await read_tracks(connection, ids)
-        return [found[id_] for id_ in ids]
+            found = await read_tracks(self._database, connection, ids)
+        return [found[id_] for id_ in ids if id_ in found]
 
     async def add(self, playlist: Playlist, songs: Sequence[str], most: int) -> int:
         """Append songs until a playlist holds `most`; return how many were added."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,12 +37,12 @@ class Tracks:
     async def get(self, id_: str) -> Track | None:
         """Return the track of that id."""
         async with self._database.read() as connection:
-            return (await read_tracks(connection, [id_])).get(id_)
+            return (await read_tracks(self._database, connection, [id_])).get(id_)
 
     async def many(self, ids: Iterable[str]) -> dict[str, Track]:
         """Return the tracks of those ids that exist."""
         async with self._database.read() as connection:
-            return await read_tracks(connection, list(ids))
+            return await read_tracks(self._database, connection, list(ids))
 
     async def identified(self, scheme: str, value: str) -> Track | None:
         """Return the track with that identity."""
@@ -53,7 +53,7 @@ class Tracks:
                 )
             )
             id_ = found.scalar()
-            return (await read_tracks(connection, [id_])).get(id_) if id_ else None
+            return (await read_tracks(self._database, connection, [id_])).get(id_) if id_ else None
 
     async def remove(self, id_: str) -> bool:
         """Delete a track with everything that refers to it; return whether there was one."""
@@ -64,10 +64,13 @@ class Tracks:
 
 async def write_track(database: Database, connection: AsyncConnection, track: Track) -> Track:
     """Keep or complete a track within a transaction; see `Tracks.add`."""
-    known = await _same_recording(connection, track)
+    known = await _same_recording(database, connection, track)
     if known is None:
+        row = {"added_at": datetime.now(UTC), **_track_row(track)}
         await connection.execute(
-            tracks.insert().values(added_at=datetime.now(UTC), **_track_row(track))
+            database.insert(tracks)
+            .values(row)
+            .on_conflict_do_update(index_elements=["id"], set_=row)  # one that cannot be read
         )
     else:
         track = merge(known, track)
@@ -82,7 +85,9 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
     return track
 
 
-async def _same_recording(connection: AsyncConnection, track: Track) -> Track | None:
+async def _same_recording(
+    database: Database, connection: AsyncConnection, track: Track
+) -> Track | None:
     pairs = [
         sa.and_(identities.c.scheme == scheme, identities.c.value == value)
         for scheme, value in track.identities.items()
@@ -95,39 +100,47 @@ async def _same_recording(connection: AsyncConnection, track: Track) -> Track | 
         sa.select(tracks.c.id).where(match).order_by(tracks.c.added_at).limit(1)
     )
     id_ = found.scalar()
-    return (await read_tracks(connection, [id_]))[id_] if id_ else None
+    return (await read_tracks(database, connection, [id_])).get(id_) if id_ else None
 
 
-async def read_tracks(connection: AsyncConnection, ids: list[str] | None) -> dict[str, Track]:
+async def read_tracks(
+    database: Database, connection: AsyncConnection, ids: list[str] | None
+) -> dict[str, Track]:
     """Read tracks with their identities; None for all."""
     parts: list[list[str]] | list[None] = [None]
     if ids is not None:
         parts = [ids[start : start + IN_CHUNK] for start in range(0, len(ids), IN_CHUNK)]
     found: dict[str, Track] = {}
+    names: dict[str, dict[str, str]] = {}
     for part in parts:
         wanted, named = sa.select(tracks), sa.select(identities)
         if part is not None:
             wanted = wanted.where(tracks.c.id.in_(part))
             named = named.where(identities.c.track_id.in_(part))
-        names: dict[str, dict[str, str]] = {}
         for row in await connection.execute(named):
             names.setdefault(row.track_id, {})[row.scheme] = row.value
-        for row in await connection.execute(wanted):
-            found[row.id] = Track(
-                id=row.id,
-                title=row.title,
-                artists=tuple(row.artists),
-                album=row.album,
-                genre=row.genre,
-                year=row.year,
-                isrc=row.isrc,
-                duration=row.duration,
-                popularity=row.popularity,
-                identities=names.get(row.id, {}),
-                links=row.links,
-                provenance=row.provenance,
-            )
+        for track in database.readable(
+            tracks, await connection.execute(wanted), lambda row: _track(row, names)
+        ):
+            found[track.id] = track
     return found
+
+
+def _track(row: Any, names: Mapping[str, Mapping[str, str]]) -> Track:
+    return Track(
+        id=row.id,
+        title=row.title,
+        artists=tuple(row.artists),
+        album=row.album,
+        genre=row.genre,
+        year=row.year,
+        isrc=row.isrc,
+        duration=row.duration,
+        popularity=row.popularity,
+        identities=names.get(row.id, {}),
+        links=row.links,
+        provenance=row.provenance,
+    )
 
 
 def _track_row(track: Track) -> dict[str, Any]:
