@@ -291,7 +291,7 @@ class Profile:
     tempo : float or None
         Beats per minute.
     key : str or None
-        Such as ``"A minor"``.
+        As `musrec.wording.key` writes it, such as ``"A minor"`` with a no-break space.
     """
 
     tags: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""Words for what was heard, the same in a chat, on a picture and in a terminal."""
+"""Words for what was heard, the same in a chat, on a picture and in a terminal.
+
+A no-break space (U+00A0) keeps a number with its unit and a key with its mode on one line.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ _INSTEAD = {
 
 def tempo(bpm: float) -> str:
     """Return a tempo in whole beats per minute, such as "90 BPM"."""
-    return f"{bpm:.0f} BPM"
+    return f"{bpm:.0f}\u00a0BPM"
 
 
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
-    return f"{harmony.key} {harmony.mode}"
+    return f"{harmony.key}\u00a0{harmony.mode}"
 
 
 def no_music(kind: SoundKind) -> str:

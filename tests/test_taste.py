@@ -363,7 +363,7 @@ async def test_a_comparison_says_what_a_recommendation_says() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "steps"),
     [
-        ("C major", "A minor", 0),
+        ("C\u00a0major", "A\u00a0minor", 0),
         ("C major", "G major", 1),
         ("F major", "G major", 2),
         ("C major", "F# major", 6),
@@ -458,7 +458,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     [
         (SongFilter(genre="polka"), "None of the ... songs I know is polka"),
         (SongFilter(mood="purple"), "no mood called 'purple'"),
-        (SongFilter(tempo=(20, 21)), "between 20 and 21 BPM"),
+        (SongFilter(tempo=(20, 21)), "between 20 and 21\u00a0BPM"),
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )

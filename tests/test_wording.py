@@ -9,8 +9,8 @@ from musrec.model import Harmony, SoundKind
 
 
 def test_a_tempo_is_in_whole_beats_and_a_key_has_its_mode() -> None:
-    assert wording.tempo(89.6) == "90 BPM"
-    assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E minor"
+    assert wording.tempo(89.6) == "90\u00a0BPM"
+    assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E\u00a0minor"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SoundKind if kind is not SoundKind.MUSIC])

@@ -19,6 +19,7 @@ LONGEST_LINK = 200
 """Characters; ten songs with their links fit into one message."""
 
 _JOINERS = "\u200c\u200d"
+_NO_BREAK = "\u00a0"
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 """Characters that look like nothing, though Unicode counts them among letters and symbols."""
 
@@ -49,14 +50,17 @@ def bare(text: str, most: int = LONGEST_TITLE) -> str:
     """Clean a text for places without markdown, such as options of a select.
 
     Control and direction-changing characters go, white space and fillers become single spaces.
-    Joiners stay between characters, where emoji and some scripts need them.
+    A single no-break space stays; so do joiners between characters, where emoji and some scripts
+    need them.
     """
     visible = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _FILLERS else c
         for c in text
         if unicodedata.category(c) not in ("Cf", "Cs") or c in _JOINERS
     )
-    return short(" ".join(filter(None, (w.strip(_JOINERS) for w in visible.split()))), most)
+    spaced = re.sub(r"\s+", lambda run: run[0] if run[0] == _NO_BREAK else " ", visible)
+    kept = (word.strip(_JOINERS + _NO_BREAK) for word in spaced.split(" "))
+    return short(" ".join(filter(None, kept)), most)
 
 
 def plain(text: str, most: int = LONGEST_TITLE) -> str:
@@ -103,7 +107,7 @@ def title(track: Track) -> str:
 def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
     """Return tempo, key, genre and mood side by side, without those that are not known."""
     return "\u2003".join(
-        part.replace(" ", "\u00a0")  # a line breaks between facts, not inside "E minor"
+        part.replace(" ", _NO_BREAK)  # a line breaks between facts, not inside "E minor"
         for part in (
             f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",

@@ -20,6 +20,7 @@ from bot.errors import UNKNOWN_INTERACTION
 from bot.feedback.thumbs import kind_of
 from bot.recommend.answering import Choose, Question, Wish
 from musrec.model import FeedbackKind, NotFound, Track
+from musrec.pictures import lettering
 from musrec.playlists.export import link
 from musrec.settings import Settings
 from musrec.sources.providers import LABELS
@@ -184,3 +185,17 @@ def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
     assert line.count("completion failed") == 1
     assert "a real one" in line
     assert "987654321" not in line
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("both at 90\u00a0BPM", "both at 90\u00a0BPM"),
+        ("a \u00a0 b", "a b"),
+        ("a\u00a0\u00a0b", "a b"),
+        ("\u00a0a\u00a0", "a"),
+    ],
+)
+def test_one_no_break_space_stays_and_wider_gaps_close(written: str, kept: str) -> None:
+    assert words.plain(written) == kept
+    assert lettering.clean(written) == kept
