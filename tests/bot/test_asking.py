@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import av
 import discord
@@ -13,6 +14,7 @@ from discord import app_commands
 
 from bot import policy
 from musrec.audio.decode import decode
+from musrec.model import FeedbackKind
 from tests.support.world import (
     World,
     featured,
@@ -75,6 +77,20 @@ async def test_a_title_is_completed_while_it_is_typed_and_then_answered(world: W
     assert offered[0]["name"] == "Boogie Nights — Heatwave"
     card = await world.ask(song=offered[0]["value"])
     assert "sounds like [**Boogie Nights**]" in said(card)
+
+
+async def test_before_anything_is_typed_what_the_member_liked_last_is_offered(
+    world: World,
+) -> None:
+    async def offered(who: Any) -> list[str]:
+        return [c["value"] for c in await who.autocomplete(world.channel, "recommend", "song", "")]
+
+    assert await offered(world.alice) == []
+    first, second = (track.id for track in world.service.catalogue.songs.tracks[:2])
+    for id_ in (first, second):
+        await world.service.members.learn(str(world.alice.id), id_, FeedbackKind.LIKE)
+    assert await offered(world.alice) == [second, first]
+    assert await offered(world.bob) == []
 
 
 async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: World) -> None:
