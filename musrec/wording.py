@@ -5,7 +5,9 @@ A no-break space (U+00A0) keeps a number with its unit and a key with its mode o
 
 from __future__ import annotations
 
-from musrec.model import Harmony, SoundKind
+from collections.abc import Mapping
+
+from musrec.model import PITCH_CLASSES, Harmony, SoundKind
 
 _INSTEAD = {
     SoundKind.SPEECH: "it sounds like speech",
@@ -23,6 +25,34 @@ def tempo(bpm: float) -> str:
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
     return f"{harmony.key}\u00a0{harmony.mode}"
+
+
+# Of Spotify's audio features, those that members understand, and what to call each.
+_SHARES = {
+    "energy": "energy",
+    "danceability": "danceable",
+    "valence": "happy",
+    "acousticness": "acoustic",
+    "instrumentalness": "instrumental",
+}
+
+
+def features(values: Mapping[str, float]) -> tuple[str, ...]:
+    """Return another service's numbers for a sound, such as ``("90 BPM", "energy 81%")``.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Spotify's audio features by name: ``tempo`` in beats per minute, ``key`` as a pitch class
+        from 0 for C to 11 (-1 if unknown), ``mode`` 1 for major, the others from 0 to 1.
+    """
+    said = [tempo(values["tempo"])] if values.get("tempo", 0) > 0 else []
+    pitch, mode = values.get("key", -1), values.get("mode")
+    if pitch in range(len(PITCH_CLASSES)):
+        tonic = PITCH_CLASSES[int(pitch)]
+        said.append(tonic if mode is None else f"{tonic}\u00a0{'major' if mode else 'minor'}")
+    said += [f"{word}\u00a0{values[name]:.0%}" for name, word in _SHARES.items() if name in values]
+    return tuple(said)
 
 
 def no_music(kind: SoundKind) -> str:

@@ -13,6 +13,13 @@ def test_a_tempo_is_in_whole_beats_and_a_key_has_its_mode() -> None:
     assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E\u00a0minor"
 
 
+def test_another_services_numbers_are_said_in_the_same_words() -> None:
+    values = {"energy": 0.81, "tempo": 122.7, "key": 2.0, "mode": 0.0, "liveness": 0.1}
+    assert wording.features(values) == ("123\u00a0BPM", "D\u00a0minor", "energy\u00a081%")
+    assert wording.features({"tempo": 0.0, "key": -1.0, "mode": 1.0}) == ()
+    assert wording.features({"key": 2.5, "valence": 0.4}) == ("happy\u00a040%",)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in SoundKind if kind is not SoundKind.MUSIC])
 def test_whatever_is_no_music_is_called_what_it_is(kind: SoundKind) -> None:
     assert wording.no_music(kind).startswith("I hear no music in this: ")

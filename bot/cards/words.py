@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from musrec import wording
 from musrec.model import Profile, Track
-from musrec.sites import label, pages
+from musrec.sites import is_service, label, pages
 
 LONGEST_TITLE = 120
 """Characters; longer titles end in an ellipsis."""
@@ -100,8 +100,7 @@ def song(track: Track) -> str:
 
 def title(track: Track) -> str:
     """Return the title alone, in bold, linked to where it can be heard."""
-    label, page = plain(track.title, 80) or "untitled", address(track)
-    return f"[**{label}**]({page})" if page else f"**{label}**"
+    return _linked(f"**{plain(track.title, 80) or 'untitled'}**", address(track))
 
 
 def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
@@ -116,6 +115,36 @@ def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
         )
         if part
     )
+
+
+def elsewhere(track: Track, features: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a line for each service that knows a song: what it says of it, linked to its page.
+
+    Parameters
+    ----------
+    features : mapping of str to mapping
+        From `musrec.service.songs.Songs.foreign`.
+    """
+    said = {origin: list(wording.features(values)) for origin, values in features.items()}
+    stated = {
+        "popularity": f"popularity {track.popularity:.0%}" if track.popularity else "",
+        "year": str(track.year or ""),
+        "genre": plain(track.genre or "", 40),
+    }
+    for name, fact in stated.items():
+        origin = track.provenance.get(name, "")
+        if fact and is_service(origin):
+            said.setdefault(origin, []).append(fact.replace(" ", _NO_BREAK))
+    linked = dict(addresses(track))
+    return [
+        f"**{_linked(label(origin), linked.get(label(origin)))} says** {' · '.join(facts)}"
+        for origin, facts in said.items()
+        if facts
+    ]
+
+
+def _linked(name: str, page: str | None) -> str:
+    return f"[{name}]({page})" if page else name
 
 
 def date(at: datetime, style: str) -> str:

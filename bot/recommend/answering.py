@@ -328,15 +328,19 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         return cls(ui.Button(label="Why?", custom_id=f"why:{kept}:{track}"))
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Draw the terms of the score as bars."""
+        """Draw the terms of the score as bars; add what other services say when it comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         bot = interaction.client
         _, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
         picture = await bot.service.answers.contributions(pick)
+        known = await bot.service.songs.foreign(pick.track, online=False)
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture),
+            view=layouts.why(pick, picture, words.elsewhere(pick.track, known)),
             attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
         )
+        if not known and (found := await bot.service.songs.foreign(pick.track)):
+            said = words.elsewhere(pick.track, found)
+            await interaction.edit_original_response(view=layouts.why(pick, picture, said))
 
 
 class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):

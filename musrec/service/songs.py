@@ -451,6 +451,8 @@ class Songs:
         if kept or not online:
             return kept
         sources = await self._outside.sources()
-        for found in await sources.foreign_features(track):
-            await self._store.foreign.keep(track.id, found.origin, found.values)
-        return await self._store.foreign.of(track.id)
+        found = await sources.foreign_features(track, deadline=self._outside.deadline())
+        if found is None:
+            return {}
+        await self._store.foreign.keep(track.id, found.origin, found.values)
+        return {found.origin: dict(found.values)}

@@ -7,7 +7,7 @@ import pytest
 
 from musrec import wording
 from musrec.audio import harmony
-from musrec.model import SAMPLE_RATE
+from musrec.model import PITCH_CLASSES, SAMPLE_RATE
 from tests.support import sounds
 
 
@@ -18,8 +18,8 @@ def test_the_key_moves_with_the_music(tonic: int) -> None:
 
     assert major is not None
     assert minor is not None
-    assert wording.key(major) == f"{harmony.KEYS[tonic]}\u00a0major"
-    assert wording.key(minor) == f"{harmony.KEYS[tonic]}\u00a0minor"
+    assert wording.key(major) == f"{PITCH_CLASSES[tonic]}\u00a0major"
+    assert wording.key(minor) == f"{PITCH_CLASSES[tonic]}\u00a0minor"
     assert min(major.confidence, minor.confidence) > 0.2
 
 

@@ -14,7 +14,8 @@ from discord import app_commands
 
 from bot import policy
 from musrec.audio.decode import decode
-from musrec.model import FeedbackKind
+from musrec.model import FeedbackKind, Track
+from tests.support.stores import store_of
 from tests.support.world import (
     World,
     featured,
@@ -206,6 +207,34 @@ async def test_why_shows_every_part_of_the_score_to_whoever_asks(world: World) -
     picture = next(part for part in parts(result.response) if part["type"] == 12)["items"][0]
     assert "sound" in picture["description"]
     assert "Without" in said(result.response)
+
+
+async def test_why_adds_what_other_services_say_when_it_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = await world.ask(song=SONG)
+    shown: list[str] = []
+
+    async def foreign(track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
+        [message] = [m for m in world.channel.history(viewer=world.bob) if m.flags.ephemeral]
+        shown.append(said(message))
+        return {"reccobeats": {"energy": 0.81, "tempo": 122.7}} if online else {}
+
+    monkeypatch.setattr(world.service.songs, "foreign", foreign)
+    result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
+    assert "Without" in shown[1], "the answer does not wait for other services"
+    assert "says" not in shown[1]
+    assert "ReccoBeats says** 123\u00a0BPM · energy\u00a081%" in said(result.response)
+    assert "Without" in said(result.response)
+    assert any(part["type"] == 12 for part in parts(result.response))
+
+
+async def test_why_shows_at_once_what_other_services_said_before(world: World) -> None:
+    card = await world.ask(song=SONG)
+    async with store_of(world.service) as store:
+        await store.foreign.keep(featured(card), "spotify", {"valence": 0.4})
+    result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
+    assert "Spotify says** happy\u00a040%" in said(result.response)
 
 
 async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: World) -> None:

@@ -140,6 +140,24 @@ def test_a_song_without_a_page_links_to_a_search_and_an_unknown_clip_to_nothing(
     assert words.address(Track("x", "T", ("A",), identities={"sha256": "0"})) is None
 
 
+def test_what_other_services_say_has_its_origin_and_ours_does_not() -> None:
+    track = Track(
+        "x",
+        "T",
+        year=2001,
+        genre="folk rock",
+        popularity=0.854,
+        links={"deezer": "https://deezer.example/1"},
+        provenance={"year": "deezer", "popularity": "deezer", "genre": "starter"},
+    )
+    lines = words.elsewhere(track, {"reccobeats": {"tempo": 90.0}})
+    assert lines == [
+        "**ReccoBeats says** 90\u00a0BPM",
+        "**[Deezer](https://deezer.example/1) says** popularity\u00a085% · 2001",
+    ]
+    assert words.elsewhere(Track("x", "T"), {}) == []
+
+
 def test_dates_are_written_as_the_server_wants() -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
     written = {style: words.date(at, style) for style in words.DATES}
