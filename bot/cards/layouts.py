@@ -102,6 +102,7 @@ def card(
     picture: Picture | None,
     notes: Sequence[str],
     buttons: Sequence[Control],
+    share: Control | None,
     others: Control | None,
     intro: str = "",
 ) -> ui.LayoutView:
@@ -121,6 +122,8 @@ def card(
     match = f"🎯 **{pick.match}%** match" if query is not None else ""
     blocks.append(text("\u2003".join(part for part in (match, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
+    if share is not None:
+        blocks.append(row(share))  # Discord takes five buttons in a row
     if others is not None:
         blocks += [line(), row(others)]
     if notes:

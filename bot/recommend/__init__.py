@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.recommend.answering import Choose, Feature, Next, Preview, Why
+from bot.recommend.answering import Choose, Feature, Next, Preview, Share, Why
 from bot.recommend.chat import Chat
 from bot.recommend.commands import RecommendCommands
 
@@ -16,4 +16,4 @@ async def setup(bot: Bot) -> None:
     """Bring the area into the bot."""
     await bot.add_cog(RecommendCommands(bot))
     await bot.add_cog(Chat(bot))
-    bot.add_dynamic_items(Why, Next, Feature, Preview, Choose)
+    bot.add_dynamic_items(Why, Next, Feature, Share, Preview, Choose)
