@@ -22,6 +22,11 @@ def tempo(bpm: float) -> str:
     return f"{bpm:.0f}\u00a0BPM"
 
 
+def loudness(lufs: float) -> str:
+    """Return a loudness with a true minus, such as "−14.2 LUFS"."""
+    return f"{lufs:.1f}\u00a0LUFS".replace("-", "−")
+
+
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
     return f"{harmony.key}\u00a0{harmony.mode}"

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from musrec import wording
+from musrec import pictures, wording
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import files, search
@@ -22,6 +22,7 @@ from musrec.model import (
     Heard,
     MusrecError,
     NotFound,
+    Picture,
     SoundKind,
     StoreError,
     Track,
@@ -34,6 +35,9 @@ from musrec.sources.hear import explore, hear_candidates
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.pictures.draw import LookName
 
 CANDIDATES = 30
 """Songs heard on the fly for one question: a few seconds for two workers."""
@@ -231,6 +235,10 @@ class Songs:
             populations=populations(),
             statistics=dict(zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)),
         )
+
+    async def sheet(self, heard: Heard, *, look: LookName = "dark") -> Picture | None:
+        """Draw one song in detail; None for a song that was never heard here."""
+        return await asyncio.to_thread(pictures.song, heard.track, heard.analysis, look=look)
 
     async def preview(self, track: Track) -> Preview:
         """Fetch half a minute of a song to be played once; it is never stored.

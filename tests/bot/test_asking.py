@@ -489,7 +489,7 @@ async def test_questions_take_turns_and_what_is_ones_own_is_open_to_everybody(
     every = [*world.bot.tree.walk_commands(), *world.bot.tree.walk_commands(type=menu)]
     found = [command for command in every if not isinstance(command, app_commands.Group)]
     questions = {one.qualified_name for one in found if policy.holds(policy.COSTLY, one)}
-    assert questions == {"recommend", "search", "compare", "Find similar"}
+    assert questions == {"recommend", "search", "show", "compare", "Find similar"}
     everybodys = {one.qualified_name for one in found if policy.holds(policy.FOR_EVERYBODY, one)}
     assert everybodys == {
         *(f"privacy {name}" for name in ("show", "export", "delete", "pause")),

@@ -22,6 +22,7 @@ from musrec.model import Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.portraits import catalogue_map, taste
+from musrec.pictures.sheet import song as sheet
 from tests.support.drawn import CALM, hear, picked, pixels, song, tune
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -77,6 +78,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "taste": lambda: taste(portrait()),
     "map": chart,
     "compare": lambda: compare(ALPHA, low(), OMEGA, high(), DIFFERENCES),
+    "song": lambda: sheet(ALPHA, low()),
     "gallery": lambda: gallery(
         "Folk, high against low energy",
         [
