@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.cards import words
+from musrec.members.model import HistoryFilter
 
 Context = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
@@ -19,10 +20,16 @@ MOST = 25
 
 
 async def songs(interaction: Context, typed: str) -> Choices:
-    """Offer songs of the catalogue."""
-    if not typed.strip() or typed.startswith("http"):
+    """Offer songs of the catalogue; before anything is typed, what the member liked last."""
+    if typed.startswith("http"):
         return []
-    found = await asyncio.to_thread(interaction.client.service.songs.suggest, typed, MOST)
+    service = interaction.client.service
+    if typed.strip():
+        found = await asyncio.to_thread(service.songs.suggest, typed, MOST)
+    else:
+        liked = HistoryFilter("liked")
+        page = await service.members.history(str(interaction.user.id), liked, size=MOST)
+        found = [track for _, track in page.events]
     return [
         app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
     ]

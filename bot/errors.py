@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import discord
-from discord import app_commands
+from discord import app_commands, ui
 
 from bot.cards import layouts, words
 from musrec.model import MusrecError
@@ -102,7 +102,7 @@ def _question_gone(error: discord.HTTPException) -> bool:
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the member who pressed or asked: in the answer that is pending, else in private."""
+    """Tell the member who pressed or asked, and nobody else."""
     trouble = explain(error)
     if trouble is None:
         return
@@ -110,13 +110,25 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
     try:
         if not interaction.response.is_done():
             await interaction.response.send_message(view=view, ephemeral=True)
-        elif interaction.response.type in _UNANSWERED:
-            await interaction.edit_original_response(view=view, attachments=[])
+        elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+            await tell_instead(interaction, view)
         else:
             await interaction.followup.send(view=view, ephemeral=True)
     except discord.HTTPException as gone:
         log.info("trouble not told", extra={"code": gone.code})
 
 
-# After these, a message of ours still waits for its content.
-_UNANSWERED = (discord.InteractionResponseType.deferred_channel_message,)
+async def tell_instead(interaction: discord.Interaction[Any], view: ui.LayoutView) -> None:
+    """Tell the member who asked in place of the answer that they wait for.
+
+    Discord fixes who sees an answer when it is deferred, and takes the first message after that for
+    the answer. A public answer is therefore written, and deleted once the member is told.
+    """
+    waiting = await interaction.original_response()
+    if waiting.flags.ephemeral:
+        await waiting.edit(view=view, attachments=[])
+        return
+    if waiting.flags.loading:
+        await waiting.edit(view=layouts.notice("…"))
+    await interaction.followup.send(view=view, ephemeral=True)
+    await waiting.delete()

@@ -181,6 +181,9 @@ class Rhythm:
     beats: tuple[float, ...]
 
 
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
 @dataclass(frozen=True, slots=True)
 class Harmony:
     """Key of a clip.
@@ -188,7 +191,7 @@ class Harmony:
     Attributes
     ----------
     key : str
-        ``"C"``, ``"C#"`` ... ``"B"``.
+        One of `PITCH_CLASSES`.
     mode : str
         ``"major"`` or ``"minor"``.
     confidence : float
@@ -291,7 +294,7 @@ class Profile:
     tempo : float or None
         Beats per minute.
     key : str or None
-        Such as ``"A minor"``.
+        As `musrec.wording.key` writes it, such as ``"A minor"`` with a no-break space.
     """
 
     tags: Mapping[str, float] = field(default_factory=dict)

@@ -13,6 +13,11 @@ def label(provider: str) -> str:
     return LABELS.get(provider, provider.title())
 
 
+def is_service(origin: str) -> bool:
+    """Whether a provenance names a service, rather than a file's tags or the starter catalogue."""
+    return origin in LABELS
+
+
 def pages(track: Track) -> list[tuple[str, str]]:
     """Return provider and address of every page of a track, where it is best heard first.
 

@@ -1,8 +1,13 @@
-"""Words for what was heard, the same in a chat, on a picture and in a terminal."""
+"""Words for what was heard, the same in a chat, on a picture and in a terminal.
+
+A no-break space (U+00A0) keeps a number with its unit and a key with its mode on one line.
+"""
 
 from __future__ import annotations
 
-from musrec.model import Closeness, Harmony, SoundKind
+from collections.abc import Mapping
+
+from musrec.model import PITCH_CLASSES, Closeness, Harmony, SoundKind
 
 _INSTEAD = {
     SoundKind.SPEECH: "it sounds like speech",
@@ -14,12 +19,45 @@ _INSTEAD = {
 
 def tempo(bpm: float) -> str:
     """Return a tempo in whole beats per minute, such as "90 BPM"."""
-    return f"{bpm:.0f} BPM"
+    return f"{bpm:.0f}\u00a0BPM"
+
+
+def loudness(lufs: float) -> str:
+    """Return a loudness with a true minus, such as "−14.2 LUFS"."""
+    return f"{lufs:.1f}\u00a0LUFS".replace("-", "−")
 
 
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
-    return f"{harmony.key} {harmony.mode}"
+    return f"{harmony.key}\u00a0{harmony.mode}"
+
+
+# Of Spotify's audio features, those that members understand, and what to call each.
+_SHARES = {
+    "energy": "energy",
+    "danceability": "danceable",
+    "valence": "happy",
+    "acousticness": "acoustic",
+    "instrumentalness": "instrumental",
+}
+
+
+def features(values: Mapping[str, float]) -> tuple[str, ...]:
+    """Return another service's numbers for a sound, such as ``("90 BPM", "energy 81%")``.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Spotify's audio features by name: ``tempo`` in beats per minute, ``key`` as a pitch class
+        from 0 for C to 11 (-1 if unknown), ``mode`` 1 for major, the others from 0 to 1.
+    """
+    said = [tempo(values["tempo"])] if values.get("tempo", 0) > 0 else []
+    pitch, mode = values.get("key", -1), values.get("mode")
+    if pitch in range(len(PITCH_CLASSES)):
+        tonic = PITCH_CLASSES[int(pitch)]
+        said.append(tonic if mode is None else f"{tonic}\u00a0{'major' if mode else 'minor'}")
+    said += [f"{word}\u00a0{values[name]:.0%}" for name, word in _SHARES.items() if name in values]
+    return tuple(said)
 
 
 def closeness(word: Closeness) -> str:

@@ -9,8 +9,15 @@ from musrec.model import Harmony, SoundKind
 
 
 def test_a_tempo_is_in_whole_beats_and_a_key_has_its_mode() -> None:
-    assert wording.tempo(89.6) == "90 BPM"
-    assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E minor"
+    assert wording.tempo(89.6) == "90\u00a0BPM"
+    assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E\u00a0minor"
+
+
+def test_another_services_numbers_are_said_in_the_same_words() -> None:
+    values = {"energy": 0.81, "tempo": 122.7, "key": 2.0, "mode": 0.0, "liveness": 0.1}
+    assert wording.features(values) == ("123\u00a0BPM", "D\u00a0minor", "energy\u00a081%")
+    assert wording.features({"tempo": 0.0, "key": -1.0, "mode": 1.0}) == ()
+    assert wording.features({"key": 2.5, "valence": 0.4}) == ("happy\u00a040%",)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SoundKind if kind is not SoundKind.MUSIC])

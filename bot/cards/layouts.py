@@ -19,6 +19,8 @@ AMBER = discord.Colour(0xE9A23B)
 CARD_PICTURE = "card.png"
 CHART_PICTURE = "why.png"
 
+NOT_COUNTED = "-# Their numbers for the sound are only shown: I go by what I heard."
+
 MOST_TEXT = 4000
 """Characters of text in all components of one message: Discord's limit."""
 
@@ -101,6 +103,7 @@ def card(
     picture: Picture | None,
     notes: Sequence[str],
     buttons: Sequence[Control],
+    share: Control | None,
     others: Control | None,
     intro: str = "",
 ) -> ui.LayoutView:
@@ -120,6 +123,8 @@ def card(
     near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
     blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
+    if share is not None:
+        blocks.append(row(share))  # Discord takes five buttons in a row
     if others is not None:
         blocks += [line(), row(others)]
     if notes:
@@ -127,8 +132,8 @@ def card(
     return page(*blocks)
 
 
-def why(pick: Pick, picture: Picture) -> ui.LayoutView:
-    """Show every part of a pick's score."""
+def why(pick: Pick, picture: Picture, elsewhere: Sequence[str]) -> ui.LayoutView:
+    """Show every part of a pick's score, and apart from it what other services say of the song."""
     said = pick.explanation
     details = "\n".join(f"- {words.plain(detail, 300)}" for detail in said.details)
     blocks: list[Control] = [
@@ -139,6 +144,8 @@ def why(pick: Pick, picture: Picture) -> ui.LayoutView:
         blocks.append(text(details))
     if said.counterfactual:
         blocks.append(text(f"-# {words.plain(said.counterfactual, 500)}"))
+    if elsewhere:
+        blocks += [line(), text("\n".join([*elsewhere, NOT_COUNTED]))]
     return page(*blocks)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from musrec import wording
 from musrec.model import Profile, Track
-from musrec.sites import label, pages
+from musrec.sites import is_service, label, pages
 
 LONGEST_TITLE = 120
 """Characters; longer titles end in an ellipsis."""
@@ -19,6 +19,7 @@ LONGEST_LINK = 200
 """Characters; ten songs with their links fit into one message."""
 
 _JOINERS = "\u200c\u200d"
+_NO_BREAK = "\u00a0"
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 """Characters that look like nothing, though Unicode counts them among letters and symbols."""
 
@@ -49,14 +50,17 @@ def bare(text: str, most: int = LONGEST_TITLE) -> str:
     """Clean a text for places without markdown, such as options of a select.
 
     Control and direction-changing characters go, white space and fillers become single spaces.
-    Joiners stay between characters, where emoji and some scripts need them.
+    A single no-break space stays; so do joiners between characters, where emoji and some scripts
+    need them.
     """
     visible = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _FILLERS else c
         for c in text
         if unicodedata.category(c) not in ("Cf", "Cs") or c in _JOINERS
     )
-    return short(" ".join(filter(None, (w.strip(_JOINERS) for w in visible.split()))), most)
+    spaced = re.sub(r"\s+", lambda run: run[0] if run[0] == _NO_BREAK else " ", visible)
+    kept = (word.strip(_JOINERS + _NO_BREAK) for word in spaced.split(" "))
+    return short(" ".join(filter(None, kept)), most)
 
 
 def plain(text: str, most: int = LONGEST_TITLE) -> str:
@@ -96,14 +100,13 @@ def song(track: Track) -> str:
 
 def title(track: Track) -> str:
     """Return the title alone, in bold, linked to where it can be heard."""
-    label, page = plain(track.title, 80) or "untitled", address(track)
-    return f"[**{label}**]({page})" if page else f"**{label}**"
+    return _linked(f"**{plain(track.title, 80) or 'untitled'}**", address(track))
 
 
 def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
     """Return tempo, key, genre and mood side by side, without those that are not known."""
     return "\u2003".join(
-        part.replace(" ", "\u00a0")  # a line breaks between facts, not inside "E minor"
+        part.replace(" ", _NO_BREAK)  # a line breaks between facts, not inside "E minor"
         for part in (
             f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
@@ -112,6 +115,36 @@ def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
         )
         if part
     )
+
+
+def elsewhere(track: Track, features: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a line for each service that knows a song: what it says of it, linked to its page.
+
+    Parameters
+    ----------
+    features : mapping of str to mapping
+        From `musrec.service.songs.Songs.foreign`.
+    """
+    said = {origin: list(wording.features(values)) for origin, values in features.items()}
+    stated = {
+        "popularity": f"popularity {track.popularity:.0%}" if track.popularity else "",
+        "year": str(track.year or ""),
+        "genre": plain(track.genre or "", 40),
+    }
+    for name, fact in stated.items():
+        origin = track.provenance.get(name, "")
+        if fact and is_service(origin):
+            said.setdefault(origin, []).append(fact.replace(" ", _NO_BREAK))
+    linked = dict(addresses(track))
+    return [
+        f"**{_linked(label(origin), linked.get(label(origin)))} says** {' · '.join(facts)}"
+        for origin, facts in said.items()
+        if facts
+    ]
+
+
+def _linked(name: str, page: str | None) -> str:
+    return f"[{name}]({page})" if page else name
 
 
 def date(at: datetime, style: str) -> str:

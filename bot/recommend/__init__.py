@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.recommend.answering import Choose, Feature, Next, Preview, Why
+from bot.recommend.answering import Choose, Feature, Next, Preview, Share, Why
 from bot.recommend.chat import Chat
 from bot.recommend.commands import RecommendCommands
+from bot.recommend.show import Show, ShowCommands
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -15,5 +16,6 @@ if TYPE_CHECKING:
 async def setup(bot: Bot) -> None:
     """Bring the area into the bot."""
     await bot.add_cog(RecommendCommands(bot))
+    await bot.add_cog(ShowCommands(bot))
     await bot.add_cog(Chat(bot))
-    bot.add_dynamic_items(Why, Next, Feature, Preview, Choose)
+    bot.add_dynamic_items(Why, Next, Feature, Share, Preview, Choose, Show)

@@ -103,6 +103,7 @@ class Question:
 
 
 Put = Callable[[ui.LayoutView, Sequence[discord.File]], Awaitable[discord.Message]]
+Tell = Callable[[ui.LayoutView], Awaitable[None]]
 
 
 class Slate:
@@ -116,10 +117,15 @@ class Slate:
         Only one member sees it.
     reactions : bool
         Whether the bot may put reactions under it.
+    tell : callable, optional
+        Writes what went wrong for the member alone; by default it stands where the answer would.
     """
 
-    def __init__(self, put: Put, *, private: bool, reactions: bool) -> None:
+    def __init__(
+        self, put: Put, *, private: bool, reactions: bool, tell: Tell | None = None
+    ) -> None:
         self._put = put
+        self._tell = tell
         self._last_line = -EVERY
         self._lines: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
@@ -152,9 +158,21 @@ class Slate:
         self, view: ui.LayoutView, files: Sequence[discord.File] = ()
     ) -> discord.Message:
         """Write the message after every pending line, so that none overwrites it."""
+        await self._last()
+        return await self._put(view, files)
+
+    async def tell(self, view: ui.LayoutView) -> None:
+        """Write what went wrong."""
+        await self._last()
+        if self._tell is None or self.private:
+            await self._put(view, ())
+        else:
+            await self._tell(view)
+
+    async def _last(self) -> None:
+        """Wait for every pending line."""
         if self._lines:
             await asyncio.wait(self._lines)  # unlike gather, it leaves them running when cancelled
-        return await self._put(view, files)
 
 
 def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
@@ -163,7 +181,10 @@ def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> discord.Message:
         return await interaction.edit_original_response(view=view, attachments=files)
 
-    return Slate(put, private=private, reactions=_may_react(interaction))
+    async def tell(view: ui.LayoutView) -> None:
+        await errors.tell_instead(interaction, view)
+
+    return Slate(put, private=private, reactions=_may_react(interaction), tell=tell)
 
 
 def _may_react(interaction: discord.Interaction[Any]) -> bool:
@@ -195,7 +216,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
     began = monotonic()
     async with at_work(bot, slate):
         since = await bot.service.members.meet(str(question.member))
-        heard = await _hear(bot, slate, question)
+        heard = await hear(bot, slate, question)
         if isinstance(heard, Choices):
             await slate.show(_which(heard, question))
             return
@@ -235,12 +256,13 @@ async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             if trouble := errors.explain(error):
                 try:
-                    await slate.show(layouts.trouble(trouble.sentence, trouble.hint))
+                    await slate.tell(layouts.trouble(trouble.sentence, trouble.hint))
                 except discord.HTTPException as gone:
                     log.info("trouble not told", extra={"code": gone.code})
 
 
-async def _hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | None:
+async def hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | None:
+    """Hear what a question is about; None if it starts from the member's own taste."""
     service = bot.service
     if question.clip is not None:
         data = await clips.read(question.clip, bot.cdn_hosts)
@@ -287,6 +309,7 @@ async def feature(
                 Why.button(kept, pick.track.id),
                 *([Next.button(kept, pick.track.id, last=last)] if others else []),
             ],
+            share=Share.button(kept, pick.track.id) if slate.private else None,
             others=Feature.offer(kept, others, bot) if others else None,
             intro=intro,
         )
@@ -317,8 +340,14 @@ async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
         return None
 
 
-def _is_private(interaction: discord.Interaction[Any]) -> bool:
+def is_private(interaction: discord.Interaction[Any]) -> bool:
+    """Whether only one member sees the message that was pressed."""
     return interaction.message is not None and interaction.message.flags.ephemeral
+
+
+def _in_company(interaction: discord.Interaction[Any]) -> bool:
+    """Whether others than the member read along: a further card is then for the member alone."""
+    return interaction.guild_id is not None or interaction.context.private_channel
 
 
 class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
@@ -330,15 +359,19 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         return cls(ui.Button(label="Why?", custom_id=f"why:{kept}:{track}"))
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Draw the terms of the score as bars."""
+        """Draw the terms of the score as bars; add what other services say when it comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         bot = interaction.client
         _, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
         picture = await bot.service.answers.contributions(pick)
+        known = await bot.service.songs.foreign(pick.track, online=False)
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture),
+            view=layouts.why(pick, picture, words.elsewhere(pick.track, known)),
             attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
         )
+        if not known and (found := await bot.service.songs.foreign(pick.track)):
+            said = words.elsewhere(pick.track, found)
+            await interaction.edit_original_response(view=layouts.why(pick, picture, said))
 
 
 class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
@@ -353,8 +386,8 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         return cls(button)
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Learn from "next", and show the next pick."""
-        private = _is_private(interaction)
+        """Learn from "next", and show the next pick to the member."""
+        private = _in_company(interaction)
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
         async with at_work(bot, slate):
@@ -367,6 +400,28 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
                 member = str(interaction.user.id)
                 await bot.service.members.learn(member, tracks[here], FeedbackKind.NEXT)
             await feature(bot, slate, self.about["kept"], answer, answer.picks[here + 1])
+
+
+class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
+    """Posts a card that only one member sees to the channel."""
+
+    @classmethod
+    def button(cls, kept: str, track: str) -> Share:
+        """Return the button under a private card."""
+        return cls(ui.Button(label="Share", emoji="📣", custom_id=f"post:{kept}:{track}"))
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Draw the card again for everyone, with the name of the member who shares it."""
+        await interaction.response.defer(thinking=True)
+        bot, slate = interaction.client, slate_of(interaction, private=False)
+        async with at_work(bot, slate):
+            answer, pick = await bot.service.answers.kept_pick(
+                self.about["kept"], self.about["track"]
+            )
+            intro = f"shared by {interaction.user.mention}"
+            if answer.query is not None:
+                intro += f"\nsounds like {words.song(answer.query)}"
+            await feature(bot, slate, self.about["kept"], answer, pick, intro=intro)
 
 
 class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
@@ -395,8 +450,8 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
         )
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
-        """Show the pick that was chosen."""
-        private = _is_private(interaction)
+        """Show the pick that was chosen to the member."""
+        private = _in_company(interaction)
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
         async with at_work(bot, slate):
@@ -443,18 +498,18 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         await service.members.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
 
 
+def described(track: Track) -> discord.SelectOption:
+    """Return a track among others of its name, told apart by album and year."""
+    return layouts.option(track, " · ".join(str(p) for p in (track.album, track.year) if p))
+
+
 class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
     """Continues with the song that the member meant."""
 
     @classmethod
     def offer(cls, tracks: Sequence[Track], question: Question) -> Choose:
         """Return the select of songs that share a name."""
-        options = [
-            layouts.option(
-                track, " · ".join(str(part) for part in (track.album, track.year) if part)
-            )
-            for track in tracks[:25]
-        ]
+        options = [described(track) for track in tracks[:25]]
         return cls(
             ui.Select(
                 custom_id=f"choose:{question.member}:{question.wish.code}",
@@ -470,5 +525,5 @@ class Choose(Press, template=r"choose:(?P<member>\d+):(?P<wish>\d*/\d*/.*)"):
             raise NotFound("Only the member who asked can pick.", "Ask me with /recommend.")
         await interaction.response.defer()
         question = Question(asker, Wish.read(self.about["wish"]), track=str(self.values[0]))
-        slate = slate_of(interaction, private=_is_private(interaction))
+        slate = slate_of(interaction, private=is_private(interaction))
         await answer(interaction.client, slate, question)

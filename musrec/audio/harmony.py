@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.fft
 
-from musrec.model import Harmony
+from musrec.model import PITCH_CLASSES, Harmony
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
     Float64Array = NDArray[np.float64]
-
-KEYS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 _N_FFT, _HOP_LENGTH = 8192, 4096
 """Samples; at 22,050 Hz they resolve semitones from about 90 Hz up."""
@@ -70,7 +68,7 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
     best = int(np.argmax(correlations))
     mode, tonic = divmod(best, 12)
     return Harmony(
-        key=KEYS[tonic],
+        key=PITCH_CLASSES[tonic],
         mode=("major", "minor")[mode],
         confidence=round(_confidence(profile, correlations), 3),
         tuning=round(100.0 * tuning, 1),

@@ -221,7 +221,7 @@ def key_steps(one: str, other: str) -> int:
     """
     places = []
     for key in (one, other):
-        tonic, _, mode = key.partition(" ")
+        tonic, mode = key.split()
         places.append(_FIFTHS.index(tonic) - (3 if mode == "minor" else 0))
     steps = (places[0] - places[1]) % 12
     return min(steps, 12 - steps)

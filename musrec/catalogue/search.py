@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 
+NEARLY = 80
+"""The least likeness, of 100, at which a name completes what is typed with a slip in it."""
+
+
 class Name(NamedTuple):
     """What a song is found by: title, artists, and both in either order; folded."""
 
@@ -51,15 +55,31 @@ def titled(catalogue: Catalogue, names: Sequence[Name], text: str) -> Track | Ch
 
 
 def suggest(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) -> list[Track]:
-    """Complete what is being typed with songs of the catalogue, best first."""
-    found = process.extract(
-        fold(text),
-        [name.whole for name in names],
-        scorer=fuzz.WRatio,
-        limit=limit,
-        score_cutoff=60,
-    )
-    return [catalogue.tracks[row] for _, _, row in found]
+    """Complete what is being typed with songs of the catalogue, best first.
+
+    Names that start with the text come first, then names in which a word starts with it, then
+    names that are spelt nearly like it. In each group the shortest name comes first.
+    """
+    typed = fold(text)
+    starts, words = list[int](), list[int]()
+    for row, name in enumerate(names):
+        if name.whole.startswith(typed) or name.artist.startswith(typed):
+            starts.append(row)
+        elif f" {typed}" in name.whole or name.reversed.startswith(typed):
+            words.append(row)
+    rows = [
+        row for group in (starts, words) for row in sorted(group, key=lambda r: len(names[r].whole))
+    ]
+    if len(rows) < limit:
+        near = process.extract(
+            typed,
+            [name.whole for name in names],
+            scorer=fuzz.WRatio,
+            limit=limit,
+            score_cutoff=NEARLY,
+        )
+        rows = list(dict.fromkeys([*rows, *(row for _, _, row in near)]))
+    return [catalogue.tracks[row] for row in rows[:limit]]
 
 
 def moods() -> tuple[str, ...]:

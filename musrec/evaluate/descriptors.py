@@ -18,7 +18,7 @@ import soxr
 from musrec.audio import decode, features, harmony, kind, rhythm
 from musrec.evaluate.metrics import bootstrap
 from musrec.evaluate.report import Cell, Report
-from musrec.model import SAMPLE_RATE, NotFound, Rhythm, SoundKind
+from musrec.model import PITCH_CLASSES, SAMPLE_RATE, NotFound, Rhythm, SoundKind
 
 if TYPE_CHECKING:
     from musrec.audio.features import Spectra
@@ -175,7 +175,7 @@ def _key(y: FloatArray) -> _Key:
     heard = harmony.key(y, sr=SAMPLE_RATE)
     if heard is None:
         return (-1, -1)
-    return harmony.KEYS.index(heard.key), ("major", "minor").index(heard.mode)
+    return PITCH_CLASSES.index(heard.key), ("major", "minor").index(heard.mode)
 
 
 def _krumhansl(spectra: Spectra) -> _Key:

@@ -3,5 +3,6 @@
 from musrec.pictures.cards import card, contributions
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.portraits import catalogue_map, taste
+from musrec.pictures.sheet import song
 
-__all__ = ["card", "catalogue_map", "compare", "contributions", "gallery", "taste"]
+__all__ = ["card", "catalogue_map", "compare", "contributions", "gallery", "song", "taste"]

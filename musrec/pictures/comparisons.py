@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,19 +13,12 @@ from musrec.model import Analysis, Picture, Spectrogram, Track
 from musrec.pictures import draw, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
 
-if TYPE_CHECKING:
-    from musrec.model import FloatArray
-
 MOST_ALIKE = 5
 MOST_APART = 5
 GUTTER = 60
 BETWEEN = 28
 ACROSS = 4
 """Spectrograms in a row of a gallery."""
-
-# Drawn over a spectrogram, whose colours are the same in every look.
-_INK: Colour = (10, 8, 20)
-_WHITE: Colour = (255, 255, 255)
 
 
 def compare(
@@ -161,7 +153,11 @@ def _strips(
     spectrograms.wave(canvas, strip, spectrogram, seconds, colour)
     spectrograms.sound(canvas, panel, spectrogram, top_db, seconds)
     spectrograms.hertz_axis(canvas, panel, spectrogram, outer)
-    _line(canvas, panel, spectrogram, spectrograms.rolloff(spectrogram), seconds)
+    if spectrograms.curve(canvas, panel, spectrogram, spectrograms.rolloff(spectrogram), seconds):
+        label = Box(panel.left + 8, panel.top + 8, panel.left + 162, panel.top + 36)
+        canvas.rounded(label, spectrograms.INK, 8)
+        at = (label.left + 10, label.bottom - 8)
+        canvas.text(at, "— 85% roll-off", 18, colour=spectrograms.WHITE)
     rhythm = analysis.rhythm.beats if analysis.rhythm else ()
     spectrograms.beats(canvas, beat, rhythm, seconds, colour)
     spectrograms.notes(canvas, notes, spectrogram, seconds, colour)
@@ -174,32 +170,6 @@ def _strips(
         (notes.bottom - 24, "notes"),
     ):
         canvas.text((x, y), name, 18, colour=look.muted, anchor=anchor)
-
-
-def _line(
-    canvas: Canvas, panel: Box, spectrogram: Spectrogram, hertz: FloatArray, seconds: float
-) -> None:
-    """Draw the roll-off over its spectrogram, averaged over about half a second."""
-    steps = max(1, round(spectrogram.seconds * 2))
-    parts = np.array_split(hertz, min(steps, hertz.size))
-    points = []
-    for position, part in enumerate(parts):
-        known = part[part > 0]
-        if not known.size:
-            continue
-        height = draw.height_of(
-            float(np.median(known)), spectrogram.mel.shape[0], spectrogram.fmin, spectrogram.fmax
-        )
-        time = (position + 0.5) / len(parts) * spectrogram.seconds
-        x = panel.left + time / seconds * panel.width
-        points.append((x, panel.bottom - max(0.0, min(1.0, height)) * panel.height))
-    if len(points) > 1:
-        canvas.line(points, _INK, 6)
-        canvas.line(points, _WHITE, 3)
-        canvas.rounded(
-            Box(panel.left + 8, panel.top + 8, panel.left + 162, panel.top + 36), _INK, 8
-        )
-        canvas.text((panel.left + 18, panel.top + 28), "— 85% roll-off", 18, colour=_WHITE)
 
 
 def _facts(analysis: Analysis) -> list[str]:

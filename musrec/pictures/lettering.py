@@ -30,6 +30,7 @@ FALLBACKS = (
     "NotoEmoji-Medium.ttf",
 )
 MISSING = "·"
+_NO_BREAK = "\u00a0"
 ELLIPSIS = "…"
 LONGEST = 400
 """Characters of a text that are considered; more never fit on a picture."""
@@ -63,7 +64,7 @@ def clean(text: str) -> str:
     for letter in text:
         category = unicodedata.category(letter)
         if category in ("Cc", "Zl", "Zp", "Zs"):
-            kept.append(" ")
+            kept.append(letter if letter == _NO_BREAK else " ")
             continue
         if category in ("Cf", "Cs", "Co"):
             continue
@@ -78,7 +79,9 @@ def clean(text: str) -> str:
             kept.append(plain)
         elif marks == 0 and (not kept or kept[-1] != MISSING):
             kept.append(MISSING)
-    line = " ".join("".join(kept).split())[:LONGEST].rstrip()
+    # One no-break space stays, so that "90 BPM" is not wrapped; any other gap is a space.
+    spaced = re.sub(r"\s+", lambda gap: gap[0] if gap[0] == _NO_BREAK else " ", "".join(kept))
+    line = spaced.strip()[:LONGEST].rstrip()
     # A dropped character may have stood between a letter and an accent that belong together.
     return line if unicodedata.is_normalized("NFC", line) else clean(line)
 

@@ -155,11 +155,9 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
         mask = [p.tempo is not None and low <= p.tempo <= high for p in catalogue.profiles]
         narrow(np.array(mask, bool), f"is between {low:.0f} and {wording.tempo(high)}")
     if constraints.keys:
-        keys = {key.casefold() for key in constraints.keys}
-        mask = [
-            p.key is not None and bool({p.key.casefold(), p.key.casefold().split()[0]} & keys)
-            for p in catalogue.profiles
-        ]
+        keys = {tuple(key.casefold().split()) for key in constraints.keys}
+        heard = [tuple((p.key or "").casefold().split()) for p in catalogue.profiles]
+        mask = [key in keys or key[:1] in keys for key in heard]
         narrow(np.array(mask, bool), f"is in {_either(constraints.keys)}")
     return keep, reasons
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from musrec import wording
+from musrec import pictures, wording
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
 from musrec.audio.features import STATISTIC_NAMES
@@ -27,6 +27,7 @@ from musrec.model import (
     Heard,
     MusrecError,
     NotFound,
+    Picture,
     SoundKind,
     StoreError,
     Track,
@@ -39,6 +40,9 @@ from musrec.sources.hear import explore, hear_candidates
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
+
+if TYPE_CHECKING:
+    from musrec.pictures.draw import LookName
 
 CANDIDATES = 30
 """Songs heard on the fly for one question: a few seconds for two workers."""
@@ -244,6 +248,10 @@ class Songs:
             populations=populations(),
             statistics=dict(zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)),
         )
+
+    async def sheet(self, heard: Heard, *, look: LookName = "dark") -> Picture | None:
+        """Draw one song in detail; None for a song that was never heard here."""
+        return await asyncio.to_thread(pictures.song, heard.track, heard.analysis, look=look)
 
     async def preview(self, track: Track) -> Preview:
         """Fetch half a minute of a song to be played once; it is never stored.
@@ -463,9 +471,11 @@ class Songs:
         if kept or not online:
             return kept
         sources = await self._outside.sources()
-        for found in await sources.foreign_features(track):
-            await self._store.foreign.keep(track.id, found.origin, found.values)
-        return await self._store.foreign.of(track.id)
+        found = await sources.foreign_features(track, deadline=self._outside.deadline())
+        if found is None:
+            return {}
+        await self._store.foreign.keep(track.id, found.origin, found.values)
+        return {found.origin: dict(found.values)}
 
 
 def _problem(path: Path, error: Exception) -> str:

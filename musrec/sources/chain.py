@@ -132,27 +132,18 @@ class Sources:
         await self._record()
         return found
 
-    async def foreign_features(
-        self, track: Track, *, deadline: Deadline | None = None
-    ) -> list[ForeignFeatures]:
-        """Return other services' numbers for a sound, only to be shown with their origin.
+    async def foreign_features(self, track: Track, *, deadline: Deadline) -> ForeignFeatures | None:
+        """Return the first service's numbers for a sound, only to be shown with their origin.
 
-        Parameters
-        ----------
-        deadline : Deadline, optional
-            By default eight seconds from now.
+        ReccoBeats took over Spotify's, so it is asked only if Spotify does not tell this key.
         """
-        deadline = deadline or Deadline.within(8.0)
-
-        async def ask(provider: Provider) -> ForeignFeatures | None:
-            try:
-                return await provider.features(track, deadline)
-            except Unanswered:
-                return None
-
-        found = await asyncio.gather(*(ask(provider) for provider in self._on))
+        found = None
+        for provider in self._on:
+            with suppress(Unanswered):
+                found = await provider.features(track, deadline)
+                break
         await self._record()
-        return [features for features in found if features]
+        return found
 
     def _gates(self) -> list[Gate]:
         return [gate for provider in self._all for gate in provider.gates]

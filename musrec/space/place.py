@@ -23,8 +23,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from musrec.audio.features import N_CHROMA, STATISTIC_NAMES
-from musrec.audio.harmony import KEYS
-from musrec.model import ModelMissing, Place
+from musrec.model import PITCH_CLASSES, ModelMissing, Place
 from musrec.space import inputs
 
 if TYPE_CHECKING:
@@ -275,9 +274,9 @@ def _rhythm(rhythm: Rhythm | None, statistics: FloatArray) -> FloatArray:
 
 def _harmony(harmony: Harmony | None, statistics: FloatArray) -> FloatArray:
     chroma = statistics[_CHROMA]
-    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in KEYS:
+    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in PITCH_CLASSES:
         return _unknown("harmony")
-    from_tonic = np.roll(chroma, -KEYS.index(harmony.key))
+    from_tonic = np.roll(chroma, -PITCH_CLASSES.index(harmony.key))
     shape = (from_tonic - from_tonic.mean()) / 0.15
     mode = harmony.confidence if harmony.mode == "major" else -harmony.confidence
     return np.clip(np.append(shape, 2 * mode).astype(np.float32), -3, 3)

@@ -7,7 +7,7 @@ import pytest
 
 from musrec import wording
 from musrec.audio import harmony
-from musrec.model import SAMPLE_RATE
+from musrec.model import PITCH_CLASSES, SAMPLE_RATE
 from tests.support import sounds
 
 
@@ -18,8 +18,8 @@ def test_the_key_moves_with_the_music(tonic: int) -> None:
 
     assert major is not None
     assert minor is not None
-    assert wording.key(major) == f"{harmony.KEYS[tonic]} major"
-    assert wording.key(minor) == f"{harmony.KEYS[tonic]} minor"
+    assert wording.key(major) == f"{PITCH_CLASSES[tonic]}\u00a0major"
+    assert wording.key(minor) == f"{PITCH_CLASSES[tonic]}\u00a0minor"
     assert min(major.confidence, minor.confidence) > 0.2
 
 
@@ -28,7 +28,7 @@ def test_detuned_instruments_keep_their_key(cents: int) -> None:
     heard = harmony.key(sounds.song(sounds.MAJOR_SONG, 2 + cents / 100, 12.0), sr=SAMPLE_RATE)
 
     assert heard is not None
-    assert wording.key(heard) == "D major"
+    assert wording.key(heard) == "D\u00a0major"
     assert heard.tuning == pytest.approx(cents, abs=4)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from typing import Any
 
 import av
 import discord
@@ -14,6 +15,8 @@ from discord import app_commands
 
 from bot import policy
 from musrec.audio.decode import decode
+from musrec.model import FeedbackKind, Track
+from tests.support.stores import store_of
 from tests.support.world import (
     World,
     featured,
@@ -23,6 +26,7 @@ from tests.support.world import (
     parts,
     pressable,
     said,
+    shown,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -80,6 +84,20 @@ async def test_a_title_is_completed_while_it_is_typed_and_then_answered(world: W
     assert "found for [**Boogie Nights**]" in said(card)
 
 
+async def test_before_anything_is_typed_what_the_member_liked_last_is_offered(
+    world: World,
+) -> None:
+    async def offered(who: Any) -> list[str]:
+        return [c["value"] for c in await who.autocomplete(world.channel, "recommend", "song", "")]
+
+    assert await offered(world.alice) == []
+    first, second = (track.id for track in world.service.catalogue.songs.tracks[:2])
+    for id_ in (first, second):
+        await world.service.members.learn(str(world.alice.id), id_, FeedbackKind.LIKE)
+    assert await offered(world.alice) == [second, first]
+    assert await offered(world.bob) == []
+
+
 async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: World) -> None:
     offered = await world.alice.autocomplete(world.channel, "recommend", "genre", "ja")
     assert [choice["value"] for choice in offered] == ["jazz"]
@@ -91,11 +109,11 @@ async def test_the_picks_are_as_many_and_of_the_genre_that_was_asked_for(world: 
     assert stated <= {"jazz", "blues", "classical"}  # or heard as jazz, whatever is stated
 
     question = await world.ask(song="Rhapsody in Blue", count=2, genre="R&B/Soul")
-    await world.alice.select(
+    result = await world.alice.select(
         question.message, [options(question)[0]], custom_id=pressable(question, "choose:")
     )
-    assert "r&b/soul" in said(question)
-    assert "broke" not in said(question)
+    assert "r&b/soul" in said(shown(result))
+    assert "broke" not in said(shown(result))
 
 
 async def test_without_song_or_clip_it_starts_from_what_the_member_likes(world: World) -> None:
@@ -163,17 +181,52 @@ async def test_a_bad_clip_is_answered_with_what_is_wrong(
     assert "broke" not in text
 
 
-async def test_another_pick_is_featured_in_a_message_of_its_own(world: World) -> None:
+async def test_another_pick_is_shown_to_whoever_chose_it_until_they_share_it(
+    world: World,
+) -> None:
     card = await world.ask(song=SONG)
+    assert not any("post:" in part.get("custom_id", "") for part in parts(card))
     chosen = options(card)[2]
     result = await world.bob.select(card.message, [chosen], custom_id=pressable(card, "feature:"))
     other = result.response
+    assert result.ephemeral
     assert other.id != card.id
     assert featured(other) == chosen
-    kept = await world.service.cards.get(str(other.id))
+    assert await world.service.cards.get(str(other.id)) is None
+    assert featured(card) != chosen
+
+    shared = (await world.bob.click(other.message, custom_id=pressable(other, "post:"))).response
+    assert not shared.ephemeral
+    assert featured(shared) == chosen
+    assert f"shared by <@{world.bob.id}>" in said(shared)
+    assert "sounds like [**Boogie Nights**]" in said(shared)
+    assert [str(reaction.emoji) for reaction in shared.message.reactions] == ["👍", "👎"]
+    kept = await world.service.cards.get(str(shared.id))
     assert kept is not None
     assert kept.track == chosen
-    assert featured(card) != chosen
+
+
+async def test_a_question_costs_a_channel_one_card(world: World) -> None:
+    card = await world.ask(song=SONG)
+    first = (await world.alice.click(card.message, custom_id=pressable(card, "next:"))).response
+    second = (await world.alice.click(first.message, custom_id=pressable(first, "next:"))).response
+    assert second.ephemeral
+    assert featured(second) == options(card)[1]
+    public = [m for m in world.channel.history(viewer=world.bob) if not m.flags.ephemeral]
+    assert [m.id for m in public if is_card(m)] == [card.id]
+
+
+async def test_what_went_wrong_is_told_to_the_asker_alone(world: World) -> None:
+    before = len(world.channel.history(viewer=world.bob))
+    for command, given in (
+        ("recommend", {"song": "zxqj no such song at all"}),
+        ("compare", {"a": "zxqj no such song at all", "b": SONG}),
+    ):
+        result = await world.alice.slash(world.channel, command, **given)
+        assert result.response is None, "nothing is left in the channel"
+        assert result.followups[-1].ephemeral
+        assert "cannot look for titles" in said(result.followups[-1])
+    assert len(world.channel.history(viewer=world.bob)) == before
 
 
 async def test_next_goes_on_to_the_last_and_is_an_opinion(world: World) -> None:
@@ -193,6 +246,34 @@ async def test_why_shows_every_part_of_the_score_to_whoever_asks(world: World) -
     picture = next(part for part in parts(result.response) if part["type"] == 12)["items"][0]
     assert "sound" in picture["description"]
     assert "Without" in said(result.response)
+
+
+async def test_why_adds_what_other_services_say_when_it_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = await world.ask(song=SONG)
+    before: list[str] = []
+
+    async def foreign(track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
+        [message] = [m for m in world.channel.history(viewer=world.bob) if m.flags.ephemeral]
+        before.append(said(message))
+        return {"reccobeats": {"energy": 0.81, "tempo": 122.7}} if online else {}
+
+    monkeypatch.setattr(world.service.songs, "foreign", foreign)
+    result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
+    assert "Without" in before[1], "the answer does not wait for other services"
+    assert "says" not in before[1]
+    assert "ReccoBeats says** 123\u00a0BPM · energy\u00a081%" in said(result.response)
+    assert "Without" in said(result.response)
+    assert any(part["type"] == 12 for part in parts(result.response))
+
+
+async def test_why_shows_at_once_what_other_services_said_before(world: World) -> None:
+    card = await world.ask(song=SONG)
+    async with store_of(world.service) as store:
+        await store.foreign.keep(featured(card), "spotify", {"valence": 0.4})
+    result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
+    assert "Spotify says** happy\u00a040%" in said(result.response)
 
 
 async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: World) -> None:
@@ -236,10 +317,10 @@ async def test_a_forwarded_title_or_link_is_asked_for_by_its_text(world: World) 
     sent = await world.bob.send(elsewhere, "hear this: https://open.spotify.com/track/0")
     forwarded = await world.bob.forward(sent, world.channel)
     result = await world.alice.context_menu(world.channel, "Find similar", forwarded)
-    assert "neither a clip nor a link" not in said(result.response)
+    assert "neither a clip nor a link" not in said(shown(result))
     talk = await world.bob.forward(await world.bob.send(elsewhere, "nice"), world.channel)
     result = await world.alice.context_menu(world.channel, "Find similar", talk)
-    assert "neither a clip nor a link" in said(result.response)
+    assert "neither a clip nor a link" in said(shown(result))
 
 
 async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
@@ -254,7 +335,7 @@ async def test_find_similar_on_a_card_means_its_track(world: World) -> None:
 async def test_find_similar_on_talk_says_what_it_needs(world: World) -> None:
     message = await world.bob.send(world.channel, "nice weather")
     result = await world.alice.context_menu(world.channel, "Find similar", message)
-    assert "neither a clip nor a link" in said(result.response)
+    assert "neither a clip nor a link" in said(shown(result))
 
 
 async def test_a_clip_in_a_direct_message_is_answered(world: World, tunes: Tunes) -> None:
@@ -411,7 +492,7 @@ async def test_questions_take_turns_and_what_is_ones_own_is_open_to_everybody(
     every = [*world.bot.tree.walk_commands(), *world.bot.tree.walk_commands(type=menu)]
     found = [command for command in every if not isinstance(command, app_commands.Group)]
     questions = {one.qualified_name for one in found if policy.holds(policy.COSTLY, one)}
-    assert questions == {"recommend", "search", "compare", "Find similar"}
+    assert questions == {"recommend", "search", "show", "compare", "Find similar"}
     everybodys = {one.qualified_name for one in found if policy.holds(policy.FOR_EVERYBODY, one)}
     assert everybodys == {
         *(f"privacy {name}" for name in ("show", "export", "delete", "pause")),

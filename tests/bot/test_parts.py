@@ -20,6 +20,7 @@ from bot.errors import UNKNOWN_INTERACTION
 from bot.feedback.thumbs import kind_of
 from bot.recommend.answering import Choose, Question, Wish
 from musrec.model import FeedbackKind, NotFound, Track
+from musrec.pictures import lettering
 from musrec.playlists.export import link
 from musrec.settings import Settings
 from musrec.sources.providers import LABELS
@@ -139,6 +140,24 @@ def test_a_song_without_a_page_links_to_a_search_and_an_unknown_clip_to_nothing(
     assert words.address(Track("x", "T", ("A",), identities={"sha256": "0"})) is None
 
 
+def test_what_other_services_say_has_its_origin_and_ours_does_not() -> None:
+    track = Track(
+        "x",
+        "T",
+        year=2001,
+        genre="folk rock",
+        popularity=0.854,
+        links={"deezer": "https://deezer.example/1"},
+        provenance={"year": "deezer", "popularity": "deezer", "genre": "starter"},
+    )
+    lines = words.elsewhere(track, {"reccobeats": {"tempo": 90.0}})
+    assert lines == [
+        "**ReccoBeats says** 90\u00a0BPM",
+        "**[Deezer](https://deezer.example/1) says** popularity\u00a085% · 2001",
+    ]
+    assert words.elsewhere(Track("x", "T"), {}) == []
+
+
 def test_dates_are_written_as_the_server_wants() -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
     written = {style: words.date(at, style) for style in words.DATES}
@@ -184,3 +203,17 @@ def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
     assert line.count("completion failed") == 1
     assert "a real one" in line
     assert "987654321" not in line
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("both at 90\u00a0BPM", "both at 90\u00a0BPM"),
+        ("a \u00a0 b", "a b"),
+        ("a\u00a0\u00a0b", "a b"),
+        ("\u00a0a\u00a0", "a"),
+    ],
+)
+def test_one_no_break_space_stays_and_wider_gaps_close(written: str, kept: str) -> None:
+    assert words.plain(written) == kept
+    assert lettering.clean(written) == kept

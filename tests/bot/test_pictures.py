@@ -143,6 +143,13 @@ async def test_every_kind_of_message_can_be_looked_at(
         for command in ("help", "status", "history", "privacy show", "privacy delete"):
             result = await alice.slash(channel, command)
             shown[command.replace(" ", "-")] = result.response
+        further = await bob.click(card.message, custom_id=pressable(card, "next:"))
+        posted = await bob.click(
+            further.response.message, custom_id=pressable(further.response, "post:")
+        )
+        shown["shared"] = posted.response
+        heard = await alice.slash(channel, "show", clip=(ASKED, (music / ASKED).read_bytes()))
+        shown["show"] = heard.response
         found = await alice.slash(channel, "search", song="city")
         shown["search"] = found.response
         shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))

@@ -92,7 +92,7 @@ async def test_a_comparison_and_a_recommendation_say_the_same_words() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "steps"),
     [
-        ("C major", "A minor", 0),
+        ("C\u00a0major", "A\u00a0minor", 0),
         ("C major", "G major", 1),
         ("F major", "G major", 2),
         ("C major", "F# major", 6),

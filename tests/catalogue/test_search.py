@@ -96,7 +96,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     [
         (SongFilter(genre="polka"), "None of the ... songs I know is polka"),
         (SongFilter(mood="purple"), "no mood called 'purple'"),
-        (SongFilter(tempo=(20, 21)), "between 20 and 21 BPM"),
+        (SongFilter(tempo=(20, 21)), "between 20 and 21\u00a0BPM"),
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],
 )

@@ -22,6 +22,7 @@ from musrec.model import Analysis, Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.portraits import catalogue_map, taste
+from musrec.pictures.sheet import song as sheet
 from tests.support.drawn import CALM, hear, picked, pixels, song, spectrogram, tune
 
 BASELINES = Path(__file__).parent / "baselines"
@@ -68,6 +69,14 @@ DIFFERENCES = [
     Difference(f"feature {number}", f"{number}.0", f"{number}.5", number / 10)
     for number in range(12)
 ]
+
+
+def song_sheet() -> Picture:
+    drawn = sheet(ALPHA, low())
+    assert drawn is not None
+    return drawn
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "card-dark": lambda: card(ALPHA, low(), CALM, picked(OMEGA), high()),
     "card-light": lambda: card(ALPHA, low(), CALM, picked(OMEGA), high(), look="light"),
@@ -78,6 +87,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "taste": lambda: taste(portrait()),
     "map": chart,
     "compare": lambda: compare(ALPHA, low(), OMEGA, high(), DIFFERENCES),
+    "song": song_sheet,
     "gallery": lambda: gallery(
         "Folk, high against low energy",
         [

@@ -9,9 +9,11 @@ import pytest
 
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.members.model import Portrait
+from musrec.pictures import draw, spectrograms
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box, Colour, LookName
 from musrec.pictures.portraits import _spread, catalogue_map, taste
+from musrec.pictures.sheet import song as sheet
 from tests.support.drawn import brightness, hear, pixels, song, spectrogram, tone, tune
 
 DARK = LOOKS["dark"]
@@ -103,6 +105,18 @@ def test_maps_of_any_size_are_drawn(count: int) -> None:
     picture = catalogue_map(points, clusters, names, rng.random(count) < 0.01)
     assert f"{count:,} song" in picture.alt
     assert len(picture.png) < 1_000_000
+
+
+@pytest.mark.parametrize("hertz", [500, 1000, 4000])
+def test_the_zero_crossings_of_a_tone_lie_on_it(hertz: int) -> None:
+    analysis = hear(tone(hertz))
+    assert analysis.spectrogram is not None
+    found = spectrograms.crossings(analysis.spectrogram)
+    assert np.median(found) == pytest.approx(hertz, rel=0.05)
+    picture = sheet(song("Tone"), analysis)
+    assert picture is not None
+    assert f"a tone of at most {draw.hertz(float(np.median(found)))}" in picture.alt
+    assert sheet(song("Tone"), dataclasses.replace(analysis, spectrogram=None)) is None
 
 
 def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone() -> None:

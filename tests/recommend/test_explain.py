@@ -63,7 +63,7 @@ def test_tempo_and_key_follow() -> None:
     query = Profile(tags={"punk": 0.5}, tempo=119.0, key="A minor")
     pick = Profile(tags={"punk": 0.5}, tempo=121.0, key="A minor")
     assert said(query, pick) == (
-        "both sound like punk (50% and 50%), at 119 and 121 BPM and both in A minor"
+        "both sound like punk (50% and 50%), at 119 and 121\u00a0BPM and both in A minor"
     )
 
 

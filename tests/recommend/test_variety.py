@@ -33,8 +33,8 @@ def test_artists_and_recordings_are_capped() -> None:
 
 def catalogue() -> Catalogue:
     profiles = (
-        Profile({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A minor"),
-        Profile({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C major"),
+        Profile({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A\u00a0minor"),
+        Profile({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C\u00a0major"),
         Profile({}, {}, {}, None, None),
     )
     tracks = (Track("a", "A"), Track("b", "B"), Track("c", "C", genre="Progressive Rock"))
@@ -67,7 +67,7 @@ def test_constraints_that_no_song_meets_are_named_and_not_relaxed() -> None:
         catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
     )
     assert not mask.any()
-    assert "between 80 and 100 BPM" in reasons[0]
+    assert "between 80 and 100\u00a0BPM" in reasons[0]
     mask, reasons = allowed(catalogue(), Constraints(only_genres=frozenset({"polka"})))
     assert not mask.any()
     assert reasons == ["none of the 3 songs I know is polka"]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiohttp import web
 
 from musrec.demo import TUNES, write_tunes
-from musrec.model import Choices, FeedbackKind, NotFound, SoundKind, Track
+from musrec.model import Choices, FeedbackKind, Heard, NotFound, SoundKind, Track
 from musrec.service import Service
 from musrec.settings import RecommendSettings, Settings
 from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
@@ -198,12 +199,28 @@ async def test_a_song_without_a_preview_asks_for_a_clip(world: World) -> None:
     assert "clip" in caught.value.hint
 
 
+async def scores(service: Service, heard: Heard) -> dict[str, float]:
+    answer = await service.answers.recommend(heard, online=False)
+    return {pick.track.id: pick.score for pick in answer.picks}
+
+
 async def test_features_of_other_services_are_shown_with_their_origin_and_go_no_further(
     world: World,
 ) -> None:
     heard = await world.service.songs.hear_track(await found(world))
+    assert (await world.service.answers.recommend(heard)).picks
+    await world.service.reload()
+    before, scored = world.service.catalogue.songs, await scores(world.service, heard)
     said = await world.service.songs.foreign(heard.track)
     assert said["reccobeats"]["tempo"] == pytest.approx(122.7)
+    assert await world.service.songs.foreign(heard.track, online=False) == said
+    await world.service.reload()
+    after = world.service.catalogue.songs
+    assert after is not before
+    assert (after.tracks, after.profiles) == (before.tracks, before.profiles)
+    assert np.array_equal(after.vectors, before.vectors)
+    assert all(np.array_equal(after.facets[name], before.facets[name]) for name in before.facets)
+    assert await scores(world.service, heard) == pytest.approx(scored, abs=1e-6)
     again = await world.service.songs.hear_track(heard.track)
     assert (again.place.vector == heard.place.vector).all()
     assert "danceability" not in repr(again.analysis.descriptors)

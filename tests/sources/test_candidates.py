@@ -84,15 +84,30 @@ async def test_foreign_features_keep_their_origin(
 ) -> None:
     track = replace(SONG, identities={"spotify": SPOTIFY_ID})
     for _ in range(2):
-        (features,) = await keyed.foreign_features(track, deadline=soon)
+        features = await keyed.foreign_features(track, deadline=soon)
+        assert features is not None
         assert (features.origin, features.values["danceability"]) == ("reccobeats", 0.61)
-    assert stocked.count("/spotify/audio-features") == 1
+    assert stocked.count("/spotify/audio-features") == 1, "a key that is refused is not tried again"
+    assert stocked.count("/reccobeats/audio-features") == 2
     unnamed = replace(SONG, isrc=None, identities={})
-    assert await keyed.foreign_features(unnamed, deadline=soon) == []
+    assert await keyed.foreign_features(unnamed, deadline=soon) is None
+
+
+async def test_a_key_that_may_ask_spotify_asks_nobody_else(
+    stocked: Loopback, keyed: Sources, soon: Deadline
+) -> None:
+    numbers = {"id": SPOTIFY_ID, "energy": 0.81, "tempo": 122.7, "key": 2, "mode": 1}
+    stocked.json("/spotify/audio-features/", {"audio_features": [numbers]})
+    track = replace(SONG, identities={"spotify": SPOTIFY_ID})
+    features = await keyed.foreign_features(track, deadline=soon)
+    assert features is not None
+    assert (features.origin, features.values["energy"]) == ("spotify", 0.81)
+    assert stocked.count("/reccobeats/audio-features") == 0
 
 
 async def test_foreign_features_are_found_by_isrc_too(
     stocked: Loopback, sources: Sources, soon: Deadline
 ) -> None:
-    (features,) = await sources.foreign_features(replace(SONG, isrc=ISRC), deadline=soon)
+    features = await sources.foreign_features(replace(SONG, isrc=ISRC), deadline=soon)
+    assert features is not None
     assert features.origin == "reccobeats"

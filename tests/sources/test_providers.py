@@ -380,7 +380,7 @@ async def test_no_secret_is_ever_logged_said_or_shown(
             shown.append(await keyed.resolve("one more time daft punk", deadline=soon))
             shown.append(await keyed.resolve(f"spotify:track:{SPOTIFY_ID}", deadline=soon))
             shown.append(await keyed.preview(SONG, deadline=soon))
-            shown += await keyed.foreign_features(SONG, deadline=soon)
+            shown.append(await keyed.foreign_features(SONG, deadline=soon))
             shown += keyed.health()
     assert server.count("api_key=lastfm_key-secret") > 0
     assert any("listenbrainz_token-secret" in str(headers) for headers in server.headers)

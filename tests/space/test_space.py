@@ -156,7 +156,7 @@ def test_a_profile_holds_only_what_is_known(starter: space.Starter) -> None:
     assert sum(song.genres.values()) == pytest.approx(1)
     assert list(song.genres.values()) == sorted(song.genres.values(), reverse=True)
     assert song.tempo == 128.0
-    assert song.key == "A minor"
+    assert song.key == "A\u00a0minor"
     assert song.percentiles
     assert all(0 <= value <= 100 for value in song.percentiles.values())
 

@@ -9,7 +9,7 @@ from typing import Any
 from bot.app import Bot
 from bot.serve import supervise
 from musrec.service import Service
-from tests.support.fake_discord import PATIENCE, FakeDiscord
+from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord
 from tests.support.world import settings_for
 
 J = dict[str, Any]
@@ -82,6 +82,16 @@ async def finished(wire: Wire, interaction: J, says: str = "") -> J:
 
     message = wire.fake.messages[interaction["original"]]
     return message if is_it(message) else await wire.fake.wait("followup", is_it)
+
+
+async def told(wire: Wire, says: str) -> J:
+    """Wait for the message that says what went wrong, to the asker alone."""
+
+    def is_it(message: J) -> bool:
+        return says in str(message["components"]) and message["flags"] & EPHEMERAL
+
+    known = [message for message in wire.fake.messages.values() if is_it(message)]
+    return known[0] if known else await wire.fake.wait("followup", is_it)
 
 
 async def ask(wire: Wire, who: J, **options: Any) -> J:

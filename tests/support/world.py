@@ -54,8 +54,12 @@ class World:
 
     async def ask(self, who: Any | None = None, **options: Any) -> Any:
         """Ask with /recommend, and return the message of the answer."""
-        result = await (who or self.alice).slash(self.channel, "recommend", **options)
-        return result.response
+        return shown(await (who or self.alice).slash(self.channel, "recommend", **options))
+
+
+def shown(result: Any) -> Any:
+    """Return the answer to a member, or what went wrong in its place."""
+    return result.response or result.followups[-1]
 
 
 # Reading messages as members do ------------------------------------------------------------------

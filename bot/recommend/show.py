@@ -1,0 +1,185 @@
+"""`/show`: everything heard in one song, and beside it what other services say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot import completions, policy
+from bot.cards import layouts, words
+from bot.press import Press
+from bot.recommend import answering
+from bot.recommend.answering import Question
+from musrec import wording
+from musrec.model import Analysis, Choices, Heard, NotAudio, NotFound, Picture, SoundKind, Track
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+    from musrec.service.songs import Description
+
+Context = discord.Interaction["Bot"]
+
+PICTURE = "song.png"
+TAGS, UNSURE = 8, 3
+APART, FAR_APART = 15, 40
+"""Percentiles from the middle at which a sound has its word, and its "very"."""
+IN_A_ROW, MOST_LINKS = 5, 10
+
+
+class ShowCommands(commands.Cog):
+    """One song, in detail."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    @app_commands.command(extras=policy.COSTLY)
+    @app_commands.describe(
+        song="A link or a title",
+        clip="A file to listen to: music, a video or a voice message",
+        private="Only you see the answer",
+    )
+    @app_commands.autocomplete(song=completions.songs)
+    async def show(
+        self,
+        interaction: Context,
+        song: app_commands.Range[str, 1, 400] | None = None,
+        clip: discord.Attachment | None = None,
+        private: bool = False,
+    ) -> None:
+        """See what I hear in a song: tempo, key, genre, mood, tags and a picture."""
+        if song is None and clip is None:
+            raise NotFound("Show you what?", "Give me a title, a link or a clip.")
+        await interaction.response.defer(thinking=True, ephemeral=private)
+        question = Question(interaction.user.id, clip=clip, text=song)
+        await _answer(self._bot, answering.slate_of(interaction, private=private), question)
+
+
+class Show(Press, template=r"show:(?P<member>\d+)"):
+    """Shows the song that the member meant."""
+
+    @classmethod
+    def offer(cls, tracks: Sequence[Track], member: int) -> Show:
+        """Return the select of songs that share a name."""
+        select: ui.Select[ui.LayoutView] = ui.Select(
+            custom_id=f"show:{member}",
+            placeholder="Pick a song",
+            options=[answering.described(track) for track in tracks[: completions.MOST]],
+        )
+        return cls(select)
+
+    async def press(self, interaction: Context) -> None:
+        """Answer in the same message."""
+        if interaction.user.id != int(self.about["member"]):
+            raise NotFound("Only the member who asked can pick.", "Ask me with /show.")
+        await interaction.response.defer()
+        question = Question(interaction.user.id, track=str(self.values[0]))
+        private = answering.is_private(interaction)
+        slate = answering.slate_of(interaction, private=private)
+        await _answer(interaction.client, slate, question)
+
+
+async def _answer(bot: Bot, slate: answering.Slate, question: Question) -> None:
+    """Show a song at once, and again when other services have said something of it."""
+    songs = bot.service.songs
+    alone: tuple[Heard, Picture | None] | None = None
+    async with answering.at_work(bot, slate):
+        heard = await answering.hear(bot, slate, question)
+        if heard is None:
+            return
+        if isinstance(heard, Choices):
+            which = f"**{words.plain(heard.why, 300)}** Which one?"
+            await slate.show(layouts.notice(which, Show.offer(heard.tracks, question.member)))
+            return
+        if heard.analysis.kind is not SoundKind.MUSIC:
+            raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
+        picture = await songs.sheet(heard)
+        known = await songs.foreign(heard.track, online=False)
+        await _put(bot, slate, heard, picture, known)
+        alone = None if known else (heard, picture)
+    # Outside: whatever happens now must not overwrite the answer.
+    if alone and (found := await songs.foreign(alone[0].track)):
+        await _put(bot, slate, *alone, found)
+
+
+async def _put(
+    bot: Bot,
+    slate: answering.Slate,
+    heard: Heard,
+    picture: Picture | None,
+    features: Mapping[str, Mapping[str, float]],
+) -> None:
+    mood = bot.service.answers.mood(heard.profile)
+    said = _heard(heard, bot.service.songs.describe(heard), mood)
+    blocks: list[layouts.Control] = [layouts.text(f"### {words.song(heard.track)}")]
+    blocks += [layouts.image(picture, PICTURE)] if picture else []
+    blocks.append(layouts.text(said))
+    if elsewhere := words.elsewhere(heard.track, features):
+        blocks.append(layouts.line())
+        blocks.append(layouts.text("\n".join([*elsewhere, layouts.NOT_COUNTED])))
+    files = [layouts.file(picture, PICTURE)] if picture else []
+    await slate.show(layouts.page(*blocks, *_links(heard.track)), files)
+
+
+def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
+    """Say everything that was heard."""
+    analysis, profile = heard.analysis, heard.profile
+    lines = [f"**{label}** {said}" for label, said in _pulse_and_key(analysis)]
+    if description.genre:
+        lines.append(f"**Genre** {description.genre}")
+    elif profile.genres:
+        lines.append(f"**Genre** not sure: {_shares(profile.genres, UNSURE)}")
+    elif heard.track.genre:
+        lines.append(f"**Genre** {words.plain(heard.track.genre, 40)}, as stated")
+    if mood:
+        lines.append(f"**Mood** {', '.join(mood)}")
+    if profile.tags:
+        lines.append(f"**Tags** {_shares(profile.tags, TAGS)}")
+    if analysis.loudness is not None:
+        lines.append(f"**Loudness** {wording.loudness(analysis.loudness)}")
+    if analysis.spectrogram is None:
+        lines.append("-# I have not heard this song itself: a clip of it would tell more.")
+    if sound := [word for word in _sound(heard, description) if word.split()[-1] not in mood]:
+        lines.append(f"**Sound** {', '.join(sound)}")
+    return "\n".join(lines)
+
+
+def _sound(heard: Heard, description: Description) -> Iterator[str]:
+    """Yield a word for each descriptor that sets the song apart."""
+    for name, place in heard.profile.percentiles.items():
+        one = description.definitions[name]
+        if abs(place - 50) >= APART:
+            very = "very " if abs(place - 50) >= FAR_APART else ""
+            yield f"{very}{one.high if place > 50 else one.low}"
+
+
+def _pulse_and_key(analysis: Analysis) -> list[tuple[str, str]]:
+    said = []
+    if (rhythm := analysis.rhythm) and rhythm.tempo:
+        other = f", or else {rhythm.alternative:.0f}" if rhythm.alternative else ""
+        sure = f"{rhythm.confidence:.0%} sure{other}"
+        said.append(("Tempo", f"{wording.tempo(rhythm.tempo)}, {sure}"))
+    if analysis.harmony:
+        sure = f"{analysis.harmony.confidence:.0%} sure"
+        said.append(("Key", f"{wording.key(analysis.harmony)}, {sure}"))
+    return said
+
+
+def _shares(values: Mapping[str, float], most: int) -> str:
+    best = sorted(values.items(), key=lambda item: -item[1])[:most]
+    return " · ".join(f"{name.lower()}\u00a0{share:.0%}" for name, share in best)
+
+
+def _links(track: Track) -> list[layouts.Control]:
+    """Return a link button for every page of a song, in rows."""
+    buttons: list[layouts.Control] = [
+        ui.Button(label=f"Open in {name}", url=page)
+        for name, page in words.addresses(track)[:MOST_LINKS]
+    ]
+    return [
+        layouts.row(*buttons[start : start + IN_A_ROW])
+        for start in range(0, len(buttons), IN_A_ROW)
+    ]
