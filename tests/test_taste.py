@@ -550,7 +550,7 @@ async def test_a_member_who_leaves_is_nowhere_and_stays_away(service: Service) -
     await service.playlists.add(playlist, ids(liked))
     await service.members.choose(member, listening=True)
     drop = await service.drops.keep(Drop(member, None, Schedule(4, 18, "Europe/Berlin"), NOW))
-    week = {"week": "2026-W47", "state": "open", "token": "", "attempts": 1}
+    week = {"week": "2026-W47", "state": "open", "token": "", "failures": 0}
     async with store_of(service) as store, store.database.write() as connection:
         await connection.execute(
             schema.drop_issues.insert().values(
