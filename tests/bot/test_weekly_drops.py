@@ -349,7 +349,7 @@ async def test_every_part_of_a_drop_stays_within_what_a_message_holds(world: Wor
     drop = await world.service.drops.keep(replace(drop, channel=str(world.channel.id)))
     from musrec.drops.model import Issue
 
-    issue = Issue(1, drop, "2026-W47", State.OPEN, "", 1)
+    issue = Issue(1, drop, "2026-W47", State.OPEN, "", 0, drop.since)
     long = "@everyone **“" + "x" * 5000 + "”"
     for position, part in enumerate((Part.OPENING, Part.QUESTIONS, Part.INVITATION)):
         post = Post(position, part, "\n".join([long] * 3))
