@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from musrec import demo, wording
+from musrec import demo
 from musrec.audio import listen, tagger
 from musrec.audio.descriptors import AXES
 from musrec.audio.features import STATISTIC_NAMES
@@ -69,7 +69,7 @@ def values(analysis: Analysis) -> Values:
         "waveform": picture.waveform.mean(axis=1),
         **{f"{name} (descriptor)": value for name, value in analysis.descriptors.items()},
     }
-    return {"kind": analysis.kind.value, "key": wording.key(harmony)} | {
+    return {"kind": analysis.kind.value, "key": f"{harmony.key} {harmony.mode}"} | {
         name: [float(f"{value:.5g}") for value in np.ravel(heard)]
         for name, heard in numbers.items()
         if heard is not None

@@ -77,7 +77,7 @@ async def test_a_title_is_found_songs_around_it_are_heard_and_a_preview_plays(
     alice, bob = online.fake.user("alice"), online.fake.user("bob")
     card = await ask(online, alice, song="one more time daft punk")
     said = text_of(card["components"])
-    assert "sounds like [**One More Time**](https://www.deezer.com/" in said
+    assert "found for [**One More Time**](https://www.deezer.com/" in said
     assert "[**Song number 10000**](https://www.deezer.com/" in said  # heard only just now
 
     name = next(p["custom_id"] for p in parts_of(card["components"]) if _plays(p))
