@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Context = discord.Interaction["Bot"]
 
 AGAIN = "I was interrupted here, so you may see this twice."
-_LOOKED_AT = 100
+_LOOKED_AT = 300
 """Messages of a channel searched for one that may have been posted; beyond, it is not known."""
 
 
@@ -74,8 +74,8 @@ class Messages:
         with _undeliverable():
             place = await self._place(issue.drop)
             try:
-                # Clocks differ: one minute more is searched.
-                since = post.began - timedelta(minutes=1)
+                # Clocks differ: an hour more is searched.
+                since = post.began - timedelta(hours=1)
                 looked_at = 0
                 async for message in place.history(after=since, limit=_LOOKED_AT):
                     looked_at += 1

@@ -420,7 +420,7 @@ class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             )
             intro = f"shared by {interaction.user.mention}"
             if answer.query is not None:
-                intro += f"\nsounds like {words.song(answer.query)}"
+                intro += f"\nfound for {words.song(answer.query)}"
             await feature(bot, slate, self.about["kept"], answer, pick, intro=intro)
 
 

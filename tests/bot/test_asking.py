@@ -199,7 +199,7 @@ async def test_another_pick_is_shown_to_whoever_chose_it_until_they_share_it(
     assert not shared.ephemeral
     assert featured(shared) == chosen
     assert f"shared by <@{world.bob.id}>" in said(shared)
-    assert "sounds like [**Boogie Nights**]" in said(shared)
+    assert "found for [**Boogie Nights**]" in said(shared)
     assert [str(reaction.emoji) for reaction in shared.message.reactions] == ["👍", "👎"]
     kept = await world.service.cards.get(str(shared.id))
     assert kept is not None

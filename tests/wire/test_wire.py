@@ -380,7 +380,7 @@ async def test_a_voice_message_in_private_is_heard(wire: Wire, tunes: Tunes) -> 
     )
     voice = ("voice-message.ogg", "audio/ogg", tunes[0][2])
     await wire.fake.say(alice, "", [voice], channel=room["id"], flags=1 << 13)
-    assert "sounds like **Composed waltz in C**" in text_of((await reply)["components"])
+    assert "found for **Composed waltz in C**" in text_of((await reply)["components"])
 
 
 # Listening -----------------------------------------------------------------------------------
