@@ -102,7 +102,7 @@ def _question_gone(error: discord.HTTPException) -> bool:
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the member who pressed or asked, and nobody else."""
+    """Tell only the member who pressed or asked."""
     trouble = explain(error)
     if trouble is None:
         return

@@ -269,7 +269,7 @@ def _ape(data: bytes) -> dict[str, str]:
     return items
 
 
-# Text in an encoding that nobody declared ---------------------------------------------------------
+# Text in an undeclared encoding -------------------------------------------------------------------
 # Statistics of whole documents (charset-normalizer, chardet) guess wrong on half of all titles,
 # which are too short for them. Encodings of two bytes per character and Cyrillic are told from
 # Western text by rules that hardly any Western name meets; in doubt the text stays as it is.

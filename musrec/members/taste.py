@@ -1,6 +1,6 @@
 """What a member likes, seen against everybody else, and two members seen together.
 
-Everything here is computed from the songs that somebody likes; nothing of it is kept.
+Everything here is computed from the songs that a member likes; none of it is stored.
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ def blend(
 
     Notes
     -----
-    The songs are those of `musrec.recommend.group`: best for the member whom they suit less.
+    The songs are those of `musrec.recommend.group`: best for the member they suit less.
     """
     rows = l2_normalise(catalogue.vectors)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}

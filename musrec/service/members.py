@@ -331,6 +331,6 @@ class Members:
         return Deleted.ALMOST
 
     async def _empty_log(self) -> None:
-        # SQLite tells nobody when a reader ends.
+        # SQLite does not signal when a reader ends.
         while not await self._store.database.empty_log():  # noqa: ASYNC110
             await asyncio.sleep(EMPTY_AGAIN_AFTER)

@@ -81,7 +81,7 @@ class Database:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             _make_file(Path(str(address.database)))
-            # A transaction takes milliseconds, so a turn always comes: nobody waiting is sent away.
+            # A transaction takes milliseconds, so every waiting writer gets its turn.
             engine = create_async_engine(
                 address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=None
             )
@@ -171,7 +171,7 @@ class Database:
     ) -> list[T]:
         """Build a record of each row; set those aside that no record can be built of.
 
-        One damaged row, or one that a newer version wrote, must keep nobody from all the others.
+        One damaged row, or one that a newer version wrote, must not hide all the others.
         """
         records, unreadable = [], 0
         while True:

@@ -42,7 +42,7 @@ def test_everything_heard_in_a_song_is_shown(run: Run, tmp_path: Path) -> None:
     said = run("show", clip, "--offline").out
     assert "BPM" in said
     assert ("unsure: " in said) == (heard["genre"] is None)
-    # Against whom each percentile is.
+    # Which population each percentile refers to.
     for name, percentile in heard["percentiles"].items():
         word, population = (heard["definitions"][name][key] for key in ("higher", "population"))
         assert f"{word} than {percentile:.0f}% of {population}" in said

@@ -1141,7 +1141,7 @@ class FakeDiscord:
         return await self.answered(await self.interact(u, 3, data, message=m))
 
     async def plays(self, u: J, song: J | None) -> None:
-        """Show a song in somebody's presence, or none."""
+        """Show a song in a member's presence, or none."""
         activities = [song] if song else []
         await self.dispatch(
             "PRESENCE_UPDATE",

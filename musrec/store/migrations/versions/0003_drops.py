@@ -1,4 +1,4 @@
-"""Weekly drops: who wants one and when, each week's issue, its posts, and whom they are for."""
+"""Weekly drops: subscriptions, each week's issue, its posts, and the members they are for."""
 
 from __future__ import annotations
 
