@@ -189,10 +189,12 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist"):
         """Find songs that continue a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        answer = await self._bot.service.playlists.continued(kept, count=count)
+        service, member = self._bot.service, str(interaction.user.id)
+        since = await service.members.meet(member)
+        answer = await service.playlists.continued(kept, count=count)
         if not answer.picks:
             raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
-        id_ = await self._bot.service.answers.keep(answer, str(interaction.user.id))
+        id_ = await service.answers.keep(answer, member, since)
         blocks: list[layouts.Control] = [
             layouts.text(f"### To continue {words.plain(kept.name)}\n{_picked(answer.picks)}"),
             layouts.row(Into.offer(kept, [pick.track for pick in answer.picks])),

@@ -23,4 +23,3 @@ class Servers:
     async def remove(self, id_: str) -> None:
         """Forget a server that the bot was removed from, with its mixtape."""
         await self._store.servers.remove(id_)
-        await self._store.drops.remove_of_server(id_)

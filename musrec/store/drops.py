@@ -82,11 +82,6 @@ class Drops:
             row = (await connection.execute(sa.select(drops).where(where))).first()
             return _drop(row) if row else None
 
-    async def remove_of_server(self, guild: str) -> None:
-        """Delete the mixtape of a server that removed the bot."""
-        async with self._database.write() as connection:
-            await connection.execute(drops.delete().where(drops.c.guild_id == guild))
-
     async def due(self, now: datetime) -> list[tuple[Drop, str | None]]:
         """Return the drops to look at now, each with a week that was begun but not finished.
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from musrec.members.model import ServerSettings
 from musrec.store.database import Database
-from musrec.store.schema import guilds
+from musrec.store.schema import drops, guilds
 
 
 class Servers:
@@ -39,6 +39,7 @@ class Servers:
             )
 
     async def remove(self, id_: str) -> None:
-        """Delete the settings of a server that removed the bot."""
+        """Delete the settings and the mixtape of a server that removed the bot."""
         async with self._database.write() as connection:
             await connection.execute(guilds.delete().where(guilds.c.id == id_))
+            await connection.execute(drops.delete().where(drops.c.guild_id == id_))
