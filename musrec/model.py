@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -362,6 +362,27 @@ class Term:
     because: str = ""
 
 
+TraitKind = Literal["tag", "descriptor", "tempo", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """An audible property that a query and a pick share, and that counted for the pick.
+
+    Attributes
+    ----------
+    kind : str
+    name : str
+        Of the tag or descriptor; empty for the tempo and the key.
+    worth : float
+        What the pick's score loses if the pick has the catalogue's median instead; above 0.
+    """
+
+    kind: TraitKind
+    name: str
+    worth: float
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a song was picked: words made from the terms of its score.
@@ -376,12 +397,15 @@ class Explanation:
         What would have happened without the strongest single cause; empty if nothing would change.
     causes : tuple of str
         The names of the terms that `sentence` speaks of.
+    traits : tuple of Trait
+        What the query and the pick share, the most worth first.
     """
 
     sentence: str
     details: tuple[str, ...] = ()
     counterfactual: str = ""
     causes: tuple[str, ...] = ()
+    traits: tuple[Trait, ...] = ()
 
 
 class Closeness(StrEnum):

@@ -22,6 +22,7 @@ from musrec.model import (
     Spectrogram,
     Term,
     Track,
+    Trait,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _unpack_pick(row: Mapping[str, Any], track: Track) -> Pick:
             details=tuple(said["details"]),
             counterfactual=said["counterfactual"],
             causes=tuple(said["causes"]),
+            traits=tuple(Trait(**trait) for trait in said.get("traits", ())),
         ),
         profile=Profile(),
     )
