@@ -152,8 +152,8 @@ def mask(text: str, size: int, weight: Weight) -> tuple[Image.Image, int]:
     Returns
     -------
     image : PIL.Image.Image, mode ``L``
-        From a sixth of the size above a line of the Latin font to three quarters of it below the baseline,
-        whatever the letters: Tibetan and Burmese reach that far down.
+        From a sixth of the size above a line of the Latin font to three quarters of it below the
+        baseline, whatever the letters: Tibetan and Burmese reach that far down.
     baseline : int
         Rows from its top to the baseline.
     """
