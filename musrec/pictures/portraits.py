@@ -44,30 +44,15 @@ def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
     ]
     scales = 44 + 46 * len(axes) if axes else 60
     below = max(48 + 40 * len(genres), (48 + 34 * MOST_NAMES) * len(lists))
-    canvas = Canvas(112 + scales + below, look)
-    colours = canvas.look
-    said_first = headline(portrait)
-    canvas.title((MARGIN, 62), said_first, (40, 34, 30), WIDTH - 2 * MARGIN)
-
-    y = 104
-    if axes:
-        left = MARGIN
-        for colour, word in ((colours.query, portrait.name), (colours.pick, portrait.against)):
-            canvas.dot((left + 9, y - 8), 9, colour)
-            left += 70 + round(
-                canvas.text((left + 28, y), word, LEAST, colour=colours.muted, width=330)
-            )
-        for position, (low, high, ours, theirs) in enumerate(axes):
-            middle = y + 42 + 46 * position
-            canvas.text((MARGIN, middle + 8), low, LEAST, width=150)
-            canvas.text((WIDTH - MARGIN, middle + 8), high, LEAST, anchor="right", width=150)
-            area = Box(MARGIN + 170, middle - 20, WIDTH - MARGIN - 170, middle + 20)
-            canvas.scale(area, ours, theirs)
-    else:
-        words = "A few more likes, and I can draw how this taste sounds."
-        canvas.text((MARGIN, y + 24), words, 24, colour=colours.muted, width=WIDTH - 2 * MARGIN)
+    # A title of its own stands over the picture in its message already.
+    y = 46 if portrait.title else 104
+    canvas = Canvas(y + 8 + scales + below, look)
+    if not portrait.title:
+        canvas.title((MARGIN, 62), headline(portrait), (40, 34, 30), WIDTH - 2 * MARGIN)
+    _places(canvas, y, axes, (portrait.name, portrait.against))
     top = y + scales
-    _genres(canvas, Box(MARGIN, top, MARGIN + 350, top + below), portrait.heading, genres)
+    right = MARGIN + 350 if lists else WIDTH - MARGIN
+    _genres(canvas, Box(MARGIN, top, right, top + below), portrait.heading, genres)
     for position, (title, names) in enumerate(lists):
         y = top + 26 + (48 + 34 * MOST_NAMES) * position
         canvas.text((MARGIN + 400, y), title, 24, weight="bold")
@@ -75,8 +60,11 @@ def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
             canvas.text((MARGIN + 400, y + 38 + 34 * line), name, LEAST, width=344)
 
     heard = f"learned from {portrait.songs} song{'s' if portrait.songs != 1 else ''}"
-    title = portrait.title or f"The taste of {portrait.name}"
-    said = [f"{draw.shorten(title, 100)}, {heard}: {draw.shorten(said_first, 100)}."]
+    if portrait.title:
+        said = [f"{draw.shorten(portrait.title, 100)}, {heard}."]
+    else:
+        name = draw.shorten(portrait.name, 100)
+        said = [f"The taste of {name}, {heard}: {draw.shorten(headline(portrait), 100)}."]
     if axes:
         points = ", ".join(f"{high} {ours:.0f} ({theirs:.0f})" for _, high, ours, theirs in axes)
         against = draw.shorten(portrait.against, 80)
@@ -98,8 +86,6 @@ def headline(portrait: Portrait) -> str:
     A descriptor is named only where its mean over the songs liked is at least `CLEAR`, or at most
     as far from the other end.
     """
-    if portrait.title:
-        return portrait.title
     places = [
         (abs(place - 50), DEFINITIONS[name].high if place >= 50 else DEFINITIONS[name].low)
         for name, place in portrait.member.items()
@@ -191,6 +177,30 @@ def _axes(portrait: Portrait) -> list[tuple[str, str, float, float]]:
     ]
     known = [row for row in rows if math.isfinite(row[2] + row[3])]
     return sorted(known, key=lambda row: -abs(row[2] - row[3]))[:MOST_AXES]
+
+
+def _places(
+    canvas: Canvas,
+    y: int,
+    axes: Sequence[tuple[str, str, float, float]],
+    names: tuple[str, str],
+) -> None:
+    """Draw where two tastes stand, one scale per row, under their names on the baseline `y`."""
+    look, left = canvas.look, MARGIN
+    if not axes:
+        words = "A few more likes, and I can draw how this taste sounds."
+        canvas.text((MARGIN, y + 24), words, 24, colour=look.muted, width=WIDTH - 2 * MARGIN)
+        return
+    for colour, name in zip((look.query, look.pick), names, strict=True):
+        canvas.dot((left + 9, y - 8), 9, colour)
+        wide = canvas.text((left + 28, y), name, LEAST, colour=look.muted, width=330)
+        left += 70 + round(wide)
+    for position, (low, high, ours, theirs) in enumerate(axes):
+        middle = y + 42 + 46 * position
+        canvas.text((MARGIN, middle + 8), low, LEAST, width=150)
+        canvas.text((WIDTH - MARGIN, middle + 8), high, LEAST, anchor="right", width=150)
+        area = Box(MARGIN + 170, middle - 20, WIDTH - MARGIN - 170, middle + 20)
+        canvas.scale(area, ours, theirs)
 
 
 def _genres(canvas: Canvas, area: Box, title: str, rows: Sequence[tuple[str, float]]) -> None:
