@@ -86,6 +86,8 @@ class Portrait:
         Share of the member's songs, 0 to 1.
     decades : mapping of int to int
         First year of a decade to the number of songs; empty where years are not known.
+    artists : tuple of str
+        The most liked first; at most three are shown.
     signature : tuple of Track
         Songs that say most of this taste, at most three are shown.
     changed : str
@@ -93,9 +95,9 @@ class Portrait:
     against : str
         What `server` is the mean of, for people.
     title : str
-        By default the taste of `name`.
-    headings : pair of str
-        What stands over the genres and over the songs.
+        The headline of its picture; by default made of what is liked.
+    heading : str
+        What stands over the genres.
     """
 
     name: str
@@ -104,11 +106,12 @@ class Portrait:
     server: Mapping[str, float]
     genres: Mapping[str, float] = field(default_factory=dict)
     decades: Mapping[int, int] = field(default_factory=dict)
+    artists: tuple[str, ...] = ()
     signature: tuple[Track, ...] = ()
     changed: str = ""
     against: str = "the server"
     title: str = ""
-    headings: tuple[str, str] = ("genres", "signature songs")
+    heading: str = "genres"
 
 
 @dataclass(frozen=True, slots=True)

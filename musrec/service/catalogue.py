@@ -90,6 +90,7 @@ class CatalogueView:
                 theirs.track,
                 theirs.analysis,
                 found.differences,
+                found.closeness,
                 look=look,
             )
             return found, drawn
