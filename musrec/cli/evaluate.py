@@ -50,6 +50,15 @@ def closeness(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def parts(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure what rhythm and harmony are worth beside the rest of the sound."""
+    from musrec.evaluate.parts import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
 def artists(
     context: typer.Context,
     music: Annotated[

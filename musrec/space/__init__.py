@@ -1,5 +1,6 @@
 """Where songs stand: an `Analysis` becomes a vector, and vectors find their neighbours."""
 
+from musrec.space import parts
 from musrec.space.catalogue import Starter, starter
 from musrec.space.genre import GenreHead, genre_head, genre_said
 from musrec.space.index import Index
@@ -13,6 +14,7 @@ __all__ = [
     "Starter",
     "genre_head",
     "genre_said",
+    "parts",
     "profile",
     "starter",
 ]
