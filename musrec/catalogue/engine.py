@@ -60,6 +60,7 @@ def build(
         feedback,
         index.alike,
         thresholds=closeness.shipped(space.name),
+        without=spaces.Without(space, catalogue, index),
         served=served,
     )
     return Engine(space, catalogue, index, recommender, search.names(catalogue.tracks))
@@ -81,7 +82,8 @@ def grown(engine: Engine, fresh: Sequence[Heard]) -> Engine:
         else np.concatenate([engine.catalogue.fine, more.fine]),
     )
     index = engine.index.extended(more.vectors, fine=more.fine, parts=spaces.parts.of(more.facets))
-    engine.recommender.extend(more, index.alike)
+    without = spaces.Without(engine.space, catalogue, index)
+    engine.recommender.extend(more, index.alike, without)
     names = (*engine.names, *search.names(more.tracks))
     return Engine(engine.space, catalogue, index, engine.recommender, names)
 

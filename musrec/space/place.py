@@ -1,8 +1,9 @@
 """From an `Analysis` to a `Place`: one learned vector, and facets that a member may weigh.
 
-The vector has two halves. The first tells genres apart (shrinkage linear discriminants, cosine); the second keeps together what else sounds alike, such as two songs of one artist
-(principal components, half whitened). How much the second counts was chosen by cross-validation;
-the model cards beside the shipped numbers say how, on what data and with what result.
+The vector has two halves. The first tells genres apart (shrinkage linear discriminants, cosine);
+the second keeps together what else sounds alike, such as two songs of one artist (principal
+components, half whitened). How much the second counts was chosen by cross-validation; the model
+cards beside the shipped numbers say how, on what data and with what result.
 
 Songs that were heard here, rather than known from a table, also have a fine embedding: the tagger's
 embedding and more of the statistics, which tell songs of one genre, artist or recording apart.
