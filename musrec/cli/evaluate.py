@@ -107,3 +107,12 @@ def playlists(data: Data = SHARED, as_json: Json = False) -> None:
 
     for report in run(data):
         print_report(report, as_json=as_json)
+
+
+@app.command()
+def explain(data: Data = SHARED, as_json: Json = False) -> None:
+    """Replace every property that a card names, and see whether the pick falls."""
+    from musrec.evaluate.explain import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)

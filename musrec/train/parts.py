@@ -59,7 +59,7 @@ def annotated(folder: Path, clips: Tables) -> dict[str, FloatArray]:
     folder : Path
         With ``tempo.tsv`` (``clip``, ``bpm``) and ``key_lerch.tsv`` (``clip``, ``key``).
     """
-    tempi, keys = _column(folder / "tempo.tsv", "bpm"), _column(folder / "key_lerch.tsv", "key")
+    tempi, keys = annotation_tables(folder)
     nothing = np.full(clips.statistics.shape[1], np.nan, dtype=np.float32)
     rhythm, harmony = [], []
     for clip in clips.clips.tolist():
@@ -68,6 +68,11 @@ def annotated(folder: Path, clips: Tables) -> dict[str, FloatArray]:
         rhythm.append(place.rhythm(Rhythm(tempo, 1.0, None, 0.5, ()), nothing))
         harmony.append(place.harmony(Harmony(tonic, mode, 1.0, 0.0), nothing))
     return {"rhythm": np.stack(rhythm), "harmony": np.stack(harmony)}
+
+
+def annotation_tables(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the annotated tempo and key of clips; an empty key is not known."""
+    return _column(folder / "tempo.tsv", "bpm"), _column(folder / "key_lerch.tsv", "key")
 
 
 def _column(path: Path, name: str) -> dict[str, str]:
