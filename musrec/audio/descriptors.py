@@ -265,6 +265,12 @@ _SMOOTHING = 0.02
 _SHORTEST = 0.4
 """Seconds: one gating block of BS.1770."""
 
+_STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "brightness": ("spectral_centroid_mean",),
+    "noisiness": ("spectral_flatness_median",),
+    "punch": ("onset_strength_std",),
+    "dynamics": ("rms_std", "rms_mean"),
+}
 _TAG_COLUMNS = {tag: column for column, tag in enumerate(TAGS)}
 _STATISTIC_COLUMNS = {name: column for column, name in enumerate(STATISTIC_NAMES)}
 
@@ -341,6 +347,13 @@ def percentiles(raw: Mapping[str, float]) -> dict[str, float]:
         for name, value in raw.items()
         if name in quantiles
     }
+
+
+def statistics_of(name: str) -> tuple[str, ...]:
+    """Return the statistics that a descriptor is computed from; none if it rests on tags."""
+    if name == "intensity":
+        return tuple(_reference().weights)
+    return _STATISTICS.get(name, ())
 
 
 def populations() -> Mapping[str, str]:

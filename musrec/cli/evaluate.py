@@ -50,6 +50,15 @@ def closeness(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def parts(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure what rhythm and harmony are worth beside the rest of the sound."""
+    from musrec.evaluate.parts import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
 def artists(
     context: typer.Context,
     music: Annotated[
@@ -95,6 +104,15 @@ def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
 def playlists(data: Data = SHARED, as_json: Json = False) -> None:
     """Measure how well three distances continue playlists."""
     from musrec.evaluate.playlists import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
+def explain(data: Data = SHARED, as_json: Json = False) -> None:
+    """Replace every property that a card names, and see whether the pick falls."""
+    from musrec.evaluate.explain import run
 
     for report in run(data):
         print_report(report, as_json=as_json)
