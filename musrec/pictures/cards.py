@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from musrec import wording
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.audio.descriptors import DEFINITIONS, mood, said_tags
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track
 from musrec.pictures import draw, lettering, spectrograms
 from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, Colour, LookName
@@ -40,8 +40,9 @@ class Side:
             tempo = self.analysis.rhythm.tempo
         if self.analysis and self.analysis.harmony:
             key = wording.key(self.analysis.harmony)
-        mood = mood_of(self.profile) if self.profile else None
-        return tuple(fact for fact in (wording.tempo(tempo) if tempo else None, key, mood) if fact)
+        words = mood(self.profile.percentiles, 1) if self.profile else ()
+        known = (wording.tempo(tempo) if tempo else None, key, *words)
+        return tuple(fact for fact in known if fact)
 
 
 def card(
@@ -290,26 +291,12 @@ def profile_rows(
 
 
 def shared_tags(ours: Profile | None, theirs: Profile | None, most: int = 4) -> list[str]:
-    """Return the tags that both songs have for at least a tenth of their time, strongest first."""
+    """Return the tags that may be said of both songs, strongest first."""
     if ours is None or theirs is None:
         return []
-    both = {tag: min(share, theirs.tags.get(tag, 0.0)) for tag, share in ours.tags.items()}
-    strongest = sorted(both, key=lambda tag: -both[tag])
-    return [tag.lower() for tag in strongest if both[tag] >= 0.1][:most]
-
-
-def mood_of(profile: Profile) -> str | None:
-    """Return one word for the mood: a tag that listeners would give, else how happy or intense."""
-    moods = {tag: share for tag, share in profile.tags.items() if TAG_KINDS.get(tag) == "mood"}
-    if moods and max(moods.values()) >= 0.1:
-        return max(moods, key=lambda tag: moods[tag]).lower()
-    for name in ("mood", "intensity"):
-        percentile = profile.percentiles.get(name, 50.0)
-        if percentile >= 65:
-            return DEFINITIONS[name].high
-        if percentile <= 35:
-            return DEFINITIONS[name].low
-    return None
+    mine, others = said_tags(ours.tags), said_tags(theirs.tags)
+    both = {tag: min(share, others[tag]) for tag, share in mine.items() if tag in others}
+    return [tag.lower() for tag in sorted(both, key=lambda tag: -both[tag])][:most]
 
 
 def _facts(canvas: Canvas, area: Box, y: int, side: Side) -> None:
