@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg.blas import saxpy
 from scipy.sparse import csr_matrix
 
-from musrec.model import Catalogue, Closeness, Pick, Place, Profile, Term, Track
+from musrec.model import Catalogue, Closeness, Pick, Place, Profile, Term, Track, Trait
 from musrec.recommend import collaborative, explain, hybrid, taste, variety
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY
@@ -185,11 +185,16 @@ class Influence(NamedTuple):
 
 
 class Reasons(NamedTuple):
-    """Why a candidate was picked: its closeness, all terms, and the names of those to mention."""
+    """Why a candidate was picked: its closeness, all terms, and what may be said of them.
+
+    `causes` are the names of the terms to mention, `sentences` those of `explain.sentences`.
+    """
 
     closeness: Closeness | None
     terms: list[Term]
     causes: list[str]
+    traits: tuple[Trait, ...]
+    sentences: list[str]
 
 
 class Scoring:
@@ -356,7 +361,11 @@ class Scoring:
         influences = self._influences(
             [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
         )
-        return tuple(self._pick(at, each, influences.get(at)) for at, each in reasons.items())
+        said = explain.tell_apart([each.sentences for each in reasons.values()])
+        return tuple(
+            self._pick(at, each, influences.get(at), sentence)
+            for (at, each), sentence in zip(reasons.items(), said, strict=True)
+        )
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
         """Choose candidates that may share a list, as `variety.pick_varied` returns them."""
@@ -384,9 +393,9 @@ class Scoring:
         closeness = self._closeness(likeness)
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         because = {
-            "sound": self._sound_because(profile, likeness, closeness),
+            "sound": self._sound_because(profile, closeness),
             "members": self._members_because(track, row),
-            "taste": self._taste_because(track, at),
+            "taste": self._taste_because(at),
             "freshness": self._freshness_because(row),
             "popularity": self._popularity_because(track, row),
         }
@@ -399,14 +408,43 @@ class Scoring:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
-        return Reasons(closeness, terms, causes)
+        like = self._like(at)
+        asked = self.seeds[0] if len(self.seeds) == 1 else None
+        profiles = (asked.profile, profile) if asked is not None and asked.profile else None
+        year = asked.track.year if asked is not None and asked.track is not None else None
+        if not self.seeds and like is not None:
+            catalogue = self.songs.catalogue
+            profiles, year = (catalogue.profiles[like], profile), catalogue.tracks[like].year
+        shared = explain.shared_traits(*profiles, self.songs.usual) if profiles else []
+        traits = tuple(Trait(kind, name, 1.0) for kind, name in shared)
+        pair = explain.Pair(
+            track,
+            self._asked() if self.seeds else "",
+            None if like is None else self.songs.catalogue.tracks[like],
+            profiles,
+            (year, track.year),
+            [(trait.kind, trait.name) for trait in traits],
+            closeness,
+            2 if because["members"] and "1 member " not in because["members"] else 1,
+            causes,
+        )
+        return Reasons(closeness, terms, causes, traits, explain.sentences(pair))
 
-    def _pick(self, at: int, reasons: Reasons, influence: Influence | None) -> Pick:
-        closeness, terms, causes = reasons
+    def _like(self, at: int) -> int | None:
+        """Return the like, a row of the catalogue, that sounds most like a candidate."""
+        likes = self.liked
+        if not likes.rows.size:
+            return None
+        alike = self.songs.vectors[likes.rows] @ self.vectors[at]
+        best = int(np.argmax(alike * likes.weights))
+        return int(likes.rows[best]) if alike[best] > 0 else None
+
+    def _pick(self, at: int, reasons: Reasons, influence: Influence | None, sentence: str) -> Pick:
+        closeness, terms, causes, traits, _ = reasons
         row = self.rows[at]
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         cause = self._counterfactual(at, causes, influence)
-        said = explain.explanation(track, terms, causes, cause, len(self.rows))
+        said = replace(explain.explanation(sentence, terms, causes, cause), traits=traits)
         score = float(sum(t.value for t in terms))
         return Pick(track, score, closeness, tuple(terms), said, profile)
 
@@ -444,11 +482,11 @@ class Scoring:
             return explain.title(tracks[0])
         return "your song" if len(self.seeds) == 1 else f"your {len(self.seeds)} songs"
 
-    def _sound_because(self, profile: Profile, likeness: float, closeness: Closeness | None) -> str:
+    def _sound_because(self, profile: Profile, closeness: Closeness | None) -> str:
         if not self.seeds:
             return ""
         query = self.seeds[0].profile if len(self.seeds) == 1 else None
-        near = explain.near_evidence(closeness, likeness, self._asked())
+        near = explain.near_evidence(closeness, self._asked())
         return explain.sound_evidence(query, profile, self.songs.usual, near)
 
     def _members_because(self, track: Track, row: int) -> str:
@@ -488,23 +526,14 @@ class Scoring:
             out.append((songs, np.concatenate([by_track.indices[:0], *fans])))
         return out
 
-    def _taste_because(self, track: Track, at: int) -> str:
+    def _taste_because(self, at: int) -> str:
         tracks = self.songs.catalogue.tracks
         if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
             worst = int(self.unwelcome[at].argmax())
-            way = float(np.sqrt(self.unwelcome[at, worst]))
-            return (
-                f"it sounds like {explain.title(tracks[self.disliked.rows[worst]])}, which has"
-                f" your thumb down ({way:.0%} of the way to the same sound)"
-            )
-        if not self.liked.rows.size:
-            return ""
-        alike = self.songs.vectors[self.liked.rows] @ self.vectors[at]
-        best = int(np.argmax(alike * self.liked.weights))
-        likeness = float(alike[best])
-        if likeness <= 0:
-            return ""
-        return explain.taste_evidence(track, tracks[self.liked.rows[best]], likeness)
+            down = explain.title(tracks[self.disliked.rows[worst]])
+            return f"it sounds like {down}, which has your thumb down"
+        like = self._like(at)
+        return "" if like is None else explain.taste_evidence(tracks[like])
 
     def _freshness_because(self, row: int) -> str:
         heard = np.flatnonzero(self.heard.rows == row)
