@@ -440,8 +440,42 @@ def _reference() -> _Reference:
     )
 
 
+@cache
+def _least_shares() -> Mapping[str, float]:
+    text = files("musrec.audio").joinpath("said.json").read_text("utf-8")
+    shares: dict[str, float] = json.loads(text)
+    return shares
+
+
+def said_tags(tags: Mapping[str, float]) -> dict[str, float]:
+    """Return the tags that may be said of a song, largest share first.
+
+    Each has at least the share that ``musrec evaluate tags`` measured to be right on labelled
+    clips; a tag that no labels can check needs half of the clip.
+
+    Parameters
+    ----------
+    tags : mapping of str to float
+        Tag to its share of the clip, 0 to 1.
+    """
+    least = _least_shares()
+    said = {tag: share for tag, share in tags.items() if share >= least.get(tag, 1.0)}
+    return dict(sorted(said.items(), key=lambda item: -item[1]))
+
+
+MARKED = 80.0
+"""Percentile from which a song is called by the high word of a descriptor; by the low word from
+100 less this, down."""
+
 MOODS = ("mood", "intensity", "dreaminess", "acoustic", "vocal", "brightness")
 """Descriptors whose words `mood` chooses from."""
+
+
+def word(name: str, place: float) -> str:
+    """Return the word for a place, 0 to 100, of a descriptor; empty in the middle."""
+    if place >= MARKED:
+        return DEFINITIONS[name].high
+    return DEFINITIONS[name].low if place <= 100 - MARKED else ""
 
 
 def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:
@@ -451,13 +485,16 @@ def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:
     ----------
     percentiles : mapping of str to float
         Descriptor to its place, 0 to 100, in the reference population.
+    most : int
+
+    Returns
+    -------
+    tuple of str
+        Empty if the song is in the middle of everything.
     """
     marked = sorted(
-        (
-            (abs(place - 50), DEFINITIONS[name].high if place > 50 else DEFINITIONS[name].low)
-            for name, place in percentiles.items()
-            if name in MOODS
-        ),
-        reverse=True,
+        (-abs(place - 50), MOODS.index(name), word(name, place))
+        for name, place in percentiles.items()
+        if name in MOODS and word(name, place)
     )
-    return tuple(word for _, word in marked[:most])
+    return tuple(each for *_, each in marked[:most])

@@ -92,6 +92,15 @@ def tagger(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def tags(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure from which share a tag may be said of a song."""
+    from musrec.audio.tagger import load
+    from musrec.evaluate.tags import run
+
+    print_report(run(data, load()), as_json=as_json)
+
+
+@app.command()
 def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
     """Measure rankings, cold start, learning from feedback, variety and the truth of reasons."""
     from musrec.evaluate.recommend import run

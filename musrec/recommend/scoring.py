@@ -12,6 +12,7 @@ from scipy.linalg.blas import saxpy
 from scipy.sparse import csr_matrix
 
 from musrec import wording
+from musrec.audio import descriptors
 from musrec.model import Catalogue, Closeness, Pick, Place, Places, Profile, Term, Track, Trait
 from musrec.recommend import attribution, collaborative, explain, hybrid, taste, variety
 from musrec.recommend.closeness import Thresholds
@@ -192,6 +193,16 @@ class Influence(NamedTuple):
     gains: FloatArray
 
 
+class Supporters(NamedTuple):
+    """Members who speak for a track: how many, and how many of one's likes they share.
+
+    No likes: they share the song asked about.
+    """
+
+    members: int
+    likes: int
+
+
 class Reasons(NamedTuple):
     """Why a candidate was picked.
 
@@ -202,12 +213,15 @@ class Reasons(NamedTuple):
         Names of the terms to mention.
     traits : tuple of Trait
         What it shares with the song asked about, or with the like that counts most.
+    sentences : list of str
+        What may be said of it, from `explain.sentences`.
     """
 
     closeness: Closeness | None
     terms: list[Term]
     causes: list[str]
     traits: tuple[Trait, ...]
+    sentences: list[str]
 
 
 class Scoring:
@@ -399,7 +413,7 @@ class Scoring:
         if without is None or other is None:
             return ()
         row = int(self.rows[at])
-        shared = attribution.shared(other, self.songs.catalogue.profiles[row], self.songs.usual)
+        shared = explain.shared_traits(other, self.songs.catalogue.profiles[row], self.songs.usual)
         if not shared:
             return ()
         worth = self.total[at] - self.replaced_total(at, without.replaced(row, shared))
@@ -430,7 +444,11 @@ class Scoring:
         influences = self._influences(
             [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
         )
-        return tuple(self._pick(at, each, influences.get(at)) for at, each in reasons.items())
+        said = explain.tell_apart([each.sentences for each in reasons.values()])
+        return tuple(
+            self._pick(at, each, influences.get(at), sentence)
+            for (at, each), sentence in zip(reasons.items(), said, strict=True)
+        )
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
         """Choose candidates that may share a list, as `variety.pick_varied` returns them."""
@@ -464,9 +482,9 @@ class Scoring:
             self.songs.catalogue.profiles[like] if not self.seeds and like is not None else asked,
         )
         because = {
-            "sound": self._sound_because(profile, likeness, closeness, traits),
+            "sound": self._sound_because(profile, closeness, traits),
             "members": self._members_because(track, row),
-            "taste": self._taste_because(track, at, like),
+            "taste": self._taste_because(at, like),
             "freshness": self._freshness_because(row),
             "popularity": self._popularity_because(track, row),
         }
@@ -479,16 +497,39 @@ class Scoring:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
-        return Reasons(closeness, terms, causes, traits)
+        profiles = self._pair(asked, like, profile)
+        seed = self.seeds[0].track if len(self.seeds) == 1 else None
+        other = seed if self.seeds else None if like is None else self._track(like)
+        pair = explain.Pair(
+            track,
+            self._asked() if self.seeds else "",
+            None if like is None else self._track(like),
+            profiles,
+            (other.year if other is not None else None, track.year),
+            [(trait.kind, trait.name) for trait in traits],
+            closeness,
+            self._supporters(row).members,
+            causes,
+        )
+        return Reasons(closeness, terms, causes, traits, explain.sentences(pair))
 
-    def _pick(self, at: int, reasons: Reasons, influence: Influence | None) -> Pick:
-        closeness, terms, causes, traits = reasons
+    def _track(self, row: int) -> Track:
+        return self.songs.catalogue.tracks[row]
+
+    def _pair(
+        self, asked: Profile | None, like: int | None, pick: Profile
+    ) -> tuple[Profile, Profile] | None:
+        """Return the profiles of the song asked about, or of the like, and of the pick."""
+        if self.seeds:
+            return None if asked is None else (asked, pick)
+        return None if like is None else (self.songs.catalogue.profiles[like], pick)
+
+    def _pick(self, at: int, reasons: Reasons, influence: Influence | None, sentence: str) -> Pick:
+        closeness, terms, causes, traits, _ = reasons
         row = self.rows[at]
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         cause = self._counterfactual(at, causes, traits, influence)
-        said = replace(
-            explain.explanation(track, terms, causes, cause, len(self.rows)), traits=traits
-        )
+        said = replace(explain.explanation(sentence, terms, causes, cause), traits=traits)
         score = float(sum(t.value for t in terms))
         return Pick(track, score, closeness, tuple(terms), said, profile)
 
@@ -527,24 +568,29 @@ class Scoring:
         return "your song" if len(self.seeds) == 1 else f"your {len(self.seeds)} songs"
 
     def _sound_because(
-        self,
-        profile: Profile,
-        likeness: float,
-        closeness: Closeness | None,
-        traits: Sequence[Trait],
+        self, profile: Profile, closeness: Closeness | None, traits: Sequence[Trait]
     ) -> str:
         if not self.seeds:
             return ""
         query = self.seeds[0].profile if len(self.seeds) == 1 else None
         if query is not None:
             query = attribution.only(query, traits)
-        near = explain.near_evidence(closeness, likeness, self._asked())
+        near = explain.near_evidence(closeness, self._asked())
         return explain.sound_evidence(query, profile, self.songs.usual, near)
 
     def _members_because(self, track: Track, row: int) -> str:
+        found = self._supporters(row)
+        if not found.members:
+            return ""
+        if found.likes:
+            return explain.members_evidence(track, found.members, found.likes)
+        return explain.asked_evidence(self._asked(), found.members)
+
+    def _supporters(self, row: int) -> Supporters:
+        """Return who speaks for a track and adds to its score; nobody counts without adding."""
         model = self.fitted.model
         if row >= self.columns:
-            return ""
+            return Supporters(0, 0)
         likes_it = np.zeros(model.by_track.shape[1], bool)
         start, end = model.by_track.indptr[row : row + 2]
         likes_it[model.by_track.indices[start:end]] = True
@@ -552,15 +598,12 @@ class Scoring:
         for (songs, fans), own in zip(self._fans, (True, False), strict=True):
             common = likes_it[fans]
             those = np.unique(fans[common])
-            supporters = len(those)
-            added = model.of_members(self.personal.pull[0], those, row) if supporters else 0.0
+            added = model.of_members(self.personal.pull[0], those, row) if len(those) else 0.0
             if added * self.units["members"] <= 0:
                 continue
-            if own:
-                shared = int(np.count_nonzero(np.bincount(songs[common])))
-                return explain.members_evidence(track, supporters, shared)
-            return explain.asked_evidence(self._asked(), supporters)
-        return ""
+            likes = int(np.count_nonzero(np.bincount(songs[common]))) if own else 0
+            return Supporters(len(those), likes)
+        return Supporters(0, 0)
 
     @cached_property
     def _own(self) -> list[int]:
@@ -581,21 +624,15 @@ class Scoring:
             out.append((songs, np.concatenate([by_track.indices[:0], *fans])))
         return out
 
-    def _taste_because(self, track: Track, at: int, like: int | None) -> str:
+    def _taste_because(self, at: int, like: int | None) -> str:
         tracks = self.songs.catalogue.tracks
         if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
             worst = int(self.unwelcome[at].argmax())
-            way = float(np.sqrt(self.unwelcome[at, worst]))
-            return (
-                f"it sounds like {explain.title(tracks[self.disliked.rows[worst]])}, which has"
-                f" your thumb down ({way:.0%} of the way to the same sound)"
-            )
-        if like is None:
+            down = explain.title(tracks[self.disliked.rows[worst]])
+            return f"it sounds like {down}, which has your thumb down"
+        if like is None or float(self.songs.vectors[like] @ self.vectors[at]) <= 0:
             return ""
-        likeness = float(self.songs.vectors[like] @ self.vectors[at])
-        if likeness <= 0:
-            return ""
-        return explain.taste_evidence(track, tracks[like], likeness)
+        return explain.taste_evidence(tracks[like])
 
     def _like(self, at: int) -> int | None:
         """Return the like, a row of the catalogue, that sounds most like a candidate.
@@ -699,9 +736,10 @@ def _named(trait: Trait, query: Profile, pick: Profile) -> str:
         return f"the tempo they share ({both})"
     if trait.kind == "key":
         return f"the key they share ({pick.key})"
-    if trait.kind == "tag":
-        return f"the {trait.name} they share"
-    return f"the {trait.name} they share"
+    if trait.kind == "descriptor":
+        place = pick.percentiles.get(trait.name, 50.0)
+        return f"the {descriptors.word(trait.name, place)} sound they share"
+    return f"the {trait.name.lower()} they share"
 
 
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
