@@ -13,7 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +115,21 @@ class Service:
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         return self._outside.budget()
+
+    def promptly(self) -> AbstractAsyncContextManager[None]:
+        """Share one budget, and cancel what takes much longer: for members, who wait.
+
+        Raises
+        ------
+        Busy
+            It was cancelled.
+        """
+        return self._outside.promptly()
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the budget of the question under way, else of one that starts now."""
+        return self._outside.deadline().left
 
     async def warm(self) -> None:
         """Start the processes that hear, so that the first clip need not wait for them."""

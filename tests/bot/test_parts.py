@@ -191,8 +191,10 @@ def test_no_secret_reaches_the_log(json_lines: bool, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("json_lines", [False, True])
 @pytest.mark.parametrize(
     "hostile",
-    ["\n2026-11-27T00:00:00 ERROR bot: forged", "\x1b[2J\x07", "\x7f\x9b31m", "\u2028\u2029"]
-    + ["\u202egnp.exe", "\ud800", "\U000e0041", "\r\0"],
+    [
+        *("\n2026-11-27T00:00:00 ERROR bot: forged", "\x1b[2J\x07", "\x7f\x9b31m"),
+        *("\u2028\u2029", "\u202egnp.exe", "\ud800", "\U000e0041", "\r\0"),
+    ],
 )
 def test_nothing_from_outside_breaks_a_line_of_the_log(
     json_lines: bool, hostile: str, capsys: pytest.CaptureFixture[str]
