@@ -68,7 +68,7 @@ SPOTIFY = Site(
     "Spotify",
     hosts=("open.spotify.com", "play.spotify.com"),
     read=_read,
-    short_hosts=("spotify.link", "spotify.app.link"),
+    short_hosts=("spotify.link", "spotify.app.link", "spoti.fi"),
     scheme="spotify",
 )
 
