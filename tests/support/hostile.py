@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import av
 import numpy as np
@@ -21,7 +22,7 @@ def sound(codec: str, form: str, seconds: float = 5.0, **options: str) -> bytes:
     file = BytesIO()
     noise = np.random.default_rng(SEED).normal(0, 3_000, int(RATE * seconds)).astype(np.int16)
     with av.open(file, "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, RATE, layout="mono")
+        stream: Any = container.add_stream(codec, RATE, layout="mono")
         resampler = av.AudioResampler(stream.format or "s16", "mono", RATE, 960)
         for start in range(0, noise.size, 960):
             frame = av.AudioFrame.from_ndarray(noise[None, start : start + 960], "s16", "mono")
