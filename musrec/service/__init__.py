@@ -132,8 +132,11 @@ class Service:
         return self._outside.deadline().left
 
     async def warm(self) -> None:
-        """Start the processes that hear, so that the first clip need not wait for them."""
-        await self._outside.warm()
+        """Start the processes that hear and lay out the map, so that no member waits for either.
+
+        What lays it out takes seconds to import, which would hold up the event loop too.
+        """
+        await asyncio.gather(self._outside.warm(), self._live.atlas())
 
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
