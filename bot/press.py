@@ -50,10 +50,12 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Act, and report whatever goes wrong."""
         try:
-            with interaction.client.working():
-                if not self.for_everybody:
-                    await interaction.client.admit(interaction.user, interaction.guild)
-                await self.press(interaction)
+            bot = interaction.client
+            with bot.working():
+                async with bot.service.promptly():
+                    if not self.for_everybody:
+                        await bot.admit(interaction.user, interaction.guild)
+                    await self.press(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)
 

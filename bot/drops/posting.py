@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextvars import Context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Context = discord.Interaction["Bot"]
+Interaction = discord.Interaction["Bot"]
 
 AGAIN = "I was interrupted here, so you may see this twice."
 _LOOKED_AT = 300
@@ -206,7 +208,7 @@ class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under the opening of a drop."""
         return cls(ui.Button(label="When and where", custom_id=f"drop:{_mark(issue)}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Show the settings to the drop's member alone."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.send_message(view=panel(drop), ephemeral=True)
@@ -222,12 +224,13 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under a mixtape's words."""
         return cls(ui.Button(label="Count me in", emoji="🙋", custom_id=f"mix:{_mark(issue)}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Change whether the member's likes may be used."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, member = interaction.client.service, str(interaction.user.id)
         drop = await service.drops.get(int(self.about["drop"]))
-        if drop is None:
+        # Of this server: a message can be forwarded, and a number may be given again.
+        if drop is None or drop.member or drop.guild != str(interaction.guild_id):
             raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
         there = member not in await service.drops.mixtape_members(drop)
         await service.drops.join_mixtape(drop, member, there=there)
@@ -236,6 +239,8 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
             if there
             else "Your likes are left out from now on."
         )
+        if there and not drop.active:
+            said += " It is switched off for now."
         await interaction.edit_original_response(view=layouts.notice(said))
 
 
@@ -280,7 +285,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
             )
         )
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Like the songs of the chosen artists, and go on with the questions that are left."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.defer()
@@ -312,7 +317,7 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under the questions."""
         return cls(ui.Button(label="That's enough", custom_id=f"asked:{mark}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Make the drop from what was answered."""
         drop = await _own(interaction, self.about["drop"])
         if drop.member not in await interaction.client.service.members.likers():
@@ -321,7 +326,7 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
         await _go_on(interaction, drop)
 
 
-async def _own(interaction: Context, id_: str) -> Drop:
+async def _own(interaction: Interaction, id_: str) -> Drop:
     drop = await interaction.client.service.drops.get(int(id_))
     if drop is None:
         raise NotFound("That drop is gone.", "`/drops on` starts one.")
@@ -330,14 +335,24 @@ async def _own(interaction: Context, id_: str) -> Drop:
     return drop
 
 
-async def _go_on(interaction: Context, drop: Drop) -> None:
+async def _go_on(interaction: Interaction, drop: Drop) -> None:
     thanks = layouts.notice("Noted. Your drop is on its way.")
     await interaction.edit_original_response(view=thanks)
-    bot = interaction.client
-    state = await bot.service.drops.post_now(drop, Messages(bot))
-    if state is not State.POSTED:
-        view = layouts.notice(f"Noted. {progress(drop, state)}")
-        await interaction.edit_original_response(view=view)
+    said = await post_now(interaction.client, drop)
+    await interaction.edit_original_response(view=layouts.notice(f"Noted. {said}"))
+
+
+async def post_now(bot: Bot, drop: Drop) -> str:
+    """Post a drop, and say what became of it; one that takes long goes on by itself."""
+
+    async def post() -> str:
+        with bot.working():
+            return progress(drop, await bot.service.drops.post_now(drop, Messages(bot)))
+
+    # In a context of its own: the drop may take longer than the question for it.
+    posting = asyncio.create_task(post(), context=Context())
+    done, _ = await asyncio.wait((posting,), timeout=bot.service.seconds_left)
+    return posting.result() if done else f"It is on its way to {_place(drop)}."
 
 
 # The settings of a drop ---------------------------------------------------------------------------
@@ -345,7 +360,7 @@ async def _go_on(interaction: Context, drop: Drop) -> None:
 
 def progress(drop: Drop, state: State | None) -> str:
     """Say in one sentence what became of a drop that was asked for now."""
-    place = f"<#{drop.channel}>" if drop.channel else "our direct messages"
+    place = _place(drop)
     return {
         State.POSTED: f"It is in {place}.",
         State.ASKED: f"I have some questions first, in {place}.",
@@ -354,6 +369,10 @@ def progress(drop: Drop, state: State | None) -> str:
         None: "This week's has come already, or is on its way."
         + (f" The next comes {_moment(drop)}." if drop.active else ""),
     }[state]
+
+
+def _place(drop: Drop) -> str:
+    return f"<#{drop.channel}>" if drop.channel else "our direct messages"
 
 
 def panel(drop: Drop) -> ui.LayoutView:

@@ -244,10 +244,11 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
 
 @contextlib.asynccontextmanager
 async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
-    """Write on the slate what went wrong, or that the bot must stop."""
-    with bot.working(), bot.service.budget():
+    """Write on the slate what went wrong, that it took too long, or that the bot must stop."""
+    with bot.working():
         try:
-            yield
+            async with bot.service.promptly():
+                yield
         except asyncio.CancelledError:
             if not bot.stopping:
                 raise
@@ -265,7 +266,7 @@ async def hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | 
     """Hear what a question is about; None if it starts from the member's own taste."""
     service = bot.service
     if question.clip is not None:
-        data = await clips.read(question.clip, bot.cdn_hosts)
+        data = await clips.read(question.clip, bot.cdn_hosts, service.seconds_left)
         slate.say("Listening to your clip…")
         return await service.songs.hear_clip(data, clips.name_of(question.clip))
     if question.track is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -40,8 +41,8 @@ def name_of(attachment: discord.Attachment) -> str:
     return f"{attachment.title}{suffix}" if attachment.title else attachment.filename
 
 
-async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
-    """Fetch the bytes of an attachment, now: its address expires.
+async def read(attachment: discord.Attachment, hosts: frozenset[str], seconds: float) -> bytes:
+    """Fetch the bytes of an attachment within some seconds, now: its address expires.
 
     Raises
     ------
@@ -50,7 +51,7 @@ async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
     NotFound
         Discord no longer has it.
     Busy
-        Discord has trouble of its own.
+        Discord has trouble of its own, or is too slow.
     """
     if attachment.size == 0:
         raise NotAudio("That file is empty.", "Send a clip with music in it.")
@@ -63,7 +64,13 @@ async def read(attachment: discord.Attachment, hosts: frozenset[str]) -> bytes:
     if urlsplit(attachment.url).hostname not in hosts:
         raise NotFound("That file is not on Discord.", "Upload it here.")
     try:
-        return await attachment.read()
+        async with asyncio.timeout(seconds):
+            return await attachment.read()
+    except TimeoutError:
+        raise Busy(
+            "Discord is too slow in sending me that file.",
+            "Try again in a minute, or send a shorter clip.",
+        ) from None
     except (discord.NotFound, discord.Forbidden):
         raise NotFound("Discord no longer has that file.", "Upload it again.") from None
     except discord.HTTPException:

@@ -13,7 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,9 +116,27 @@ class Service:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         return self._outside.budget()
 
+    def promptly(self) -> AbstractAsyncContextManager[None]:
+        """Share one budget, and cancel what takes much longer: for members, who wait.
+
+        Raises
+        ------
+        Busy
+            It was cancelled.
+        """
+        return self._outside.promptly()
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the budget of the question under way, else of one that starts now."""
+        return self._outside.deadline().left
+
     async def warm(self) -> None:
-        """Start the processes that hear, so that the first clip need not wait for them."""
-        await self._outside.warm()
+        """Start the processes that hear and lay out the map, so that no member waits for either.
+
+        What lays it out takes seconds to import, which would hold up the event loop too.
+        """
+        await asyncio.gather(self._outside.warm(), self._live.atlas())
 
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""

@@ -16,7 +16,7 @@ from musrec import __version__
 from musrec.model import MusrecError, Track
 from musrec.sources import shapes
 from musrec.sources.candidates import candidates
-from musrec.sources.fetch import Endpoints
+from musrec.sources.fetch import Endpoints, resolver
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.lookups import DAY, LookupCache, Lookups
 from musrec.sources.model import ProviderHealth, Tool
@@ -65,7 +65,9 @@ class Sources:
             headers={"User-Agent": f"musrec/{__version__}{contact}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=60, limit_per_host=16),
+            connector=aiohttp.TCPConnector(
+                limit=60, limit_per_host=16, resolver=resolver(self._stack)
+            ),
         )
         await self._stack.enter_async_context(session)
         setup = Setup(session, self._endpoints, self._lookups, self._settings)

@@ -13,6 +13,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import SplitResult
 
@@ -67,7 +68,7 @@ SPOTIFY = Site(
     "Spotify",
     hosts=("open.spotify.com", "play.spotify.com"),
     read=_read,
-    short_hosts=("spotify.link", "spotify.app.link"),
+    short_hosts=("spotify.link", "spotify.app.link", "spoti.fi"),
     scheme="spotify",
 )
 
@@ -91,6 +92,8 @@ class Spotify(Provider):
         self._lookups = setup.lookups
         self._country = setup.settings.country
         self._client: Any = None
+        # Of its own: one that hangs goes on after its question, and must not hold up drawing.
+        self._threads = ThreadPoolExecutor(3, thread_name_prefix="spotify")
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or, for old keys, of an artist."""
@@ -173,7 +176,8 @@ class Spotify(Provider):
         self, call: Callable[[Any], object], deadline: Deadline, ability: str = ""
     ) -> object:
         async with self.gate.turn(deadline, ability):
-            return await asyncio.to_thread(self._call, call, ability)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._call, call, ability)
 
     def _call(self, call: Callable[[Any], object], ability: str) -> object:
         """Run in a thread: ask, and turn spotipy's errors into outcomes."""

@@ -179,7 +179,7 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
         assert set(chosen) <= {track.artists[0] for track in tracks.values()}
     await world.env.settle()
     asked, opening, *cards = posted(world.channel, world.alice)
-    assert "Your drop is on its way" in said(asked)
+    assert "Noted. It is in <#" in said(asked)
     assert "weekly drop" in said(opening)
     assert [is_card(card) for card in cards] == [True, True]
     # All this within minutes, in which Discord takes no number twice.

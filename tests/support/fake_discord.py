@@ -117,6 +117,8 @@ class FakeDiscord:
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing_handshakes = 0
         self.cdn_status = 404
+        self.slow_files: Handler | None = None
+        """Serves every file instead, for a CDN that hangs or drips."""
         self.banned = False
         self.answered_within = 3.0
         self.largest_upload = 10 * 1024 * 1024
@@ -958,7 +960,9 @@ class FakeDiscord:
         del self.messages[self.wh_msg(r)["id"]]
         return web.Response(status=204)
 
-    async def cdn(self, r: web.Request) -> web.Response:
+    async def cdn(self, r: web.Request) -> web.StreamResponse:
+        if self.slow_files:
+            return await self.slow_files(r)
         f = self.files.get(r.match_info["key"])
         return (
             web.Response(body=f[1], content_type=f[0].split(";")[0])
@@ -1087,7 +1091,10 @@ class FakeDiscord:
         **options: Any,
     ) -> J:
         c = self.command(name)
-        types = {o["name"]: o["type"] for o in c.get("options", [])}
+        taken = c.get("options", [])
+        if subcommand:
+            taken = next(o for o in taken if o["name"] == subcommand).get("options", [])
+        types = {o["name"]: o["type"] for o in taken}
         opts, resolved = [], {}
         for k, v in options.items():
             opts.append(
