@@ -22,6 +22,7 @@ from musrec.cli import (
     privacy,
     recommend,
     songs,
+    store,
     train,
 )
 from musrec.cli.opening import STOPPED
@@ -38,6 +39,7 @@ _AREAS = (
     history,
     playlists,
     privacy,
+    store,
     demo,
     doctor,
     models,

@@ -120,26 +120,28 @@ class Service:
         await self._live.reload()
 
     @staticmethod
-    async def backup(settings: Settings, to: Path) -> None:
-        """Write everything kept into a new file, whether a service is open or not.
+    async def backup(settings: Settings, to: Path, *, replace: bool = False) -> None:
+        """Write everything kept into a file, whether a service is open or not.
 
         Raises
         ------
         StoreError
-            There is a file of that name, the store is not an SQLite file, or it is damaged.
+            There is a file of that name and `replace` is false, the store is not an SQLite file,
+            or it is damaged.
         """
-        await backup(settings.store_url, to)
+        await backup(settings.store_url, to, replace=replace)
 
     @staticmethod
-    async def restore(settings: Settings, file: Path) -> None:
-        """Make the store of a backup; there must be none yet.
+    async def restore(settings: Settings, file: Path, *, replace: bool = False) -> None:
+        """Make the store of a backup.
 
         Raises
         ------
         StoreError
-            There is a store already, or the file is not a sound backup.
+            There is a store and `replace` is false, or it is in use; or the file is not a sound
+            backup.
         """
-        await restore(settings.store_url, file)
+        await restore(settings.store_url, file, replace=replace)
 
     @property
     def set_aside(self) -> Mapping[str, int]:
