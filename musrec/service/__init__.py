@@ -12,8 +12,10 @@ and output.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +149,20 @@ class Service:
     def set_aside(self) -> Mapping[str, int]:
         """Table to how many rows of it could not be read and are left out; empty if all is well."""
         return self._store.database.set_aside
+
+    async def warnings(self) -> tuple[str, ...]:
+        """Say what those who run it should see to, in sentences; empty if all is well."""
+        said = [
+            f"{count} damaged row{'' if count == 1 else 's'} of {table} left out: restore a backup."
+            for table, count in self.set_aside.items()
+        ]
+        late = Counter(drop.trouble for drop in await self.drops.troubled())
+        said += [
+            f"{count} weekly drop{'' if count == 1 else 's'} late or paused: {why}"
+            for why, count in late.most_common()
+        ]
+        old = (await self._outside.sources()).old(datetime.now(UTC).date())
+        return (*said, old) if old else tuple(said)
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""
