@@ -38,16 +38,14 @@ def installed() -> Rows:
 
 def stated(package: Distribution) -> str:
     """Return the licence that a package states; an SPDX expression where it has one."""
-    classifiers = [
-        text.rpartition(" :: ")[2]
-        for text in package.metadata.get_all("Classifier") or []
-        if text.startswith("License ::")
-    ]
+    expressions, fields, classifiers = (
+        [str(text) for text in package.metadata.get_all(key) or []]
+        for key in ("License-Expression", "License", "Classifier")
+    )
     # Some packages put the whole text of their licence into this field.
-    field = package.metadata.get("License") or ""
-    named = field if "\n" not in field and len(field) < 40 else ""
-    expression = package.metadata.get("License-Expression")
-    return str(expression or named or ", ".join(classifiers) or "not stated")
+    named = [field for field in fields if field and "\n" not in field and len(field) < 40]
+    classes = [text.rpartition(" :: ")[2] for text in classifiers if text.startswith("License ::")]
+    return ", ".join(expressions or named or classes) or "not stated"
 
 
 def _name(package: Distribution) -> str:

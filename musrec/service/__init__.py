@@ -70,8 +70,8 @@ class Service:
         self.servers = Servers(store)
         self.cards = Cards(store, live)
         self.members = Members(store, live)
-        self.answers = Answers(settings, store, live, self.songs, self.members)
         self.catalogue = CatalogueView(store, live, self.songs)
+        self.answers = Answers(settings, store, live, self.songs, self.members, self.catalogue)
         self.playlists = Playlists(
             settings, store, live, outside, self.songs, self.answers, self.members
         )

@@ -518,3 +518,18 @@ async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:
     assert "noted" in said(thumb.response)
     told = await world.alice.slash(world.channel, "privacy show")
     assert "What I keep" in said(told.response)
+
+
+async def test_a_question_by_the_spectrogram_alone_says_what_it_left_out(
+    world: World, tunes: Tunes
+) -> None:
+    name, data = tunes[0]
+    result = await world.ask(clip=attached(name, data), by="spectrogram")
+    text = said(shown(result))
+    assert "Its spectrogram is the closest to this one's" in text
+    assert "songs have no spectrogram here" in text
+    why = await world.alice.click(shown(result), custom_id=pressable(shown(result), "why:"))
+    systems = await world.alice.click(why.response, custom_id=pressable(why.response, "systems:"))
+    assert systems.ephemeral
+    assert "By its spectrogram as a picture" in said(systems.response)
+    assert "songs are in both lists" in said(systems.response)
