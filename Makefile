@@ -34,7 +34,7 @@ check: install
 	$(BIN)/mypy
 
 # Every figure in the documents, measured again: half an hour on two cores.
-MEASURED := genre similarity closeness artists descriptors tagger recommend playlists
+MEASURED := genre similarity closeness artists systems descriptors tagger recommend playlists
 numbers: models
 	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \
 	  for what in $(MEASURED); do \

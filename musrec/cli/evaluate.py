@@ -95,6 +95,15 @@ def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
 
 
 @app.command()
+def systems(context: typer.Context, data: Data = SHARED, as_json: Json = False) -> None:
+    """Compare the spectrogram alone, the features alone and the whole, by genre."""
+    from musrec.evaluate.systems import run
+
+    report = finish(run(data / "gtzan", load_settings(context)))
+    print_report(report, as_json=as_json)
+
+
+@app.command()
 def satisfaction(context: typer.Context, as_json: Json = False) -> None:
     """Average how well drops and mixtapes suited members, as they rated them here."""
     from musrec.evaluate.satisfaction import report
