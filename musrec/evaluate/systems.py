@@ -74,9 +74,10 @@ async def run(folder: Path, settings: Settings) -> Report:
         title="Systems",
         protocol=(
             f"{len(heard)} clips of {len(set(genres.tolist()))} genres in "
-            f"{folder.name}/audio_more, heard by the workers; each is a query to those by other artists, precision at "
-            f"{K[0]} and {K[1]} by genre. Most genres have fewer than {K[1] + 1} clips, so that 1 "
-            f"cannot be reached. Intervals: 95% bootstrap over artists, seed {SEED}."
+            f"{folder.name}/audio_more, heard by the workers; each is a query to those by other "
+            f"artists, precision at {K[0]} and {K[1]} by genre. Most genres have fewer than "
+            f"{K[1] + 1} clips, so that 1 cannot be reached. "
+            f"Intervals: 95% bootstrap over artists, seed {SEED}."
         ),
         columns=("system", *(f"P@{k}" for k in K), f"95% CI of P@{K[1]}"),
         rows=tuple(rows),
