@@ -11,6 +11,7 @@ from discord import ui
 
 from bot.cards import words
 from musrec import wording
+from musrec.catalogue.model import SystemPair
 from musrec.model import Pick, Picture, Track
 
 TEAL = discord.Colour(0x2A9D8F)
@@ -132,7 +133,9 @@ def card(
     return page(*blocks)
 
 
-def why(pick: Pick, picture: Picture, elsewhere: Sequence[str]) -> ui.LayoutView:
+def why(
+    pick: Pick, picture: Picture, elsewhere: Sequence[str], systems: Control | None = None
+) -> ui.LayoutView:
     """Show every part of a pick's score, and apart from it what other services say of the song."""
     said = pick.explanation
     details = "\n".join(f"- {words.plain(detail, 300)}" for detail in said.details)
@@ -146,7 +149,26 @@ def why(pick: Pick, picture: Picture, elsewhere: Sequence[str]) -> ui.LayoutView
         blocks.append(text(f"-# {words.plain(said.counterfactual, 500)}"))
     if elsewhere:
         blocks += [line(), text("\n".join([*elsewhere, NOT_COUNTED]))]
+    if systems is not None:
+        blocks.append(row(systems))
     return page(*blocks)
+
+
+def systems(query: Track, found: SystemPair) -> ui.LayoutView:
+    """Show what two systems find for a song, one list below the other, as a phone needs it."""
+    lists = (
+        ("By its spectrogram as a picture", found.by_spectrogram),
+        ("By its measured features", found.by_features),
+    )
+    blocks: list[Control] = [text(f"### Two systems on {words.song(query)}")]
+    blocks += [
+        text(f"**{name}**\n" + "\n".join(f"{n}. {words.song(t)}" for n, t in enumerate(songs, 1)))
+        for name, songs in lists
+    ]
+    said = f"{found.shared} of {len(found.by_features)} songs are in both lists."
+    if found.left_out:
+        said += f" {found.left_out:,} songs without a spectrogram here were left out."
+    return page(*blocks, text(f"-# {said}"))
 
 
 def option(track: Track, description: str = "") -> discord.SelectOption:

@@ -18,7 +18,7 @@ from bot.cards import layouts, words
 from bot.policy import NotAllowed
 from bot.press import Press
 from bot.recommend.answering import Slate, feature
-from musrec.drops.model import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable
+from musrec.drops.model import QUESTIONS, STARS, Drop, Issue, Part, Post, State, Undeliverable
 from musrec.model import Answer, NotFound
 
 if TYPE_CHECKING:
@@ -189,15 +189,31 @@ def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
     if post.part is Part.QUESTIONS:
         return questions(bot.service.drops.questions(), _mark(issue), lines)
     if post.part is Part.INVITATION:
-        return _invitation(issue, f"### A mixtape for you all\n{lines}")
+        return layouts.page(*_invitation(issue, f"### A mixtape for you all\n{lines}"))
     if issue.drop.member is None:
-        return _invitation(issue, f"### This week's mixtape\n{lines}\n{_for(post).strip()}")
+        words_ = f"### This week's mixtape\n{lines}\n{_for(post).strip()}"
+        return layouts.page(*_invitation(issue, words_), *_ratings(issue))
     whose = f"<@{issue.drop.member}>, your" if issue.drop.channel else "Your"
-    return layouts.notice(f"### {whose} weekly drop\n{lines}", Change.button(issue))
+    return layouts.page(
+        layouts.text(f"### {whose} weekly drop\n{lines}"),
+        layouts.row(Change.button(issue)),
+        *_ratings(issue),
+    )
 
 
-def _invitation(issue: Issue, lines: str) -> ui.LayoutView:
-    return layouts.notice(lines, Join.button(issue), hint="Joined already? Press again to leave.")
+def _invitation(issue: Issue, lines: str) -> list[layouts.Control]:
+    return [
+        layouts.text(lines),
+        layouts.text("-# Joined already? Press again to leave."),
+        layouts.row(Join.button(issue)),
+    ]
+
+
+def _ratings(issue: Issue) -> list[layouts.Control]:
+    return [
+        layouts.text("-# Once you have listened: how well did this week suit you?"),
+        layouts.row(*(Rate.button(issue, stars) for stars in STARS)),
+    ]
 
 
 class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
@@ -242,6 +258,28 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
         if there and not drop.active:
             said += " It is switched off for now."
         await interaction.edit_original_response(view=layouts.notice(said))
+
+
+class Rate(Press, template=r"rate:(?P<stars>[1-5]):(?P<drop>\d+):(?P<issue>\d+)"):
+    """Keeps how well a week suited its member, or any member for a mixtape."""
+
+    for_everybody = True  # members who may no longer use the bot can still take theirs back
+
+    @classmethod
+    def button(cls, issue: Issue, stars: int) -> Rate:
+        """Return one of the five buttons under the opening."""
+        return cls(ui.Button(label=str(stars), custom_id=f"rate:{stars}:{_mark(issue)}"))
+
+    async def press(self, interaction: Interaction) -> None:
+        """Keep the rating in place of an earlier one; the same again takes it back."""
+        drops, member = interaction.client.service.drops, str(interaction.user.id)
+        await _own(interaction, self.about["drop"], or_shared=True)
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await drops.rate(int(self.about["issue"]), member, int(self.about["stars"]))
+        last = STARS.stop - 1
+        said = f"{'★' * kept}{'☆' * (last - kept)} Noted." if kept else "Your rating is taken back."
+        hint = "Press another number to change it, or the same to take it back." if kept else ""
+        await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
 
 
 # The three questions ------------------------------------------------------------------------------
@@ -326,11 +364,11 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
         await _go_on(interaction, drop)
 
 
-async def _own(interaction: Interaction, id_: str) -> Drop:
+async def _own(interaction: Interaction, id_: str, *, or_shared: bool = False) -> Drop:
     drop = await interaction.client.service.drops.get(int(id_))
     if drop is None:
         raise NotFound("That drop is gone.", "`/drops on` starts one.")
-    if drop.member != str(interaction.user.id):
+    if drop.member != str(interaction.user.id) and not (or_shared and drop.member is None):
         raise NotAllowed("That drop belongs to another member.", "`/drops on` starts your own.")
     return drop
 
@@ -388,6 +426,8 @@ def panel(drop: Drop) -> ui.LayoutView:
         lines.append(f"🧭 {drop.adventurous * 10:.0f} of 10 adventurous")
     if drop.active:
         lines.append(f"⏭️ next: {_moment(drop)}")
+        if drop.trouble:
+            lines.append(f"⚠️ late: {words.plain(drop.trouble, 500)}")
         hint = f"`{command} on` changes it, `{command} off` stops it, `{command} now` posts it now."
     else:
         lines.append(f"⏸️ off{f': {words.plain(drop.trouble, 500)}' if drop.trouble else ''}")

@@ -21,6 +21,7 @@ from bot.cards import layouts, words
 from bot.feedback.thumbs import Thumb, offer_reactions
 from bot.press import Press
 from bot.recommend import clips
+from musrec.catalogue.model import By
 from musrec.members.model import Card
 from musrec.model import (
     Answer,
@@ -49,6 +50,9 @@ MOST_PICKS = 10
 _TOO_LARGE = 40005
 """Discord's error code for a file larger than the server allows."""
 
+SYSTEMS_SHOWN = 5
+"""Songs in each list of *Compare systems*."""
+
 LONGEST_GENRE = 40
 """Characters, so that it fits into the custom id of a select."""
 
@@ -69,6 +73,7 @@ class Wish:
     count: int | None = None
     adventurous: int | None = None
     genre: str = ""
+    by: By = By.SOUND
 
     @property
     def code(self) -> str:
@@ -76,19 +81,29 @@ class Wish:
         return "/".join("" if part is None else str(part) for part in self._parts)
 
     @property
-    def _parts(self) -> tuple[int | None, int | None, str]:
-        return self.count, self.adventurous, self.genre
+    def _parts(self) -> tuple[int | None, int | None, By, str]:
+        return self.count, self.adventurous, self.by, self.genre
 
     @classmethod
     def read(cls, code: str) -> Wish:
         """Read what `code` wrote."""
-        count, adventurous, genre = code.split("/", 2)
-        return cls(int(count) if count else None, int(adventurous) if adventurous else None, genre)
+        count, adventurous, rest = code.split("/", 2)
+        by, slash, genre = rest.partition("/")
+        if not slash or by not in list(By):  # a select from before there was a choice
+            by, genre = By.SOUND, rest
+        numbers = [int(number) if number else None for number in (count, adventurous)]
+        return cls(numbers[0], numbers[1], genre, By(by))
 
     @classmethod
-    def of(cls, count: int | None, adventurous: int | None, genre: str | None) -> Wish:
+    def of(
+        cls,
+        count: int | None,
+        adventurous: int | None,
+        genre: str | None,
+        by: By | str = By.SOUND,
+    ) -> Wish:
         """Take what a member typed; the answer will say if there is no such genre."""
-        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower())
+        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower(), By(by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +239,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         wish = question.wish
         found = await bot.service.answers.recommend(
             heard,
+            by=wish.by,
             member=str(question.member),
             since=since,
             count=wish.count,
@@ -363,16 +379,37 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         """Draw the terms of the score as bars; add what other services say when it comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         bot = interaction.client
-        _, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
+        answer, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
+        systems = Systems.button(answer.query.id) if answer.query else None
         picture = await bot.service.answers.contributions(pick)
         known = await bot.service.songs.foreign(pick.track, online=False)
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture, words.elsewhere(pick.track, known)),
+            view=layouts.why(pick, picture, words.elsewhere(pick.track, known), systems),
             attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
         )
         if not known and (found := await bot.service.songs.foreign(pick.track)):
             said = words.elsewhere(pick.track, found)
-            await interaction.edit_original_response(view=layouts.why(pick, picture, said))
+            view = layouts.why(pick, picture, said, systems)
+            await interaction.edit_original_response(view=view)
+
+
+class Systems(Press, template=r"systems:(?P<track>[^:]{1,40})"):
+    """Shows what the spectrogram alone and the features alone find for a song."""
+
+    @classmethod
+    def button(cls, track: str) -> Systems:
+        """Return the button under the reasons."""
+        return cls(ui.Button(label="Compare systems", custom_id=f"systems:{track}"))
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Show both lists to the member, and how much of them is the same."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        service = interaction.client.service
+        heard = await service.songs.heard(self.about["track"])
+        if heard is None:
+            raise NotFound("I have not heard that song.", "Ask me about it with /recommend.")
+        found = await service.catalogue.compare_systems(heard, SYSTEMS_SHOWN)
+        await interaction.edit_original_response(view=layouts.systems(heard.track, found))
 
 
 class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):

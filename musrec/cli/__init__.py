@@ -23,6 +23,7 @@ from musrec.cli import (
     privacy,
     recommend,
     songs,
+    store,
     train,
 )
 from musrec.cli.opening import STOPPED
@@ -39,6 +40,7 @@ _AREAS = (
     history,
     playlists,
     privacy,
+    store,
     demo,
     doctor,
     models,

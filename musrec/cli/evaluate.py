@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from musrec.cli.opening import finish, load_settings
+from musrec.cli.opening import finish, load_settings, with_service
 from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
 from musrec.cli.printing import print_report
+
+if TYPE_CHECKING:
+    from musrec.service import Service
 
 app = typer.Typer(
     name="evaluate",
@@ -107,6 +110,26 @@ def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
 
     for report in run(data):
         print_report(report, as_json=as_json)
+
+
+@app.command()
+def systems(context: typer.Context, data: Data = SHARED, as_json: Json = False) -> None:
+    """Compare the spectrogram alone, the features alone and the whole, by genre."""
+    from musrec.evaluate.systems import run
+
+    report = finish(run(data / "gtzan", load_settings(context)))
+    print_report(report, as_json=as_json)
+
+
+@app.command()
+def satisfaction(context: typer.Context, as_json: Json = False) -> None:
+    """Average how well drops and mixtapes suited members, as they rated them here."""
+    from musrec.evaluate.satisfaction import report
+
+    async def job(service: Service) -> None:
+        print_report(report(await service.drops.ratings()), as_json=as_json)
+
+    with_service(context, job)
 
 
 @app.command()

@@ -82,6 +82,11 @@ AREAS = (
         "drop_listeners",
         "Which songs of a mixtape were for you.",
     ),
+    Area(
+        "ratings",
+        "drop_ratings",
+        "How well you said a week's songs suited you, so that I know how well I choose.",
+    ),
     Area("playlists", "playlists", "The playlists you made, by name."),
     Area(
         "playlist songs", "playlist_songs", "The songs in your playlists, and when you added them."

@@ -12,6 +12,7 @@ and output.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
@@ -19,6 +20,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
 )
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,8 +75,8 @@ class Service:
         self.servers = Servers(store)
         self.cards = Cards(store, live)
         self.members = Members(store, live)
-        self.answers = Answers(settings, store, live, self.songs, self.members)
         self.catalogue = CatalogueView(store, live, self.songs)
+        self.answers = Answers(settings, store, live, self.songs, self.members, self.catalogue)
         self.playlists = Playlists(
             settings, store, live, outside, self.songs, self.answers, self.members
         )
@@ -143,31 +145,47 @@ class Service:
         await self._live.reload()
 
     @staticmethod
-    async def backup(settings: Settings, to: Path) -> None:
-        """Write everything kept into a new file, whether a service is open or not.
+    async def backup(settings: Settings, to: Path, *, replace: bool = False) -> None:
+        """Write everything kept into a file, whether a service is open or not.
 
         Raises
         ------
         StoreError
-            There is a file of that name, the store is not an SQLite file, or it is damaged.
+            There is a file of that name and `replace` is false, the store is not an SQLite file,
+            or it is damaged.
         """
-        await backup(settings.store_url, to)
+        await backup(settings.store_url, to, replace=replace)
 
     @staticmethod
-    async def restore(settings: Settings, file: Path) -> None:
-        """Make the store of a backup; there must be none yet.
+    async def restore(settings: Settings, file: Path, *, replace: bool = False) -> None:
+        """Make the store of a backup.
 
         Raises
         ------
         StoreError
-            There is a store already, or the file is not a sound backup.
+            There is a store and `replace` is false, or it is in use; or the file is not a sound
+            backup.
         """
-        await restore(settings.store_url, file)
+        await restore(settings.store_url, file, replace=replace)
 
     @property
     def set_aside(self) -> Mapping[str, int]:
         """Table to how many rows of it could not be read and are left out; empty if all is well."""
         return self._store.database.set_aside
+
+    async def warnings(self) -> tuple[str, ...]:
+        """Say what those who run it should see to, in sentences; empty if all is well."""
+        said = [
+            f"{count} damaged row{'' if count == 1 else 's'} of {table} left out: restore a backup."
+            for table, count in self.set_aside.items()
+        ]
+        late = Counter(drop.trouble for drop in await self.drops.troubled())
+        said += [
+            f"{count} weekly drop{'' if count == 1 else 's'} late or paused: {why}"
+            for why, count in late.most_common()
+        ]
+        old = (await self._outside.sources()).old(datetime.now(UTC).date())
+        return (*said, old) if old else tuple(said)
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""

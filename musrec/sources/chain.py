@@ -8,13 +8,14 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
+from datetime import date
 from types import TracebackType
 
 from pydantic import TypeAdapter, ValidationError
 
 from musrec import __version__
 from musrec.model import MusrecError, Track
-from musrec.sources import shapes
+from musrec.sources import shapes, ytdlp
 from musrec.sources.candidates import candidates
 from musrec.sources.fetch import Endpoints, resolver
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
@@ -167,6 +168,11 @@ class Sources:
     def health(self) -> tuple[ProviderHealth, ...]:
         """Return how each provider is, without asking it anything."""
         return tuple(_health(provider) for provider in self._all)
+
+    def old(self, today: date) -> str:
+        """Say that yt-dlp is too old to rely on; empty if it is not, or is off."""
+        asked = any(provider.name == "ytdlp" and not provider.off for provider in self._all)
+        return ytdlp.old(today) if asked else ""
 
     async def tools(self) -> tuple[Tool, ...]:
         """Look for the programs that yt-dlp uses."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,9 @@ from musrec.store import codec
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.schema import analyses, files
 from musrec.store.tracks import read_tracks, write_track
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
 
 _LIGHT = [column for column in analyses.c if column.name != "detail"]
 # What an older analyser heard means something else: it counts as missing until the song is heard
@@ -149,6 +152,30 @@ class Analyses:
         query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
+
+    async def statistics(self) -> dict[str, FloatArray]:
+        """Return the statistics of every track; those of a damaged row are left out."""
+        query = sa.select(analyses.c.track_id, analyses.c.statistics).where(_CURRENT)
+        async with self._database.read() as connection:
+            result = await connection.execute(query)
+            return dict(
+                self._database.readable(
+                    analyses, result, lambda row: (row.track_id, codec.sound(row.statistics))
+                )
+            )
+
+    async def packed_spectrograms(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Return those of some tracks that have one, for `codec.spectrogram` to unpack."""
+        wanted, found = sorted(ids), dict[str, bytes]()
+        async with self._database.read() as connection:
+            for start in range(0, len(wanted), IN_CHUNK):
+                query = sa.select(analyses.c.track_id, analyses.c.detail).where(
+                    analyses.c.track_id.in_(wanted[start : start + IN_CHUNK]),
+                    analyses.c.detail.is_not(None),
+                    _CURRENT,
+                )
+                found |= {row.track_id: row.detail for row in await connection.execute(query)}
+        return found
 
     async def file_known(self, file: FileStamp) -> bool:
         """Whether this file was analysed and has not changed since."""

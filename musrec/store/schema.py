@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -271,6 +271,16 @@ drop_listeners = Table(
     Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     _member(primary_key=True, index=True),
+)
+
+# How well a week suited a member, 1 to 5: the drop's owner, or any member for a mixtape.
+drop_ratings = Table(
+    "drop_ratings",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
+    _member(primary_key=True, index=True),
+    Column("stars", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # Members who let a server's mixtape use their likes.

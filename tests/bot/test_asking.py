@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import av
@@ -518,3 +519,25 @@ async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:
     assert "noted" in said(thumb.response)
     told = await world.alice.slash(world.channel, "privacy show")
     assert "What I keep" in said(told.response)
+
+
+async def test_one_plain_system_alone_is_asked_and_two_are_compared(
+    world: World, tunes: Tunes, tmp_path: Path
+) -> None:
+    card = await world.ask(clip=tunes[0], by="features")
+    assert "Its measured features are the closest to this one's" in said(card)
+    why = await world.alice.click(card, custom_id=pressable(card, "why:"))
+    compared = pressable(why.response, "systems:")
+    none = await world.alice.click(why.response, custom_id=compared)
+    assert "No other song here has a spectrogram" in said(none.response)
+
+    (tmp_path / tunes[1][0]).write_bytes(tunes[1][1])
+    [added] = [one async for one in world.service.songs.add([tmp_path])]
+    assert added.track
+    pictured = await world.ask(clip=tunes[0], by="spectrogram")
+    assert "Its spectrogram is the closest to this one's" in said(pictured)
+    assert "songs have no spectrogram here" in said(pictured)
+    systems = await world.alice.click(why.response, custom_id=compared)
+    assert systems.ephemeral
+    assert "By its spectrogram as a picture" in said(systems.response)
+    assert "1 of 1 songs are in both lists" in said(systems.response)
