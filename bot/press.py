@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import discord
@@ -62,3 +63,13 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
         """Do what the member wants."""
         raise NotImplementedError
+
+
+def custom_ids(message: discord.Message) -> Iterator[str]:
+    """Yield the custom ids of all buttons and selects of a message."""
+    waiting: list[Any] = list(message.components)
+    while waiting:
+        part = waiting.pop()
+        waiting += getattr(part, "children", ())
+        if name := getattr(part, "custom_id", None):
+            yield name

@@ -9,19 +9,21 @@ from collections.abc import Collection, Iterator, Sequence
 from contextvars import Context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import ui
 
 from bot.cards import layouts, words
 from bot.policy import NotAllowed
-from bot.press import Press
+from bot.press import Press, custom_ids
 from bot.recommend.answering import Slate, feature
 from musrec.drops.model import QUESTIONS, STARS, Drop, Issue, Part, Post, State, Undeliverable
 from musrec.model import Answer, NotFound
 
 if TYPE_CHECKING:
+    from discord.abc import MessageableChannel as Place
+
     from bot.app import Bot
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ Interaction = discord.Interaction["Bot"]
 AGAIN = "I was interrupted here, so you may see this twice."
 _LOOKED_AT = 300
 """Messages of a channel searched for one that may have been posted; beyond, it is not known."""
+
+SEARCHED_BACK = timedelta(hours=1)
+"""How much further back it is searched for than our clock says: clocks differ."""
 
 
 class Messages:
@@ -58,7 +63,8 @@ class Messages:
             if answer is None or post.answer is None:
                 await put(_view(self._bot, issue, replace(post, words=said)))
             else:
-                slate = Slate(put, private=False, reactions=True)
+                after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
+                slate = Slate(put, place.id, after, private=False, reactions=True)
                 intro = f"{words.plain(said, 500)}{_for(post)}"
                 pick = answer.picks[0]
                 await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
@@ -76,8 +82,7 @@ class Messages:
         with _undeliverable():
             place = await self._place(issue.drop)
             try:
-                # Clocks differ: an hour more is searched.
-                since = post.began - timedelta(hours=1)
+                since = post.began - SEARCHED_BACK
                 looked_at = 0
                 async for message in place.history(after=since, limit=_LOOKED_AT):
                     looked_at += 1
@@ -108,10 +113,11 @@ class Messages:
                 return True
         return False
 
-    async def _place(self, drop: Drop) -> discord.abc.Messageable:
+    async def _place(self, drop: Drop) -> Place:
         if drop.channel is None:
             member = int(drop.member or 0)
-            return self._bot.get_user(member) or await self._bot.fetch_user(member)
+            user = self._bot.get_user(member) or await self._bot.fetch_user(member)
+            return user.dm_channel or await user.create_dm()
         known = self._bot.get_channel(int(drop.channel))
         place = known or await self._bot.fetch_channel(int(drop.channel))
         if not isinstance(place, discord.abc.Messageable):
@@ -152,16 +158,6 @@ def _undeliverable() -> Iterator[None]:
 
 # Direct messages closed, and no server in common.
 _CLOSED = (50007, 50278)
-
-
-def custom_ids(message: discord.Message) -> Iterator[str]:
-    """Yield the custom ids of all buttons and selects of a message."""
-    waiting: list[Any] = list(message.components)
-    while waiting:
-        part = waiting.pop()
-        waiting += getattr(part, "children", ())
-        if name := getattr(part, "custom_id", None):
-            yield name
 
 
 def _for(post: Post) -> str:

@@ -128,6 +128,10 @@ class Slate:
     ----------
     put : callable
         Writes the message: sends it the first time, edits it later.
+    channel : int
+        Where the message is.
+    after : int
+        A message of that channel, or any Discord id, that is not newer.
     private : bool
         Only one member sees it.
     reactions : bool
@@ -137,9 +141,18 @@ class Slate:
     """
 
     def __init__(
-        self, put: Put, *, private: bool, reactions: bool, tell: Tell | None = None
+        self,
+        put: Put,
+        channel: int,
+        after: int,
+        *,
+        private: bool,
+        reactions: bool,
+        tell: Tell | None = None,
     ) -> None:
         self._put = put
+        self.channel = channel
+        self.after = after
         self._tell = tell
         self._last_line = -EVERY
         self._lines: set[asyncio.Task[None]] = set()
@@ -199,7 +212,11 @@ def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
     async def tell(view: ui.LayoutView) -> None:
         await errors.tell_instead(interaction, view)
 
-    return Slate(put, private=private, reactions=_may_react(interaction), tell=tell)
+    # An answer in the message that was pressed is as old as that.
+    here = interaction.response.type is discord.InteractionResponseType.deferred_message_update
+    after = interaction.message.id - 1 if here and interaction.message else interaction.id
+    channel, reactions = interaction.channel_id or 0, _may_react(interaction)
+    return Slate(put, channel, after, private=private, reactions=reactions, tell=tell)
 
 
 def _may_react(interaction: discord.Interaction[Any]) -> bool:
@@ -223,7 +240,7 @@ def slate_under(message: discord.Message) -> Slate:
             reply = await reply.edit(view=view, attachments=files)
         return reply
 
-    return Slate(put, private=False, reactions=True)
+    return Slate(put, message.channel.id, message.id, private=False, reactions=True)
 
 
 async def answer(bot: Bot, slate: Slate, question: Question) -> None:
@@ -331,6 +348,9 @@ async def feature(
             intro=intro,
         )
 
+    cards = bot.service.cards
+    # Noted before it is there: it is found, whatever happens from now on.
+    intended = None if slate.private else await cards.intend(str(slate.channel), str(slate.after))
     try:
         message = await slate.show(build(picture), files)
     except discord.HTTPException as error:
@@ -339,11 +359,13 @@ async def feature(
         message = await slate.show(build(None))
     if slate.private:
         return
-    await bot.service.cards.keep(
-        Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
-    )
-    if slate.reactions:
-        await offer_reactions(message)
+    if intended is None:
+        return
+    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
+    await cards.keep(card)
+    bot.dispatch("card", card)
+    if not slate.reactions or await offer_reactions(message):
+        await cards.settle(intended)
 
 
 async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -49,6 +50,58 @@ class Card:
     channel: str
     track: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A card about to be posted, or posted by a process that died before it could note that.
+
+    Attributes
+    ----------
+    channel : str
+    after : str
+        A message of that channel, or any Discord id, older than the card.
+    at : datetime
+        When it was about to be posted.
+    """
+
+    id: int
+    channel: str
+    after: str
+    at: datetime
+
+
+Thumb = tuple[str, FeedbackKind]
+"""A reaction under a card: who gave it, and what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """The reactions under a card that are accounted for.
+
+    Attributes
+    ----------
+    counted : frozenset of Thumb
+    uncounted : frozenset of Thumb
+        Those of members who had paused or had everything deleted, by `mark`.
+    """
+
+    message: str
+    counted: frozenset[Thumb]
+    uncounted: frozenset[Thumb]
+
+    def news(self, there: Set[Thumb]) -> set[Thumb]:
+        """Return those of the reactions under the card that are not accounted for."""
+        return {
+            (member, kind)
+            for member, kind in there - self.counted
+            if (mark(self.message, member), kind) not in self.uncounted
+        }
+
+
+def mark(message: str, member: str) -> str:
+    """Return 16 bits that tell a member from the others who reacted under the same card."""
+    return hashlib.sha256(f"{message}:{member}".encode()).hexdigest()[:4]
 
 
 @dataclass(frozen=True, slots=True)

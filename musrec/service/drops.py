@@ -13,7 +13,7 @@ from musrec.drops.compose import Composed, compose
 from musrec.drops.delivery import Desk
 from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, Rating, State, Weekly
 from musrec.drops.ports import Clock, Poster, Unposted
-from musrec.model import Catalogue, FeedbackKind, NotFound, Track
+from musrec.model import Catalogue, NotFound, Track
 from musrec.recommend import Recommender
 from musrec.service.answers import Answers
 from musrec.service.live import Live
@@ -222,8 +222,7 @@ class Drops:
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
-        likes = (self._members.learn(member, track.id, FeedbackKind.LIKE) for track in tracks)
-        await asyncio.gather(*likes)
+        await self._members.like_all(member, [track.id for track in tracks])
         return tracks
 
 

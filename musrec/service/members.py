@@ -74,6 +74,12 @@ class Members:
             await self._live.change_opinions([event])
         return changed
 
+    async def like_all(self, member: str, tracks: Collection[str]) -> None:
+        """Keep that a member likes some tracks, all or none; the next answer knows it."""
+        now = datetime.now(UTC)
+        likes = [Feedback(member, track, FeedbackKind.LIKE, now) for track in tracks]
+        await self._live.change_opinions(await self._store.feedback.add_all(likes))
+
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
         removed = await self._store.feedback.remove(member, track, *kinds)

@@ -298,34 +298,51 @@ class Drops:
         async with self._database.write() as connection:
             await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
 
-    async def finish(self, issue: Issue, state: State, following: datetime) -> bool:
-        """Mark how an issue ended; the drop sleeps until `following`.
+    async def finish(
+        self, issue: Issue, state: State, following: datetime, *, pause: str = "", after: int = 1
+    ) -> bool | None:
+        """Mark how an issue ended; the drop sleeps until `following`, or is paused, all at once.
+
+        Parameters
+        ----------
+        pause : str, optional
+            Why the drop is paused if so many issues in a row, `after`, ended like this.
 
         Returns
         -------
-        bool
-            False if another process has taken it over, or it is gone.
+        bool or None
+            Whether the drop was paused; None if another process has taken the issue over, or it is
+            gone.
         """
-        came = {} if state is State.FAILED else {"trouble": ""}
-        return await self._let_go(issue, {"state": state.value}, wake_at=following, **came)
+        ended = (
+            sa.select(drop_issues.c.state)
+            .where(drop_issues.c.drop_id == issue.drop.id)
+            .order_by(drop_issues.c.week.desc())
+            .limit(after)
+        )
+        of_drop: dict[str, Any] = {"wake_at": following}
+        async with self._database.write() as connection:
+            if not await _let_go(connection, issue, {"state": state.value}):
+                return None
+            if state is not State.FAILED:
+                of_drop["trouble"] = ""
+            last = (await connection.execute(ended)).scalars().all() if pause else []
+            paused = len(last) == after and set(last) == {state.value}
+            if paused:
+                of_drop |= {"active": False, "trouble": pause}
+            await connection.execute(
+                drops.update().where(drops.c.id == issue.drop.id).values(of_drop)
+            )
+            return paused
 
     async def fail(self, issue: Issue, again_at: datetime) -> None:
         """Count a failure, and let the issue be claimed again, but not before that."""
         failed = {"leased_until": again_at, "failures": drop_issues.c.failures + 1}
-        await self._let_go(issue, failed, wake_at=again_at)
-
-    async def _let_go(self, issue: Issue, values: Mapping[str, Any], **of_drop: Any) -> bool:
         async with self._database.write() as connection:
-            held = await connection.execute(
-                drop_issues.update()
-                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
-                .values(values)
-            )
-            if held.rowcount:
+            if await _let_go(connection, issue, failed):
                 await connection.execute(
-                    drops.update().where(drops.c.id == issue.drop.id).values(of_drop)
+                    drops.update().where(drops.c.id == issue.drop.id).values(wake_at=again_at)
                 )
-            return held.rowcount > 0
 
     async def reopen(self, drop: int, week: str, now: datetime) -> bool:
         """Reopen a week's issue that ended without songs; return whether it had.
@@ -379,15 +396,6 @@ class Drops:
                 return None
             posts = await _posts(connection, row.id)
             return _issue(row, drop, "", posts)
-
-    async def states(self, drop: int, limit: int) -> list[State]:
-        """Return how the last issues of a drop ended, the newest first."""
-        query = sa.select(drop_issues.c.state).where(drop_issues.c.drop_id == drop)
-        async with self._database.read() as connection:
-            result = await connection.execute(
-                query.order_by(drop_issues.c.week.desc()).limit(limit)
-            )
-            return [State(state) for state in result.scalars()]
 
     async def previous(self, issue: Issue) -> datetime | None:
         """Return when the last issue with songs before this one was made."""
@@ -500,6 +508,15 @@ class Drops:
 
             result = await connection.execute(query)
             return self._database.readable(drop_ratings, result, rating)
+
+
+async def _let_go(connection: AsyncConnection, issue: Issue, values: Mapping[str, Any]) -> bool:
+    held = await connection.execute(
+        drop_issues.update()
+        .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+        .values(values)
+    )
+    return held.rowcount > 0
 
 
 def _drop(row: Any) -> Drop:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0008"
+HEAD = "0009"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -189,6 +189,18 @@ cards = Table(
     Column("channel_id", String, nullable=False),
     _track(nullable=False),
     Column("at", Moment, nullable=False, index=True),
+    # When the reactions under it were last read back.
+    Column("read_at", Moment),
+)
+
+# Cards about to be posted: one may stand in the channel, after that message, without its row above.
+intended_cards = Table(
+    "intended_cards",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("channel_id", String, nullable=False),
+    Column("after_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # The reactions already accounted for: what differs from them was done while the bot was away.
@@ -202,6 +214,21 @@ card_thumbs = Table(
         primary_key=True,
     ),
     _member(primary_key=True, index=True),
+    Column("kind", String, primary_key=True),
+)
+
+# Reactions that never count: of members who had paused, or had everything deleted. The mark tells
+# the few who react under one card apart, and is too short to tell who of all of Discord it was.
+uncounted_thumbs = Table(
+    "uncounted_thumbs",
+    metadata,
+    Column(
+        "message_id",
+        String,
+        ForeignKey("cards.message_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("mark", String, primary_key=True),
     Column("kind", String, primary_key=True),
 )
 

@@ -34,7 +34,7 @@ def slate_on(written: list[str]) -> Slate:
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
         written.append(text_of(view.to_components()))
 
-    return Slate(put, private=True, reactions=False)
+    return Slate(put, 1, 1, private=True, reactions=False)
 
 
 async def test_what_is_being_done_is_said_until_the_card_comes(
@@ -96,7 +96,7 @@ async def test_no_line_of_progress_comes_over_what_went_wrong(tmp_path: Path) ->
             await slow.wait()
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
 
     settings = settings_for(tmp_path)
     async with (
@@ -121,7 +121,7 @@ async def test_an_answer_that_waits_for_a_line_is_handed_back_when_the_bot_stops
             await slow.wait()
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
     settings = settings_for(tmp_path)
     async with Service.open(settings) as service, Bot(settings, service, grace=0) as bot:
 
@@ -151,7 +151,7 @@ async def test_an_answer_survives_a_line_that_cannot_be_written(
             raise aiohttp.ServerDisconnectedError
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
     slate.say("Looking…")
     await slate.show(layouts.notice("Done."))
     assert written == ["Done."]
