@@ -1,6 +1,7 @@
 """The outside world: links and titles become tracks, tracks become audio and candidates."""
 
 from musrec.sources.chain import Sources
+from musrec.sources.covers import Cover
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline
 from musrec.sources.lookups import LookupCache
@@ -9,6 +10,7 @@ from musrec.sources.providers import SourcesSettings
 from musrec.sources.resolve import Found, Missing, Resolution
 
 __all__ = [
+    "Cover",
     "Deadline",
     "Endpoints",
     "ForeignFeatures",
