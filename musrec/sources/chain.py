@@ -16,11 +16,11 @@ from musrec import __version__
 from musrec.model import MusrecError, Track
 from musrec.sources import shapes
 from musrec.sources.candidates import candidates
-from musrec.sources.covers import Cover, cover
+from musrec.sources.covers import cover
 from musrec.sources.fetch import Endpoints
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.lookups import DAY, LookupCache, Lookups
-from musrec.sources.model import ProviderHealth, Tool
+from musrec.sources.model import Cover, ProviderHealth, Tool
 from musrec.sources.previews import preview
 from musrec.sources.provider import ForeignFeatures, Preview, Provider, Setup
 from musrec.sources.providers import PROVIDERS, SourcesSettings

@@ -8,12 +8,12 @@ goes to Discord, once it has been seen to lead to a small picture on one of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from musrec.model import Track
 from musrec.sources.fetch import Endpoints, fetch, permitted, raise_for_status
 from musrec.sources.gate import Deadline, Gate, Unanswered
+from musrec.sources.model import Cover
 
 if TYPE_CHECKING:
     import aiohttp
@@ -24,22 +24,6 @@ COVER_BYTES = 1_000_000
 """A cover of 300 pixels takes about 30 kB."""
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """Cover art of a song; never stored.
-
-    Attributes
-    ----------
-    url : str
-        Where the service serves it.
-    provider : str
-        The service, whose page must be linked beside it.
-    """
-
-    url: str
-    provider: str
 
 
 async def cover(
