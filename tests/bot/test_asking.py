@@ -551,7 +551,7 @@ async def test_questions_take_turns_and_what_is_ones_own_is_open_to_everybody(
     assert questions == {"recommend", "search", "show", "compare", "Find similar"}
     everybodys = {one.qualified_name for one in found if policy.holds(policy.FOR_EVERYBODY, one)}
     assert everybodys == {
-        *(f"privacy {name}" for name in ("show", "export", "delete", "pause")),
+        *(f"privacy {name}" for name in ("show", "export", "delete", "pause", "taste")),
         *(f"listening {name}" for name in ("on", "off", "status")),
         "help",
         "setup",
