@@ -10,11 +10,23 @@ from urllib.parse import urlsplit
 
 import discord
 
+from bot.cards import words
 from musrec.formats import ENDINGS
-from musrec.model import Busy, NotAudio, NotFound
+from musrec.model import Busy, NotAudio, NotFound, Track
 
 LARGEST_CLIP = 25 * 2**20
 """Bytes: a long song fits, and several at once fit in memory."""
+
+CLIP, VOICE = "Clip", "Voice message"
+"""What clips are called that have no name of their own."""
+
+# Whole names such as "unknown", "audio_2026-11-27", "VID-20261127-WA0001" and "1764230400".
+_MEANINGLESS = re.compile(
+    r"(audio|clip|dsc|file|image|img|media|mvi|new recording|ptt|pxl|rec|recording|track|unknown"
+    r"|untitled|vid|video|whatsapp (audio|ptt|video))[\W_\d]*((wa|at )[\W\d]*)?"
+    r"|[\W_]*\d[\W_\d]{5,}|[\W_]*",
+    re.IGNORECASE,
+)
 
 _LINK = re.compile(r"https?://[^\s<>|)\]]+")
 
@@ -34,11 +46,28 @@ def link_in(message: discord.Message) -> str | None:
 
 
 def name_of(attachment: discord.Attachment) -> str:
-    """Return the file name with the spaces that Discord removes from it."""
+    """Return the file name with the spaces that Discord removes from it.
+
+    A name that a phone or a program gave says nothing: such a clip is called `CLIP`.
+    """
     if attachment.is_voice_message():
-        return "Voice message.ogg"
-    suffix = PurePath(attachment.filename).suffix
-    return f"{attachment.title}{suffix}" if attachment.title else attachment.filename
+        return f"{VOICE}.ogg"
+    name = PurePath(attachment.filename)
+    stem = attachment.title or name.stem
+    return f"{CLIP if _MEANINGLESS.fullmatch(stem) else stem}{name.suffix}"
+
+
+def nameless(track: Track) -> bool:
+    """Whether a clip said nothing of who it is."""
+    return not track.artists and track.title in (CLIP, VOICE)
+
+
+def file_name(track: Track, data: bytes) -> str:
+    """Return a name for the audio of a track, with the ending of its format."""
+    ending = "m4a" if data[4:8] == b"ftyp" else "mp3"
+    said = f"{track.title} - {track.artist}" if track.artists else track.title
+    bare = re.sub(r"[^\w .()'-]+", " ", words.bare(said, 80)).strip(" .")
+    return f"{' '.join(bare.split()) or 'preview'}.{ending}"
 
 
 async def read(attachment: discord.Attachment, hosts: frozenset[str], seconds: float) -> bytes:

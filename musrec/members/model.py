@@ -21,6 +21,8 @@ class Member:
         They agreed that what they play teaches; it is never assumed.
     paused : bool
         Nothing new is kept about them until they say so.
+    hidden : bool
+        Other members may not ask to see their taste.
     since : datetime
         When they were first met.
     """
@@ -29,6 +31,7 @@ class Member:
     name: str | None
     listening: bool
     paused: bool
+    hidden: bool
     since: datetime
 
 

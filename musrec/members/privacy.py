@@ -42,7 +42,8 @@ AREAS = (
     Area(
         "choices",
         "members",
-        "Your id, your name, whether listening is on, and whether you paused learning.",
+        "Your id, your name, whether listening is on, whether you paused learning, and whether "
+        "others may ask to see your taste.",
     ),
     Area(
         "feedback",

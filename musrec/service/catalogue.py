@@ -49,6 +49,10 @@ class CatalogueView:
         """Return the words for how songs sound that can be searched for."""
         return search.moods()
 
+    def first_steps(self) -> list[Track]:
+        """Return one song of each genre, for members of whom nothing is known yet."""
+        return search.one_of_each(self.songs)
+
     async def search(
         self, wanted: SongFilter, limit: int = 10, *, online: bool = False
     ) -> list[Track]:

@@ -125,10 +125,15 @@ class Members:
         return await self._store.members.meet(member)
 
     async def choose(
-        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+        self,
+        member: str,
+        *,
+        listening: bool | None = None,
+        paused: bool | None = None,
+        hidden: bool | None = None,
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
-        await self._store.members.choose(member, listening=listening, paused=paused)
+        await self._store.members.choose(member, listening=listening, paused=paused, hidden=hidden)
         chosen = await self._store.members.get(member)
         if chosen is not None and chosen.listening and not chosen.paused:
             (await self.listeners()).add(member)
@@ -139,6 +144,11 @@ class Members:
         """Whether a member asked that nothing new is kept about them."""
         chosen = await self._store.members.get(member)
         return chosen is not None and chosen.paused
+
+    async def hidden(self, member: str) -> bool:
+        """Whether other members may not ask to see a member's taste."""
+        chosen = await self._store.members.get(member)
+        return chosen is not None and chosen.hidden
 
     async def may_keep(self, member: str) -> None:
         """Refuse to keep something that a paused member asks to be kept.

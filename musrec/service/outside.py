@@ -39,6 +39,7 @@ class Outside:
         self._ears: Ears | None = None
         self._sources: Sources | None = None
         self._opening = asyncio.Lock()
+        self._questions = 0
 
     @classmethod
     @asynccontextmanager
@@ -78,9 +79,11 @@ class Outside:
     def budget(self) -> Iterator[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         token = _BUDGET.set(self.deadline())
+        self._questions += 1
         try:
             yield
         finally:
+            self._questions -= 1
             _BUDGET.reset(token)
 
     @asynccontextmanager
@@ -110,6 +113,11 @@ class Outside:
                 f"I was not done after {seconds:.0f} seconds, so I stopped.",
                 "Try again in a minute.",
             ) from None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no question is under way: work that nobody waits for may go on."""
+        return not self._questions
 
 
 def present(answer: P | Missing) -> P:

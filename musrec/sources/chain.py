@@ -17,10 +17,11 @@ from musrec import __version__
 from musrec.model import MusrecError, Track
 from musrec.sources import shapes, ytdlp
 from musrec.sources.candidates import candidates
+from musrec.sources.covers import cover
 from musrec.sources.fetch import Endpoints, resolver
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.lookups import DAY, LookupCache, Lookups
-from musrec.sources.model import ProviderHealth, Tool
+from musrec.sources.model import Cover, ProviderHealth, Tool
 from musrec.sources.previews import preview
 from musrec.sources.provider import ForeignFeatures, Preview, Provider, Setup
 from musrec.sources.providers import PROVIDERS, SourcesSettings
@@ -77,6 +78,12 @@ class Sources:
         for gate in self._gates():
             await self._resume(gate)
         self._resolver = Resolver(self._on, session, self._endpoints)
+        self._session = session
+        self._covers = {
+            one.name: Gate(f"{one.label}'s covers", rate=10, seconds=2, places=4)
+            for one in self._on
+            if one.covers
+        }
         return self
 
     async def __aexit__(
@@ -147,6 +154,17 @@ class Sources:
                 break
         await self._record()
         return found
+
+    async def cover(self, track: Track, *, deadline: Deadline) -> Cover | None:
+        """Return the first cover that opens, to be shown beside a link to its service's page."""
+        return await cover(
+            self._on,
+            track,
+            deadline,
+            session=self._session,
+            endpoints=self._endpoints,
+            gates=self._covers,
+        )
 
     def _gates(self) -> list[Gate]:
         return [gate for provider in self._all for gate in provider.gates]

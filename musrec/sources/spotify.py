@@ -37,6 +37,8 @@ from musrec.sources.provider import (
 SEARCH_LIMIT = 10
 """Eleven is an error for a key in development mode."""
 SECONDS = 8.0
+COVER_PIXELS = 200
+"""Width of the thumbnail on a phone."""
 
 KINDS = {
     "track": LinkKind.TRACK,
@@ -79,6 +81,7 @@ class Spotify(Provider):
     name = SPOTIFY.name
     label = SPOTIFY.label
     sites = (SPOTIFY,)
+    covers = frozenset({"https://i.scdn.co"})
     key_free = False
     settings: ClassVar = {"spotify_client_id": "", "spotify_client_secret": SecretStr("")}
 
@@ -156,6 +159,23 @@ class Spotify(Provider):
         if not known:
             raise Absent(f"Spotify has no audio features of {track}")
         return ForeignFeatures(self.name, known)
+
+    async def cover(self, track: Track, deadline: Deadline) -> str:
+        """Return the album's cover: the smallest of at least 200 pixels, whole as its terms ask."""
+        number = track.identities.get(self.name)
+        if not number:
+            raise Absent(f"Spotify's id of {track} is not known")
+        answer = await self._ask(lambda it: it.track(number, market=self._country), deadline)
+        if _track(answer) is None:
+            raise Refused("Spotify answered without a track")
+        sizes = {
+            shapes.number(row, "width") or 0.0: url
+            for row in shapes.rows(answer, "album", "images")
+            if (url := shapes.text(row, "url"))
+        }
+        if not sizes:
+            raise Absent(f"Spotify has no cover of {track}")
+        return sizes[min((size for size in sizes if size >= COVER_PIXELS), default=max(sizes))]
 
     async def _one(self, number: str, deadline: Deadline) -> list[Track]:
         answer = await self._ask(lambda it: it.track(number, market=self._country), deadline)

@@ -29,10 +29,15 @@ class Members:
             return Member(**row._mapping) if row else None
 
     async def choose(
-        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+        self,
+        member: str,
+        *,
+        listening: bool | None = None,
+        paused: bool | None = None,
+        hidden: bool | None = None,
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
-        chosen = {"listening": listening, "paused": paused}
+        chosen = {"listening": listening, "paused": paused, "hidden": hidden}
         values = {name: value for name, value in chosen.items() if value is not None}
         async with self._database.write() as connection:
             await ensure_member(self._database, connection, member)

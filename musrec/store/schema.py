@@ -22,10 +22,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -118,6 +119,7 @@ members = Table(
     Column("name", Text),
     Column("listening", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
     Column("since", Moment, nullable=False),
 )
 

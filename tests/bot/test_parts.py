@@ -247,3 +247,13 @@ def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
 def test_one_no_break_space_stays_and_wider_gaps_close(written: str, kept: str) -> None:
     assert words.plain(written) == kept
     assert lettering.clean(written) == kept
+
+
+def test_a_known_id_is_enough_for_a_page() -> None:
+    ids = {"spotify": "0DiWol3AO6WpXZgp0goxAV", "deezer": "7", "youtube": "../x", "isrc": "X"}
+    link = "https://www.deezer.com/de/track/7"
+    track = Track("x", "A", identities=ids, links={"deezer": link})
+    assert words.addresses(track) == [
+        ("Spotify", "https://open.spotify.com/track/0DiWol3AO6WpXZgp0goxAV"),
+        ("Deezer", link),
+    ]

@@ -120,6 +120,35 @@ async def test_no_is_an_answer_and_a_question_can_be_taken_back(world: World, wh
     assert not [part for part in parts(asked.response) if part["type"] in (2, 12)]
 
 
+async def test_a_refusal_lasts_until_its_member_takes_it_back(world: World) -> None:
+    eve = world.guild.add_member(world.env.create_user("eve"))
+    asked = await world.alice.slash(world.channel, "taste", member=world.bob)
+    no = await world.bob.click(
+        asked.response.message, custom_id=pressable(asked.response, "decline:")
+    )
+    assert "/privacy taste" in said(no.followups[0])
+    for command in ("taste", "blend"):
+        refused = await eve.slash(world.channel, command, member=world.bob)
+        assert refused.ephemeral
+        assert "keeps their taste private" in said(refused.response)
+    assert "can ask" in said((await world.bob.slash(world.channel, "privacy taste")).response)
+    assert not (await eve.slash(world.channel, "taste", member=world.bob)).ephemeral
+    await world.bob.slash(world.channel, "privacy taste")
+    assert (await eve.slash(world.channel, "blend", member=world.bob)).ephemeral
+
+
+async def test_the_same_member_is_not_asked_again_at_once(world: World) -> None:
+    eve = world.guild.add_member(world.env.create_user("eve"))
+    await world.alice.slash(world.channel, "taste", member=world.bob)
+    again = await world.alice.slash(world.channel, "blend", member=world.bob)
+    assert again.ephemeral
+    assert "You can ask again in 10 minutes" in said(again.response)
+    assert not (await world.alice.slash(world.channel, "taste", member=eve)).ephemeral
+    assert not (await eve.slash(world.channel, "taste", member=world.bob)).ephemeral
+    await world.env.advance_time(601)
+    assert not (await world.alice.slash(world.channel, "taste", member=world.bob)).ephemeral
+
+
 async def test_a_taste_is_shown_to_who_asked_once_its_member_agrees(world: World) -> None:
     await like(world, world.bob, "jazz")
     asked = await world.alice.slash(world.channel, "taste", member=world.bob)
