@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 44_100
+CONTAINERS = {
+    "libmp3lame": "mp3",
+    "libopus": "ogg",
+    "flac": "flac",
+    "aac": "mp4",
+    "pcm_s16le": "wav",
+}
 Samples = NDArray[np.float32]
 
 
@@ -26,15 +33,15 @@ def samples(file: Path) -> Samples:
 
 
 def encode(y: Samples, codec: str, bit_rate: int, *, rate: int = RATE) -> bytes:
-    """Return mono samples at 44.1 kHz as an mp3, or as Ogg Opus."""
+    """Return mono samples at 44.1 kHz, coded, in the codec's usual container."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="ogg" if codec == "libopus" else "mp3") as container:
+    with av.open(buffer, "w", format=CONTAINERS[codec]) as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
         assert isinstance(stream, av.AudioStream)
         stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(y[None].astype(np.float32), "flt", "mono")
         frame.sample_rate = RATE
-        resampler = av.AudioResampler(stream.format, "mono", rate)
+        resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size)
         for part in (*resampler.resample(frame), *resampler.resample(None)):
             part.pts = None
             container.mux(stream.encode(part))
