@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.attack import kills, outages, texts, uploads
+from tests.attack import commands, kills, outages, texts, uploads
 from tests.attack.figures import Figures
 
 
@@ -28,6 +28,12 @@ async def test_hostile_texts_have_an_answer_and_reach_no_other_place(tmp_path: P
 def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
     for figures in kills.attack(tmp_path, 12):
         assert held(figures), figures
+
+
+async def test_mixed_commands_are_answered_and_no_byte_is_left(tmp_path: Path) -> None:
+    figures = await commands.attack(tmp_path, 40)
+    assert figures.tried["thumbs"]
+    assert held(figures), figures
 
 
 async def test_no_drop_is_lost_or_doubled_by_an_outage(tmp_path: Path) -> None:
