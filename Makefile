@@ -7,7 +7,7 @@ TAGGER ?= yes
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install models demo test check numbers constraints licences audit clean
+.PHONY: install models demo test attack check numbers constraints licences audit clean
 
 install: $(INSTALLED)
 
@@ -27,6 +27,10 @@ demo: models
 
 test: models
 	$(BIN)/python -m pytest
+
+# The attacks that the tests make, at full size: hours. Writes docs/reliability.md.
+attack: models
+	$(BIN)/python -m tests.attack
 
 check: install
 	$(BIN)/ruff check .

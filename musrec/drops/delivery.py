@@ -161,7 +161,8 @@ async def _failed(desk: Desk, poster: Poster, issue: Issue, now: datetime) -> St
         await _finish(desk, poster, issue, State.FAILED, now, pause=why, after=PATIENCE)
         return State.FAILED
     failures = issue.failures + 1
-    await issues.fail(issue, now + min(timedelta(minutes=2**failures), LONGEST_PAUSE))
+    pause = timedelta(minutes=2 ** min(failures, 12))  # no power of two overflows after a day
+    await issues.fail(issue, now + min(pause, LONGEST_PAUSE))
     if failures >= LATE and not drop.trouble:
         await _say_late(desk, poster, drop)
     return State.OPEN

@@ -107,7 +107,9 @@ class Service:
             outside = await stack.enter_async_context(Outside.open(settings, store, endpoints))
             # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)
-            yield cls(settings, store, live, outside)
+            service = cls(settings, store, live, outside)
+            live.spawn(service.songs.fingerprint_older())
+            yield service
 
     @property
     def store_address(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musrec import pictures, wording
+from musrec.audio import fingerprint
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
 from musrec.audio.features import STATISTIC_NAMES
@@ -42,6 +43,7 @@ from musrec.sources.lookups import DAY
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
@@ -64,6 +66,9 @@ GIVE_UP = 3
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
+
+COMPARED = 10
+"""Songs that share landmarks with a clip and are compared with it whole, most shared first."""
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +108,8 @@ class Songs:
         self._outside = outside
         # Candidates being heard for one question: no other question need hear them too.
         self._under_way: set[str] = set()
+        # Two copies of one recording, heard side by side, must not both be the first.
+        self._keeping = asyncio.Lock()
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -201,6 +208,8 @@ class Songs:
     ) -> Heard:
         """Hear a clip; bytes that were heard before are not heard again.
 
+        A recording that is known is the known song, however this copy is coded, cut or named.
+
         Parameters
         ----------
         data : bytes
@@ -233,7 +242,7 @@ class Songs:
             said = Tags(said.title, said.artists)
         track = files.track_of(said, name, digest)
         if analysis.kind is SoundKind.MUSIC and (origin != "file" or _recommendable(analysis)):
-            track = await self._store.analyses.add(track, analysis, origin, file)
+            track, analysis = await self._keep(track, analysis, origin, file)
         return self._heard(track, analysis)
 
     async def hear_track(self, track: Track) -> Heard:
@@ -286,8 +295,7 @@ class Songs:
         if music and not _recommendable(analysis):
             raise NotAudio(_unsuited(analysis))
         origin = f"preview:{preview.provider}"
-        kept = await self._store.analyses.add(preview.track, analysis, origin)
-        return self._heard(kept, analysis)
+        return self._heard(*await self._keep(preview.track, analysis, origin))
 
     async def heard(self, track: str) -> Heard | None:
         """Return a song with what was heard in it, from the store alone."""
@@ -336,6 +344,52 @@ class Songs:
             return known[1]
         ears = await self._outside.ears()
         return (await ears.hear(data, limit=QUESTION_SECONDS)).analysis
+
+    async def _keep(
+        self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
+    ) -> tuple[Track, Analysis]:
+        """Keep a song that was heard, or recognise it: one recording is one song."""
+        words, marks = await asyncio.to_thread(_fingerprint, analysis)
+        add = self._store.analyses.add
+        async with self._keeping:
+            if (known := await self._recognised(track, words, marks, origin)) is None:
+                return await add(track, analysis, origin, file, marks=marks), analysis
+            kept, heard, heard_in = known
+            better = heard_in == "upload" or (origin == "file" and heard_in != "file")
+            if origin == "upload" or not (better or file):
+                return kept, heard if self._complete(heard) else analysis
+            track = replace(track, id=kept.id)
+            if better or not self._complete(heard):
+                return await add(track, analysis, origin, file, marks=marks), analysis
+            return await add(track, heard, heard_in, file), heard
+
+    async def _recognised(
+        self, track: Track, words: fingerprint.Words, marks: list[int], origin: str
+    ) -> tuple[Track, Analysis, str] | None:
+        """Return the song that a recording is, what was heard in it, and where; None if new."""
+        for id_, heard_in in await self._store.analyses.sharing(marks, COMPARED):
+            found = await self._store.tracks.get(id_)
+            analysis = await self._store.analyses.get(id_)
+            if found is None or analysis is None or id_ == track.id:
+                continue
+            theirs, _ = await asyncio.to_thread(_fingerprint, analysis)
+            named_alike = fold(found.title) == fold(track.title)
+            overlap = (
+                fingerprint.OVERLAP_SECONDS
+                if origin == "upload" or named_alike
+                else fingerprint.NAMED_OTHERWISE_SECONDS
+            )
+            alike = await asyncio.to_thread(fingerprint.alike, words, theirs, overlap)
+            if alike >= fingerprint.SAME:
+                return found, analysis, heard_in
+        return None
+
+    async def fingerprint_older(self) -> None:
+        """Let songs be recognised that were kept before there were fingerprints."""
+        for id_ in await self._store.analyses.unmarked():
+            if analysis := await self._store.analyses.get(id_):
+                _, marks = await asyncio.to_thread(_fingerprint, analysis)
+                await self._store.analyses.mark(id_, marks)
 
     def _complete(self, analysis: Analysis) -> bool:
         """Whether hearing it again would add nothing: the tagger may be new since."""
@@ -482,8 +536,7 @@ class Songs:
         if not _recommendable(analysis):
             await self._store.lookups.put(f"no music:{track.id}", "1", TRIED_AGAIN)
             return None
-        track = await self._store.analyses.add(track, analysis, f"preview:{provider}")
-        return self._heard(track, analysis)
+        return self._heard(*await self._keep(track, analysis, f"preview:{provider}"))
 
     async def explore(self) -> int:
         """Hear starter songs, then songs around what members liked, in quiet times.
@@ -580,6 +633,12 @@ def _problem(path: Path, error: Exception) -> str:
         return str(error)
     _log.error("%r could not be added", str(path), exc_info=error)
     return "It could not be added; the log says why."
+
+
+def _fingerprint(analysis: Analysis) -> tuple[fingerprint.Words, list[int]]:
+    picture = analysis.spectrogram
+    words = fingerprint.NO_WORDS if picture is None else fingerprint.words(picture)
+    return words, fingerprint.landmarks(words)
 
 
 def _unsuited(analysis: Analysis) -> str:

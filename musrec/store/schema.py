@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0010"
+HEAD = "0011"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -101,6 +101,15 @@ analyses = Table(
     Column("facts", JSON, nullable=False),
     Column("detail", LargeBinary),
     Column("heard_at", Moment, nullable=False),
+)
+
+# What a recording is looked up by: see `musrec.audio.fingerprint`.
+landmarks = Table(
+    "landmarks",
+    metadata,
+    Column("value", Integer, primary_key=True, autoincrement=False),
+    _track(primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )
 
 files = Table(
