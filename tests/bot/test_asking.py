@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from discord import app_commands
 
 from bot import policy
+from musrec import demo
 from musrec.audio.decode import decode
 from musrec.model import FeedbackKind, Track
 from tests.support.stores import store_of
@@ -175,9 +177,17 @@ async def test_without_likes_and_without_a_song_the_first_step_is_shown(world: W
     assert is_card(await world.ask(world.bob, genre="jazz")), "a genre is enough to start from"
 
 
-@pytest.mark.parametrize("name", ["audio.wav", "VID_20261127_0815.wav", "1764230400.wav"])
-async def test_a_clip_without_a_name_is_its_senders(world: World, tunes: Tunes, name: str) -> None:
-    card = await world.ask(clip=(name, tunes[0][1] + name.encode()))
+def _unheard(number: int) -> bytes:
+    """Compose a tune that no song of the catalogue is."""
+    tune = demo.TUNES[number]
+    return demo.wav(demo.compose(replace(tune, title=f"Other {number}", bpm=tune.bpm + 11)))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("audio.wav", 0), ("VID_20261127_0815.wav", 1), ("1764230400.wav", 5)]
+)
+async def test_a_clip_without_a_name_is_its_senders(world: World, name: str, number: int) -> None:
+    card = await world.ask(clip=(name, _unheard(number)))
     assert f"found for a clip by <@{world.alice.id}>" in said(card)
     why = await world.bob.click(card.message, custom_id=pressable(card, "next:"))
     assert "found for **Clip**" in said(why.response)
@@ -440,12 +450,12 @@ def _video(sound: bytes | None) -> bytes:
 
 
 @pytest.mark.discord_settings(message_content=True)
-async def test_a_video_in_chat_is_heard_for_its_sound(world: World, tunes: Tunes) -> None:
+async def test_a_video_in_chat_is_heard_for_its_sound(world: World) -> None:
     panel = await world.guild_owner().slash(world.channel, "setup")
     await world.guild_owner().select(
         panel.response.message, [world.channel], custom_id="setup:channels"
     )
-    await world.alice.send(world.channel, "", attachments=[("gig.mp4", _video(tunes[2][1]))])
+    await world.alice.send(world.channel, "", attachments=[("gig.mp4", _video(_unheard(2)))])
     card = world.channel.last_message
     assert is_card(card)
     assert "found for **Gig**" in said(card)

@@ -122,7 +122,7 @@ async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
         for number in range(1, 1 + len(songs)):
             server.set(f"/cdn/{number}.mp3", audio)
         server.raw("/cover.jpg", cover, kind="image/jpeg")
-        bot, slate = Bot(settings, service), Slate(put, private=True, reactions=False)
+        bot, slate = Bot(settings, service), Slate(put, 1, 1, private=True, reactions=False)
         asked = await service.songs.hear_track(songs[0])
         answer = await service.answers.recommend(asked, count=2, online=False)
         kept = await service.answers.keep(answer, None)
