@@ -6,6 +6,7 @@ import asyncio
 import gc
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bot.app import Bot
 from bot.cards import layouts
 from bot.recommend import answering
 from bot.recommend.answering import Question, Slate
-from musrec.demo import write_tunes
+from musrec.demo import TUNES, compose, wav, write_tunes
 from musrec.model import NotFound
 from musrec.service import Service
 from musrec.settings import Settings
@@ -84,8 +85,7 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
 async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
     tmp_path: Path,
 ) -> None:
-    write_tunes(tmp_path / "tunes")
-    clip, cover = next((tmp_path / "tunes").iterdir()).read_bytes(), b"\xff\xd8\xff" + bytes(99)
+    cover = b"\xff\xd8\xff" + bytes(99)
     settings = Settings.model_validate(
         {
             "paths": {"data": tmp_path / "data"},
@@ -116,7 +116,9 @@ async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
             return web.json_response({"data": found})
 
         async def audio(request: web.Request) -> web.Response:
-            return web.Response(body=clip + request.path.encode(), content_type="audio/mpeg")
+            number = int(request.path.rpartition("/")[2].removesuffix(".mp3"))
+            tune = replace(TUNES[number % len(TUNES)], title=str(number), bpm=80 + number % 97)
+            return web.Response(body=wav(compose(tune)), content_type="audio/mpeg")
 
         server.set("/deezer/search", search)
         for number in range(1, 1 + len(songs)):

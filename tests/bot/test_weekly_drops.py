@@ -126,7 +126,7 @@ async def test_a_drop_now_features_each_song_in_a_message_of_its_own(world: Worl
         assert kept.track == featured(card)
         assert [str(reaction.emoji) for reaction in card.reactions] == ["👍", "👎"]
         names = [part["custom_id"].partition(":")[0] for part in parts(card) if part["type"] == 2]
-        assert names == ["like", "dislike", "play", "why"]
+        assert names == ["like", "dislike", "play", "keep", "why"]
         assert any(part["type"] == 12 for part in parts(card))
     for request in world.env.http_requests:
         if isinstance(request.json, dict) and "components" in request.json:
