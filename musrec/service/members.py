@@ -22,7 +22,7 @@ from musrec.members.model import (
 )
 from musrec.members.taste import Liked
 from musrec.model import Feedback, FeedbackKind, MusrecError, NotFound, Picture
-from musrec.service.live import Live
+from musrec.service.live import Live, whole
 from musrec.store import Store
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Members:
 
     # What they did ----------------------------------------------------------------------------
 
+    @whole
     async def learn(
         self,
         member: str,
@@ -74,12 +75,14 @@ class Members:
             await self._live.change_opinions([event])
         return changed
 
+    @whole
     async def like_all(self, member: str, tracks: Collection[str]) -> None:
         """Keep that a member likes some tracks, all or none; the next answer knows it."""
         now = datetime.now(UTC)
         likes = [Feedback(member, track, FeedbackKind.LIKE, now) for track in tracks]
         await self._live.change_opinions(await self._store.feedback.add_all(likes))
 
+    @whole
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
         removed = await self._store.feedback.remove(member, track, *kinds)
@@ -124,6 +127,7 @@ class Members:
         """
         return await self._store.members.meet(member)
 
+    @whole
     async def choose(
         self,
         member: str,
@@ -330,6 +334,7 @@ class Members:
             drawn["map"] = (await self.map(member))[1]
         return await asyncio.to_thread(privacy.archive, kept, songs, drawn)
 
+    @whole
     async def delete(self, member: str) -> Deleted:
         """Delete a member with all that was learned from them.
 
