@@ -20,6 +20,7 @@ import pytest
 from musrec.audio.decode import decode
 from musrec.audio.tags import Tags
 from musrec.catalogue import files
+from musrec.catalogue.model import SongFilter
 from musrec.demo import wav
 from musrec.formats import ENDINGS
 from musrec.model import Track
@@ -138,6 +139,17 @@ async def test_one_odd_file_name_or_tag_stops_no_other(
         assert track.id in {song.id for song in service.catalogue.songs.tracks}
     again = [step async for step in service.songs.add([folder])]
     assert sum(step.known for step in again) == len(steps) - 4
+
+
+async def test_a_tempo_is_found_at_either_octave_that_may_be_counted(
+    service: Service, field: Path
+) -> None:
+    tempi = {"12-dnb-174.opus": (170.0, 178.0), "12b-ballad-62.opus": (60.0, 64.0)}
+    added = service.songs.add([field / name for name in tempi])
+    steps = {step.path.name: step.track async for step in added}
+    for name, tempo in tempi.items():  # D1, D2
+        found = await service.catalogue.search(SongFilter(tempo=tempo), limit=1_000)
+        assert steps[name] in found, name
 
 
 @pytest.mark.parametrize("before", ["show", "add"])
