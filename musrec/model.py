@@ -295,6 +295,8 @@ class Profile:
         Beats per minute.
     key : str or None
         As `musrec.wording.key` writes it, such as ``"A minor"`` with a no-break space.
+    other_tempo : float or None
+        `Rhythm.alternative`: the tempo that a listener may count instead.
     """
 
     tags: Mapping[str, float] = field(default_factory=dict)
@@ -302,6 +304,7 @@ class Profile:
     genres: Mapping[str, float] = field(default_factory=dict)
     tempo: float | None = None
     key: str | None = None
+    other_tempo: float | None = None
 
 
 class FeedbackKind(StrEnum):

@@ -76,7 +76,7 @@ class ListeningCommands(
     async def on_raw_presence_update(self, event: discord.RawPresenceUpdateEvent) -> None:
         """Learn from what a member who agreed plays; other members' status is dropped unread."""
         member = str(event.user_id)
-        if member not in await self._bot.service.members.listeners():
+        if (since := (await self._bot.service.members.listeners()).get(member)) is None:
             return
         now = datetime.now(UTC)
         for track, kind in self._bot.service.members.listens(
@@ -84,7 +84,7 @@ class ListeningCommands(
         ):
             try:
                 (kept,) = await self._bot.service.songs.keep((track,))
-                await self._bot.service.members.learn(member, kept.id, kind, at=now)
+                await self._bot.service.members.learn(member, kept.id, kind, at=now, since=since)
             except MusrecError:
                 log.exception("listening not kept")
 

@@ -304,5 +304,7 @@ class Into(Press, template=r"into:(?P<playlist>\d+)"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         playlist = await keeping.own_playlist(interaction, self.about["playlist"], shared=False)
         found = await interaction.client.service.songs.many(map(str, self.values))
+        if not found:
+            raise NotFound("I no longer have that song.", "`/playlist add` looks for another one.")
         view = await keeping.added(interaction, playlist, list(found.values()))
         await interaction.edit_original_response(view=view)

@@ -632,6 +632,8 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, id_ = interaction.client.service, self.about["track"]
         track = await service.songs.get(id_)
+        member = str(interaction.user.id)
+        since = await service.members.meet(member)
         links = layouts.links(track, layouts.IN_A_ROW - 1)
         try:
             preview = await service.songs.preview(track)
@@ -651,7 +653,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         file = discord.File(io.BytesIO(preview.data), clips.file_name(track, preview.data))
         said = f"▶️ **{words.plain(track.title, 80)}** — {words.plain(track.artist, 80)}"
         await interaction.edit_original_response(content=said, view=plain, attachments=[file])
-        await service.members.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
+        await service.members.learn(member, id_, FeedbackKind.PREVIEW, since=since)
 
 
 def described(track: Track) -> discord.SelectOption:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from musrec.model import Feedback, FeedbackKind, Profile, Track
+from musrec.model import Feedback, FeedbackKind, MusrecError, Profile, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,16 @@ class Member:
     paused: bool
     hidden: bool
     since: datetime
+
+
+class Paused(MusrecError):
+    """A member who paused asked for something to be kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You paused learning, so I keep nothing new about you.",
+            "`/privacy pause` starts it again.",
+        )
 
 
 class Deleted(IntEnum):

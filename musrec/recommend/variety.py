@@ -152,7 +152,10 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
         )
     if constraints.tempo is not None:
         low, high = constraints.tempo
-        mask = [p.tempo is not None and low <= p.tempo <= high for p in catalogue.profiles]
+        mask = [
+            any(low <= tempo <= high for tempo in (p.tempo, p.other_tempo) if tempo is not None)
+            for p in catalogue.profiles
+        ]
         narrow(np.array(mask, bool), f"is between {low:.0f} and {wording.tempo(high)}")
     if constraints.keys:
         keys = {tuple(key.casefold().split()) for key in constraints.keys}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Accounted, Card, Intended
 from musrec.model import Feedback, FeedbackKind
-from musrec.service.live import Live
+from musrec.service.live import Live, whole
 from musrec.store import Store
 
 ANSWERS_KEPT = timedelta(days=30)
@@ -69,6 +69,7 @@ class Cards:
         """Return the reactions under a card that are accounted for."""
         return await self._store.cards.accounted(message)
 
+    @whole
     async def react(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
         """Take a reaction under a card as a thumb on its song, or take it back with its reaction.
 

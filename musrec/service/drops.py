@@ -91,8 +91,8 @@ class Drops:
         ------
         NotFound
             None of the artists has a song in the catalogue.
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
         drop = await self.wish(member, **wishes)
         if artists and not await self.like_artists(member, artists):
@@ -132,20 +132,26 @@ class Drops:
         return await self._store.drops.troubled()
 
     async def keep(self, drop: Drop) -> Drop:
-        """Keep the settings of a drop in place of its earlier ones."""
+        """Keep the settings of a drop in place of its earlier ones.
+
+        Raises
+        ------
+        Paused
+            Its member did.
+        """
         return await self._store.drops.keep(drop)
 
     async def turn_off(self, drop: Drop) -> Drop:
         """Switch a drop off."""
-        return await self.keep(replace(drop, active=False, trouble=""))
+        return await self._store.drops.turn_off(drop)
 
     async def wanted_by(self, member: str) -> Drop:
         """Return a member's drop; the defaults, not kept, if they never set one up.
 
         Raises
         ------
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
         await self._members.may_keep(member)
         return await self.of_member(member) or Drop(
@@ -161,8 +167,8 @@ class Drops:
 
         Raises
         ------
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
         drop = await self.wanted_by(member)
         if not drop.id:
@@ -178,11 +184,9 @@ class Drops:
 
         Raises
         ------
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
-        if there:
-            await self._members.may_keep(member)
         await self._store.drops.join_mixtape(drop.id, member, there=there)
 
     async def rate(self, issue: int, member: str, stars: int) -> int | None:
@@ -195,10 +199,9 @@ class Drops:
 
         Raises
         ------
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
-        await self._members.may_keep(member)
         return await self._store.drops.rate(issue, member, stars, _now())
 
     async def ratings(self) -> list[Rating]:

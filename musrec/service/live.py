@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from musrec import space
 from musrec.catalogue import engine as engines
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from musrec.recommend import Recommender
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 REFIT_AFTER = 25
 """Events before members are compared again; until then a thumb acts on its own member only."""
@@ -39,6 +41,7 @@ class Live:
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
+        self._whole: set[asyncio.Task[Any]] = set()
         self._atlas: tuple[Atlas, Catalogue] | None = None
 
     @classmethod
@@ -121,11 +124,40 @@ class Live:
         task.add_done_callback(self._background.discard)
         return task
 
+    async def run_whole(self, job: Coroutine[Any, Any, T]) -> T:
+        """Run a job to its end, even if its caller is cancelled meanwhile."""
+        task = asyncio.create_task(job)
+        self._whole.add(task)
+        task.add_done_callback(self._whole.discard)
+        return await asyncio.shield(task)
+
     async def end_background(self) -> None:
-        """Cancel what still runs in the background, and wait until it has ended."""
+        """Cancel what still runs in the background, and wait until all has ended."""
         for task in self._background:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*self._background, *self._whole, return_exceptions=True)
+
+
+class _HasLive(Protocol):
+    _live: Live
+
+
+S = TypeVar("S", bound=_HasLive)
+
+
+def whole(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Let a method that changes the store and the recommender change both, or neither.
+
+    The time limit of a question, which cancels its caller, ends the waiting but not the method.
+    """
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._live.run_whole(method(self, *args, **kwargs))
+
+    return run
 
 
 def _change(

@@ -17,12 +17,13 @@ from musrec.members.model import (
     HistoryFilter,
     HistoryPage,
     Member,
+    Paused,
     Playing,
     Portrait,
 )
 from musrec.members.taste import Liked
-from musrec.model import Feedback, FeedbackKind, MusrecError, NotFound, Picture
-from musrec.service.live import Live
+from musrec.model import Feedback, FeedbackKind, NotFound, Picture
+from musrec.service.live import Live, whole
 from musrec.store import Store
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ class Members:
         self._store = store
         self._live = live
         self._listening = Listening()
-        self._listeners: set[str] | None = None
+        self._listeners: dict[str, datetime] | None = None
 
     # What they did ----------------------------------------------------------------------------
 
+    @whole
     async def learn(
         self,
         member: str,
@@ -51,9 +53,18 @@ class Members:
         kind: FeedbackKind,
         *,
         at: datetime | None = None,
+        since: datetime | None = None,
         name: str | None = None,
     ) -> bool:
         """Keep what a member did with a track; the next answer knows it.
+
+        Parameters
+        ----------
+        at : datetime, optional
+            When they did it, if that is not now.
+        since : datetime, optional
+            What `meet` or `listeners` said before: nothing is kept if they had everything deleted
+            since then. Without it they are met now.
 
         Returns
         -------
@@ -69,17 +80,19 @@ class Members:
         if await self._store.tracks.get(track) is None:
             raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
         event = Feedback(member, track, kind, at or datetime.now(UTC))
-        changed = await self._store.feedback.add(event, name)
+        changed = await self._store.feedback.add(event, name, since)
         if changed:
             await self._live.change_opinions([event])
         return changed
 
+    @whole
     async def like_all(self, member: str, tracks: Collection[str]) -> None:
         """Keep that a member likes some tracks, all or none; the next answer knows it."""
         now = datetime.now(UTC)
         likes = [Feedback(member, track, FeedbackKind.LIKE, now) for track in tracks]
         await self._live.change_opinions(await self._store.feedback.add_all(likes))
 
+    @whole
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
         removed = await self._store.feedback.remove(member, track, *kinds)
@@ -124,6 +137,7 @@ class Members:
         """
         return await self._store.members.meet(member)
 
+    @whole
     async def choose(
         self,
         member: str,
@@ -136,7 +150,7 @@ class Members:
         await self._store.members.choose(member, listening=listening, paused=paused, hidden=hidden)
         chosen = await self._store.members.get(member)
         if chosen is not None and chosen.listening and not chosen.paused:
-            (await self.listeners()).add(member)
+            (await self.listeners())[member] = chosen.since
         else:
             await self._stop_listening(member)
 
@@ -155,17 +169,14 @@ class Members:
 
         Raises
         ------
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
         if await self.paused(member):
-            raise MusrecError(
-                "You paused learning, so I keep nothing new about you.",
-                "`/privacy pause` starts it again.",
-            )
+            raise Paused
 
-    async def listeners(self) -> set[str]:
-        """Return the members whose listening may be learned from now."""
+    async def listeners(self) -> dict[str, datetime]:
+        """Return whose listening may be learned from now, and since when each member is known."""
         if self._listeners is None:
             found = await self._store.members.listeners()
             if self._listeners is None:
@@ -173,7 +184,7 @@ class Members:
         return self._listeners
 
     async def _stop_listening(self, member: str) -> None:
-        (await self.listeners()).discard(member)
+        (await self.listeners()).pop(member, None)
         self._listening.forget(member)
 
     async def counts(self) -> dict[str, int]:
@@ -330,6 +341,7 @@ class Members:
             drawn["map"] = (await self.map(member))[1]
         return await asyncio.to_thread(privacy.archive, kept, songs, drawn)
 
+    @whole
     async def delete(self, member: str) -> Deleted:
         """Delete a member with all that was learned from them.
 

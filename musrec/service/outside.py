@@ -90,7 +90,7 @@ class Outside:
     async def promptly(self) -> AsyncIterator[None]:
         """Share one budget as in `budget`, and cancel what goes on `LEEWAY` beyond it.
 
-        Inside another such block, that one's limit holds.
+        Inside another such block, that one's limit holds. What is `whole` is finished all the same.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Outside:
                 raise
             seconds = self._settings.recommend.budget_seconds + LEEWAY
             raise Busy(
-                f"I was not done after {seconds:.0f} seconds, so I stopped.",
+                f"This takes longer than {seconds:.0f} seconds, so I stopped waiting.",
                 "Try again in a minute.",
             ) from None
 

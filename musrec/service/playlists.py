@@ -55,11 +55,10 @@ class Playlists:
         ------
         PlaylistError
             The name cannot be used or is used already, or there are too many.
-        MusrecError
-            The member paused.
+        Paused
+            The member did.
         """
         name = names.clean_name(name)
-        await self._members.may_keep(member)
         key = names.key(name)
         made = await self._store.playlists.create(member, name, key, MOST_PLAYLISTS)
         if made is None:
@@ -111,17 +110,15 @@ class Playlists:
             It is full.
         NotFound
             It was deleted meanwhile.
-        MusrecError
-            Its member paused.
+        Paused
+            Its member did.
         """
-        await self._members.may_keep(playlist.member)
         if playlist.songs >= MOST_SONGS:
             raise PlaylistError(
                 f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Start another one."
             )
         added = await self._store.playlists.add(playlist, list(tracks), MOST_SONGS)
         if added is None:
-            await self._members.may_keep(playlist.member)
             raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
         return added
 

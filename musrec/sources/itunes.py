@@ -65,9 +65,11 @@ class ITunes(ClipProvider):
                 "geo.music.apple.com",
                 "embed.music.apple.com",
                 "itunes.apple.com",
+                "geo.itunes.apple.com",
                 "podcasts.apple.com",
             ),
             read=_read,
+            short_hosts=("apple.co", "itun.es"),
         ),
     )
     origins = frozenset({"https://audio-ssl.itunes.apple.com"})

@@ -34,7 +34,7 @@ _SCHEMES = {f"{site.scheme}:": site for site in SITES if site.scheme}
 _LONGEST = 2_000
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _BARE_ADDRESS = re.compile(
-    r"www\.\S|[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|tv|fm|be|link)/\S", re.IGNORECASE
+    r"www\.\S|[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|tv|fm|be|co|es|fi|link)/\S", re.IGNORECASE
 )
 _WORD = re.compile(r"[^\s<>()\[\]{}\"'`|*,]+")
 

@@ -35,4 +35,5 @@ def profile(analysis: Analysis) -> Profile:
         genres=genre_head(tagged=tagged).hear(analysis) if tagged or heard else {},
         tempo=tempo or None,
         key=wording.key(analysis.harmony) if analysis.harmony else None,
+        other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
     )

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.drops.model import LONGEST_PAUSE, Drop, Issue, Part, Post, Rating, Schedule, State
-from musrec.model import Answer
+from musrec.model import Answer, NotFound
 from musrec.store import codec, schema
 from musrec.store.database import Database, utc
-from musrec.store.members import ensure_member, is_paused
+from musrec.store.members import meet_unless_paused
 from musrec.store.schema import (
     drop_issues,
     drop_listeners,
@@ -38,7 +38,13 @@ class Drops:
         self._database = database
 
     async def keep(self, drop: Drop) -> Drop:
-        """Keep a member's or a server's drop, in place of an earlier one."""
+        """Keep a member's or a server's drop, in place of an earlier one.
+
+        Raises
+        ------
+        Paused
+            The member paused.
+        """
         row = {
             "member_id": drop.member,
             "guild_id": drop.guild,
@@ -57,7 +63,7 @@ class Drops:
         owner = "guild_id" if drop.member is None else "member_id"
         async with self._database.write() as connection:
             if drop.member is not None:
-                await ensure_member(self._database, connection, drop.member)
+                await meet_unless_paused(self._database, connection, drop.member)
             result = await connection.execute(
                 self._database.insert(drops)
                 .values(row)
@@ -65,6 +71,13 @@ class Drops:
                 .returning(drops.c.id)
             )
             return replace(drop, id=result.scalar_one())
+
+    async def turn_off(self, drop: Drop) -> Drop:
+        """Switch a drop off, unless it was deleted meanwhile."""
+        off = {"active": False, "trouble": ""}
+        async with self._database.write() as connection:
+            await connection.execute(drops.update().where(drops.c.id == drop.id).values(off))
+        return replace(drop, active=False, trouble="")
 
     async def of_member(self, member: str) -> Drop | None:
         """Return a member's drop; None if they never set one up."""
@@ -433,11 +446,22 @@ class Drops:
             return list((await connection.execute(query.order_by(members.c.id))).scalars())
 
     async def join_mixtape(self, drop: int, member: str, *, there: bool) -> None:
-        """Note that a mixtape may use a member's likes, or no longer may."""
+        """Note that a mixtape may use a member's likes, or no longer may.
+
+        Raises
+        ------
+        NotFound
+            The mixtape is gone.
+        Paused
+            The member wants to join, but paused.
+        """
+        here = sa.select(drops.c.id).where(drops.c.id == drop)
         row = {"drop_id": drop, "member_id": member}
         async with self._database.write() as connection:
             if there:
-                await ensure_member(self._database, connection, member)
+                if await connection.scalar(here) is None:
+                    raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
+                await meet_unless_paused(self._database, connection, member)
                 insert = self._database.insert(mixtape_members).values(row)
                 await connection.execute(insert.on_conflict_do_nothing())
             else:
@@ -453,7 +477,12 @@ class Drops:
         Returns
         -------
         int or None
-            What is kept now. None also if the issue is gone, or the member paused.
+            What is kept now. None also if the issue is gone.
+
+        Raises
+        ------
+        Paused
+            The member paused; taking a rating back is always possible.
         """
 
         async def job(connection: AsyncConnection) -> int | None:
@@ -462,9 +491,9 @@ class Drops:
                 await connection.execute(drop_ratings.delete().where(*here))
                 return None
             there = sa.select(drop_issues.c.id).where(drop_issues.c.id == issue)
-            if await connection.scalar(there) is None or await is_paused(connection, member):
+            if await connection.scalar(there) is None:
                 return None
-            await ensure_member(self._database, connection, member)
+            await meet_unless_paused(self._database, connection, member)
             row = {"issue_id": issue, "member_id": member, "stars": stars, "at": at}
             insert = self._database.insert(drop_ratings).values(row)
             await connection.execute(

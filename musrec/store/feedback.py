@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.members import ensure_member, is_paused
+from musrec.store.members import ensure_member, is_paused, may_keep
 from musrec.store.schema import feedback
 from musrec.store.tracks import read_tracks
 
@@ -25,8 +26,15 @@ class FeedbackLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, event: Feedback, name: str | None = None) -> bool:
+    async def add(
+        self, event: Feedback, name: str | None = None, since: datetime | None = None
+    ) -> bool:
         """Keep one feedback; an opinion replaces the member's older one on that track.
+
+        Parameters
+        ----------
+        since : datetime, optional
+            What `Members.meet` said: nothing is kept if they had everything deleted since.
 
         Returns
         -------
@@ -35,7 +43,7 @@ class FeedbackLog:
             of a member who paused.
         """
         return await self._database.write_together(
-            lambda connection: write_feedback(self._database, connection, event, name)
+            lambda connection: write_feedback(self._database, connection, event, name, since)
         )
 
     async def add_all(self, events: Sequence[Feedback]) -> list[Feedback]:
@@ -113,9 +121,15 @@ def _event(row: Any) -> Feedback:
 
 
 async def write_feedback(
-    database: Database, connection: AsyncConnection, event: Feedback, name: str | None = None
+    database: Database,
+    connection: AsyncConnection,
+    event: Feedback,
+    name: str | None = None,
+    since: datetime | None = None,
 ) -> bool:
     """Keep one feedback within a transaction; see `FeedbackLog.add`."""
+    if since is not None and not await may_keep(connection, event.member, since):
+        return False
     paused = await is_paused(connection, event.member)
     if paused:
         return False

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.members.model import Member, mark
+from musrec.members.model import Member, Paused, mark
 from musrec.model import FeedbackKind
 from musrec.store import schema
 from musrec.store.database import Database
@@ -46,13 +46,13 @@ class Members:
                     members.update().where(members.c.id == member).values(values)
                 )
 
-    async def listeners(self) -> set[str]:
-        """Return the members whose listening may be learned from now."""
+    async def listeners(self) -> dict[str, datetime]:
+        """Return whose listening may be learned from now, and since when each member is known."""
+        query = sa.select(members.c.id, members.c.since).where(
+            members.c.listening, ~members.c.paused
+        )
         async with self._database.read() as connection:
-            result = await connection.execute(
-                sa.select(members.c.id).where(members.c.listening, ~members.c.paused)
-            )
-            return set(result.scalars())
+            return {row.id: row.since for row in await connection.execute(query)}
 
     async def counts(self) -> dict[str, int]:
         """Return how many tracks, members and feedback there are, and members who like anything."""
@@ -149,6 +149,19 @@ async def ensure_member(
 async def is_paused(connection: AsyncConnection, member: str) -> bool | None:
     """Whether nothing new may be kept of a member; None for one never met."""
     return await connection.scalar(sa.select(members.c.paused).where(members.c.id == member))
+
+
+async def meet_unless_paused(database: Database, connection: AsyncConnection, member: str) -> None:
+    """Create the row of a member who asks for something to be kept, unless there is one.
+
+    Raises
+    ------
+    Paused
+        Nothing new may be kept of them.
+    """
+    if await is_paused(connection, member):
+        raise Paused
+    await ensure_member(database, connection, member)
 
 
 async def _rows_with_parts(

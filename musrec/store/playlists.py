@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from musrec.model import Track
 from musrec.playlists.model import Playlist
 from musrec.store.database import Database
-from musrec.store.members import ensure_member, is_paused
+from musrec.store.members import meet_unless_paused
 from musrec.store.schema import playlist_songs, playlists
 from musrec.store.tracks import read_tracks
 
@@ -22,11 +22,17 @@ class Playlists:
         self._database = database
 
     async def create(self, member: str, name: str, key: str, most: int) -> Playlist | None:
-        """Create a playlist; None if the member has one of that name, or `most` already."""
+        """Create a playlist; None if the member has one of that name, or `most` already.
+
+        Raises
+        ------
+        Paused
+            The member paused.
+        """
         now = datetime.now(UTC)
         count = sa.select(sa.func.count()).where(playlists.c.member_id == member)
         async with self._database.write() as connection:
-            await ensure_member(self._database, connection, member)
+            await meet_unless_paused(self._database, connection, member)
             if (await connection.scalar(count) or 0) >= most:
                 return None
             made = await connection.execute(
@@ -79,7 +85,12 @@ class Playlists:
     async def add(self, playlist: Playlist, songs: Sequence[str], most: int) -> int | None:
         """Append songs until a playlist holds `most`; return how many were added.
 
-        None if the playlist is gone, or its member paused: nothing is kept.
+        None if the playlist is gone.
+
+        Raises
+        ------
+        Paused
+            Its member paused.
         """
         now, added = datetime.now(UTC), 0
         own = sa.select(playlist_songs.c.track_id).where(
@@ -89,8 +100,7 @@ class Playlists:
         async with self._database.write() as connection:
             if await connection.scalar(here) is None:
                 return None
-            if await is_paused(connection, playlist.member):
-                return None
+            await meet_unless_paused(self._database, connection, playlist.member)
             there = set((await connection.execute(own)).scalars())
             fresh = [song for song in dict.fromkeys(songs) if song not in there]
             rows = [

@@ -33,6 +33,9 @@ def attack(size: int, seed: int = 0) -> Figures:
 
 def _try(data: bytes, figures: Figures) -> bool:
     """Decode a clip; return whether it was heard."""
+    decode.start()
+    child = decode._child._process
+    assert child is not None
     began = time.monotonic()
     heard = False
     try:
@@ -46,6 +49,11 @@ def _try(data: bytes, figures: Figures) -> bool:
     else:
         figures.tried["heard all the same"] += 1
     figures.broken["crashes"] += 0
+    # Ended by a signal, it ran into a limit or ffmpeg crashed, which it is there for. Ended by
+    # itself, it met an exception of ours; the sentence that the member gets is the same.
+    ended = child.poll()
+    figures.tried["decoders stopped"] += ended is not None and ended < 0
+    figures.broken["decoders failed"] += ended is not None and ended >= 0
     figures.tried["uploads"] += 1
     figures.took(time.monotonic() - began)
     return heard

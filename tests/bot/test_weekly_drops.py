@@ -333,6 +333,27 @@ async def test_a_mixtape_is_for_those_who_joined_and_says_whom_each_song_is_for(
     assert await world.service.drops.mixtape_members(drop) == [str(world.alice.id)]
 
 
+async def test_only_a_mixtape_of_this_server_can_be_joined(world: World) -> None:
+    owner = world.guild_owner()
+    await owner.slash(world.channel, "mixtape on", day="Monday", hour=20, zone="UTC")
+    await owner.slash(world.channel, "mixtape now")
+    [invitation] = posted(world.channel, world.alice)
+    count_me_in = pressable(invitation, "mix:")
+    drop = await world.service.drops.of_server(str(world.guild.id))
+    assert drop is not None
+    await world.service.drops.turn_off(drop)
+    joined = await world.alice.click(invitation, custom_id=count_me_in)
+    assert "switched off for now" in said(joined.response)
+    assert await world.service.drops.mixtape_members(drop) == [str(world.alice.id)]
+
+    async with store_of(world.service) as store, store.database.write() as connection:
+        await connection.execute(sa.update(schema.drops).values(guild_id="4711"))
+    for member in (world.alice, world.bob):
+        refused = await member.click(invitation, custom_id=count_me_in)
+        assert "no longer made" in said(refused.response)
+    assert await world.service.drops.mixtape_members(drop) == [str(world.alice.id)]
+
+
 async def test_the_clock_runs_with_the_bot_and_floods_nobody(world: World) -> None:
     cog = world.bot.get_cog("DropCommands")
     assert isinstance(cog, DropCommands)

@@ -1,4 +1,9 @@
-"""Files that people reported: each is added under its name, and none stops the others."""
+"""Cases that people reported, each under its letter: what is right stands beside it.
+
+Others of their kinds stand with their parts: terminals (A3) in `tests/cli/test_terminal.py`, stores
+opened by several processes (A4) in `tests/store/test_writing.py`, short links (E3) in
+`tests/sources/test_resolve.py`, scripts on cards (G4) in `tests/pictures/test_lettering.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,13 @@ import pytest
 from musrec.audio.decode import decode
 from musrec.audio.tags import Tags
 from musrec.catalogue import files
+from musrec.catalogue.model import SongFilter
 from musrec.demo import wav
+from musrec.formats import ENDINGS
 from musrec.model import Track
 from musrec.service import Service
 from musrec.settings import Settings
+from musrec.sources.matching import fit
 from tests.support.coding import encode, samples
 from tests.support.stores import store_of
 
@@ -37,6 +45,53 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         yield opened
 
 
+@pytest.mark.parametrize(
+    ("file", "title", "artists", "year", "isrc"),
+    [
+        pytest.param("01-wav-with-cover.wav", "Wave Title", ("Wave Artist",), None, None, id="A1"),
+        pytest.param("03-japanese-title.mp3", "夜に駆ける", ("YOASOBI",), None, None, id="A3"),
+        pytest.param(
+            "04-flac-behind-id3.flac",
+            "The Wizard",
+            ("Guitar Person",),
+            1977,
+            "USABC1234567",
+            id="B1",
+        ),
+        pytest.param("04b-wav-id3-text.wav", "Wave Title", ("Wave Artist",), None, None, id="B2"),
+        pytest.param(
+            "05-two-artists.flac", "Duet", ("Anna Alpha", "Bert Beta"), None, None, id="B4"
+        ),
+        pytest.param("06-cp1251.mp3", "Группа крови", ("Кино",), None, None, id="B5"),
+        pytest.param("03 - Song.mp3", "Song", (), None, None, id="B8"),
+        pytest.param("17-skipped.aif", "17 Skipped", (), None, None, id="B10 aif"),
+        pytest.param("17-skipped.m4b", "17 Skipped", (), None, None, id="B10 m4b"),
+        pytest.param("13-no-ftyp.mov", "13 No Ftyp", (), None, None, id="G1"),
+    ],
+)
+def test_a_file_is_heard_and_says_who_it_is(
+    field: Path, file: str, title: str, artists: tuple[str, ...], year: int | None, isrc: str | None
+) -> None:
+    clip = decode((field / file).read_bytes())
+    track = files.track_of(clip.tags, file, "0" * 64)
+    assert clip.seconds > 1
+    assert (track.title, track.artists, track.year, track.isrc) == (title, artists, year, isrc)
+    assert Path(file).suffix in ENDINGS
+
+
+@pytest.mark.parametrize(
+    ("asked", "title", "artist"),
+    [
+        pytest.param("Eminem - Stan ft. Dido", "Stan", "Eminem", id="E1"),
+        pytest.param("MO - Kamikaze", "Kamikaze", "MØ", id="E5 stroke"),
+        pytest.param("tool aenema", "Ænema", "Tool", id="E5 ligature"),
+        pytest.param("lodz - taco hemingway", "Łódź", "Taco Hemingway", id="E5 Polish"),
+    ],
+)
+def test_a_song_is_found_as_people_write_it(asked: str, title: str, artist: str) -> None:
+    assert fit(asked, Track("x", title, (artist,))).exact
+
+
 async def test_one_odd_file_name_or_tag_stops_no_other(
     service: Service, field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
@@ -48,8 +103,9 @@ async def test_one_odd_file_name_or_tag_stops_no_other(
         "05-two-artists.flac": ("Duet", ("Anna Alpha", "Bert Beta")),
         "06-cp1251.mp3": ("Группа крови", ("Кино",)),
         "03 - Song.mp3": ("Song", ()),
-        "17-skipped.aif": ("skipped", ("17",)),
-        "13-no-ftyp.mov": ("no ftyp", ("13",)),
+        "17-skipped.aif": ("17 Skipped", ()),
+        "17-skipped.m4b": ("17 Skipped", ()),
+        "13-no-ftyp.mov": ("13 No Ftyp", ()),
     }
     for name in good:
         shutil.copy(field / name, folder / name)
@@ -78,11 +134,22 @@ async def test_one_odd_file_name_or_tag_stops_no_other(
     for name, expected in good.items():
         track = steps[name].track
         assert track is not None
-        if not name.startswith(("17", "13")):
+        if not name.startswith("17"):  # one recording in two containers
             assert (track.title, track.artists) == expected
         assert track.id in {song.id for song in service.catalogue.songs.tracks}
     again = [step async for step in service.songs.add([folder])]
     assert sum(step.known for step in again) == len(steps) - 4
+
+
+async def test_a_tempo_is_found_at_either_octave_that_may_be_counted(
+    service: Service, field: Path
+) -> None:
+    tempi = {"12-dnb-174.opus": (170.0, 178.0), "12b-ballad-62.opus": (60.0, 64.0)}
+    added = service.songs.add([field / name for name in tempi])
+    steps = {step.path.name: step.track async for step in added}
+    for name, tempo in tempi.items():  # D1, D2
+        found = await service.catalogue.search(SongFilter(tempo=tempo), limit=1_000)
+        assert steps[name] in found, name
 
 
 @pytest.mark.parametrize("before", ["show", "add"])

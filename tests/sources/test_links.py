@@ -82,6 +82,10 @@ def test_every_form_of_a_song_link_names_its_song(
         ("https://on.soundcloud.com/abc", LinkKind.SHORT),
         ("https://deezer.page.link/abc", LinkKind.SHORT),
         ("https://link.deezer.com/s/abc", LinkKind.SHORT),
+        ("https://apple.co/3abc", LinkKind.SHORT),
+        ("https://itun.es/us/fP3ab", LinkKind.SHORT),
+        ("itun.es/us/fP3ab", LinkKind.SHORT),
+        ("https://youtu.be/dQw4w9WgXcQ", LinkKind.TRACK),
     ],
 )
 def test_longer_things_and_short_links_are_told_apart(text: str, kind: LinkKind) -> None:
@@ -139,6 +143,7 @@ def test_an_address_is_told_from_a_title() -> None:
 
 
 def test_short_links_may_only_lead_through_hosts_of_music() -> None:
-    ends = (".com", ".link", "://spoti.fi", "www.spoti.fi")
+    short = ("spoti.fi", "apple.co", "itun.es")
+    ends = (".com", ".link", *(f"{before}{host}" for host in short for before in ("://", "www.")))
     assert all(origin.startswith("https://") and origin.endswith(ends) for origin in HOPS)
     assert not any(part in origin for origin in HOPS for part in ("*", "127", "localhost"))

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 
 from musrec.model import Choices, Track
-from musrec.sources import Deadline, Found, Missing, Sources
+from musrec.sources import Deadline, Endpoints, Found, Missing, Sources, SourcesSettings, links
 from tests.support.loopback import (
     ISRC,
     SPOTIFY_ID,
@@ -233,6 +233,49 @@ async def test_a_short_link_is_followed_hop_by_hop_and_only_to_music(
         dead = await sources.resolve("https://spotify.link/loop", deadline=soon)
         assert dead == Missing("That short link does not answer.", lost.hint)
     assert found(await sources.resolve("https://on.soundcloud.com/a", deadline=soon)).isrc == ISRC
+
+
+@pytest.mark.parametrize(
+    ("short", "page"),
+    [
+        ("https://spoti.fi/35APzOZ", f"https://open.spotify.com/track/{SPOTIFY_ID}?si=1"),
+        ("https://spotify.link/abc", f"https://open.spotify.com/intl-de/track/{SPOTIFY_ID}"),
+        ("https://spotify.app.link/abc", f"https://open.spotify.com/track/{SPOTIFY_ID}"),
+        ("https://deezer.page.link/abc", "https://www.deezer.com/track/3135553?utm_source=x"),
+        ("https://dzr.page.link/abc", "https://deezer.com/en/track/3135553"),
+        ("https://link.deezer.com/s/abc", "https://www.deezer.com/track/3135553"),
+        ("https://apple.co/3abc", "https://music.apple.com/us/album/discovery/1?i=697195462"),
+        ("https://itun.es/us/fP3ab", "https://geo.itunes.apple.com/us/album/x/id1?i=697195462"),
+        ("https://on.soundcloud.com/abc", "https://soundcloud.com/daftpunk/one-more-time"),
+    ],
+)
+async def test_every_short_link_is_followed_within_the_list_of_hosts(
+    stocked: Loopback,
+    soon: Deadline,
+    monkeypatch: pytest.MonkeyPatch,
+    short: str,
+    page: str,
+) -> None:
+    """The stand-in takes the place of the short links' hosts alone; the list is the real one."""
+    monkeypatch.setattr(links, "HOPS", links.HOPS | {stocked.address})
+    endpoints = Endpoints(stocked.address, trusted=False)
+    way = f"/short/{short.removeprefix('https://')}"
+    settings = SourcesSettings(ytdlp=False, musicbrainz=False)
+    async with Sources(settings, endpoints=endpoints) as sources:
+        stocked.redirect(way, "/hop")
+        stocked.redirect("/hop", page)
+        assert found(await sources.resolve(short, deadline=soon)).isrc == ISRC
+        asked = stocked.asked.count("/beyond")
+        for where in (
+            f"http://localhost:{stocked.address.rpartition(':')[2]}/beyond",
+            page.replace("https://", "http://user@"),
+            "https://evil.example/" + page,
+        ):
+            stocked.redirect("/hop", where)
+            lost = await sources.resolve(short, deadline=soon)
+            assert isinstance(lost, Missing)
+            assert "leads to no song" in lost.sentence
+        assert stocked.asked.count("/beyond") == asked
 
 
 async def test_a_failing_service_is_not_reported_as_not_found(

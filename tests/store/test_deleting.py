@@ -1,21 +1,23 @@
-"""What a member deletes stays deleted: by answers under way, by waiting thumbs, and on the disk."""
+"""What a member deletes stays deleted, and nothing is kept after a pause, whatever is under way."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from musrec.members.model import Deleted
-from musrec.model import FeedbackKind
+from musrec.drops.model import Drop, Schedule
+from musrec.members.model import Deleted, Paused
+from musrec.model import FeedbackKind, NotFound
 from musrec.service import Service
 from musrec.service import members as service_members
 from musrec.store import database
-from tests.support.posting import settings
+from musrec.store.schema import members
+from tests.support.posting import MONDAY, settings, subscribe
 
 LIKE = FeedbackKind.LIKE
 
@@ -83,3 +85,65 @@ async def test_traces_in_the_log_go_once_nobody_reads_it(
     await asyncio.gather(*service._live._background)
     assert b"ann-4711" not in written()
     assert await service.members.delete("ann-4711") is Deleted.NOTHING
+
+
+async def test_listening_and_previews_under_way_undo_no_deletion(service: Service) -> None:
+    track = service.catalogue.songs.tracks[0].id
+    await service.members.choose("ann", listening=True)
+    since = (await service.members.listeners())["ann"]
+    assert await service.members.learn("ann", track, FeedbackKind.PLAY, since=since)
+    assert await service.members.delete("ann")
+    assert not await service.members.learn("ann", track, FeedbackKind.FINISH, since=since)
+    assert await service.members.get("ann") is None
+    # Nor of one who came back meanwhile: that is another consent.
+    await service.members.choose("ann", listening=True)
+    assert not await service.members.learn("ann", track, FeedbackKind.FINISH, since=since)
+    assert await service.members.feedback("ann") == []
+
+
+async def _playlist(service: Service, _: Drop) -> object:
+    return await service.playlists.create("ann", "mine")
+
+
+async def _wish(service: Service, _: Drop) -> object:
+    return await service.drops.wish("ann", size=3)
+
+
+async def _join(service: Service, mixtape: Drop) -> None:
+    await service.drops.join_mixtape(mixtape, "ann", there=True)
+
+
+@pytest.mark.parametrize("ask", [_playlist, _wish, _join])
+async def test_a_pause_holds_for_what_waits_to_be_written(
+    service: Service, ask: Callable[[Service, Drop], Awaitable[object]]
+) -> None:
+    mixtape = await service.drops.keep(
+        Drop(None, "100", Schedule(4, 18, "UTC"), MONDAY, channel="200")
+    )
+    await service.members.meet("ann")
+    writer = service.members._store.database
+    async with writer.write() as connection:
+        asked = asyncio.ensure_future(ask(service, mixtape))
+        while not writer._writing._waiters and not asked.done():
+            await asyncio.sleep(0)
+        await connection.execute(members.update().values(paused=True))
+    with pytest.raises(Paused):
+        await asked
+    about = await service.members.about("ann")
+    assert not any(rows for area, rows in about.items() if area != "choices")
+
+
+async def test_a_drop_that_was_deleted_is_not_made_again_by_switching_it_off(
+    service: Service,
+) -> None:
+    drop = await subscribe(service)
+    assert await service.members.delete("ann")
+    assert not (await service.drops.turn_off(drop)).active
+    assert await service.members.get("ann") is None
+
+
+async def test_a_mixtape_that_is_gone_cannot_be_joined(service: Service) -> None:
+    gone = Drop(None, "100", Schedule(4, 18, "UTC"), MONDAY, channel="200", id=4711)
+    with pytest.raises(NotFound, match="no longer made"):
+        await service.drops.join_mixtape(gone, "ann", there=True)
+    assert await service.members.get("ann") is None

@@ -19,8 +19,8 @@ from musrec.sources import Endpoints, SourcesSettings
 from tests.support.fake_discord import FakeDiscord, connected
 from tests.support.hanging import EVERY, Stage, hanging
 from tests.support.loopback import KEYS, SPOTIFY_ID, VIDEO_ID
-from tests.support.wire import Wire, ask, until
-from tests.support.world import settings_for, text_of
+from tests.support.wire import Wire, ask, finished, until
+from tests.support.world import parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -85,6 +85,29 @@ async def test_services_that_hang_are_answered_for(stage: Stage, tmp_path: Path)
         await asyncio.gather(*asked)
         said = await told(wire, len(asked))
         assert len(said) == len(asked), said
+
+
+@pytest.mark.parametrize("stage", Stage)
+async def test_presses_and_exports_are_answered_for_too(stage: Stage, tmp_path: Path) -> None:
+    async with hanging(stage) as address, online(tmp_path, address) as wire:
+        fake, service = wire.fake, wire.service
+        alice = fake.user("alice")
+        mine = await service.playlists.create(alice["id"], "mine")
+        await service.playlists.add(mine, [UNKNOWN.id])
+        card = await ask(wire, alice, song=SONG)
+        names = [part.get("custom_id", "") for part in parts_of(card["components"])]
+        played, why = (next(n for n in names if n.startswith(it)) for it in ("play:", "why:"))
+
+        heard = await fake.click(alice, card, played)
+        assert "Try again" in str((await finished(wire, heard, "Try again"))["components"])
+        # The bars need no service; what one would add to them is left out.
+        shown = await finished(wire, await fake.click(alice, card, why), "### Why")
+        assert shown["attachments"]
+        exporting = await fake.slash(
+            alice, "playlist", subcommand="export", playlist="mine", format="spotify"
+        )
+        exported = await finished(wire, exporting, "no link for")
+        assert UNKNOWN.title in text_of(exported["components"])
 
 
 @pytest.mark.parametrize("drips", [False, True])
