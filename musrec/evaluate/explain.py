@@ -17,6 +17,7 @@ import numpy as np
 
 from musrec.audio import descriptors
 from musrec.evaluate import metrics
+from musrec.evaluate.parts import annotation_tables
 from musrec.evaluate.report import Cell, Report
 from musrec.model import (
     Analysis,
@@ -33,7 +34,6 @@ from musrec.model import (
 from musrec.recommend import Recommender, Request, Seed
 from musrec.space import Index, Space, Without, parts, profile
 from musrec.space.without import columns
-from musrec.train.parts import annotation_tables
 from musrec.train.space import training_clips
 
 if TYPE_CHECKING:

@@ -5,6 +5,11 @@ and puts the thresholds where the chance is `VERY_CLOSE` and `CLOSE`; ``musrec e
 measures what the words are worth on pairs that the fit never saw. The cosine decides, not the
 similarity that `musrec.space.Index` corrects for hubs: that is relative to a catalogue, near 1 for
 the nearest song even where nothing is close, and tells related pairs apart hardly better.
+
+An answer's order by sound follows that similarity, though, which also hears the fine embedding,
+rhythm and harmony. So that words and order never contradict each other, a pick gets the word for
+the least cosine among itself and all picks of the answer with a larger similarity: this can only
+claim less.
 """
 
 from __future__ import annotations

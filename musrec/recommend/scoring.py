@@ -438,8 +438,10 @@ class Scoring:
         chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
         tracks = self.songs.catalogue.tracks
         reasons = {
-            at: self._reasons(at, penalty, tracks[self.rows[chosen[o]]] if o >= 0 else None)
-            for at, penalty, o in zip(chosen, penalties, unlike, strict=True)
+            at: self._reasons(at, word, penalty, tracks[self.rows[chosen[o]]] if o >= 0 else None)
+            for at, word, penalty, o in zip(
+                chosen, self._closeness(chosen), penalties, unlike, strict=True
+            )
         }
         influences = self._influences(
             [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
@@ -470,10 +472,10 @@ class Scoring:
         best = np.partition(-self.total, place)
         return float(best[place] - best.min())
 
-    def _reasons(self, at: int, penalty: float, other: Track | None) -> Reasons:
+    def _reasons(
+        self, at: int, closeness: Closeness | None, penalty: float, other: Track | None
+    ) -> Reasons:
         row = int(self.rows[at])
-        likeness = self._likeness(at)
-        closeness = self._closeness(likeness)
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
         asked = self.seeds[0].profile if len(self.seeds) == 1 else None
         like = self._like(at)
@@ -538,18 +540,19 @@ class Scoring:
         score = self.total[at] if score is None else score
         return 1 + int(np.count_nonzero(self.total > score)) - int(self.total[at] > score)
 
-    def _likeness(self, at: int) -> float:
-        """Return the mean cosine of a candidate's vector to those asked about; NaN for none."""
-        if not self.seeds:
-            return float("nan")
-        asked = taste.l2_normalise(np.stack([seed.place.vector for seed in self.seeds]))
-        return float(np.mean(asked @ self.vectors[at]))
+    def _closeness(self, chosen: Sequence[int]) -> list[Closeness | None]:
+        """Return how close each choice sounds to the song asked about.
 
-    def _closeness(self, likeness: float) -> Closeness | None:
-        """Return the word for a likeness: it was calibrated for pairs of songs, not for more."""
-        if self.thresholds is None or len(self.seeds) != 1:
-            return None
-        return self.thresholds.word(likeness)
+        None without one song: the words were calibrated for pairs. No choice is called closer than
+        one with a larger similarity.
+        """
+        if self.thresholds is None or len(self.seeds) != 1 or not chosen:
+            return [None] * len(chosen)
+        (asked,) = taste.l2_normalise(self.seeds[0].place.vector[None])
+        cosines = self.vectors[chosen] @ asked
+        by_sound = np.lexsort((-cosines, -self.similarity[self.rows[chosen]]))
+        cosines[by_sound] = np.minimum.accumulate(cosines[by_sound])
+        return [self.thresholds.word(float(cosine)) for cosine in cosines]
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
         """Return the one or two terms to mention: the largest ones that the rank depends on."""

@@ -1,7 +1,7 @@
 """Rhythm and harmony: the parts of the likeness of two songs beside their vectors.
 
 To the cosine of the vectors, each part adds its weight times the cosine of its facet: nothing where
-it is not known of both songs. ``musrec train parts`` chooses the weights.
+it is not known of both songs. ``musrec train parts`` sets the weights.
 """
 
 from __future__ import annotations

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from musrec.model import Closeness
-from musrec.recommend import Recommender, Request, closeness
+from musrec import space as spaces
+from musrec.catalogue import engine
+from musrec.model import PITCH_CLASSES, Analysis, Closeness, Harmony, Pick, Rhythm, Track
+from musrec.recommend import Recommender, Request, Seed, closeness
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.recommender import NOTHING_CLOSE
 from musrec.space import inputs
+from musrec.space.place import N_EMBEDDING
 from tests.support.town import NOW, Town, town
 
 ORDER = (Closeness.STRETCH, Closeness.CLOSE, Closeness.VERY_CLOSE)
@@ -43,6 +48,55 @@ def test_within_one_answer_no_pick_sounds_more_alike_and_is_called_less_close() 
         assert places == sorted(places)
         seen |= set(places)
     assert seen == {0, 1, 2}
+
+
+def in_detail(songs: list[tuple[Track, Analysis]]) -> list[tuple[Track, Analysis]]:
+    """Give songs what only audio tells: a tempo, a key and an embedding, three in four of them."""
+    rng = np.random.default_rng(7)
+    return [
+        (
+            track,
+            replace(
+                analysis,
+                rhythm=Rhythm(float(rng.uniform(60, 180)), 1.0, None, 0.7, ()),
+                harmony=Harmony(str(rng.choice(PITCH_CLASSES)), "minor", 0.9, 0.0),
+                embedding=rng.exponential(size=N_EMBEDDING).astype(np.float32),
+            )
+            if row % 4
+            else analysis,
+        )
+        for row, (track, analysis) in enumerate(songs)
+    ]
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["from tables", "heard"])
+def test_words_and_order_by_sound_agree_for_starter_songs(heard: bool) -> None:
+    songs = spaces.starter().named()
+    songs = in_detail(songs) if heard else songs
+    built = engine.build(songs, (), ())
+    seen: set[Closeness | None] = set()
+    for row, (track, analysis) in enumerate(songs[::4]):
+        song = built.heard(track, analysis)
+        request = Request(
+            seeds=(Seed(song.place, song.track, song.profile),),
+            count=10,
+            adventurous=(0.0, 0.5)[row % 2],
+            now=NOW,
+        )
+        picks = sorted(built.recommender.recommend(request).picks, key=sound, reverse=True)
+        assert len(picks) == 10
+        for nearer, farther in itertools.pairwise(picks):
+            if sound(nearer) > sound(farther):
+                assert nearer.closeness
+                assert farther.closeness
+                assert ORDER.index(nearer.closeness) >= ORDER.index(farther.closeness), track.title
+        seen |= {pick.closeness for pick in picks}
+    assert seen == set(ORDER)
+
+
+def sound(pick: Pick) -> float:
+    """Return what its sound adds to the score of a pick."""
+    return sum(term.value for term in pick.terms if term.name == "sound")
 
 
 def test_without_one_song_asked_about_nothing_is_claimed() -> None:
