@@ -111,7 +111,7 @@ class Bench:
         message = self.fake.messages[asked["original"]]
         if not done(message):
             message = await self.fake.wait("followup", done, timeout=120)
-        public_card = name == "recommend" and not message["flags"] & EPHEMERAL
+        public_card = "'like:" in str(message["components"]) and not message["flags"] & EPHEMERAL
         if public_card and len(message.get("reactions", ())) < REACTIONS:
             await self.fake.wait(
                 "reacted",
