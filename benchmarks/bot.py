@@ -24,14 +24,37 @@ from musrec.evaluate.report import Cell, Report
 from musrec.model import FeedbackKind
 from musrec.service import Service
 from musrec.settings import Settings
-from tests.support.fake_discord import FakeDiscord, connected
+from tests.support.fake_discord import EPHEMERAL, LOADING, FakeDiscord, connected
 from tests.support.loopback import PROVIDERS_OFF
 from tests.support.stores import store_of
+from tests.support.world import text_of
 
 SONG = "Boogie Nights"
 THUMBS = 200
 TICK = 0.005
 """Seconds between two looks at the clock of the event loop."""
+
+MEMBERS = 20
+MIXED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("recommend", {"song": SONG}),
+    ("recommend", {}),
+    ("recommend", {"song": SONG, "private": True}),
+    ("search", {"genre": "rock"}),
+    ("compare", {"a": SONG, "b": "Killing In The Name"}),
+    ("playlist", {"subcommand": "add", "playlist": "mine", "song": SONG}),
+    ("playlist", {"subcommand": "continue", "playlist": "mine"}),
+    ("privacy", {"subcommand": "show"}),
+    ("privacy", {"subcommand": "export"}),
+    *((name, {}) for name in ("taste", "history", "status", "gallery", "map", "help")),
+    ("show", {"song": SONG}),
+)
+"""Commands, and what is given to them, one after the other."""
+DEFERRED = 5
+"""How an interaction is answered whose message comes later."""
+WORKING = "🎧 "
+"""How a line begins that says what is being done."""
+REACTIONS = 2
+"""The bot's own under a card."""
 
 J = dict[str, Any]
 
@@ -75,6 +98,27 @@ class Bench:
             message = await self.fake.wait("followup", done, timeout=120)
         return perf_counter() - start, message
 
+    async def done(self, name: str, who: J, **options: Any) -> None:
+        """Use a command, and wait for its answer and the reactions under it."""
+        asked = await self.fake.slash(who, name, **options)
+        if asked["answered"] != DEFERRED:
+            return
+
+        def done(message: J) -> bool:
+            mine = message["id"] == asked["original"] and not message["flags"] & LOADING
+            return mine and not text_of(message["components"]).startswith(WORKING)
+
+        message = self.fake.messages[asked["original"]]
+        if not done(message):
+            message = await self.fake.wait("followup", done, timeout=120)
+        public_card = "'like:" in str(message["components"]) and not message["flags"] & EPHEMERAL
+        if public_card and len(message.get("reactions", ())) < REACTIONS:
+            await self.fake.wait(
+                "reacted",
+                lambda card: card is message and len(card["reactions"]) == REACTIONS,
+                timeout=120,
+            )
+
     async def hearing(self, clips: Sequence[tuple[str, str, bytes]]) -> None:
         """Hear clips through the bot, two at a time, until cancelled."""
         count = 0
@@ -115,6 +159,21 @@ async def answers(bench: Bench, runs: int) -> list[float]:
         times.append(await bench.acknowledged("recommend", person))
         await asyncio.sleep(0.25)  # one after the other, as people ask
     return times
+
+
+async def mixed(bench: Bench, commands: int, track: str, memory: list[float]) -> None:
+    """Use `MIXED` commands; note the memory after a tenth of them and after all."""
+    members = [bench.fake.user(f"member{number}") for number in range(MEMBERS)]
+    for member in members:
+        await bench.service.playlists.create(member["id"], "mine")
+        await bench.service.members.learn(member["id"], track, FeedbackKind.LIKE)
+    for number in range(commands):
+        if number in (commands // 10, commands - 1):
+            gc.collect()
+            memory.append(resident())
+        name, options = MIXED[number % len(MIXED)]
+        await bench.done(name, members[number % MEMBERS], **options)
+        bench.fake.forget()
 
 
 async def measure(bench: Bench, clips: list[tuple[str, str, bytes]], commands: int) -> Report:
@@ -180,15 +239,17 @@ async def measure(bench: Bench, clips: list[tuple[str, str, bytes]], commands: i
     took = perf_counter() - start
     row(f"{stored} of {THUMBS} thumbs stored, all at once", took, "s", "learned one by one", bare)
 
-    memory = []
-    for number in range(commands):
-        if number in (commands // 10, commands - 1):
-            gc.collect()
-            memory.append(resident())
-        await bench.card(bench.fake.user(f"m{number}"), song=SONG)
-        bench.fake.forget()
+    memory: list[float] = []
+    mixed_lag = await with_lag(lambda: mixed(bench, commands, track, memory))
     row(
-        f"memory after {commands} commands",
+        f"event loop late during {commands} mixed commands, p99",
+        at(mixed_lag, 0.99),
+        "ms",
+        "one question after the other",
+        at(quiet_lag, 0.99),
+    )
+    row(
+        f"memory after {commands} mixed commands of {MEMBERS} members",
         memory[1],
         "MiB",
         f"after {commands // 10}",
@@ -248,7 +309,7 @@ async def run(commands: int) -> Report:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--commands", type=int, default=1000)
+    parser.add_argument("--commands", type=int, default=2000)
     print(asyncio.run(run(parser.parse_args().commands)).markdown())
 
 

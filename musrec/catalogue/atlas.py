@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.cluster import vq
 
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.catalogue.model import Atlas
@@ -24,6 +25,9 @@ MOST_GROUPS = 8
 
 SAMPLE = 20_000
 """Songs that groups are learned from; the others join the group they are nearest to."""
+
+
+STARTS = 10
 
 
 STANDS_OUT = 0.35
@@ -59,21 +63,21 @@ def atlas(catalogue: Catalogue) -> Atlas:
 
 
 def _plane(rows: FloatArray) -> tuple[FloatArray, float]:
-    from sklearn.decomposition import PCA
-
-    axes = min(2, *rows.shape)
-    found = PCA(axes, svd_solver="covariance_eigh")
+    """Return the first two principal components, and their share of the variance."""
     centred = rows - rows.mean(axis=0)
-    if np.abs(centred).max() < 1e-6:  # songs that are all the same
-        return np.zeros((len(rows), 2), np.float32), 1.0
     points = np.zeros((len(rows), 2), np.float32)
-    points[:, :axes] = found.fit_transform(centred)
-    return points, float(found.explained_variance_ratio_.sum())
+    if np.abs(centred).max() < 1e-6:  # songs that are all the same
+        return points, 1.0
+    variances, components = np.linalg.eigh(np.atleast_2d(np.cov(centred, rowvar=False)))
+    axes = components[:, ::-1][:, :2]
+    strongest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[strongest, np.arange(axes.shape[1])])  # a sign that stays the same
+    points[:, : axes.shape[1]] = centred @ axes
+    return points, float(variances[::-1][:2].sum() / variances.sum())
 
 
 def _groups(rows: FloatArray) -> NDArray[np.intp]:
-    from sklearn.cluster import KMeans
-
+    """Return the group of each row, by k-means: the best of `STARTS` tries."""
     sample = rows
     if len(rows) > SAMPLE:
         sample = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:SAMPLE])]
@@ -82,8 +86,9 @@ def _groups(rows: FloatArray) -> NDArray[np.intp]:
     for row in sample:
         if len(different) < wanted:
             different.add(row.tobytes())
-    found = KMeans(len(different), n_init=4, random_state=0).fit(sample)
-    return np.asarray(found.predict(rows), np.intp)
+    rng = np.random.default_rng(0)
+    centroids, _ = vq.kmeans(sample, len(different), iter=STARTS, rng=rng)
+    return np.asarray(vq.vq(rows, centroids)[0], np.intp)
 
 
 def _name(

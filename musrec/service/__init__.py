@@ -136,10 +136,7 @@ class Service:
         return self._outside.deadline().left
 
     async def warm(self) -> None:
-        """Start the processes that hear and lay out the map, so that no member waits for either.
-
-        What lays it out takes seconds to import, which would hold up the event loop too.
-        """
+        """Start the processes that hear and lay out the map, so that no member waits for either."""
         await asyncio.gather(self._outside.warm(), self._live.atlas())
 
     async def reload(self) -> None:

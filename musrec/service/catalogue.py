@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search, systems
 from musrec.catalogue.model import By, Comparison, GalleryRow, SongFilter, SystemPair
@@ -113,13 +111,15 @@ class CatalogueView:
         """
         ids = {track.id for track in self.songs.tracks} - {heard.track.id}
         if by is By.FEATURES:
-            rows = await self._store.analyses.statistics()
-            wanted = heard.analysis.statistics
-            known = [id_ for id_ in ids if id_ in rows and len(rows[id_]) == len(wanted)]
+            rows, values = await self._live.statistics()
+            known = [id_ for id_ in rows if id_ in ids]
             if not known:
                 return {}
-            values = np.stack([rows[id_] for id_ in known])
-            alike = await asyncio.to_thread(systems.by_features, wanted, values)
+            alike = await asyncio.to_thread(
+                systems.by_features,
+                heard.analysis.statistics,
+                values[[rows[id_] for id_ in known]],
+            )
             return dict(zip(known, alike.tolist(), strict=True))
         picture = heard.analysis.spectrogram
         if picture is None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import numpy as np
+
 from musrec import space
+from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import engine as engines
 from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
@@ -18,7 +22,7 @@ from musrec.settings import Settings
 from musrec.store import Store
 
 if TYPE_CHECKING:
-    from musrec.model import Analysis, Catalogue, Feedback, Heard, Track
+    from musrec.model import Analysis, Catalogue, Feedback, FloatArray, Heard, Track
     from musrec.recommend import Recommender
 
 T = TypeVar("T")
@@ -43,6 +47,7 @@ class Live:
         self._background: set[asyncio.Task[None]] = set()
         self._whole: set[asyncio.Task[Any]] = set()
         self._atlas: tuple[Atlas, Catalogue] | None = None
+        self._statistics: tuple[dict[str, int], FloatArray, Catalogue] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -53,6 +58,7 @@ class Live:
             await live.reload()
             yield live
         finally:
+            gc.unfreeze()
             live._thinking.shutdown()
 
     async def think(self, job: Callable[..., T], *args: object) -> T:
@@ -71,6 +77,10 @@ class Live:
             feedback = await self._store.feedback.events()
             served = await self._store.answers.served()
             self.engine = await asyncio.to_thread(engines.build, songs, feedback, served)
+            # The catalogue stays. Going through it again in every full collection would hold up the
+            # event loop for as long as half a second.
+            gc.unfreeze()
+            gc.freeze()
 
     async def _songs(self) -> list[tuple[Track, Analysis]]:
         store = self._store
@@ -99,6 +109,15 @@ class Live:
             known = await asyncio.to_thread(atlas, catalogue), catalogue
             self._atlas = known
         return known
+
+    async def statistics(self) -> tuple[dict[str, int], FloatArray]:
+        """Return the statistics of the catalogue, read once: id to row, and shape (n, d)."""
+        catalogue, known = self.engine.catalogue, self._statistics
+        if known is None or known[2] is not catalogue:
+            found = await self._store.analyses.statistics()
+            known = *(await asyncio.to_thread(_stacked, catalogue, found)), catalogue
+            self._statistics = known
+        return known[0], known[1]
 
     async def change_opinions(
         self, learnt: Sequence[Feedback], forgotten: Sequence[Feedback] = ()
@@ -166,3 +185,18 @@ def _change(
     for event in forgotten:
         recommender.forget(event.member, event.track, event.kind)
     recommender.learn(learnt)
+
+
+def _stacked(
+    catalogue: Catalogue, statistics: Mapping[str, FloatArray]
+) -> tuple[dict[str, int], FloatArray]:
+    width = len(STATISTIC_NAMES)
+    ids = [
+        track.id
+        for track in catalogue.tracks
+        if track.id in statistics and len(statistics[track.id]) == width
+    ]
+    rows = np.empty((len(ids), width), np.float32)
+    for row, id_ in enumerate(ids):
+        rows[row] = statistics[id_]
+    return {id_: row for row, id_ in enumerate(ids)}, rows

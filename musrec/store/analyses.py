@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -170,7 +171,8 @@ class Analyses:
                 return known[row.track_id], codec.unpack(row)
 
             result = await connection.execute(query.order_by(analyses.c.track_id))
-            return self._database.readable(analyses, result, song)
+            # One row takes a tenth of a millisecond, and there may be thousands.
+            return await asyncio.to_thread(self._database.readable, analyses, result, song)
 
     async def _usual_sizes(self, connection: AsyncConnection) -> dict[str, int]:
         """Return the most frequent size of each array that the catalogue needs, in bytes."""
@@ -195,8 +197,11 @@ class Analyses:
         async with self._database.read() as connection:
             result = await connection.execute(query)
             return dict(
-                self._database.readable(
-                    analyses, result, lambda row: (row.track_id, codec.sound(row.statistics))
+                await asyncio.to_thread(
+                    self._database.readable,
+                    analyses,
+                    result,
+                    lambda row: (row.track_id, codec.sound(row.statistics)),
                 )
             )
 
