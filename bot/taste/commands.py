@@ -313,14 +313,10 @@ def _list(found: Blend) -> str:
     if not found.songs:
         return "-# I know no song that is new to both of you."
     songs = [
-        f"{place}. {words.song(song.track)} · {song.ours}% and {song.theirs}%"
+        f"{place}. {words.song(song.track)} · {words.plain(song.suits, 120)}"
         for place, song in enumerate(found.songs, start=1)
     ]
-    return (
-        "**For both of you**\n"
-        + "\n".join(songs)
-        + "\n-# The percentages: how many songs suit each of you less."
-    )
+    return "**For both of you**\n" + "\n".join(songs)
 
 
 # History ------------------------------------------------------------------------------------------
