@@ -285,8 +285,7 @@ async def _blend(
     members, names = (str(one.id), str(other.id)), (_name(one), _name(other))
     found, picture = await bot.service.members.blend(members, names)
     heading = layouts.text(
-        f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.alike} of 100 alike\n"
-        "-# Two tastes with nothing in common would come to 50."
+        f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.verdict}"
     )
     view = layouts.page(
         heading, layouts.image(picture, PICTURE), *_meeting(found), layouts.text(_list(found))

@@ -199,6 +199,8 @@ class Blend:
     alike : int
         0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
         directions. 50 is what two tastes without anything in common would give.
+    verdict : str
+        The same in words.
     meet : tuple of str
         What both lean to, strongest first.
     part : str
@@ -215,6 +217,7 @@ class Blend:
 
     names: tuple[str, str]
     alike: int
+    verdict: str
     meet: tuple[str, ...]
     part: str
     genres: Mapping[str, float]

@@ -40,6 +40,9 @@ SIGNATURE = 3
 MARKED = 8.0
 """Percentiles from the middle at which a taste leans to one side at all."""
 
+VERDICTS = ((85, "much the same taste"), (70, "a lot in common"), (55, "something in common"))
+"""Least `Blend.alike`, and how two tastes are called from there; 50 is chance. Decided."""
+
 LIKED = 0.4
 """Opinion from which a song is said to be liked; a song played once is not."""
 
@@ -339,6 +342,7 @@ def blend(
     return Blend(
         names=names,
         alike=alike,
+        verdict=next((word for least, word in VERDICTS if alike >= least), "worlds apart"),
         meet=meet,
         part=part,
         genres=common,
