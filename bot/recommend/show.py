@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import discord
@@ -25,8 +25,6 @@ Context = discord.Interaction["Bot"]
 
 PICTURE = "song.png"
 TAGS, UNSURE = 8, 3
-APART, FAR_APART = 15, 40
-"""Percentiles from the middle at which a sound has its word, and its "very"."""
 MOST_LINKS = 10
 
 
@@ -137,24 +135,15 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
         lines.append(f"**Genre** {words.plain(heard.track.genre, 40)}, as stated")
     if mood:
         lines.append(f"**Mood** {', '.join(mood)}")
-    if profile.tags:
-        lines.append(f"**Tags** {_shares(profile.tags, TAGS)}")
+    if description.tags:
+        lines.append(f"**Tags** {_shares(description.tags, TAGS)}")
     if analysis.loudness is not None:
         lines.append(f"**Loudness** {wording.loudness(analysis.loudness)}")
     if analysis.spectrogram is None:
         lines.append("-# I have not heard this song itself: a clip of it would tell more.")
-    if sound := [word for word in _sound(heard, description) if word.split()[-1] not in mood]:
+    if sound := [word for word in description.sound if word.split()[-1] not in mood]:
         lines.append(f"**Sound** {', '.join(sound)}")
     return "\n".join(lines)
-
-
-def _sound(heard: Heard, description: Description) -> Iterator[str]:
-    """Yield a word for each descriptor that sets the song apart."""
-    for name, place in heard.profile.percentiles.items():
-        one = description.definitions[name]
-        if abs(place - 50) >= APART:
-            very = "very " if abs(place - 50) >= FAR_APART else ""
-            yield f"{very}{one.high if place > 50 else one.low}"
 
 
 def _pulse_and_key(analysis: Analysis) -> list[tuple[str, str]]:

@@ -285,8 +285,7 @@ async def _blend(
     members, names = (str(one.id), str(other.id)), (_name(one), _name(other))
     found, picture = await bot.service.members.blend(members, names)
     heading = layouts.text(
-        f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.alike} of 100 alike\n"
-        "-# Two tastes with nothing in common would come to 50."
+        f"### {words.plain(names[0])} and {words.plain(names[1])}: {found.verdict}"
     )
     view = layouts.page(
         heading, layouts.image(picture, PICTURE), *_meeting(found), layouts.text(_list(found))
@@ -313,14 +312,10 @@ def _list(found: Blend) -> str:
     if not found.songs:
         return "-# I know no song that is new to both of you."
     songs = [
-        f"{place}. {words.song(song.track)} · {song.ours}% and {song.theirs}%"
+        f"{place}. {words.song(song.track)} · {words.plain(song.suits, 120)}"
         for place, song in enumerate(found.songs, start=1)
     ]
-    return (
-        "**For both of you**\n"
-        + "\n".join(songs)
-        + "\n-# The percentages: how many songs suit each of you less."
-    )
+    return "**For both of you**\n" + "\n".join(songs)
 
 
 # History ------------------------------------------------------------------------------------------

@@ -467,6 +467,9 @@ MARKED = 80.0
 """Percentile from which a song is called by the high word of a descriptor; by the low word from
 100 less this, down."""
 
+FAR_APART = 45.0
+"""Percentiles from the middle from which a song is "very" calm, dark ..."""
+
 MOODS = ("mood", "intensity", "dreaminess", "acoustic", "vocal", "brightness")
 """Descriptors whose words `mood` chooses from."""
 
@@ -476,6 +479,38 @@ def word(name: str, place: float) -> str:
     if place >= MARKED:
         return DEFINITIONS[name].high
     return DEFINITIONS[name].low if place <= 100 - MARKED else ""
+
+
+def marks(percentiles: Mapping[str, float]) -> tuple[str, ...]:
+    """Return a word for each descriptor by which a song is clearly marked, such as "very calm"."""
+    said = ((word(name, place), abs(place - 50)) for name, place in percentiles.items())
+    return tuple(f"very {each}" if apart >= FAR_APART else each for each, apart in said if each)
+
+
+def strength(mood: str, tags: Mapping[str, float], percentiles: Mapping[str, float]) -> float:
+    """Return how clearly a song is of a mood, 0 to 100; 0 if the word may not be said of it.
+
+    Parameters
+    ----------
+    mood : str
+        A tag or a word of a descriptor, in any case.
+    tags : mapping of str to float
+        Tag to its share of the clip, 0 to 1.
+    percentiles : mapping of str to float
+        Descriptor to its place, 0 to 100, in the reference population.
+    """
+    wanted = mood.casefold()
+    found = [
+        100 * share
+        for tag, share in tags.items()
+        if tag.casefold() == wanted and said_tags({tag: share})
+    ]
+    found += [
+        50 + abs(place - 50)
+        for name, place in percentiles.items()
+        if name in DEFINITIONS and word(name, place) == wanted
+    ]
+    return max(found, default=0.0)
 
 
 def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.cluster import vq
 
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, said_tags
 from musrec.catalogue.model import Atlas
 from musrec.model import Catalogue, Profile
 from musrec.recommend.taste import l2_normalise
@@ -115,7 +115,7 @@ def _name(
 def _noun(profiles: Sequence[Profile]) -> str:
     heard = _mean([profile.genres for profile in profiles])
     if not heard:
-        tags = _mean([profile.tags for profile in profiles])
+        tags = _mean([said_tags(profile.tags) for profile in profiles])
         heard = {tag: share for tag, share in tags.items() if TAG_KINDS.get(tag) == "genre"}
     ranked = sorted(heard.items(), key=lambda item: (-item[1], item[0]))
     if not ranked:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, strength
 from musrec.catalogue.model import SongFilter
-from musrec.model import Catalogue, Choices, Constraints, NotFound, Profile, Track
+from musrec.model import Catalogue, Choices, Constraints, NotFound, Track
 from musrec.recommend import variety
 from musrec.titles import fold
 
@@ -158,20 +158,11 @@ def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> l
     if wanted.text:
         rows = _named(names, rows, wanted.text)
     elif mood:
-        rows = _best(rows, [_strength(catalogue.profiles[row], mood) for row in rows], 0)
+        profiles = [catalogue.profiles[row] for row in rows]
+        rows = _best(rows, [strength(mood, p.tags, p.percentiles) for p in profiles], 0)
     if not len(rows):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return [catalogue.tracks[row] for row in rows]
-
-
-def _strength(profile: Profile, mood: str) -> float:
-    """Return how much a song has of a mood, 0 to 100."""
-    found = [100 * share for tag, share in profile.tags.items() if tag.casefold() == mood]
-    for name, definition in DEFINITIONS.items():
-        if name in profile.percentiles and mood in (definition.low, definition.high):
-            place = profile.percentiles[name]
-            found.append(place if mood == definition.high else 100 - place)
-    return max(found, default=0.0)
 
 
 def _best(

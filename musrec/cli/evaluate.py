@@ -148,3 +148,12 @@ def explain(data: Data = SHARED, as_json: Json = False) -> None:
 
     for report in run(data):
         print_report(report, as_json=as_json)
+
+
+@app.command()
+def sentences(data: Data = SHARED, as_json: Json = False) -> None:
+    """Count first words, shapes and repetitions in the reasons of real answers."""
+    from musrec.evaluate.sentences import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)

@@ -57,32 +57,28 @@ def mixtape(
 
 
 def _choice(catalogue: Catalogue, members: Sequence[str], pick: group.GroupPick) -> Choice:
-    """Describe how near a song is to each of several members."""
-    places = 100 * pick.suits
-    least, most = int(places.min()), int(places.max())
+    """Describe how well a song suits each of several members."""
+    places = pick.suits
+    least, most = float(places.min()), float(places.max())
     if pick.divisive:
         part, words, value = Part.APART, "What you do not agree on.", most - least
         listeners = [m for m, place in zip(members, places, strict=True) if place == places.max()]
         sentence = "It suits one of you far better than another."
-        because = (
-            f"closer to what {'they like' if len(listeners) > 1 else 'one of you likes'} than "
-            f"{most}% of the songs here; to another of you it is closer than {least}%"
-        )
+        who = "one of you" if len(listeners) == 1 else f"{len(listeners)} of you"
+        because = f"it suits {who} {group.suits_word(most)}, and another {group.suits_word(least)}"
     else:
         part, words, value = Part.TOGETHER, "What you agree on.", least
         listeners = list(members)
-        who = {1: "the one of you who joined likes", 2: "both of you like"}.get(
-            len(members), f"each of the {len(members)} of you likes"
+        who = {1: "the one of you who joined", 2: "both of you"}.get(
+            len(members), f"all {len(members)} of you"
         )
-        sentence = {1: "It suits the one of you who joined.", 2: "It suits both of you."}.get(
-            len(members), f"It suits all {len(members)} of you."
-        )
-        because = f"closer than {least}% of the songs here to what {who}"
+        sentence = f"It suits {who}."
+        because = f"it suits {who} {group.suits_word(least)}"
     shown = Pick(
         track=catalogue.tracks[pick.row],
-        score=value / 100,
+        score=value,
         closeness=None,  # nearness to tastes, not the likeness of two songs
-        terms=(Term("members", value / 100, because),),
+        terms=(Term("members", value, because),),
         explanation=Explanation(sentence, causes=("members",)),
         profile=catalogue.profiles[pick.row],
     )

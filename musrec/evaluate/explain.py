@@ -31,7 +31,7 @@ from musrec.model import (
     SoundKind,
     Track,
 )
-from musrec.recommend import Recommender, Request, Seed
+from musrec.recommend import Recommender, Request, Seed, closeness
 from musrec.space import Index, Space, Without, parts, profile
 from musrec.space.without import columns
 from musrec.train.space import training_clips
@@ -77,7 +77,8 @@ class Deck(NamedTuple):
         songs = catalogue or self.catalogue
         index = Index(songs.vectors, fine=songs.fine, parts=parts.of(songs.facets))
         without = Without(self.space, songs, index)
-        return Recommender(songs, self.events, index.alike, without=without)
+        thresholds = closeness.shipped(self.space.name)
+        return Recommender(songs, self.events, index.alike, thresholds=thresholds, without=without)
 
     def request(self, row: int) -> Request:
         """Return a query: a member asks every second one."""
@@ -101,7 +102,7 @@ def run(data: Path, *, queries: int | None = None, rebuilt: int = REBUILT) -> tu
     rebuilt : int
         The most cards that are checked by building everything again.
     """
-    deck = _deck(data / "gtzan")
+    deck = starter_deck(data / "gtzan")
     n = len(deck.catalogue)
     asked = np.unique(np.linspace(0, n - 1, min(queries or n, n)).astype(int)).tolist()
     recommender = deck.recommender()
@@ -109,7 +110,8 @@ def run(data: Path, *, queries: int | None = None, rebuilt: int = REBUILT) -> tu
     return _truth(deck, cards, rebuilt), _curves(deck, cards)
 
 
-def _deck(folder: Path) -> Deck:
+def starter_deck(folder: Path) -> Deck:
+    """Return the training clips as a catalogue, and members who like one genre each."""
     clips, space = training_clips(folder), Space.load("full")
     tempi, keys = annotation_tables(folder / "annotations")
     songs = []

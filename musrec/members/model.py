@@ -188,12 +188,15 @@ class Shared:
     ----------
     ours, theirs : int
         0 to 100: the share of the catalogue that suits each of the two less.
+    suits : str
+        How well it suits each, in words.
     """
 
     track: Track
     profile: Profile
     ours: int
     theirs: int
+    suits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +209,10 @@ class Blend:
     alike : int
         0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
         directions. 50 is what two tastes without anything in common would give.
+    verdict : str
+        The same in words.
     meet : tuple of str
-        What both lean to, strongest first, in words with both numbers.
+        What both lean to, strongest first.
     part : str
         Where they differ most, likewise; empty where they do not.
     genres : mapping of str to float
@@ -222,6 +227,7 @@ class Blend:
 
     names: tuple[str, str]
     alike: int
+    verdict: str
     meet: tuple[str, ...]
     part: str
     genres: Mapping[str, float]

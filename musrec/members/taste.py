@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.audio.descriptors import DEFINITIONS
+from musrec.audio.descriptors import DEFINITIONS, word
 from musrec.members.model import Blend, Portrait, Shared
 from musrec.model import Catalogue, Feedback, Heard, Profile, Track
 from musrec.recommend import group
@@ -39,6 +39,9 @@ SIGNATURE = 3
 
 MARKED = 8.0
 """Percentiles from the middle at which a taste leans to one side at all."""
+
+VERDICTS = ((85, "much the same taste"), (70, "a lot in common"), (55, "something in common"))
+"""Least `Blend.alike`, and how two tastes are called from there; 50 is chance. Decided."""
 
 LIKED = 0.4
 """Opinion from which a song is said to be liked; a song played once is not."""
@@ -292,10 +295,13 @@ def _shift(new: Sequence[Profile], old: Sequence[Profile], name: str) -> _Shift 
     return _Shift(float(theirs.mean()), float(ours.mean()), apart / max(error, 1.0))
 
 
-def word(descriptor: str, place: float) -> str:
-    """Return what to call a song at that place, 0 to 100, of a descriptor."""
-    definition = DEFINITIONS[descriptor]
-    return definition.high if place >= 50 else definition.low
+def _leaning(name: str, places: tuple[float, float]) -> str:
+    """Return the word for two places on the same side, or the comparative if they are not clear."""
+    meaning = DEFINITIONS[name]
+    first, second = (word(name, place) for place in places)
+    if first and first == second:
+        return first
+    return meaning.higher if places[0] > 50 else meaning.lower
 
 
 def blend(
@@ -332,10 +338,11 @@ def blend(
     common = _common_genres(ours, theirs)
     alike = round(100 * (one + other) / 2)
     both = tuple(track for track in ours.tracks if track.id in shared)
-    songs = _for_both(catalogue, ours, theirs, known | shared, count)
+    songs = _for_both(names, catalogue, (ours, theirs), known | shared, count)
     return Blend(
         names=names,
         alike=alike,
+        verdict=next((word for least, word in VERDICTS if alike >= least), "worlds apart"),
         meet=meet,
         part=part,
         genres=common,
@@ -379,7 +386,7 @@ def _leanings(
         if (ours[name] - 50) * (theirs[name] - 50) > 0
     ]
     meet = tuple(
-        f"{word(name, ours[name])} ({ours[name]:.0f} and {theirs[name]:.0f})"
+        _leaning(name, (ours[name], theirs[name]))
         for strength, name in sorted(meeting, reverse=True)
         if strength >= MARKED
     )
@@ -388,10 +395,7 @@ def _leanings(
         return meet, ""
     words = DEFINITIONS[apart].lower, DEFINITIONS[apart].higher
     first, second = words if ours[apart] < theirs[apart] else words[::-1]
-    return meet, (
-        f"{names[0]} likes it {first} ({ours[apart]:.0f}), "
-        f"{names[1]} {second} ({theirs[apart]:.0f})"
-    )
+    return meet, f"{names[0]} likes it {first}, {names[1]} {second}"
 
 
 def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
@@ -402,19 +406,32 @@ def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
 
 
 def _for_both(
-    catalogue: Catalogue, ours: Liked, theirs: Liked, known: frozenset[str], count: int
+    names: tuple[str, str],
+    catalogue: Catalogue,
+    likes: tuple[Liked, Liked],
+    known: frozenset[str],
+    count: int,
 ) -> tuple[Shared, ...]:
-    profiles = [group.user_profile(liked.vectors, liked.weights) for liked in (ours, theirs)]
+    profiles = [group.user_profile(liked.vectors, liked.weights) for liked in likes]
     suits = group.suitability(catalogue, profiles)
     picks = group.recommend(catalogue, suits, count=count, known=known)
     return tuple(
         Shared(
             catalogue.tracks[pick.row],
             catalogue.profiles[pick.row],
-            *(round(100 * float(place)) for place in pick.suits),
+            round(100 * ours),
+            round(100 * theirs),
+            _suits(names, group.suits_word(ours), group.suits_word(theirs)),
         )
         for pick in picks
+        for ours, theirs in [pick.suits.tolist()]
     )
+
+
+def _suits(names: tuple[str, str], ours: str, theirs: str) -> str:
+    if ours == theirs:
+        return f"suits both {ours}"
+    return f"suits {names[0]} {ours}, {names[1]} {theirs}"
 
 
 def mine(catalogue: Catalogue, liked: Iterable[str]) -> NDArray[np.bool_]:

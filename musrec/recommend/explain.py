@@ -285,10 +285,10 @@ def _of_sound(pair: Pair) -> list[str]:
             f"Further from {asked} than usual, in case you feel brave.",
             f"Something different after {asked}.",
         ]
-    close = pair.closeness is Closeness.VERY_CLOSE
+    near = {Closeness.VERY_CLOSE: "Very close to", Closeness.CLOSE: "Close to", None: "Sounds like"}
     return [
         *found,
-        f"{'Very close' if close else 'Close'} to {asked} in sound.",
+        f"{near[pair.closeness]} {asked}.",
         f"You can play this right after {asked}.",
         f"In the same vein as {asked}.",
         f"If {asked} works for you, so should this.",
@@ -300,26 +300,38 @@ def _of_traits(pair: Pair, other: str) -> list[str]:
     """Return sentences that name what is shared, and what sets the pick apart from the other."""
     words, genre, kinds = _traits_in_words(pair)
     contrast = _contrast(pair)
+    adjectives = [each for each in words if each not in _NEVER_ALONE]
+    degrees = [each for each in words if each not in HAS]
+    has = next((HAS[each] for each in words if each in HAS), "")
     found = []
-    if words and contrast:
-        found.append(f"As {words[0]} as {other}, but {contrast}.")
-    if words and genre:
-        found.append(f"More {words[0]} {genre}, in the spirit of {other}.")
+    if contrast and degrees:
+        found.append(f"As {degrees[0]} as {other}, but {contrast}.")
+    elif contrast and has:
+        found.append(f"{_capital(has)} as in {other}, but {contrast}.")
+    if adjectives and genre:
+        found.append(f"{_capital(adjectives[0])} {genre}, in the spirit of {other}.")
     elif genre:
-        found.append(f"More {genre} after {other}.")
+        found.append(f"More {genre} in the vein of {other}.")
     if decade := _decade(pair.years):
         what = genre or (f"the same {words[0]} mood" if words and words[0] in _MOODY else "")
         if what:
             found.append(f"Like {other}, {what}, but from {decade}.")
-    if len(words) > 1:
-        found.append(f"{words[0].capitalize()} and {words[1]}, just like {other}.")
-        found.append(f"Both this and {other} are {words[0]} and {words[1]}.")
-    if words:
-        found.append(f"If you like how {words[0]} {other} is, try this.")
-        found.append(f"Every bit as {words[0]} as {other}.")
+    if len(adjectives) > 1:
+        found.append(f"{_capital(adjectives[0])} and {adjectives[1]}, just like {other}.")
+        found.append(f"Both this and {other} are {adjectives[0]} and {adjectives[1]}.")
+    if degrees:
+        found.append(f"If you like how {degrees[0]} {other} is, try this.")
+        found.append(f"Every bit as {degrees[0]} as {other}.")
+    if has:
+        found.append(f"Has {has}, just like {other}.")
+        found.append(f"Another one with {has}, like {other}.")
     found += _of_pulse(pair, kinds, other)
     shift = sum(pair.track.id.encode()) % len(found) if found else 0
     return found[shift:] + found[:shift]
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _of_pulse(pair: Pair, kinds: set[str], other: str) -> list[str]:
@@ -332,7 +344,31 @@ def _of_pulse(pair: Pair, kinds: set[str], other: str) -> list[str]:
     return []
 
 
-_MOODY = {"calm", "intense", "sad", "happy", "dreamy", "earthy"}
+HAS: Mapping[str, str] = {
+    "acoustic": "an acoustic sound",
+    "electronic": "an electronic sound",
+    "instrumental": "an instrumental sound",
+    "vocal": "strong vocals",
+    "vintage": "a vintage sound",
+    "modern": "a modern sound",
+    "pure": "a clean sound",
+    "even": "an even volume",
+    "free": "a free rhythm",
+    "steady": "a steady beat",
+    "alternative": "an alternative sound",
+    "indie": "an indie sound",
+    "ambient": "an ambient sound",
+    "experimental": "an experimental sound",
+    "female-voiced": "a female voice",
+    "male-voiced": "a male voice",
+    "guitar-led": "a guitar up front",
+}
+"""What a song has of which nobody says that it is as acoustic, or as vocal, as another."""
+
+_NEVER_ALONE = {"vocal", "pure", "even", "free", "steady"}
+"""Words that do not describe a song unless it is said what of it: strong vocals."""
+
+_MOODY = {"calm", "intense", "sad", "happy", "dreamy"}
 
 
 def _traits_in_words(pair: Pair) -> tuple[list[str], str, set[str]]:

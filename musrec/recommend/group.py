@@ -38,6 +38,9 @@ VARIETY = 0.1
 SHORTLIST = 40
 """Best songs per pick that a varied list is chosen from; more if these are by too few artists."""
 
+WORDS = ((0.9, "very well"), (0.7, "well"), (0.4, "a little"))
+"""Least share of the catalogue that suits a member less, and the word from there. Decided."""
+
 _TIE_BREAK = 1e-6
 """Weight of the mean beside the minimum: less than one song's share of any catalogue."""
 
@@ -95,6 +98,17 @@ def suitability(catalogue: Catalogue, profiles: Iterable[FloatArray]) -> NDArray
     rows = l2_normalise(catalogue.vectors)
     similarities = [rows @ profile for profile in profiles]
     return np.stack([percentiles(each, each) for each in similarities])
+
+
+def suits_word(place: float) -> str:
+    """Return how well a song suits a member, in words.
+
+    Parameters
+    ----------
+    place : float
+        0 to 1, from `suitability`.
+    """
+    return next((word for least, word in WORDS if place >= least), "hardly")
 
 
 def least_misery(suits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import wording
-from musrec.audio.descriptors import DEFINITIONS
+from musrec.audio.descriptors import strength
 from musrec.model import Catalogue, Constraints
 from musrec.titles import fold
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
-
-MOOD_SHARE = 0.7
-"""A song has a mood if this share of all songs has less of the tag, or a lower descriptor."""
 
 STATED = 0.35
 """Probability from which a genre that was heard counts as one that was stated."""
@@ -194,24 +191,9 @@ def _names(many: Iterable[Mapping[str, float]]) -> set[str]:
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
-    """Return which songs have any of these moods, by tag or by a descriptor's word, shape (n,).
-
-    A song has the mood of a tag if at least `MOOD_SHARE` of all songs have less of it, and the mood
-    of a descriptor if it lies as far to that side in the reference population.
-    """
-    wanted = {fold(mood) for mood in moods}
-    has = np.zeros(len(catalogue), bool)
-    for tag in _names(profile.tags for profile in catalogue.profiles):
-        if fold(tag) not in wanted:
-            continue
-        shares = np.array([profile.tags.get(tag, 0.0) for profile in catalogue.profiles])
-        has |= shares >= max(float(np.quantile(shares, MOOD_SHARE)), 0.05)
-    for name, meaning in DEFINITIONS.items():
-        if not wanted & {fold(meaning.low), fold(meaning.high)}:
-            continue
-        middle = np.array([profile.percentiles.get(name, np.nan) for profile in catalogue.profiles])
-        if fold(meaning.high) in wanted:
-            has |= middle >= 100 * MOOD_SHARE
-        if fold(meaning.low) in wanted:
-            has |= middle <= 100 * (1 - MOOD_SHARE)
-    return has
+    """Return of which songs any of these moods may be said, shape (n,)."""
+    has = (
+        any(strength(mood, profile.tags, profile.percentiles) for mood in moods)
+        for profile in catalogue.profiles
+    )
+    return np.fromiter(has, bool, len(catalogue))

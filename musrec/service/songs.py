@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from musrec import pictures, wording
 from musrec.audio import fingerprint
 from musrec.audio.decode import WHOLE_SECONDS
-from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
+from musrec.audio.descriptors import DEFINITIONS, Descriptor, marks, populations, said_tags
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.tags import Tags
 from musrec.audio.workers import QUESTION_SECONDS
@@ -84,6 +84,10 @@ class Description:
     ----------
     genre : str or None
         The genre to name; None where the genre head is unsure, or no genre is known.
+    tags : mapping of str to float
+        The tags that may be said of it, largest share first.
+    sound : tuple of str
+        A word for each descriptor by which it is clearly marked, such as "very calm".
     definitions : mapping of str to Descriptor
         Of each of the song's percentiles.
     populations : mapping of str to str
@@ -93,6 +97,8 @@ class Description:
     """
 
     genre: str | None
+    tags: Mapping[str, float]
+    sound: tuple[str, ...]
     definitions: Mapping[str, Descriptor]
     populations: Mapping[str, str]
     statistics: Mapping[str, float]
@@ -309,6 +315,8 @@ class Songs:
         analysis, profile = heard.analysis, heard.profile
         return Description(
             genre=genre_said(profile.genres, tagged=analysis.tag_mean is not None),
+            tags=said_tags(profile.tags),
+            sound=marks(profile.percentiles),
             definitions={name: DEFINITIONS[name] for name in profile.percentiles},
             populations=populations(),
             statistics=dict(zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from musrec.drops import newcomers
+from musrec.drops.choice import most_liked
 from musrec.drops.mixtape import mixtape as chosen_for
 from musrec.drops.model import State
 from musrec.model import Catalogue, FeedbackKind
@@ -45,6 +46,28 @@ async def test_a_drop_is_made_of_sound_members_and_one_brave_song(
     assert tracks[cards[-1]["track"]].genre != "jazz"
     assert cards[-1]["words"].endswith("you have liked jazz so far.")
     assert opening["words"] == "No thumbs since last week."
+
+
+def test_the_most_liked_genre_comes_first_and_of_equals_the_latest() -> None:
+    assert most_liked(["jazz", "rock", "rock", "blues"]) == ["rock", "blues", "jazz"]
+    assert most_liked(["rock", "blues", "rock", "blues", "ambient"]) == ["blues", "rock", "ambient"]
+    assert most_liked([]) == []
+
+
+async def test_the_brave_song_names_what_is_liked_most_not_what_comes_first_by_name(
+    service: Service, channel: Channel
+) -> None:
+    tracks = service.catalogue.songs.tracks
+    rows = {
+        genre: [row for row, track in enumerate(tracks) if track.genre == genre]
+        for genre in ("blues", "country", "jazz", "metal", "reggae")
+    }
+    await likes(service, "ann", *rows["blues"][:1], *rows["country"][:1])
+    await likes(service, "ann", *rows["jazz"][:2], *rows["metal"][:4], *rows["reggae"][:3])
+    await subscribe(service, size=4)
+    await service.drops.tick(channel, Clock().forward(days=3))
+    brave = channel.lines[-1]["words"]
+    assert brave.endswith("you have liked metal, reggae and jazz so far.")
 
 
 async def test_every_card_shows_a_liked_song_beside_the_new_one(

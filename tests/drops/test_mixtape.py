@@ -9,6 +9,7 @@ import numpy as np
 from musrec.drops.mixtape import mixtape as chosen_for
 from musrec.drops.model import Drop, Part, Schedule
 from musrec.model import FeedbackKind
+from musrec.recommend import group
 from musrec.service import Service
 from tests.support.posting import MONDAY, Channel, Clock, likes, subscribe, ticks
 
@@ -56,7 +57,7 @@ async def test_a_mixtape_holds_songs_its_members_agree_on_and_one_that_divides_t
     assert not known & set(channel.tracks)
 
 
-async def test_match_percentages_of_a_mixtape_are_percentiles_of_the_catalogue(
+async def test_a_mixtape_says_how_well_a_song_suits_its_members_and_no_number(
     service: Service,
 ) -> None:
     await likes(service, "ann", 1, 2)
@@ -75,8 +76,10 @@ async def test_match_percentages_of_a_mixtape_are_percentiles_of_the_catalogue(
         told = min(places) if choice.part is Part.TOGETHER else max(places)
         [term] = choice.pick.terms
         assert choice.pick.closeness is None
-        assert any(f"{share}%" in term.because for share in range(int(told) - 1, int(told) + 2))
-        assert "%" not in choice.pick.explanation.sentence
+        around = {group.suits_word((told + step) / 100) for step in (-1, 0, 1)}
+        assert any(word in term.because for word in around)
+        said = choice.pick.explanation.sentence + term.because
+        assert not any(letter.isdigit() or letter == "%" for letter in said)
 
 
 async def test_a_mixtape_without_members_invites_twice_and_stops(

@@ -139,6 +139,9 @@ async def test_members_who_like_the_same_songs_are_more_alike_than_others(servic
     assert near.alike == back.alike
     assert near.alike > 85
     assert far.alike < 50
+    assert (near.verdict, far.verdict) == ("much the same taste", "worlds apart")
+    assert all("suits both" in song.suits for song in near.songs[:1])
+    assert not any(letter.isdigit() for words in (*near.meet, far.part) for letter in words)
     assert ids(near.both) == ids(members["same 1"]) & ids(members["same 2"])
     assert any("intense" in words for words in near.meet)
     one, other = far.portrait.member, far.portrait.server

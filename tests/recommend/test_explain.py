@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from musrec.audio import descriptors
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
 from musrec.model import Closeness, Profile, Track
 from musrec.recommend import explain
@@ -79,7 +80,7 @@ def test_a_sentence_names_nothing_that_did_not_count_and_no_number() -> None:
     )
     for sentence in told(song, song, traits=()):
         assert not re.search(r"jazz|bright|calm|tempo|\d", sentence)
-    assert any("bright jazz" in sentence for sentence in told(song, song))
+    assert any("Bright jazz" in sentence for sentence in told(song, song))
     assert not any(re.search(r"\d", sentence) for sentence in told(song, song))
 
 
@@ -91,6 +92,23 @@ def test_contrast_decade_and_long_titles() -> None:
         slow, fast, years=(1972, 1994)
     )
     assert len(explain.title(Track("a", "So " * 40))) <= explain.LONGEST_TITLE + 2
+
+
+@pytest.mark.parametrize("name", [name for name in DEFINITIONS if name != "tempo"])
+@pytest.mark.parametrize("place", [5.0, 95.0])
+def test_only_what_has_degrees_is_compared(name: str, place: float) -> None:
+    song = Profile(percentiles={name: place}, tempo=80.0)
+    fast = Profile(percentiles={name: place}, tempo=140.0)
+    word = descriptors.word(name, place)
+    kinds = {
+        *("acoustic", "electronic", "instrumental", "vocal", "vintage", "modern"),
+        *("pure", "even", "free", "steady"),
+    }
+    compared = [
+        s for s in told(song, fast) if re.search(r"\bas \w+ as\b|how \w+ ", s, re.IGNORECASE)
+    ]
+    assert bool(compared) == (word not in kinds)
+    assert any("but faster" in sentence for sentence in told(song, fast))
 
 
 def test_no_two_picks_of_an_answer_have_the_same_sentence() -> None:
