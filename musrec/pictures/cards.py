@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from musrec import wording
 from musrec.audio.descriptors import DEFINITIONS
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track, Trait
-from musrec.pictures import draw, lettering, spectrograms
+from musrec.pictures import draw, spectrograms
 from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, Colour, LookName
 
 STRIP = 150
@@ -117,35 +117,28 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
     Returns
     -------
     Picture
-        One row per term, largest first, and their sum. A term of 0 without a reason is left out.
+        One row per term, largest first, and their sum; reasons stand in the alternative text
+        alone, for the message says them. A term of 0 without a reason is left out.
     """
     said = [term for term in pick.terms if term.because or signed(term.value) != "0.00"]
     terms = sorted(said, key=lambda term: -abs(term.value))
-    names, bars = MARGIN, 440
-    reasons = [
-        lettering.wrap(term.because, LEAST, "medium", bars - names - 20, lines=3) for term in terms
-    ]
-    top, heights = 32, [50 + 28 * max(1, len(reason)) for reason in reasons]
-    canvas = Canvas(top + sum(heights) + 84, look)
+    names, bars, top = MARGIN, 210, 24
+    canvas = Canvas(top + ROW * len(terms) + 84, look)
     colours = canvas.look
-    area = Box(bars, top, WIDTH - MARGIN - 92, top + sum(heights))
+    area = Box(bars, top, WIDTH - MARGIN - 92, top + ROW * len(terms))
     low = min(0.0, *(term.value for term in terms)) if terms else 0.0
     high = max(0.0, *(term.value for term in terms)) if terms else 1.0
     scale = area.width / max(high - low, 1e-9)
     zero = round(area.left - low * scale)
-    y = top
-    for term, reason, height in zip(terms, reasons, heights, strict=True):
-        canvas.text((names, y + 28), term.name, 26, weight="bold", width=bars - names - 20)
-        for line, words in enumerate(reason):
-            canvas.text((names, y + 58 + 28 * line), words, LEAST, colour=colours.muted)
+    for position, term in enumerate(terms):
+        middle = top + ROW * position + ROW // 2
+        canvas.text((names, middle + 9), term.name, 26, weight="bold", width=bars - names - 20)
         end = round(zero + term.value * scale)
-        middle = y + (height - 10) // 2
         bar = Box(min(zero, end), middle - 18, max(zero, end, min(zero, end) + 3), middle + 18)
         canvas.rectangle(Box(area.left, middle - 1, area.right, middle + 1), colours.panel)
         canvas.rounded(bar, colours.gain if term.value >= 0 else colours.loss, 6)
         value = signed(term.value)
         canvas.text((WIDTH - MARGIN, middle + 9), value, 26, weight="bold", anchor="right")
-        y += height
     canvas.rectangle(Box(zero - 1, area.top, zero + 1, area.bottom), colours.muted)
     bottom = area.bottom + 6
     canvas.rectangle(Box(MARGIN, bottom, WIDTH - MARGIN, bottom + 2), colours.line)
