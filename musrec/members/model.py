@@ -197,7 +197,7 @@ class Blend:
         0 to 100: how much of the catalogue suits one less than the other's songs do, mean of both
         directions. 50 is what two tastes without anything in common would give.
     meet : tuple of str
-        What both lean to, strongest first, in words with both numbers.
+        What both lean to, strongest first, in words.
     part : str
         Where they differ most, likewise; empty where they do not.
     genres : mapping of str to float

@@ -379,7 +379,7 @@ def _leanings(
         if (ours[name] - 50) * (theirs[name] - 50) > 0
     ]
     meet = tuple(
-        f"{word(name, ours[name])} ({ours[name]:.0f} and {theirs[name]:.0f})"
+        word(name, ours[name])
         for strength, name in sorted(meeting, reverse=True)
         if strength >= MARKED
     )
@@ -388,10 +388,7 @@ def _leanings(
         return meet, ""
     words = DEFINITIONS[apart].lower, DEFINITIONS[apart].higher
     first, second = words if ours[apart] < theirs[apart] else words[::-1]
-    return meet, (
-        f"{names[0]} likes it {first} ({ours[apart]:.0f}), "
-        f"{names[1]} {second} ({theirs[apart]:.0f})"
-    )
+    return meet, f"{names[0]} likes it {first}, {names[1]} {second}"
 
 
 def _common_genres(ours: Liked, theirs: Liked) -> dict[str, float]:
