@@ -139,7 +139,8 @@ def card(
     """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
     `intro` is markdown that says why it is here, in place of the song it was found for. `buttons`
-    and `more` are rows of at most five.
+    and `more` are rows of at most five. The picture says how close the songs sound, and the
+    sentence some of the mood: neither is said again.
     """
     heading = [f"### {words.song(pick.track)}"]
     if known := words.known(pick.track):
@@ -152,9 +153,13 @@ def card(
     if picture is not None:
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
-    said = words.facts(pick.profile, mood)
-    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
-    blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
+    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness and not picture else ""
+    spoken = pick.explanation.sentence.lower()
+    said = words.facts(pick.profile, tuple(word for word in mood if word not in spoken))
+    if facts := "\u2003".join(part for part in (near, said) if part):
+        blocks.append(text(facts))
+    elif not mood:
+        blocks.append(text("-# not heard yet"))
     blocks.append(row(*buttons))
     blocks.append(row(*more))
     if pages := links(pick.track, IN_A_ROW):

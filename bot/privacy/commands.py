@@ -67,7 +67,8 @@ class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=poli
         members = self._bot.service.members
         kept = await members.about(str(interaction.user.id))
         lines = [
-            f"**{area.name}** · {len(kept[area.name]):,}\n-# {area.what} Kept {area.until}."
+            f"**{area.name.capitalize()}** · {len(kept[area.name]):,}\n"
+            f"-# {area.what} Kept {area.until}."
             for area in members.areas
             if kept[area.name]
         ]

@@ -338,8 +338,8 @@ def _first_step(bot: Bot, question: Question) -> ui.LayoutView:
     return layouts.notice(
         "🎧 **Tell me one song you love**, and I find more like it.",
         *([Choose.offer(songs, question)] if songs else []),
-        hint="A title, a link or a clip: `/recommend song:`. Or start from one of these. "
-        "👍 and 👎 teach me what you like.",
+        hint="A title, a link or a clip: `/recommend song:`. "
+        f"{'Or start from one of these. ' if songs else ''}👍 and 👎 teach me what you like.",
     )
 
 

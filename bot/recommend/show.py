@@ -25,6 +25,8 @@ Context = discord.Interaction["Bot"]
 
 PICTURE = "song.png"
 TAGS, UNSURE = 8, 3
+SURE = 0.5
+"""Confidence from which a tempo or a key is stated without "perhaps"."""
 MOST_LINKS = 10
 
 
@@ -149,13 +151,17 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
 def _pulse_and_key(analysis: Analysis) -> list[tuple[str, str]]:
     said = []
     if (rhythm := analysis.rhythm) and rhythm.tempo:
-        other = f", or else {rhythm.alternative:.0f}" if rhythm.alternative else ""
-        sure = f"{rhythm.confidence:.0%} sure{other}"
-        said.append(("Tempo", f"{wording.tempo(rhythm.tempo)}, {sure}"))
+        unsure = rhythm.alternative and rhythm.confidence < SURE
+        other = f", or else {rhythm.alternative:.0f}" if unsure else ""
+        said.append(("Tempo", _sure(wording.tempo(rhythm.tempo), rhythm.confidence) + other))
     if analysis.harmony:
-        sure = f"{analysis.harmony.confidence:.0%} sure"
-        said.append(("Key", f"{wording.key(analysis.harmony)}, {sure}"))
+        key = wording.key(analysis.harmony)
+        said.append(("Key", _sure(key, analysis.harmony.confidence)))
     return said
+
+
+def _sure(fact: str, confidence: float) -> str:
+    return fact if confidence >= SURE else f"perhaps {fact}"
 
 
 def _shares(values: Mapping[str, float], most: int) -> str:

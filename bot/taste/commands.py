@@ -13,7 +13,7 @@ from bot.cards import layouts, words
 from bot.policy import NotAllowed
 from bot.press import Press
 from musrec.members.model import HISTORY_KINDS, Blend, HistoryFilter, HistoryPage
-from musrec.model import Busy, FeedbackKind, Picture
+from musrec.model import Busy, FeedbackKind
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -29,6 +29,7 @@ ASKED_AGAIN = 600
 """Seconds until a member can ask the same one again."""
 
 ON_A_PAGE = 10
+
 
 MOST_ASKED = 500
 """Members that Discord is asked about, a hundred at a time."""
@@ -110,7 +111,12 @@ async def _taste(
     )
     changed = f"\n-# {portrait.changed}" if portrait.changed else ""
     heading = layouts.text(f"### What {words.plain(_name(member))} likes{changed}")
-    return _page(heading, picture, *controls)
+    view = layouts.page(
+        heading,
+        layouts.image(picture, PICTURE),
+        *([layouts.row(*controls)] if controls else []),
+    )
+    return view, layouts.file(picture, PICTURE)
 
 
 async def _likers_here(interaction: Context) -> set[str] | None:
@@ -140,19 +146,13 @@ async def _map(
 ) -> tuple[ui.LayoutView, discord.File]:
     atlas, picture = await bot.service.members.map(str(member.id))
     note = layouts.text(
-        f"-# A flat map shows {atlas.share:.0%} of how songs differ. Colours are groups of songs "
-        "that sound alike, named after what I hear in them."
+        "-# Colours are groups of songs that sound alike, named after what I hear in them. A flat "
+        f"map shows {atlas.share:.0%} of how songs differ."
     )
-    return _page(note, picture, *controls)
-
-
-def _page(
-    words_: layouts.Control, picture: Picture, *controls: layouts.Control
-) -> tuple[ui.LayoutView, discord.File]:
-    blocks = [words_, layouts.image(picture, PICTURE)]
-    if controls:
-        blocks.append(layouts.row(*controls))
-    return layouts.page(*blocks), layouts.file(picture, PICTURE)
+    view = layouts.page(
+        layouts.image(picture, PICTURE), note, *([layouts.row(*controls)] if controls else [])
+    )
+    return view, layouts.file(picture, PICTURE)
 
 
 def _name(member: discord.abc.User) -> str:
@@ -367,10 +367,10 @@ def _history_blocks(found: HistoryPage, filters: HistoryFilter, style: str) -> l
         for event, track in found.events
     ]
     blocks: list[Any] = [layouts.text(f"### {what}{named}\n" + "\n".join(lines))]
-    blocks.append(
-        layouts.text(f"-# page {found.page + 1} of {found.pages:,}, {found.total:,} in all")
-    )
     if found.pages > 1:
+        blocks.append(
+            layouts.text(f"-# page {found.page + 1} of {found.pages:,}, {found.total:,} in all")
+        )
         blocks.append(
             layouts.row(
                 Turn.button("Newer", found.page - 1, filters, found.pages),

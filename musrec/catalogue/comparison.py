@@ -200,8 +200,9 @@ def _number(value: float, unit_: str) -> str:
     if unit_ == "%":
         return f"{value:.1%}"
     if unit_ == "Hz":
-        return f"{value:,.0f} Hz"
-    return f"{value:.1f} {unit_}" if unit_ else f"{value:.2f}"
+        return f"{value:,.0f}\u00a0Hz"
+    said = f"{value:.1f}\u00a0{unit_}" if unit_ else f"{value:.2f}"
+    return said.replace("-", "−")
 
 
 _FIFTHS = ("C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#", "F")

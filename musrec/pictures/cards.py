@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from musrec import wording
 from musrec.audio.descriptors import DEFINITIONS
 from musrec.model import Analysis, Pick, Picture, Profile, Spectrogram, Track, Trait
-from musrec.pictures import draw, lettering, spectrograms
-from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, Colour, LookName
+from musrec.pictures import draw, spectrograms
+from musrec.pictures.draw import MARGIN, READABLE, WIDTH, Box, Canvas, Colour, LookName
 
 STRIP = 150
 """Height of a spectrogram, and of the profile in its place."""
 
 ROW = 50
 MOST_TRAITS = 3
-MOST_BARS = 5
+MOST_BARS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +117,36 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
     Returns
     -------
     Picture
-        One row per term, largest first, and their sum. A term of 0 without a reason is left out.
+        One row per term, largest first, and their sum; reasons stand in the alternative text
+        alone, for the message says them. A term of 0 without a reason is left out.
     """
     said = [term for term in pick.terms if term.because or signed(term.value) != "0.00"]
     terms = sorted(said, key=lambda term: -abs(term.value))
-    names, bars = MARGIN, 440
-    reasons = [
-        lettering.wrap(term.because, LEAST, "medium", bars - names - 20, lines=3) for term in terms
-    ]
-    top, heights = 32, [50 + 28 * max(1, len(reason)) for reason in reasons]
-    canvas = Canvas(top + sum(heights) + 84, look)
+    names, bars, top = MARGIN, 240, 24
+    canvas = Canvas(top + ROW * len(terms) + 84, look)
     colours = canvas.look
-    area = Box(bars, top, WIDTH - MARGIN - 92, top + sum(heights))
+    area = Box(bars, top, WIDTH - MARGIN - 124, top + ROW * len(terms))
     low = min(0.0, *(term.value for term in terms)) if terms else 0.0
     high = max(0.0, *(term.value for term in terms)) if terms else 1.0
     scale = area.width / max(high - low, 1e-9)
     zero = round(area.left - low * scale)
-    y = top
-    for term, reason, height in zip(terms, reasons, heights, strict=True):
-        canvas.text((names, y + 28), term.name, 26, weight="bold", width=bars - names - 20)
-        for line, words in enumerate(reason):
-            canvas.text((names, y + 58 + 28 * line), words, LEAST, colour=colours.muted)
+    for position, term in enumerate(terms):
+        middle = top + ROW * position + ROW // 2
+        canvas.text(
+            (names, middle + 11), term.name, READABLE, weight="bold", width=bars - names - 20
+        )
         end = round(zero + term.value * scale)
-        middle = y + (height - 10) // 2
         bar = Box(min(zero, end), middle - 18, max(zero, end, min(zero, end) + 3), middle + 18)
         canvas.rectangle(Box(area.left, middle - 1, area.right, middle + 1), colours.panel)
         canvas.rounded(bar, colours.gain if term.value >= 0 else colours.loss, 6)
         value = signed(term.value)
-        canvas.text((WIDTH - MARGIN, middle + 9), value, 26, weight="bold", anchor="right")
-        y += height
+        canvas.text((WIDTH - MARGIN, middle + 11), value, READABLE, weight="bold", anchor="right")
     canvas.rectangle(Box(zero - 1, area.top, zero + 1, area.bottom), colours.muted)
     bottom = area.bottom + 6
     canvas.rectangle(Box(MARGIN, bottom, WIDTH - MARGIN, bottom + 2), colours.line)
-    canvas.text((MARGIN, bottom + 46), "Together", 26, weight="bold")
+    canvas.text((MARGIN, bottom + 48), "Together", READABLE, weight="bold")
     total = signed(pick.score)
-    canvas.text((WIDTH - MARGIN, bottom + 46), total, 28, weight="bold", anchor="right")
+    canvas.text((WIDTH - MARGIN, bottom + 48), total, READABLE, weight="bold", anchor="right")
     listed = "; ".join(
         f"{term.name} {signed(term.value)}" + (f" ({term.because})" if term.because else "")
         for term in terms
@@ -168,11 +163,11 @@ def signed(value: float) -> str:
 
 def _label(canvas: Canvas, strip: Box, side: Side, pick: Pick | None) -> None:
     """Write a song's title over its strip, and how close it is beside that of a pick."""
-    y, room = strip.top - 18, strip.width - 30
+    y, room = strip.top - 18, strip.width - 34
     if pick and pick.closeness:
         room -= 24 + round(canvas.plate((strip.right, y), str(pick.closeness), side.colour))
-    canvas.dot((strip.left + 9, y - 9), 9, side.colour)
-    canvas.title((strip.left + 30, y), draw.named(side.track), (28, 26, 24), room)
+    canvas.dot((strip.left + 10, y - 12), 10, side.colour)
+    canvas.title((strip.left + 34, y), draw.named(side.track), (36, READABLE), room)
 
 
 def _columns(profiles: list[Profile | None]) -> tuple[str, ...]:
@@ -195,7 +190,7 @@ def _bars(canvas: Canvas, strip: Box, side: Side, names: tuple[str, ...]) -> Non
     if not names or not places:
         said = "I have not heard this one yet."
         middle = (strip.left + strip.right) / 2
-        canvas.text((middle, strip.top + 83), said, LEAST, colour=look.muted, anchor="middle")
+        canvas.text((middle, strip.top + 83), said, READABLE, colour=look.muted, anchor="middle")
         return
     step = strip.width / len(names)
     zero, reach = strip.top + 58, 44
@@ -203,10 +198,10 @@ def _bars(canvas: Canvas, strip: Box, side: Side, names: tuple[str, ...]) -> Non
     for position, name in enumerate(names):
         middle = strip.left + (position + 0.5) * step
         end = round(zero - (places[name] - 50) / 50 * reach)
-        bar = Box(round(middle - 22), min(zero, end) - 2, round(middle + 22), max(zero, end) + 2)
+        bar = Box(round(middle - 34), min(zero, end) - 2, round(middle + 34), max(zero, end) + 2)
         canvas.rounded(bar, side.colour, 5)
         at, room = (middle, strip.bottom - 16), step - 6
-        canvas.text(at, _pole(name, places[name]), LEAST, anchor="middle", width=room)
+        canvas.text(at, _pole(name, places[name]), READABLE, anchor="middle", width=room)
 
 
 def _pole(name: str, place: float) -> str:
@@ -217,11 +212,11 @@ def _pole(name: str, place: float) -> str:
 def _trait(canvas: Canvas, row: Box, trait: Trait, given: Side, found: Side) -> None:
     """Name what both songs share; show it as their places on a scale, or in words."""
     name, (ours, theirs), said = _shared(trait, given, found)
-    y = row.top + 34
-    canvas.text((row.left, y), name, 26, weight="bold", width=200)
-    area = Box(row.left + 220, row.top + 2, row.right - 14, row.bottom - 2)
+    y = row.top + 36
+    canvas.text((row.left, y), name, READABLE, weight="bold", width=232)
+    area = Box(row.left + 252, row.top + 2, row.right - 14, row.bottom - 2)
     if said:
-        canvas.text((area.left, y), said, 26, colour=canvas.look.muted, width=area.width)
+        canvas.text((area.left, y), said, READABLE, colour=canvas.look.muted, width=area.width)
     elif math.isfinite(ours + theirs):
         canvas.scale(area, ours, theirs)
 

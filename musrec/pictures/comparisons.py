@@ -8,7 +8,7 @@ from musrec import wording
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.model import Analysis, Closeness, Picture, Track
 from musrec.pictures import draw, spectrograms
-from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, LookName
+from musrec.pictures.draw import LEAST, MARGIN, READABLE, WIDTH, Box, Canvas, LookName
 
 STRIP = 150
 ACROSS, MOST = 2, 4
@@ -53,18 +53,18 @@ def compare(
     ):
         top = 68 + position * (STRIP + 58)
         strip = Box(MARGIN, top, WIDTH - MARGIN, top + STRIP)
-        room = strip.width - 30
+        room = strip.width - 34
         if closeness and not position:
             plate = canvas.plate((strip.right, top - 18), str(closeness), colours.text)
             room -= 24 + round(plate)
-        canvas.dot((strip.left + 9, top - 27), 9, colour)
-        canvas.title((strip.left + 30, top - 18), draw.named(track), (28, 26, 24), room)
+        canvas.dot((strip.left + 10, top - 30), 10, colour)
+        canvas.title((strip.left + 34, top - 18), draw.named(track), (36, READABLE), room)
         title = draw.shorten(track.title, 60)
         if analysis.spectrogram is None:
             canvas.rounded(strip, colours.panel)
             unheard, middle = "I have not heard this one yet.", WIDTH / 2
             at = (middle, top + STRIP // 2 + 8)
-            canvas.text(at, unheard, LEAST, colour=colours.muted, anchor="middle")
+            canvas.text(at, unheard, READABLE, colour=colours.muted, anchor="middle")
             said.append(f"{title} was never heard here.")
         else:
             spectrograms.sound(canvas, strip, analysis.spectrogram, top_db, seconds)
@@ -73,12 +73,12 @@ def compare(
             said.append(f"{title}: {', '.join(facts)}, strongest around {strongest}.")
     for position, row in enumerate(rows):
         y = height + 40 + 50 * position
-        canvas.text((MARGIN, y), row.name, 24, weight="bold", width=400)
+        canvas.text((MARGIN, y), row.name, READABLE, weight="bold", width=390)
         for right, value, colour in (
-            (WIDTH - MARGIN - 164, row.ours, colours.query),
+            (WIDTH - MARGIN - 176, row.ours, colours.query),
             (WIDTH - MARGIN, row.theirs, colours.pick),
         ):
-            canvas.text((right, y), value, 24, colour=colour, anchor="right", width=150)
+            canvas.text((right, y), value, READABLE, colour=colour, anchor="right", width=160)
     for what, group in (("Most alike", alike), ("Farthest apart", apart)):
         if group:
             listed = "; ".join(f"{d.name} {d.ours} and {d.theirs}" for d in group)

@@ -28,6 +28,8 @@ WIDTH = 800
 MARGIN = 28
 LEAST = 22
 """The smallest size of text."""
+READABLE = 33
+"""Size of text in a card: 11 pixels high in a message 400 pixels wide, which has margins."""
 
 LookName = Literal["dark", "light"]
 Anchor = Literal["left", "middle", "right"]
@@ -194,11 +196,11 @@ class Canvas:
     def plate(self, at: tuple[float, float], word: str, colour: Colour) -> float:
         """Write a word on a plate whose right end is at `at`, on the baseline; return its width."""
         right, y = at
-        width = lettering.measure(lettering.clean(word), 24, "bold") + 36
-        plate = Box(round(right - width), round(y) - 30, round(right), round(y) + 12)
-        self.rounded(plate, colour, 21)
+        width = lettering.measure(lettering.clean(word), READABLE, "bold") + 40
+        plate = Box(round(right - width), round(y) - 36, round(right), round(y) + 12)
+        self.rounded(plate, colour, 24)
         middle, paper = (right - width / 2, y), self.look.background
-        self.text(middle, word, 24, weight="bold", colour=paper, anchor="middle")
+        self.text(middle, word, READABLE, weight="bold", colour=paper, anchor="middle")
         return width
 
     def scale(self, box: Box, ours: float, theirs: float) -> None:

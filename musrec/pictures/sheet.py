@@ -18,6 +18,8 @@ _CYAN: Colour = (130, 236, 255)
 def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Picture | None:
     """Draw one song: waveform, spectrogram with roll-off and zero crossings, beats and notes.
 
+    The message around it names the song, its tempo and its key.
+
     Parameters
     ----------
     track : Track
@@ -33,11 +35,9 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     if spectrogram is None:
         return None
     beats = analysis.rhythm.beats if analysis.rhythm else ()
-    canvas = Canvas(712 if beats else 686, look)
+    canvas = Canvas(596 if beats else 570, look)
     colours, seconds = canvas.look, spectrogram.seconds
-    canvas.title((MARGIN, 48), draw.named(track), (32, 28, 25), WIDTH - 2 * MARGIN)
-    canvas.text((MARGIN, 82), track.artist, 22, colour=colours.muted, width=WIDTH - 2 * MARGIN)
-    strip = Box(MARGIN + GUTTER, 106, WIDTH - MARGIN, 186)
+    strip = Box(MARGIN + GUTTER, 28, WIDTH - MARGIN, 108)
     panel = Box(strip.left, strip.bottom + 8, strip.right, strip.bottom + 308)
     notes = Box(strip.left, panel.bottom + 6, strip.right, panel.bottom + 66)
     top_db = spectrograms.loudest([spectrogram])
@@ -65,7 +65,6 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     spectrograms.time_axis(canvas, notes, seconds)
     for y, name in (*named, (notes.bottom - 23, "notes")):
         canvas.text((strip.left - 10, y), name, LEAST, colour=colours.muted, anchor="right")
-    canvas.text((MARGIN, notes.bottom + 66), "   ·   ".join(_facts(analysis)), 23)
     spectrograms.legend(canvas, canvas.image.height - 18, top_db)
     what = f"waveform, mel spectrogram, {'beats and ' if beats else ''}notes"
     said = [f"{draw.who(track)}: {what} of {draw.clock(seconds)}, {', '.join(_facts(analysis))}."]

@@ -459,7 +459,7 @@ def _of_taste(pair: Pair) -> list[str]:
 LABELS: Mapping[str, str] = {
     "sound": "Sound",
     "members": "Other members",
-    "taste": "Your taste",
+    "taste": "Taste",
     "freshness": "Heard before",
     "popularity": "Popularity",
     "variety": "Variety",

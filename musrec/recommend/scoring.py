@@ -498,7 +498,10 @@ class Scoring:
         if penalty and other is not None:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
-        terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
+        meaning = dict(explain.MEANING)
+        if self.seeds and not self.liked.rows.size:  # the songs asked about stand for likes
+            meaning["taste"] = f"how well its sound goes with {self._asked()}"
+        terms = [replace(t, because=t.because or meaning[t.name]) for t in terms]
         profiles = self._pair(asked, like, profile)
         seed = self.seeds[0].track if len(self.seeds) == 1 else None
         other = seed if self.seeds else None if like is None else self._track(like)

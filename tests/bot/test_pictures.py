@@ -6,20 +6,23 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import simcord
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from bot.app import Bot
 from musrec.model import FeedbackKind
 from musrec.service import Service
-from tests.support.world import CDN, World, pressable, said, settings_for
+from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving
+from tests.support.world import CDN, World, parts, pressable, said, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,6 +31,10 @@ HEARD = ("cynicmusic--waterworks.opus", "mateus-reis-kzr--citychill.ogg", "tim-b
 FOLDER = os.environ.get("MUSREC_PICTURES")
 """Where pictures are kept; all kinds are drawn then, from a larger catalogue."""
 QUICK = ("card", "why", "setup")
+SPOTIFY = "4uLU6hMCjMI75M1A2tKU{:02}"
+NUMBERS = {"tempo": 124.0, "energy": 0.81, "danceability": 0.62, "valence": 0.35}
+SECTION, THUMBNAIL = 9, 11
+"""Types of components."""
 ASKED = "los-rombos--fantasma.flac"
 COMPARED = ("Pistachio Ice Cream Ragtime", "Ain't Misbehavin'")
 
@@ -44,14 +51,58 @@ def chromium() -> Path:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def service_of_music(chromium: Path, music: Path, tmp_path: Path) -> AsyncIterator[Service]:
-    """A service that has heard real music, and nothing else."""
+async def services() -> AsyncIterator[Loopback]:
+    """Deezer and ReccoBeats on 127.0.0.1."""
+    async with serving() as server:
+        server.json("", {"data": []})
+        server.raw("/cover.png", cover(), kind="image/png")
+        yield server
+
+
+def cover() -> bytes:
+    """Draw a cover of no album: a low sun over water."""
+    drawn = Image.new("RGB", (250, 250), (38, 70, 83))
+    pen = ImageDraw.Draw(drawn)
+    pen.ellipse((65, 50, 185, 170), fill=(233, 162, 59))
+    pen.rectangle((0, 130, 250, 250), fill=(42, 157, 143))
+    for y in range(140, 250, 22):
+        pen.line((0, y, 250, y), fill=(38, 70, 83), width=5)
+    file = io.BytesIO()
+    drawn.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service_of_music(
+    chromium: Path, music: Path, tmp_path: Path, services: Loopback
+) -> AsyncIterator[Service]:
+    """A service that has heard real music, and nothing else; other services know all of it."""
     settings = settings_for(tmp_path)
+    asked = settings.sources.model_validate(PROVIDERS_OFF | {"deezer": True, "reccobeats": True})
     alone = settings.catalogue.model_copy(update={"starter": False})
-    async with Service.open(settings.model_copy(update={"catalogue": alone})) as service:
+    settings = settings.model_copy(update={"catalogue": alone, "sources": asked})
+    async with Service.open(settings, endpoints=services.endpoints()) as service:
         heard = [music] if FOLDER else [music / name for name in HEARD]
         async for step in service.songs.add(heard):
             assert not step.problem
+        tracks = [await service.songs.get(track.id) for track in service.catalogue.songs.tracks]
+        named = []
+        for number, track in enumerate(tracks, start=1):
+            ids = {"deezer": str(number), "spotify": SPOTIFY.format(number)}
+            named.append(replace(track, identities=ids, year=2010 + number % 12))
+            heard_at = f"{services.address}/clip/{number}"
+            row = deezer_track(number, track.title, track.artist, preview=heard_at)
+            services.raw(f"/clip/{number}", (music / HEARD[2]).read_bytes(), kind="audio/mpeg")
+            album = {"id": 1, "title": "An Album", "cover_medium": f"{services.address}/cover.png"}
+            services.json(f"/deezer/track/{number}", row | {"album": album})
+            page = f"https://open.spotify.com/track/{ids['spotify']}"
+            services.json(
+                f"/reccobeats/audio-features?ids={ids['spotify']}",
+                {"content": [{"href": page} | NUMBERS]},
+            )
+        await service.songs.keep(named)
+    # The catalogue is read when a service opens.
+    async with Service.open(settings, endpoints=services.endpoints()) as service:
         yield service
 
 
@@ -83,6 +134,8 @@ async def tastes(room: World) -> dict[str, Any]:
     shown["blend"] = asked.response.message
     compared = await alice.slash(channel, "compare", a=COMPARED[0], b=COMPARED[1])
     shown["compare"] = compared.response.message
+    table = pressable(compared.response, "measures:")
+    shown["measures"] = (await alice.click(shown["compare"], custom_id=table)).response.message
     await alice.slash(channel, "playlist create", name="Late at night")
     for track in tracks[1:25:4]:
         await alice.slash(channel, "playlist add", playlist="Late at night", song=track.id)
@@ -121,7 +174,7 @@ def small(picture: Path) -> None:
 
 @pytest.mark.usefixtures("_launched_here")
 async def test_every_kind_of_message_can_be_looked_at(
-    service_of_music: Service, music: Path, tmp_path: Path
+    service_of_music: Service, services: Loopback, music: Path, tmp_path: Path
 ) -> None:
     folder = Path(FOLDER or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,17 +187,24 @@ async def test_every_kind_of_message_can_be_looked_at(
         room = World(env, service_of_music, bot, guild, channel, alice, bob)
         owner = room.guild_owner()
 
+        shown = {"first-step": (await alice.slash(channel, "recommend")).response}
         card = await room.ask(clip=(ASKED, (music / ASKED).read_bytes()))
         await bob.react(card.message, "👍")
-        shown = {"card": card}
-        for name, start in (("why", "why:"), ("thumb", "like:"), ("preview", "play:")):
+        shown["card"] = card
+        for name, start in (
+            ("why", "why:"),
+            ("thumb", "like:"),
+            ("preview", "play:"),
+            ("keep", "keep:"),
+        ):
             result = await alice.click(card.message, custom_id=pressable(card, start))
             shown[name] = result.response
         for command in ("help", "status", "history", "privacy show", "privacy delete"):
             result = await alice.slash(channel, command)
             shown[command.replace(" ", "-")] = result.response
-        further = await bob.click(card.message, custom_id=pressable(card, "next:"))
-        posted = await bob.click(
+        further = await alice.click(card.message, custom_id=pressable(card, "next:"))
+        shown["next"] = further.response
+        posted = await alice.click(
             further.response.message, custom_id=pressable(further.response, "post:")
         )
         shown["shared"] = posted.response
@@ -152,14 +212,25 @@ async def test_every_kind_of_message_can_be_looked_at(
         shown["show"] = heard.response
         found = await alice.slash(channel, "search", song="city")
         shown["search"] = found.response
+        meant = await alice.slash(channel, "recommend", song="Piloting Wafes")
+        shown["did-you-mean"] = meant.response
         shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))
         shown["setup"] = (await owner.slash(channel, "setup")).response
         messages = {name: response.message for name, response in shown.items()}
         if FOLDER:
             messages |= await tastes(room)
 
+        (heading,) = [part for part in parts(card) if part["type"] == SECTION]
+        assert heading["accessory"]["type"] == THUMBNAIL
+        pages = [part["label"] for part in parts(card) if part.get("url")]
+        assert pages == ["Open in Spotify", "Deezer"]
         async with env.preview(
-            channel, viewers=[alice, owner], layout="message", width=640, height=1000
+            channel,
+            viewers=[alice, owner],
+            layout="message",
+            width=640,
+            height=1200,
+            assets={f"{services.address}/cover.png": ("cover.png", cover())},
         ) as preview:
             for name in messages if FOLDER else QUICK:
                 capture = await preview.screenshot(
