@@ -153,8 +153,12 @@ def card(
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
     said = words.facts(pick.profile, mood)
-    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
-    blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
+    # The picture carries the verdict in larger letters.
+    near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness and not picture else ""
+    if heard := "\u2003".join(part for part in (near, said) if part):
+        blocks.append(text(heard))
+    elif not pick.closeness:
+        blocks.append(text("-# not heard yet"))
     blocks.append(row(*buttons))
     blocks.append(row(*more))
     if pages := links(pick.track, IN_A_ROW):

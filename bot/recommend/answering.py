@@ -355,6 +355,8 @@ class Shown:
         None until one is found.
     intro : str
         Markdown that says why it is here.
+    card : Card or None
+        None if only one member sees it.
     """
 
     kept: str
@@ -362,6 +364,7 @@ class Shown:
     pick: Pick
     cover: Cover | None = None
     intro: str = ""
+    card: Card | None = None
 
 
 async def feature(
@@ -383,7 +386,7 @@ async def feature(
     bot.dispatch("card", card)
     if not slate.reactions or await offer_reactions(message):
         await cards.settle(intended)
-    return shown
+    return replace(shown, card=card)
 
 
 async def complete(bot: Bot, slate: Slate, shown: Shown | None) -> None:
@@ -397,7 +400,8 @@ async def complete(bot: Bot, slate: Slate, shown: Shown | None) -> None:
         with bot.working():
             fuller = await _fuller(bot, shown)
             if fuller != shown:
-                await _show(bot, slate, fuller)
+                async with bot.writing(fuller.card) if fuller.card else contextlib.nullcontext():
+                    await _show(bot, slate, fuller)
     except (MusrecError, discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.info("a card was not completed", extra={"kind": type(error).__name__})
     except Exception:
@@ -425,6 +429,7 @@ async def _nothing() -> None:
 async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
     answer, pick, kept = shown.answer, shown.pick, shown.kept
     picture = await _draw(bot, answer, pick)
+    counts = await bot.service.cards.thumbs(shown.card.message) if shown.card else {}
     files = [layouts.file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
     last = answer.picks[-1].track.id == pick.track.id
@@ -438,8 +443,10 @@ async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
             cover=shown.cover,
             notes=answer.notes,
             buttons=[
-                Thumb.button(FeedbackKind.LIKE, pick.track.id),
-                Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
+                *(
+                    Thumb.button(kind, pick.track.id, counts.get(kind, 0))
+                    for kind in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
+                ),
                 Preview.button(pick.track.id),
                 Keep.button(pick.track.id),
             ],

@@ -67,7 +67,7 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
             await answering.answer(Bot(settings, service), slate_on(written), question)
 
     *working, card = [re.sub(r"^\W+", "", text) for text in written]
-    assert "🎯" in card, "nothing is written over the card"
+    assert "🥁" in card, "nothing is written over the card"
     assert "found for [**One More Time**]" in card
     assert working[0] == f"Looking for {asked}…"
     assert working[1].startswith("Listening to [**One More Time**]")
