@@ -208,48 +208,6 @@ def _unlabelled(components: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
-async def test_many_thumbs_are_one_edit_and_none_while_a_card_is_written(world: World) -> None:
-    card = await world.ask(song=SONG)
-    edits: list[int] = []
-
-    async def on_raw_message_edit(event: Any) -> None:
-        edits.append(event.message_id)
-
-    world.bot.add_listener(on_raw_message_edit)
-    people = [world.guild.add_member(world.env.create_user(f"fan{n}")) for n in range(5)]
-    known = await world.service.cards.get(str(card.id))
-    assert known is not None
-    for person in people:
-        await world.service.cards.react(known, str(person.id), LIKE, there=True)
-        world.bot.dispatch("recount", [known])
-    await world.env.settle()
-    assert counts(world, card) == ("5", None)
-    assert edits == [card.id]
-    world.bot.dispatch("recount", [known])
-    await world.env.settle()
-    assert edits == [card.id], "nothing new is no edit"
-
-    async with world.bot.writing(known):
-        await world.service.cards.react(known, str(people[0].id), LIKE, there=False)
-        world.bot.dispatch("recount", [known])
-        await world.env.settle()
-        assert counts(world, card) == ("5", None), "the card is being completed"
-    await world.env.settle()
-    assert counts(world, card) == ("4", None)
-
-
-async def test_a_card_whose_message_is_gone_is_forgotten_by_its_counter(world: World) -> None:
-    card = await world.ask(song=SONG)
-    known = await world.service.cards.get(str(card.id))
-    assert known is not None
-    await world.bot.get_channel(world.channel.id).get_partial_message(card.id).delete()
-    await world.env.settle()
-    await world.service.cards.keep(known)  # as if the event of its deletion was lost
-    world.bot.dispatch("recount", [known])
-    await world.env.settle()
-    assert await world.service.cards.get(known.message) is None
-
-
 def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
     inner = [part for c in components for part in _buttons(c.get("components", []))]
     return [*components, *inner]
