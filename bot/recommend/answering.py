@@ -353,6 +353,8 @@ class Shown:
         Id of the answer.
     cover : Cover or None
         None until one is found.
+    genres : tuple of str
+        Of its artist, as a service says.
     intro : str
         Markdown that says why it is here.
     card : Card or None
@@ -363,6 +365,7 @@ class Shown:
     answer: Answer
     pick: Pick
     cover: Cover | None = None
+    genres: tuple[str, ...] = ()
     intro: str = ""
     card: Card | None = None
 
@@ -419,7 +422,8 @@ async def _fuller(bot: Bot, shown: Shown) -> Shown:
         # Its buttons go on naming the song by the id that it has had so far.
         track = replace(featured.track, id=pick.track.id)
         pick = replace(pick, track=track, profile=featured.profile)
-    return replace(shown, answer=answer, pick=pick, cover=await songs.cover(pick.track))
+    cover, genres = await asyncio.gather(songs.cover(pick.track), songs.artist_genres(pick.track))
+    return replace(shown, answer=answer, pick=pick, cover=cover, genres=genres)
 
 
 async def _nothing() -> None:
@@ -441,6 +445,7 @@ async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
             mood=bot.service.answers.mood(pick.profile),
             picture=picture,
             cover=shown.cover,
+            genres=shown.genres,
             notes=answer.notes,
             buttons=[
                 *(
