@@ -18,6 +18,7 @@ from bot.areas import SETUPS
 from musrec.model import Busy
 
 if TYPE_CHECKING:
+    from musrec.members.model import Card
     from musrec.service import Service
     from musrec.settings import Settings
 
@@ -35,6 +36,9 @@ PERMISSIONS = discord.Permissions(
 
 CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
 """Where Discord keeps attachments; nothing else is ever fetched as one."""
+
+WRITERS = 64
+"""Cards that are edited side by side, at most."""
 
 GRACE = 10.0
 """Seconds that answers have to finish when the bot stops."""
@@ -146,6 +150,7 @@ class Bot(commands.AutoShardedBot):
         self.cdn_hosts = cdn_hosts
         self.grace = grace
         self.turns = policy.Turns(settings.discord)
+        self._writing = tuple(asyncio.Lock() for _ in range(WRITERS))
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
 
@@ -212,6 +217,10 @@ class Bot(commands.AutoShardedBot):
         finally:
             if not within:
                 self.at_work.discard(task)
+
+    def writing(self, card: Card) -> asyncio.Lock:
+        """Return the lock to hold while a posted card is edited, so that no edit undoes another."""
+        return self._writing[hash(card.message) % WRITERS]
 
     @staticmethod
     async def end(task: asyncio.Task[Any] | None) -> None:

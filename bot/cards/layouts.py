@@ -130,6 +130,7 @@ def card(
     mood: tuple[str, ...],
     picture: Picture | None,
     cover: Cover | None,
+    genres: Sequence[str],
     notes: Sequence[str],
     buttons: Sequence[Control],
     more: Sequence[Control],
@@ -138,12 +139,13 @@ def card(
 ) -> ui.LayoutView:
     """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
-    `intro` is markdown that says why it is here, in place of the song it was found for. `buttons`
-    and `more` are rows of at most five. The picture says how close the songs sound, and the
-    sentence some of the mood: neither is said again.
+    `genres` are the artist's, as a service says; without any, the song's own is shown. `intro` is
+    markdown that says why it is here, in place of the song it was found for. `buttons` and `more`
+    are rows of at most five. The picture says how close the songs sound, and the sentence some of
+    the mood: neither is said again.
     """
     heading = [f"### {words.song(pick.track)}"]
-    if known := words.known(pick.track):
+    if known := words.known(pick.track, genres):
         heading.append(f"-# {known}")
     if intro:
         heading += [f"-# {line}" for line in intro.splitlines()]

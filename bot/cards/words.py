@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -113,10 +113,14 @@ _FAME = ((0.8, "a hit on"), (0.5, "well known on"))
 """Popularity from which a song is called so; see `Track.popularity`."""
 
 
-def known(track: Track) -> str:
-    """Return release year, genre and fame in one line, without those that are not known."""
+def known(track: Track, genres: Sequence[str] = ()) -> str:
+    """Return release year, genre and fame in one line, without those that are not known.
+
+    The genres of the artist, if there are any, stand in place of the song's own.
+    """
     said = [str(track.year)] if track.year else []
-    said += [plain(track.genre, 40).lower()] if track.genre else []
+    stated = genres or ([track.genre] if track.genre else [])
+    said += [", ".join(plain(genre, 40).lower() for genre in stated)] if stated else []
     fame = next((word for least, word in _FAME if (track.popularity or 0) >= least), None)
     if fame and is_service(origin := track.provenance.get("popularity", "")):
         said.append(f"{fame} {label(origin)}")

@@ -17,7 +17,7 @@ from discord import ui
 from bot.cards import layouts, words
 from bot.policy import NotAllowed
 from bot.press import Press, custom_ids
-from bot.recommend.answering import Slate, feature
+from bot.recommend.answering import Shown, Slate, complete, feature
 from musrec.drops.model import QUESTIONS, STARS, Drop, Issue, Part, Post, State, Undeliverable
 from musrec.model import Answer, NotFound
 
@@ -43,32 +43,44 @@ class Messages:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._completing: set[asyncio.Task[None]] = set()
 
     async def post(self, issue: Issue, post: Post, answer: Answer | None, *, again: bool) -> str:
         """Post a message, with a number that Discord refuses to take twice within minutes."""
         with _undeliverable():
             place = await self._place(issue.drop)
-            posted: list[discord.Message] = []
+            posted: discord.Message | None = None
 
             async def put(
                 view: ui.LayoutView, files: Sequence[discord.File] = ()
             ) -> discord.Message:
+                nonlocal posted
+                if posted is not None:
+                    posted = await posted.edit(view=view, attachments=files)
+                    return posted
                 # Questions and the songs made from their answers may follow within those minutes.
                 number = f"{issue.id}-{post.position}-{post.part}"
-                message = await place.send(view=view, files=files, nonce=number)
-                posted.append(message)
-                return message
+                posted = await place.send(view=view, files=files, nonce=number)
+                return posted
 
             said = f"{post.words}\n{AGAIN}" if again else post.words
             if answer is None or post.answer is None:
-                await put(_view(self._bot, issue, replace(post, words=said)))
-            else:
-                after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
-                slate = Slate(put, place.id, after, private=False, reactions=True)
-                intro = f"{words.plain(said, 500)}{_for(post)}"
-                pick = answer.picks[0]
-                await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
-            return str(posted[-1].id)
+                message = await put(_view(self._bot, issue, replace(post, words=said)))
+                return str(message.id)
+            after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
+            slate = Slate(put, place.id, after, private=False, reactions=True)
+            intro = f"{words.plain(said, 500)}{_for(post)}"
+            pick = answer.picks[0]
+            shown = await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
+            self._complete(slate, shown)
+            assert shown.card is not None
+            return shown.card.message
+
+    def _complete(self, slate: Slate, shown: Shown) -> None:
+        """Complete a card while the drop goes on: hearing a song takes longer than posting it."""
+        task = asyncio.create_task(complete(self._bot, slate, shown), context=Context())
+        self._completing.add(task)
+        task.add_done_callback(self._completing.discard)
 
     async def find(self, issue: Issue, post: Post) -> str | None:
         """Look for a message by the custom ids of its buttons, which no other message has."""

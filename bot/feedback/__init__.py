@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.feedback.counts import Counts
 from bot.feedback.listening import ListeningCommands
 from bot.feedback.reactions import Reactions
 from bot.feedback.thumbs import TakeBack, Thumb
@@ -15,5 +16,6 @@ if TYPE_CHECKING:
 async def setup(bot: Bot) -> None:
     """Bring the area into the bot."""
     await bot.add_cog(Reactions(bot))
+    await bot.add_cog(Counts(bot))
     await bot.add_cog(ListeningCommands(bot))
     bot.add_dynamic_items(Thumb, TakeBack)

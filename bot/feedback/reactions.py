@@ -17,7 +17,7 @@ import discord
 from discord.ext import commands, tasks
 
 from bot import errors
-from bot.feedback.thumbs import featured_in, kind_of, offer_reactions
+from bot.feedback.thumbs import featured_in, kind_of, offer_reactions, recount
 from musrec.members.model import Card, Intended, Thumb
 from musrec.model import FeedbackKind
 
@@ -106,6 +106,7 @@ class Reactions(commands.Cog):
                     if card is not None:
                         member = str(event.user_id)
                         await self._bot.service.cards.react(card, member, kind, there=there)
+                        await recount(self._bot, member, card.track, card)
                 except Exception:
                     self.look_back()
                     raise
@@ -270,6 +271,7 @@ class Reactions(commands.Cog):
                     for kind, is_there in thumbs:
                         cards = self._bot.service.cards
                         await cards.react(card, member, kind, there=is_there)
+                    await recount(self._bot, member, card.track, card)
                     return True
 
             return all(await asyncio.gather(*(account(*one) for one in missed.items())))

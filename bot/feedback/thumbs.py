@@ -15,6 +15,7 @@ from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from musrec.members.model import Card
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +52,32 @@ def featured_in(message: discord.Message) -> str | None:
     return None
 
 
+def kind_in(custom_id: str) -> FeedbackKind | None:
+    """Return what a thumb button says; None for any other button."""
+    return next((kind for kind in EMOJI if custom_id.startswith(f"{kind.value}:")), None)
+
+
+def label(count: int) -> str | None:
+    """Return what stands beside the emoji on a thumb button that some members pressed."""
+    return f"{count:,}" if count else None
+
+
+async def recount(bot: Bot, member: str, track: str, *cards: Card) -> None:
+    """Have the counts shown again on these cards, and on all of a track that a member touched."""
+    bot.dispatch("recount", [*cards, *await bot.service.cards.touched(member, track)])
+
+
 class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
     """A thumb: pressed twice it is still one. As with reactions, every member's counts."""
 
     for_everybody = True
 
     @classmethod
-    def button(cls, kind: FeedbackKind, track: str) -> Thumb:
-        """Return the button under a card."""
-        return cls(ui.Button(emoji=EMOJI[kind], custom_id=f"{kind.value}:{track}"))
+    def button(cls, kind: FeedbackKind, track: str, count: int = 0) -> Thumb:
+        """Return the button under a card that so many members pressed or reacted to."""
+        return cls(
+            ui.Button(emoji=EMOJI[kind], label=label(count), custom_id=f"{kind.value}:{track}")
+        )
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
         """Keep the thumb, and offer to take it back."""
@@ -68,6 +86,9 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         kind, id_ = FeedbackKind(self.about["kind"]), self.about["track"]
         track = await service.songs.get(id_)
         news = await service.members.learn(member, id_, kind)
+        if interaction.message is not None:
+            await service.cards.pressed(str(interaction.message.id), member)
+            await recount(interaction.client, member, id_)
         if not news and await service.members.paused(member):
             view = layouts.notice(
                 "You paused learning, so nothing was kept.",
@@ -97,7 +118,8 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         """Forget the thumb."""
         await interaction.response.defer()
         kind = FeedbackKind(self.about["kind"])
-        member = str(interaction.user.id)
-        gone = await interaction.client.service.members.forget(member, self.about["track"], kind)
+        bot, member, track = interaction.client, str(interaction.user.id), self.about["track"]
+        gone = await bot.service.members.forget(member, track, kind)
+        await recount(bot, member, track)
         said = "taken back." if gone else "was already gone."
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))

@@ -42,8 +42,10 @@ class Erase(Press, template=r"erase:(?P<member>\d+)"):
         if interaction.user.id != int(self.about["member"]):
             raise policy.NotAllowed("That button belongs to another member.")
         await interaction.response.defer()
-        member = str(interaction.user.id)
-        deleted = await interaction.client.service.members.delete(member)
+        bot, member = interaction.client, str(interaction.user.id)
+        touched = await bot.service.cards.touched(member)
+        deleted = await bot.service.members.delete(member)
+        bot.dispatch("recount", touched)
         await interaction.edit_original_response(view=layouts.notice(f"🗑️ {_DELETED[deleted]}"))
 
 

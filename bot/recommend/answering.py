@@ -353,15 +353,21 @@ class Shown:
         Id of the answer.
     cover : Cover or None
         None until one is found.
+    genres : tuple of str
+        Of its artist, as a service says.
     intro : str
         Markdown that says why it is here.
+    card : Card or None
+        None if only one member sees it.
     """
 
     kept: str
     answer: Answer
     pick: Pick
     cover: Cover | None = None
+    genres: tuple[str, ...] = ()
     intro: str = ""
+    card: Card | None = None
 
 
 async def feature(
@@ -383,7 +389,7 @@ async def feature(
     bot.dispatch("card", card)
     if not slate.reactions or await offer_reactions(message):
         await cards.settle(intended)
-    return shown
+    return replace(shown, card=card)
 
 
 async def complete(bot: Bot, slate: Slate, shown: Shown | None) -> None:
@@ -397,7 +403,8 @@ async def complete(bot: Bot, slate: Slate, shown: Shown | None) -> None:
         with bot.working():
             fuller = await _fuller(bot, shown)
             if fuller != shown:
-                await _show(bot, slate, fuller)
+                async with bot.writing(fuller.card) if fuller.card else contextlib.nullcontext():
+                    await _show(bot, slate, fuller)
     except (MusrecError, discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.info("a card was not completed", extra={"kind": type(error).__name__})
     except Exception:
@@ -415,7 +422,8 @@ async def _fuller(bot: Bot, shown: Shown) -> Shown:
         # Its buttons go on naming the song by the id that it has had so far.
         track = replace(featured.track, id=pick.track.id)
         pick = replace(pick, track=track, profile=featured.profile)
-    return replace(shown, answer=answer, pick=pick, cover=await songs.cover(pick.track))
+    cover, genres = await asyncio.gather(songs.cover(pick.track), songs.artist_genres(pick.track))
+    return replace(shown, answer=answer, pick=pick, cover=cover, genres=genres)
 
 
 async def _nothing() -> None:
@@ -425,6 +433,7 @@ async def _nothing() -> None:
 async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
     answer, pick, kept = shown.answer, shown.pick, shown.kept
     picture = await _draw(bot, answer, pick)
+    counts = await bot.service.cards.thumbs(shown.card.message) if shown.card else {}
     files = [layouts.file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
     last = answer.picks[-1].track.id == pick.track.id
@@ -436,10 +445,13 @@ async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
             mood=bot.service.answers.mood(pick.profile),
             picture=picture,
             cover=shown.cover,
+            genres=shown.genres,
             notes=answer.notes,
             buttons=[
-                Thumb.button(FeedbackKind.LIKE, pick.track.id),
-                Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
+                *(
+                    Thumb.button(kind, pick.track.id, counts.get(kind, 0))
+                    for kind in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
+                ),
                 Preview.button(pick.track.id),
                 Keep.button(pick.track.id),
             ],

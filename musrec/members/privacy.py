@@ -69,6 +69,12 @@ AREAS = (
         "for 90\u00a0days",
     ),
     Area(
+        "presses",
+        "card_presses",
+        "Under which cards you pressed a thumb, so that the buttons show how many members did.",
+        "for 90\u00a0days",
+    ),
+    Area(
         "drops",
         "drops",
         "When and where your weekly drop comes, how you like it, and which songs were in it.",

@@ -13,6 +13,9 @@ from musrec.store import Store
 ANSWERS_KEPT = timedelta(days=30)
 CARDS_KEPT = timedelta(days=90)
 
+RECOUNTED = 50
+"""Cards of a member, the latest, whose counts follow what they think now."""
+
 
 class Cards:
     """The cards that members may react to."""
@@ -79,6 +82,18 @@ class Cards:
         event = Feedback(member, card.track, kind, datetime.now(UTC))
         learnt, forgotten = await self._store.cards.reacted(card.message, event, there=there)
         await self._live.change_opinions(learnt, forgotten)
+
+    async def pressed(self, message: str, member: str) -> None:
+        """Note that a member pressed a thumb under a card, unless they paused or it is no card."""
+        await self._store.cards.pressed(message, member)
+
+    async def thumbs(self, message: str) -> dict[FeedbackKind, int]:
+        """Return how many members pressed or reacted under a card, by the opinion they hold now."""
+        return await self._store.cards.thumbs(message)
+
+    async def touched(self, member: str, track: str | None = None) -> list[Card]:
+        """Return the latest cards of one track, or of any, that a member gave a thumb under."""
+        return await self._store.cards.touched(member, track, RECOUNTED)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old for their buttons."""

@@ -345,6 +345,11 @@ class Songs:
         sources = await self._outside.sources()
         return await sources.cover(track, deadline=Deadline.within(COVER))
 
+    async def artist_genres(self, track: Track) -> tuple[str, ...]:
+        """Return the genres of a song's artist, as a service says: to be shown, nothing else."""
+        sources = await self._outside.sources()
+        return await sources.artist_genres(track, deadline=Deadline.within(COVER))
+
     async def _listen(self, data: bytes) -> Analysis:
         """Hear bytes, or recall what was heard in the same ones under another name."""
         known = await self._store.analyses.by_digest(hashlib.sha256(data).hexdigest())

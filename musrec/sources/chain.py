@@ -155,6 +155,13 @@ class Sources:
         await self._record()
         return found
 
+    async def artist_genres(self, track: Track, *, deadline: Deadline) -> tuple[str, ...]:
+        """Return the genres of a song's artist, as the first service that knows them says."""
+        for provider in self._on:
+            with suppress(Unanswered):
+                return await provider.artist_genres(track, deadline)
+        return ()
+
     async def cover(self, track: Track, *, deadline: Deadline) -> Cover | None:
         """Return the first cover that opens, to be shown beside a link to its service's page."""
         return await cover(

@@ -328,6 +328,10 @@ class Provider:
         """Return the genre under which the provider files this song."""
         raise Unsupported(f"{self.label} does not know the genre of {track}")
 
+    async def artist_genres(self, track: Track, deadline: Deadline) -> tuple[str, ...]:
+        """Return the genres under which the provider files the song's first artist."""
+        raise Unsupported(f"{self.label} does not know the genres of artists")
+
     async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
         """Return the provider's own numbers for the sound."""
         raise Unsupported(f"{self.label} has no audio features of {track}")

@@ -37,6 +37,8 @@ from musrec.sources.provider import (
 SEARCH_LIMIT = 10
 """Eleven is an error for a key in development mode."""
 SECONDS = 8.0
+GENRES = 2
+"""Genres of an artist that are shown: more would not fit on a line of a phone."""
 COVER_PIXELS = 200
 """Width of the thumbnail on a phone."""
 
@@ -159,6 +161,32 @@ class Spotify(Provider):
         if not known:
             raise Absent(f"Spotify has no audio features of {track}")
         return ForeignFeatures(self.name, known)
+
+    async def artist_genres(self, track: Track, deadline: Deadline) -> tuple[str, ...]:
+        """Return at most `GENRES` genres of the first artist: to be shown, and nothing else."""
+        number = track.identities.get(self.name)
+        if not number:
+            raise Absent(f"Spotify's id of {track} is not known")
+        filed = await self._lookups.tracks(
+            f"spotify:genres:{number}", lambda: self._filed(number, deadline)
+        )
+        return tuple(str(one.genre) for one in filed)
+
+    async def _filed(self, number: str, deadline: Deadline) -> list[Track]:
+        song = await self._ask(lambda it: it.track(number, market=self._country), deadline)
+        if _track(song) is None:
+            raise Refused("Spotify answered without a track")
+        artist = shapes.identifier(song, "artists", 0, "id")
+        if artist is None:
+            raise Absent("Spotify does not name the artist")
+        answer = await self._ask(lambda it: it.artist(artist), deadline)
+        if not isinstance(shapes.at(answer, "genres"), list):
+            raise Refused("Spotify answered without genres")
+        names = [shapes.text(answer, "genres", place) for place in range(GENRES)]
+        found = [make_track(self.name, artist, "-", [], genre=name) for name in names if name]
+        if not found:
+            raise Absent("Spotify files the artist under no genre")
+        return found
 
     async def cover(self, track: Track, deadline: Deadline) -> str:
         """Return the album's cover: the smallest of at least 200 pixels, whole as its terms ask."""

@@ -15,7 +15,16 @@ from musrec.model import Feedback, FeedbackKind
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
 from musrec.store.members import is_paused
-from musrec.store.schema import card_thumbs, cards, intended_cards, tracks, uncounted_thumbs
+from musrec.store.schema import (
+    card_presses,
+    card_thumbs,
+    cards,
+    feedback,
+    intended_cards,
+    members,
+    tracks,
+    uncounted_thumbs,
+)
 
 
 class Cards:
@@ -150,11 +159,66 @@ class Cards:
             lambda connection: _react(self._database, connection, message, event, there=there)
         )
 
+    async def pressed(self, message: str, member: str) -> None:
+        """Note that a member pressed a thumb under a card, unless they paused or it is no card."""
+        who = sa.select(sa.literal(message), members.c.id).where(
+            members.c.id == member,
+            ~members.c.paused,
+            sa.exists().where(cards.c.message_id == message),
+        )
+
+        async def job(connection: AsyncConnection) -> None:
+            insert = self._database.insert(card_presses).from_select(
+                ["message_id", "member_id"], who
+            )
+            await connection.execute(insert.on_conflict_do_nothing())
+
+        await self._database.write_together(job)
+
+    async def thumbs(self, message: str) -> dict[FeedbackKind, int]:
+        """Return how many of the members who pressed or reacted under a card hold each opinion.
+
+        A member counts once, with the opinion on the song that they hold now.
+        """
+        who = sa.union(*(_under(table, message) for table in (card_thumbs, card_presses)))
+        query = (
+            sa.select(feedback.c.kind, sa.func.count())
+            .join(cards, cards.c.track_id == feedback.c.track_id)
+            .where(
+                cards.c.message_id == message,
+                feedback.c.kind.in_([kind.value for kind in FeedbackKind if kind.explicit]),
+                feedback.c.member_id.in_(who),
+            )
+            .group_by(feedback.c.kind)
+        )
+        async with self._database.read() as connection:
+            found = (await connection.execute(query)).all()
+        return {FeedbackKind(kind): count for kind, count in found}
+
+    async def touched(self, member: str, track: str | None, limit: int) -> list[Card]:
+        """Return a member's newest cards: those they gave a thumb under, of one track or of any."""
+        under = sa.union(
+            *(
+                sa.select(table.c.message_id).where(table.c.member_id == member)
+                for table in (card_thumbs, card_presses)
+            )
+        )
+        query = sa.select(cards).where(cards.c.message_id.in_(under))
+        if track is not None:
+            query = query.where(cards.c.track_id == track)
+        query = query.order_by(cards.c.at.desc()).limit(limit)
+        async with self._database.read() as connection:
+            return self._database.readable(cards, await connection.execute(query), _card)
+
     async def sweep(self, before: datetime) -> None:
         """Forget cards older than that, posted or intended."""
         async with self._database.write() as connection:
             for table in (cards, intended_cards):
                 await connection.execute(table.delete().where(table.c.at < before))
+
+
+def _under(table: sa.Table, message: str) -> sa.Select[str]:
+    return sa.select(table.c.member_id).where(table.c.message_id == message)
 
 
 def _card(row: Any) -> Card:

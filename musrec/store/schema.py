@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0011"
+HEAD = "0012"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -226,6 +226,19 @@ card_thumbs = Table(
     ),
     _member(primary_key=True, index=True),
     Column("kind", String, primary_key=True),
+)
+
+# Who pressed a thumb under a card; which thumb it is now says `feedback`.
+card_presses = Table(
+    "card_presses",
+    metadata,
+    Column(
+        "message_id",
+        String,
+        ForeignKey("cards.message_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    _member(primary_key=True, index=True),
 )
 
 # Reactions that never count: of members who had paused, or had everything deleted. The mark tells

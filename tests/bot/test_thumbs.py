@@ -8,7 +8,7 @@ import pytest
 
 from musrec.model import FeedbackKind
 from tests.support.stores import store_of
-from tests.support.world import World, featured, is_card, options, pressable, said
+from tests.support.world import World, featured, is_card, options, pressable, said, shown
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -135,6 +135,77 @@ async def test_a_button_whose_song_is_gone_says_so(world: World) -> None:
     assert "no longer have" in said(result.response)
     async with store_of(world.service) as store:
         assert await store.feedback.events() == []
+
+
+def counts(world: World, card: Any) -> tuple[str | None, str | None]:
+    """Return what the two thumb buttons of a card say beside their emoji, as it stands now."""
+    stored = world.env.backend.get_message(card.message.channel.id, card.id)
+    found = {part.get("custom_id", ""): part.get("label") for part in _buttons(stored.components)}
+    like, dislike = (
+        next(label for name, label in found.items() if name.startswith(f"{kind.value}:"))
+        for kind in (LIKE, DISLIKE)
+    )
+    return like or None, dislike or None
+
+
+async def test_the_buttons_show_how_many_members_pressed_or_reacted(world: World) -> None:
+    card = await world.ask(song=SONG)
+    assert counts(world, card) == (None, None), "the bot's own reactions are no members'"
+    carol = world.guild.add_member(world.env.create_user("carol"))
+    await press(world, world.bob, card, "like:")
+    await world.bob.react(card.message, "👍")
+    await world.alice.react(card.message, "👍")
+    await press(world, carol, card, "dislike:")
+    await world.env.settle()
+    assert counts(world, card) == ("2", "1"), "a member who did both counts once"
+
+    await carol.react(card.message, "👍")
+    await world.alice.unreact(card.message, "👍")
+    await world.env.settle()
+    assert counts(world, card) == ("2", None), "the last thumb of a member counts"
+
+
+async def test_a_thumb_taken_back_or_deleted_with_its_member_no_longer_counts(world: World) -> None:
+    card = await world.ask(song=SONG)
+    noted = await press(world, world.bob, card, "like:")
+    await world.alice.react(card.message, "👍")
+    await world.env.settle()
+    assert counts(world, card) == ("2", None)
+    await world.bob.click(noted.message, custom_id=pressable(noted, "undo:"))
+    await world.env.settle()
+    assert counts(world, card) == ("1", None)
+    asked = shown(await world.alice.slash(world.channel, "privacy delete"))
+    await world.alice.click(asked.message, custom_id=pressable(asked, "erase:"))
+    await world.env.settle()
+    assert counts(world, card) == (None, None)
+
+
+async def test_a_count_leaves_out_likes_given_elsewhere_and_by_who_paused(world: World) -> None:
+    card = await world.ask(song=SONG, count=1)
+    await world.service.members.learn(str(world.alice.id), featured(card), LIKE)
+    await world.bob.slash(world.channel, "privacy pause")
+    await press(world, world.bob, card, "like:")
+    await world.env.settle()
+    assert counts(world, card) == (None, None)
+
+
+async def test_a_counted_card_keeps_its_picture_its_text_and_its_buttons(world: World) -> None:
+    card = await world.ask(song=SONG)
+    before = world.env.backend.get_message(card.message.channel.id, card.id)
+    plain, picture = _unlabelled(before.components), [file["id"] for file in before.attachments]
+    await press(world, world.bob, card, "like:")
+    await world.env.settle()
+    after = world.env.backend.get_message(card.message.channel.id, card.id)
+    assert counts(world, card) == ("1", None)
+    assert _unlabelled(after.components) == plain
+    assert [file["id"] for file in after.attachments] == picture
+
+
+def _unlabelled(components: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [
+        (part["type"], part.get("custom_id"), part.get("content"), part.get("url"))
+        for part in _buttons(components)
+    ]
 
 
 def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -127,6 +127,9 @@ async def test_the_other_services_as_recorded(
     replay("/spotify/tracks/6NPVjNh8Jhru9xOmyQigds", "spotify-track-old")
     (happy,) = await clients.spotify.open(link("spotify:track:6NPVjNh8Jhru9xOmyQigds"), soon)
     assert (happy.isrc, happy.duration) == ("USQ4E1300686", pytest.approx(233.305))
+    filed = {"id": "2RdwBSPQiwcmiDo9kixcl8", "genres": ["dance pop", "neo soul", "hip hop"]}
+    server.json("/spotify/artists/2RdwBSPQiwcmiDo9kixcl8", filed)
+    assert await clients.spotify.artist_genres(happy, soon) == ("dance pop", "neo soul")
     assert (await clients.spotify.search("happy", soon))[0].artist == "Pharrell Williams"
     assert "limit=10" in next(asked for asked in server.asked if "/spotify/search" in asked)
     replay("/spotify/search", "spotify-search-empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from collections.abc import AsyncIterator
@@ -10,17 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
-from musrec.demo import RATE, TUNES, compose
+from bot.drops.posting import Messages
+from musrec.demo import RATE, TUNES, compose, write_tunes
+from musrec.drops.model import State
+from musrec.model import FeedbackKind
 from musrec.service import Service
 from musrec.sources import SourcesSettings
+from musrec.sources.matching import Wanted
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
-from tests.support.loopback import PROVIDERS_OFF, Loopback, serving, stock
+from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving, stock
 from tests.support.openapi import Document
 from tests.support.wire import Wire, ask, finished, until
 from tests.support.world import parts_of, settings_for, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GALLERY = 12
+"""Type of the component that shows a picture."""
 
 
 def clip(number: int) -> bytes:
@@ -97,3 +106,67 @@ async def test_a_title_is_found_songs_around_it_are_heard_and_a_preview_plays(
 
 def _plays(part: dict[str, object]) -> bool:
     return str(part.get("custom_id", "")).startswith("play:")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def day_one(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A bot with only its starter songs, and a service that knows each, with preview and cover."""
+    settings = settings_for(tmp_path)
+    sources = SourcesSettings(**PROVIDERS_OFF | {"deezer": True})
+    settings = settings.model_copy(update={"sources": sources})
+    fake = FakeDiscord()
+    fake.answered_within = PATIENCE
+    await fake.start()
+    async with (
+        serving() as server,
+        Service.open(settings, endpoints=server.endpoints()) as service,
+    ):
+        songs = service.catalogue.songs.tracks
+        album = {"id": 1, "title": "An Album", "cover_medium": f"{server.address}/cover.jpg"}
+
+        async def search(request: web.Request) -> web.Response:
+            found = [
+                deezer_track(n, song.title, song.artist, preview=f"{server.address}/cdn/{n}.mp3")
+                | {"album": album}
+                for n, song in enumerate(songs, start=1)
+                if request.query["q"] == Wanted.of(song).query
+            ]
+            return web.json_response({"data": found})
+
+        server.set("/deezer/search", search)
+        write_tunes(tmp_path / "tunes")
+        tune = next((tmp_path / "tunes").iterdir()).read_bytes()
+        server.raw("/cover.jpg", b"\xff\xd8\xff" + bytes(99), kind="image/jpeg")
+        for number in range(1, 1 + len(songs)):
+            body = tune + b"%d" % number  # one recording would be one song
+            server.raw(f"/cdn/{number}.mp3", body, kind="audio/mpeg")
+        with connected(fake):
+            wire = Wire(fake, service)
+            await wire.start()
+            yield wire
+            await wire.end()
+    await fake.stop()
+
+
+async def test_songs_of_a_drop_are_heard_and_get_their_cover_and_pages_like_answers(
+    day_one: Wire,
+) -> None:
+    wire = day_one
+    alice = wire.fake.user("alice")
+    for track in wire.service.catalogue.songs.tracks[:3]:
+        await wire.service.members.learn(alice["id"], track.id, FeedbackKind.LIKE)
+    kept = await wire.fake.slash(alice, "drops", subcommand="on", place="direct messages", size=1)
+    await finished(wire, kept, "weekly drop")
+    completed = asyncio.create_task(
+        wire.fake.wait("MESSAGE_UPDATE", lambda message: "/cover.jpg" in str(message["components"]))
+    )
+    drop = await wire.service.drops.of_member(alice["id"])
+    assert drop is not None
+    assert await wire.service.drops.post_now(drop, Messages(wire.bot)) is State.POSTED
+    card = await completed
+    parts = parts_of(card["components"])
+    assert any("deezer.com/track/" in part.get("url", "") for part in parts)
+    (picture,) = [part["items"][0] for part in parts if part["type"] == GALLERY]
+    assert "Mel spectrogram" in picture["description"]
+    assert len([m for m in wire.fake.messages.values() if "why:" in str(m["components"])]) == 1
+    assert await wire.service.cards.get(card["id"]) is not None
