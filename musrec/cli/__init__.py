@@ -16,6 +16,7 @@ from musrec.cli import (
     drops,
     evaluate,
     history,
+    lab,
     models,
     pictures,
     playlists,
@@ -43,6 +44,7 @@ _AREAS = (
     models,
     train,
     evaluate,
+    lab,
 )
 
 app = typer.Typer(

@@ -6,6 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from musrec.lab import extraction
 from musrec.lab.extraction import Measured
@@ -18,44 +26,16 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 
-def _knn(seed: int) -> Any:
-    from sklearn.neighbors import KNeighborsClassifier
-
-    return KNeighborsClassifier(5, weights="distance")
-
-
-def _lr(seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=0.05, max_iter=2_000, random_state=seed)
-
-
-def _svc(seed: int) -> Any:
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.svm import SVC
-
-    return CalibratedClassifierCV(SVC(C=3.0, random_state=seed), ensemble=False, cv=3)
-
-
-def _mlp(seed: int) -> Any:
-    from sklearn.neural_network import MLPClassifier
-
-    return MLPClassifier((64,), alpha=1.0, max_iter=300, random_state=seed)
-
-
-def _boosting(seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=8, random_state=seed)
-
-
 MODELS: Mapping[str, Callable[[int], Any]] = {
-    "knn": _knn,
-    "lr": _lr,
-    "svc": _svc,
-    "mlp": _mlp,
-    "boosting": _boosting,
+    "knn": lambda _: KNeighborsClassifier(5, weights="distance"),
+    "lr": lambda seed: LogisticRegression(C=0.05, max_iter=2_000, random_state=seed),
+    "svc": lambda seed: CalibratedClassifierCV(SVC(C=3.0, random_state=seed), ensemble=False, cv=3),
+    "mlp": lambda seed: MLPClassifier((64,), alpha=1.0, max_iter=300, random_state=seed),
+    "boosting": lambda seed: HistGradientBoostingClassifier(
+        max_iter=100, max_leaf_nodes=8, random_state=seed
+    ),
 }
+"""Name to a new model with a seed."""
 
 
 def inputs(measured: Measured, features: Sequence[str] = ()) -> FloatArray:
@@ -98,9 +78,6 @@ def probabilities(
     MusrecError
         There is no model of that name.
     """
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     if model not in MODELS:
         raise MusrecError(f"There is no model {model!r}.", f"Use one of: {', '.join(MODELS)}.")
     known = np.concatenate([split.train, split.valid])

@@ -22,7 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,6 +76,10 @@ FAMILIES = {
 
 Progress = Callable[[int, int], None]
 """Called with the clips done and all clips."""
+
+
+def untold(_: int, __: int) -> None:
+    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +157,7 @@ def extract(
     *,
     seconds: float = 30.0,
     workers: int | None = None,
-    progress: Progress = lambda done, all_: None,
+    progress: Progress = untold,
 ) -> Measured:
     """Clean and measure a data set; what was measured before is read.
 
@@ -296,10 +300,12 @@ def _known(file: Path) -> _Outcome | None:
 def _write(file: Path, arrays: dict[str, FloatArray], sound: str, artist: str) -> None:
     file.parent.mkdir(exist_ok=True)
     mel = arrays.pop("mel")
-    for target, save in (
+    words: dict[str, Any] = {"sound": np.array(sound), "artist": np.array(artist)}
+    saves: tuple[tuple[Path, Callable[[Any], None]], ...] = (
         (file.with_suffix(".npy"), lambda stream: np.save(stream, mel)),
-        (file, lambda stream: np.savez(stream, sound=sound, artist=artist, **arrays)),
-    ):
+        (file, lambda stream: np.savez(stream, allow_pickle=False, **words, **arrays)),
+    )
+    for target, save in saves:
         part = target.with_suffix(f".{os.getpid()}.part")
         try:
             with part.open("wb") as stream:
@@ -320,7 +326,7 @@ def _arrays(y: FloatArray) -> dict[str, FloatArray]:
     tagging = tagger_or_none()
     heard = tagging.tag(y) if tagging else None
     return {
-        "seconds": np.float32(y.size / SAMPLE_RATE),
+        "seconds": np.array(y.size / SAMPLE_RATE, np.float32),
         "statistics": statistics,
         "picture": picture(mel).astype(np.float16),
         "tags": np.full(100, np.nan, np.float32)
@@ -352,8 +358,7 @@ def picture(mel_db: FloatArray, size: int = PIXELS) -> FloatArray:
     rows /= level.shape[0] / size
     edges = np.arange(size) * level.shape[1] // size
     widths = np.diff(np.append(edges, level.shape[1]))
-    pixels: FloatArray = np.add.reduceat(rows, edges, axis=1) / widths
-    return pixels
+    return np.asarray(np.add.reduceat(rows, edges, axis=1) / widths, np.float32)
 
 
 def peak_normalised(chroma: FloatArray) -> FloatArray:
@@ -382,5 +387,4 @@ def cens(chroma: FloatArray, smoothing: int = 41) -> FloatArray:
     window /= window.sum()
     smooth = np.stack([np.convolve(row, window, mode="same") for row in np.asarray(steps)])
     length = np.linalg.norm(smooth, axis=0, keepdims=True)
-    smoothed: FloatArray = smooth / np.where(length > np.finfo(np.float32).tiny, length, 1)
-    return smoothed
+    return np.asarray(smooth / np.where(length > np.finfo(np.float32).tiny, length, 1), np.float32)

@@ -110,7 +110,7 @@ class _Residual(nn.Module):
 
 
 class _Attentive(nn.Module):
-    def __init__(self, mels: int, classes: int) -> None:
+    def __init__(self, _: int, classes: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.BatchNorm2d(1), _Residual(1, 24), _Residual(24, 48), _Residual(48, 64)
@@ -126,7 +126,7 @@ class _Attentive(nn.Module):
 
 
 class _OneDimensional(nn.Module):
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, _: int, classes: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv1d(1, 16, 7, stride=7),  # the seven moments of one series

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
 
 from musrec.lab.model import Clip, Fault
 from musrec.model import MusrecError
@@ -40,8 +41,8 @@ class Split:
 
 
 def groups(clips: Sequence[Clip]) -> NDArray[np.str_]:
-    """Return the artist of each clip, folded; a clip of unknown artist stands for itself."""
-    return np.array([fold_artist(clip.artist) or f"? {clip.id}" for clip in clips])
+    """Return the artist of each clip, folded; one of unknown artist stands for itself."""
+    return np.array([fold_artist(clip.artist) or f"? {clip.path.stem}" for clip in clips])
 
 
 def labels(clips: Sequence[Clip]) -> NDArray[np.str_]:
@@ -74,6 +75,42 @@ def usable(clips: Sequence[Clip]) -> tuple[Rows, list[Fault]]:
     return rows, faults
 
 
+def chosen(
+    clips: Sequence[Clip], name: str | None, seed: int = 0, folds: int = FOLDS
+) -> tuple[list[Split], list[Fault]]:
+    """Return the splits of that name, and the clips that may not be tested on.
+
+    Parameters
+    ----------
+    name : str or None
+        ``official``, ``artists`` or ``random``; None for the official split of a data set with a
+        test part, and for folds of artists otherwise.
+
+    Raises
+    ------
+    MusrecError
+        There is no such split.
+    """
+    stated = official(clips, seed)
+    tested = any(clip.part == "test" for clip in clips)
+    if name == "official" or (name is None and stated is not None and tested):
+        if stated is None:
+            raise MusrecError(
+                "This data set states no parts to train and to test on.", "Use --split artists."
+            )
+        if not len(stated[0].test):
+            raise MusrecError(
+                "Every artist of the test part is in another part too: nothing can be tested.",
+                "Use --split artists.",
+            )
+        return [stated[0]], stated[1]
+    if name in (None, "artists"):
+        return by_artist(clips, seed, folds), []
+    if name == "random":
+        return random(clips, seed, folds), []
+    raise MusrecError(f"There is no split {name!r}.", "Use official, artists or random.")
+
+
 def official(clips: Sequence[Clip], seed: int = 0) -> tuple[Split, list[Fault]] | None:
     """Return the split that the data set states, without the test clips of artists in training.
 
@@ -90,7 +127,7 @@ def official(clips: Sequence[Clip], seed: int = 0) -> tuple[Split, list[Fault]] 
         train, valid = _held_out(clips, train, seed)
     artists = groups(clips)
     known = set(artists[np.concatenate([train, valid])].tolist())
-    both = [row for row in test if artists[row] in known]
+    both = [row for row in test.tolist() if artists[row] in known]
     faults = [
         Fault(clips[row].id, f"{clips[row].artist} is in training too: not tested on")
         for row in both
@@ -111,8 +148,6 @@ def random(clips: Sequence[Clip], seed: int = 0, folds: int = FOLDS) -> list[Spl
 def _folded(
     name: str, clips: Sequence[Clip], apart: NDArray[np.str_], seed: int, folds: int
 ) -> list[Split]:
-    from sklearn.model_selection import StratifiedGroupKFold  # half a second to import
-
     names = labels(clips)
     most = min(len(set(apart[names == label].tolist())) for label in set(names.tolist()))
     splitter = StratifiedGroupKFold(max(2, min(folds, most)), shuffle=True, random_state=seed)

@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from musrec.lab import networks
+from musrec.lab.recipe import Epoch, Recipe
 from musrec.model import MusrecError
 
 if TYPE_CHECKING:
@@ -41,57 +42,6 @@ WINDOWS = 8
 """Crops of a clip that are averaged when it is judged."""
 
 CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that decides what a network becomes, beside the clips.
-
-    Attributes
-    ----------
-    network : str
-        Of `networks.ON_MELS` or `networks.ON_FEATURES`.
-    mels : int
-        Rows of a spectrogram: 128, 64 or 32.
-    frames : int
-        Columns of a crop.
-    stride : int
-        Frames of 23 ms that one column is the mean of.
-    patience : int
-        Epochs without progress on the validation part, after which training stops.
-    mixup : float
-        Parameter of the beta distribution; 0 for none.
-    masks : float
-        Largest share of mels and of columns under one mask; 0 for none.
-    gain : float
-        Largest change of level, dB.
-    """
-
-    network: str
-    mels: int = 64
-    frames: int = 128
-    stride: int = 2
-    epochs: int = 40
-    batch: int = 32
-    rate: float = 2e-3
-    decay: float = 1e-2
-    patience: int = 10
-    mixup: float = 0.2
-    masks: float = 0.15
-    gain: float = 6.0
-    seed: int = 0
-    threads: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One row of a curve; losses are cross entropies in nats, `seconds` on the clock."""
-
-    number: int
-    loss: float
-    valid_loss: float
-    valid_accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +66,17 @@ Listener = Callable[[Epoch, float], None]
 """Called after each epoch with it and with the seconds that are left at most."""
 
 
+def unheard(_: Epoch, __: float) -> None:
+    """Listen to nothing."""
+
+
 def train(
     recipe: Recipe,
     measured: Measured,
     labels: NDArray[np.str_],
     split: Split,
     folder: Path,
-    listener: Listener = lambda epoch, left: None,
+    listener: Listener = unheard,
 ) -> Trained:
     """Train a network on one split, going on from the checkpoint in `folder` if there is one.
 
@@ -167,7 +121,8 @@ def heard(
     """Return vectors (r, d) and probabilities (r, classes) of some clips, means over windows."""
     torch.set_num_threads(trained.recipe.threads)
     source = _Source(trained.recipe, measured)
-    return _judged(trained.network, source, rows, trained.mean, trained.scale)
+    vectors, chances = _judged(trained.network, source, rows, trained.mean, trained.scale)
+    return vectors, chances
 
 
 def _identity(measured: Measured, split: Split, classes: Sequence[str]) -> str:
@@ -229,7 +184,7 @@ class _Source:
         """Return one random crop of each clip, changed as the recipe says."""
         recipe = self.recipe
         if not self.on_mels:
-            return self.table[rows]
+            return np.asarray(self.table[rows])
         batch = np.stack([self.crop(row, int(rng.integers(self.crops(row)))) for row in rows])
         gains = rng.uniform(-recipe.gain, recipe.gain, (len(batch), 1, 1)) / 80
         batch = np.clip(batch + gains.astype(np.float32), 0, 1)
@@ -244,7 +199,7 @@ class _Source:
     def windows(self, row: int) -> FloatArray:
         """Return the crops that a clip is judged by, evenly spread over it."""
         if not self.on_mels:
-            return self.table[row][None]
+            return np.asarray(self.table[row][None])
         last = self.crops(row) - 1
         count = min(WINDOWS, 1 + last // (self.recipe.frames * self.recipe.stride // 2))
         starts = np.unique(np.linspace(0, last, count).astype(int))
@@ -255,16 +210,16 @@ def _tensor(batch: FloatArray, mean: FloatArray, scale: FloatArray) -> Tensor:
     return torch.from_numpy(((batch - mean) / scale).astype(np.float32))
 
 
-@torch.no_grad()
 def _judged(
     network: nn.Module, source: _Source, rows: Rows, mean: FloatArray, scale: FloatArray
 ) -> tuple[FloatArray, NDArray[np.float64]]:
     network.eval()
     vectors, chances = [], []
-    for row in rows:
-        vector, logits = network(_tensor(source.windows(int(row)), mean, scale))
-        vectors.append(vector.mean(dim=0).numpy())
-        chances.append(torch.softmax(logits.double().mean(dim=0), dim=0).numpy())
+    with torch.no_grad():
+        for row in rows:
+            vector, logits = network(_tensor(source.windows(int(row)), mean, scale))
+            vectors.append(vector.mean(dim=0).numpy())
+            chances.append(torch.softmax(logits.double().mean(dim=0), dim=0).numpy())
     return np.stack(vectors), np.stack(chances)
 
 
