@@ -241,4 +241,4 @@ def _named(means: dict[str, NDArray[np.float64]], inside: NDArray[np.bool_]) -> 
         for name, values in means.items()
     }
     two = sorted(apart, key=lambda name: -abs(apart[name]))[:2]
-    return " and ".join(words[name][apart[name] > 0] for name in two)
+    return " and ".join(words[name][int(apart[name] > 0)] for name in two)

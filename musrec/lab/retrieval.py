@@ -147,6 +147,7 @@ def compared(
             f"Best possible lists: {float(ceiling.mean()):.3f}; random ones: {chance:.3f}.",
             f"{int((~fair).sum())} clips have no possible hit and are no queries.",
             "Intervals: 95% bootstrap over the queries' artists.",
+            "Our space was learned from GTZAN's training clips: on GTZAN most are familiar to it.",
         ),
     )
     return precision, _overlap(lists, k), lists

@@ -161,7 +161,8 @@ class _Source:
         if self.on_mels:
             return np.zeros(1, np.float32), np.ones(1, np.float32)
         known = self.table[rows].astype(np.float64)
-        spread = known.std(axis=0)
+        with np.errstate(invalid="ignore"):
+            spread = known.std(axis=0)
         return known.mean(axis=0).astype(np.float32), np.where(spread > 1e-9, spread, 1).astype(
             np.float32
         )
@@ -207,7 +208,8 @@ class _Source:
 
 
 def _tensor(batch: FloatArray, mean: FloatArray, scale: FloatArray) -> Tensor:
-    return torch.from_numpy(((batch - mean) / scale).astype(np.float32))
+    with np.errstate(invalid="ignore", over="ignore"):  # the loss tells of what is no number
+        return torch.from_numpy(((batch - mean) / scale).astype(np.float32))
 
 
 def _judged(
