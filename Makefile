@@ -7,7 +7,7 @@ TAGGER ?= yes
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install models demo test check numbers constraints clean
+.PHONY: install models demo test attack check numbers constraints licences audit clean
 
 install: $(INSTALLED)
 
@@ -28,13 +28,18 @@ demo: models
 test: models
 	$(BIN)/python -m pytest
 
+# The attacks that the tests make, at full size: hours. Writes docs/reliability.md.
+attack: models
+	$(BIN)/python -m tests.attack
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # Every figure in the documents, measured again: half an hour on two cores.
-MEASURED := genre similarity closeness artists descriptors tagger recommend playlists
+MEASURED := genre similarity parts closeness explain artists systems descriptors tagger tags \
+	recommend playlists
 numbers: models
 	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \
 	  for what in $(MEASURED); do \
@@ -48,6 +53,26 @@ constraints:
 	  build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
 	    --no-header --no-annotate --no-emit-index-url --quiet; } > constraints.new
 	mv constraints.new constraints.txt
+
+# Run it after `make constraints`. Packages for other systems and Pythons keep their rows.
+licences: install
+	$(BIN)/python -m benchmarks.licences docs/licences.md
+
+# Known vulnerabilities of the pinned set. It ends with 1 if there are any, and with 2 if no source
+# could be reached, which means that nothing is known.
+audit:
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit || \
+	  { echo 'pip-audit cannot be fetched: no source was asked, and nothing is known.'; exit 2; }
+	@build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip \
+	  --progress-spinner off > build/audit/found 2> build/audit/said; code=$$?; \
+	skipped=$$(grep -c 'could not be audited' build/audit/found); \
+	if [ "$$skipped" -gt 0 ]; then \
+	  grep -v 'could not be audited' build/audit/found; \
+	  echo "$$skipped packages could not be looked up: nothing is known of them."; exit 2; \
+	elif grep -q 'Error' build/audit/said; then tail -n 1 build/audit/said; \
+	  echo 'The source could not be reached: nothing is known.'; exit 2; \
+	else cat build/audit/found build/audit/said; exit $$code; fi
 
 clean:
 	rm -rf $(VENV) build demo

@@ -109,7 +109,7 @@ def choose(recommender: Recommender, catalogue: Catalogue, likes: dict[str, list
             )
             for row in rows[:5]
         ]
-        genres = frozenset(str(catalogue.tracks[row].genre) for row in rows)
+        genres = list(dict.fromkeys(str(catalogue.tracks[row].genre) for row in rows))
         count += len(personal(recommender, member, seeds, genres=genres, now=MONDAY))
     return count
 

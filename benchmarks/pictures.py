@@ -32,6 +32,7 @@ from musrec.model import (
     Spectrogram,
     Term,
     Track,
+    Trait,
 )
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
@@ -39,6 +40,7 @@ from musrec.pictures.portraits import catalogue_map, taste
 
 TRACK = Track("aaaaaaaaaa", "A Title as Long as Titles Often Are", ("An Artist",))
 TERMS = tuple(Term(name, value, "a reason") for name, value in (("sound", 0.6), ("taste", -0.1)))
+TRAITS = tuple(Trait("descriptor", name, 0.1) for name in ("brightness", "intensity", "mood"))
 
 
 def heard(seed: int) -> Analysis:
@@ -72,7 +74,7 @@ def with_matplotlib(one: Spectrogram, other: Spectrogram) -> bytes:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(1, 2, figsize=(11, 7.06), dpi=100, sharey=True)
+    figure, panels = plt.subplots(2, 1, figsize=(8, 5.86), dpi=100, sharex=True)
     for panel, spectrogram in zip(panels, (one, other), strict=True):
         panel.imshow(
             spectrogram.mel, origin="lower", aspect="auto", cmap="magma", extent=(0, 30, 0, 128)
@@ -122,7 +124,7 @@ def main() -> None:
     spectrograms = one.spectrogram, other.spectrogram
     known = dict.fromkeys(("brightness", "noisiness", "intensity", "acoustic", "mood"), 60.0)
     profile = Profile(tags={"jazz": 0.5}, percentiles=known, tempo=120.0, key="A minor")
-    pick = Pick(TRACK, 0.5, Closeness.CLOSE, TERMS, Explanation(""), profile)
+    pick = Pick(TRACK, 0.5, Closeness.CLOSE, TERMS, Explanation("", traits=TRAITS), profile)
     rng = np.random.default_rng(0)
     points = rng.normal(size=(5000, 2)).astype(np.float32)
     clusters = rng.integers(0, 8, 5000)

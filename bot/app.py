@@ -78,6 +78,17 @@ class Tree(app_commands.CommandTree["Bot"]):
             asker = interaction.user.id, interaction.guild_id
             self.client.turns.take(*asker, interaction.created_at)
 
+    async def _call(self, interaction: discord.Interaction[Bot]) -> None:
+        """Run a command, and say so where it takes too long."""
+        if interaction.type is not discord.InteractionType.application_command:
+            await super()._call(interaction)
+            return
+        try:
+            async with self.client.service.promptly():
+                await super()._call(interaction)
+        except Busy as late:
+            await errors.report(interaction, late)
+
     async def on_error(
         self, interaction: discord.Interaction[Bot], error: app_commands.AppCommandError, /
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import unicodedata
 from datetime import UTC, datetime
 
 import discord
@@ -13,6 +14,21 @@ from bot.errors import UNKNOWN_INTERACTION
 from musrec.settings import Settings
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def _escaped(text: str) -> str:
+    """Return text without what could break a line or deceive a terminal, escaped as in JSON."""
+    return "".join(_escape(sign) if _deceives(sign) else sign for sign in text)
+
+
+def _deceives(sign: str) -> bool:
+    """Whether it is a control, an invisible mark, half of a character or a line separator."""
+    return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escape(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 class _Line(logging.Formatter):
@@ -32,12 +48,15 @@ class _Line(logging.Formatter):
             line |= {"event": record.getMessage(), **fields}
             if record.exc_info:
                 line["error"] = self.formatException(record.exc_info)
-            out = json.dumps(line, ensure_ascii=False, default=str)
+            out = _escaped(json.dumps(line, ensure_ascii=False, default=str))
         else:
             said = " ".join(f"{key}={value}" for key, value in fields.items())
-            out = f"{at} {record.levelname:<7} {record.name}: {record.getMessage()} {said}".rstrip()
+            event = f"{record.getMessage()} {said}".rstrip()
+            out = f"{at} {record.levelname:<7} {record.name}: {_escaped(event)}"
             if record.exc_info:
-                out += "\n" + self.formatException(record.exc_info)
+                # Indented, so that no text of an exception looks like another record.
+                trace = self.formatException(record.exc_info).split("\n")
+                out += "".join(f"\n    {_escaped(line)}" for line in trace)
         for secret in self._secrets:
             out = out.replace(secret, "[secret]")
         return out

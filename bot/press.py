@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import discord
@@ -50,13 +51,25 @@ class Press(ui.DynamicItem[ui.Item[Any]], template="(?!)"):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Act, and report whatever goes wrong."""
         try:
-            with interaction.client.working():
-                if not self.for_everybody:
-                    await interaction.client.admit(interaction.user, interaction.guild)
-                await self.press(interaction)
+            bot = interaction.client
+            with bot.working():
+                async with bot.service.promptly():
+                    if not self.for_everybody:
+                        await bot.admit(interaction.user, interaction.guild)
+                    await self.press(interaction)
         except Exception as error:  # noqa: BLE001 - the one handler tells them apart
             await errors.report(interaction, error)
 
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
         """Do what the member wants."""
         raise NotImplementedError
+
+
+def custom_ids(message: discord.Message) -> Iterator[str]:
+    """Yield the custom ids of all buttons and selects of a message."""
+    waiting: list[Any] = list(message.components)
+    while waiting:
+        part = waiting.pop()
+        waiting += getattr(part, "children", ())
+        if name := getattr(part, "custom_id", None):
+            yield name

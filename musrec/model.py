@@ -499,6 +499,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Several places as parallel rows; attributes as in `Place`, each with one more axis."""
+
+    vectors: FloatArray
+    facets: Mapping[str, FloatArray]
+    fine: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """Everything that can be recommended, as parallel rows.
 

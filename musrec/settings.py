@@ -91,7 +91,7 @@ class RecommendSettings(_Section):
     count: Annotated[int, Field(ge=1, le=25)] = 5
     adventurous: Fraction = 0.2
     repeat_after_days: Annotated[int, Field(ge=0, le=3650)] = 30
-    budget_seconds: Annotated[float, Field(ge=1, le=600)] = 15.0
+    budget_seconds: Annotated[float, Field(ge=1, le=600)] = 7.0
 
 
 class DiscordSettings(_Section):

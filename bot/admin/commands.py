@@ -15,6 +15,7 @@ from bot.admin.help import welcome
 from bot.cards import layouts, words
 from bot.press import Press
 from musrec import __version__
+from musrec.drops.model import STARS
 from musrec.members.model import ServerSettings
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ class AdminCommands(commands.Cog):
             lines = "\n".join(f"- {words.plain(line, 300)}" for line in off)
             blocks.append(layouts.text(f"**Off**\n{lines}"))
         if interaction.permissions.manage_guild:
-            lines = "\n".join(f"-# {words.plain(line, 300)}" for line in details(bot))
+            said = [*await service.warnings(), *await _rated(bot), *details(bot)]
+            lines = "\n".join(f"-# {words.plain(line, 300)}" for line in said)
             blocks.append(layouts.text(lines))
         await interaction.edit_original_response(view=layouts.page(*blocks))
 
@@ -213,6 +215,17 @@ def details(bot: Bot) -> list[str]:
     if bot.service.answers.notes:
         lines.append("musrec models install fetches the tagger.")
     return lines
+
+
+async def _rated(bot: Bot) -> list[str]:
+    """Say how well drops suit members on average, once any was rated."""
+    ratings = await bot.service.drops.ratings()
+    if not ratings:
+        return []
+    mean = sum(one.stars for one in ratings) / len(ratings)
+    members = len({one.member for one in ratings})
+    by = f"{members} member{'' if members == 1 else 's'}, {len(ratings)} in all"
+    return [f"Weeks were rated {mean:.1f} of {STARS[-1]} on average (by {by})."]
 
 
 def _summary(all_health: Sequence[ProviderHealth]) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import ui
 
 from bot.cards import words
 from musrec import wording
+from musrec.catalogue.model import SystemPair
 from musrec.model import Pick, Picture, Track
+
+if TYPE_CHECKING:
+    from musrec.sources.model import Cover
 
 TEAL = discord.Colour(0x2A9D8F)
 AMBER = discord.Colour(0xE9A23B)
@@ -20,6 +24,9 @@ CARD_PICTURE = "card.png"
 CHART_PICTURE = "why.png"
 
 NOT_COUNTED = "-# Their numbers for the sound are only shown: I go by what I heard."
+
+IN_A_ROW = 5
+"""Buttons that Discord takes in a row."""
 
 MOST_TEXT = 4000
 """Characters of text in all components of one message: Discord's limit."""
@@ -32,7 +39,12 @@ def page(*blocks: Control, colour: discord.Colour = TEAL) -> ui.LayoutView:
 
     If all text together is too long for Discord, the longest text loses its last lines.
     """
-    texts = [block for block in blocks if isinstance(block, ui.TextDisplay)]
+    texts = [
+        part
+        for block in blocks
+        for part in (block.children if isinstance(block, ui.Section) else (block,))
+        if isinstance(part, ui.TextDisplay)
+    ]
     while (over := sum(len(block.content) for block in texts) - MOST_TEXT) > 0:
         longest = max(texts, key=lambda block: len(block.content))
         longest.content = _fitted(longest.content, len(longest.content) - over)
@@ -70,6 +82,22 @@ def image(picture: Picture, name: str) -> ui.MediaGallery[Any]:
     return ui.MediaGallery(item)
 
 
+def beside(content: str, cover: Cover | None) -> Control:
+    """Return a block of markdown with a cover beside it, if there is one."""
+    if cover is None:
+        return text(content)
+    thumbnail: ui.Thumbnail[Any] = ui.Thumbnail(cover.url, description="Cover")
+    return ui.Section(text(content), accessory=thumbnail)
+
+
+def links(track: Track, most: int) -> list[ui.Button[Any]]:
+    """Return a button to each page where a track can be heard, best first."""
+    return [
+        ui.Button(label=name if place else f"Open in {name}", url=page)
+        for place, (name, page) in enumerate(words.addresses(track)[:most])
+    ]
+
+
 def file(picture: Picture, name: str) -> discord.File:
     """Return a picture as an attachment."""
     return discord.File(io.BytesIO(picture.png), name, description=picture.alt)
@@ -101,30 +129,36 @@ def card(
     *,
     mood: tuple[str, ...],
     picture: Picture | None,
+    cover: Cover | None,
     notes: Sequence[str],
     buttons: Sequence[Control],
-    share: Control | None,
+    more: Sequence[Control],
     others: Control | None,
     intro: str = "",
 ) -> ui.LayoutView:
     """Feature one pick: its name, what it sounds like, why it was picked, and its buttons.
 
-    `intro` is markdown that says why it is here, in place of the song it was found for.
+    `intro` is markdown that says why it is here, in place of the song it was found for. `buttons`
+    and `more` are rows of at most five.
     """
-    blocks: list[Control] = [text(f"### {words.song(pick.track)}")]
+    heading = [f"### {words.song(pick.track)}"]
+    if known := words.known(pick.track):
+        heading.append(f"-# {known}")
     if intro:
-        blocks.append(text("\n".join(f"-# {line}" for line in intro.splitlines())))
+        heading += [f"-# {line}" for line in intro.splitlines()]
     elif query is not None:
-        blocks.append(text(f"-# found for {words.song(query)}"))
+        heading.append(f"-# found for {words.song(query)}")
+    blocks: list[Control] = [beside("\n".join(heading), cover)]
     if picture is not None:
         blocks.append(image(picture, CARD_PICTURE))
     blocks.append(text(words.plain(pick.explanation.sentence, 500)))
-    said = words.facts(pick.track, pick.profile, mood)
+    said = words.facts(pick.profile, mood)
     near = f"🎯 {wording.closeness(pick.closeness)}" if pick.closeness else ""
     blocks.append(text("\u2003".join(part for part in (near, said) if part) or "-# not heard yet"))
     blocks.append(row(*buttons))
-    if share is not None:
-        blocks.append(row(share))  # Discord takes five buttons in a row
+    blocks.append(row(*more))
+    if pages := links(pick.track, IN_A_ROW):
+        blocks.append(row(*pages))
     if others is not None:
         blocks += [line(), row(others)]
     if notes:
@@ -132,7 +166,9 @@ def card(
     return page(*blocks)
 
 
-def why(pick: Pick, picture: Picture, elsewhere: Sequence[str]) -> ui.LayoutView:
+def why(
+    pick: Pick, picture: Picture, elsewhere: Sequence[str], systems: Control | None = None
+) -> ui.LayoutView:
     """Show every part of a pick's score, and apart from it what other services say of the song."""
     said = pick.explanation
     details = "\n".join(f"- {words.plain(detail, 300)}" for detail in said.details)
@@ -146,7 +182,26 @@ def why(pick: Pick, picture: Picture, elsewhere: Sequence[str]) -> ui.LayoutView
         blocks.append(text(f"-# {words.plain(said.counterfactual, 500)}"))
     if elsewhere:
         blocks += [line(), text("\n".join([*elsewhere, NOT_COUNTED]))]
+    if systems is not None:
+        blocks.append(row(systems))
     return page(*blocks)
+
+
+def systems(query: Track, found: SystemPair) -> ui.LayoutView:
+    """Show what two systems find for a song, one list below the other, as a phone needs it."""
+    lists = (
+        ("By its spectrogram as a picture", found.by_spectrogram),
+        ("By its measured features", found.by_features),
+    )
+    blocks: list[Control] = [text(f"### Two systems on {words.song(query)}")]
+    blocks += [
+        text(f"**{name}**\n" + "\n".join(f"{n}. {words.song(t)}" for n, t in enumerate(songs, 1)))
+        for name, songs in lists
+    ]
+    said = f"{found.shared} of {len(found.by_features)} songs are in both lists."
+    if found.left_out:
+        said += f" {found.left_out:,} songs without a spectrogram here were left out."
+    return page(*blocks, text(f"-# {said}"))
 
 
 def option(track: Track, description: str = "") -> discord.SelectOption:

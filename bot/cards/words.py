@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from musrec import wording
-from musrec.model import Profile, Track
+from musrec.model import Choices, Profile, Track
 from musrec.sites import is_service, label, pages
 
 LONGEST_TITLE = 120
@@ -98,19 +98,38 @@ def song(track: Track) -> str:
     return f"{title(track)} — {plain(track.artist, 80)}" if track.artists else title(track)
 
 
+def which(choices: Choices) -> str:
+    """Ask which of several songs is meant."""
+    ask = "" if choices.why.endswith("?") else " Which one?"
+    return f"**{plain(choices.why, 300)}**{ask}"
+
+
 def title(track: Track) -> str:
     """Return the title alone, in bold, linked to where it can be heard."""
     return _linked(f"**{plain(track.title, 80) or 'untitled'}**", address(track))
 
 
-def facts(track: Track, profile: Profile, mood: tuple[str, ...]) -> str:
-    """Return tempo, key, genre and mood side by side, without those that are not known."""
+_FAME = ((0.8, "a hit on"), (0.5, "well known on"))
+"""Popularity from which a song is called so; see `Track.popularity`."""
+
+
+def known(track: Track) -> str:
+    """Return release year, genre and fame in one line, without those that are not known."""
+    said = [str(track.year)] if track.year else []
+    said += [plain(track.genre, 40).lower()] if track.genre else []
+    fame = next((word for least, word in _FAME if (track.popularity or 0) >= least), None)
+    if fame and is_service(origin := track.provenance.get("popularity", "")):
+        said.append(f"{fame} {label(origin)}")
+    return " · ".join(said)
+
+
+def facts(profile: Profile, mood: tuple[str, ...]) -> str:
+    """Return tempo, key and mood side by side, without those that are not known."""
     return "\u2003".join(
         part.replace(" ", _NO_BREAK)  # a line breaks between facts, not inside "E minor"
         for part in (
             f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
-            f"🎼 {plain(track.genre, 40)}" if track.genre else "",
             f"🌗 {', '.join(mood)}" if mood else "",
         )
         if part

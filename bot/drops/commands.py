@@ -14,7 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cards import layouts
-from bot.drops.posting import Messages, panel, progress
+from bot.drops.posting import Messages, panel, post_now
 from bot.policy import NotAllowed
 from musrec.drops.model import FRIDAY_EVENING, SIZES, WEEKDAYS, Drop, Schedule
 from musrec.model import NotFound
@@ -157,8 +157,8 @@ class DropCommands(commands.GroupCog, group_name="drops"):
         if not drop.id:
             here = _here(interaction) if home else None
             drop = await drops.keep(replace(drop, home=home, channel=here, active=False))
-        state = await drops.post_now(drop, Messages(self._bot))
-        await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
+        said = await post_now(self._bot, drop)
+        await interaction.edit_original_response(view=layouts.notice(said))
 
     @app_commands.command()
     async def settings(self, interaction: Context) -> None:
@@ -224,8 +224,8 @@ class MixtapeCommands(commands.GroupCog, group_name="mixtape"):
         """Post this week's mixtape now."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         drop = await self._kept(interaction)
-        state = await self._bot.service.drops.post_now(drop, Messages(self._bot))
-        await interaction.edit_original_response(view=layouts.notice(progress(drop, state)))
+        said = await post_now(self._bot, drop)
+        await interaction.edit_original_response(view=layouts.notice(said))
 
     @app_commands.command()
     @_managers

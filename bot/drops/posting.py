@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextvars import Context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import ui
 
 from bot.cards import layouts, words
 from bot.policy import NotAllowed
-from bot.press import Press
+from bot.press import Press, custom_ids
 from bot.recommend.answering import Slate, feature
-from musrec.drops.model import QUESTIONS, Drop, Issue, Part, Post, State, Undeliverable
+from musrec.drops.model import QUESTIONS, STARS, Drop, Issue, Part, Post, State, Undeliverable
 from musrec.model import Answer, NotFound
 
 if TYPE_CHECKING:
+    from discord.abc import MessageableChannel as Place
+
     from bot.app import Bot
 
 log = logging.getLogger(__name__)
 
-Context = discord.Interaction["Bot"]
+Interaction = discord.Interaction["Bot"]
 
 AGAIN = "I was interrupted here, so you may see this twice."
 _LOOKED_AT = 300
 """Messages of a channel searched for one that may have been posted; beyond, it is not known."""
+
+SEARCHED_BACK = timedelta(hours=1)
+"""How much further back it is searched for than our clock says: clocks differ."""
 
 
 class Messages:
@@ -56,7 +63,8 @@ class Messages:
             if answer is None or post.answer is None:
                 await put(_view(self._bot, issue, replace(post, words=said)))
             else:
-                slate = Slate(put, private=False, reactions=True)
+                after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
+                slate = Slate(put, place.id, after, private=False, reactions=True)
                 intro = f"{words.plain(said, 500)}{_for(post)}"
                 pick = answer.picks[0]
                 await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
@@ -74,8 +82,7 @@ class Messages:
         with _undeliverable():
             place = await self._place(issue.drop)
             try:
-                # Clocks differ: an hour more is searched.
-                since = post.began - timedelta(hours=1)
+                since = post.began - SEARCHED_BACK
                 looked_at = 0
                 async for message in place.history(after=since, limit=_LOOKED_AT):
                     looked_at += 1
@@ -106,10 +113,11 @@ class Messages:
                 return True
         return False
 
-    async def _place(self, drop: Drop) -> discord.abc.Messageable:
+    async def _place(self, drop: Drop) -> Place:
         if drop.channel is None:
             member = int(drop.member or 0)
-            return self._bot.get_user(member) or await self._bot.fetch_user(member)
+            user = self._bot.get_user(member) or await self._bot.fetch_user(member)
+            return user.dm_channel or await user.create_dm()
         known = self._bot.get_channel(int(drop.channel))
         place = known or await self._bot.fetch_channel(int(drop.channel))
         if not isinstance(place, discord.abc.Messageable):
@@ -152,16 +160,6 @@ def _undeliverable() -> Iterator[None]:
 _CLOSED = (50007, 50278)
 
 
-def custom_ids(message: discord.Message) -> Iterator[str]:
-    """Yield the custom ids of all buttons and selects of a message."""
-    waiting: list[Any] = list(message.components)
-    while waiting:
-        part = waiting.pop()
-        waiting += getattr(part, "children", ())
-        if name := getattr(part, "custom_id", None):
-            yield name
-
-
 def _for(post: Post) -> str:
     """Name the members that a song of a mixtape is for, without pinging them."""
     named = [f"<@{member}>" for member in post.listeners[:10]]
@@ -187,15 +185,31 @@ def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
     if post.part is Part.QUESTIONS:
         return questions(bot.service.drops.questions(), _mark(issue), lines)
     if post.part is Part.INVITATION:
-        return _invitation(issue, f"### A mixtape for you all\n{lines}")
+        return layouts.page(*_invitation(issue, f"### A mixtape for you all\n{lines}"))
     if issue.drop.member is None:
-        return _invitation(issue, f"### This week's mixtape\n{lines}\n{_for(post).strip()}")
+        words_ = f"### This week's mixtape\n{lines}\n{_for(post).strip()}"
+        return layouts.page(*_invitation(issue, words_), *_ratings(issue))
     whose = f"<@{issue.drop.member}>, your" if issue.drop.channel else "Your"
-    return layouts.notice(f"### {whose} weekly drop\n{lines}", Change.button(issue))
+    return layouts.page(
+        layouts.text(f"### {whose} weekly drop\n{lines}"),
+        layouts.row(Change.button(issue)),
+        *_ratings(issue),
+    )
 
 
-def _invitation(issue: Issue, lines: str) -> ui.LayoutView:
-    return layouts.notice(lines, Join.button(issue), hint="Joined already? Press again to leave.")
+def _invitation(issue: Issue, lines: str) -> list[layouts.Control]:
+    return [
+        layouts.text(lines),
+        layouts.text("-# Joined already? Press again to leave."),
+        layouts.row(Join.button(issue)),
+    ]
+
+
+def _ratings(issue: Issue) -> list[layouts.Control]:
+    return [
+        layouts.text("-# Once you have listened: how well did this week suit you?"),
+        layouts.row(*(Rate.button(issue, stars) for stars in STARS)),
+    ]
 
 
 class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
@@ -206,7 +220,7 @@ class Change(Press, template=r"drop:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under the opening of a drop."""
         return cls(ui.Button(label="When and where", custom_id=f"drop:{_mark(issue)}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Show the settings to the drop's member alone."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.send_message(view=panel(drop), ephemeral=True)
@@ -222,12 +236,13 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under a mixtape's words."""
         return cls(ui.Button(label="Count me in", emoji="🙋", custom_id=f"mix:{_mark(issue)}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Change whether the member's likes may be used."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, member = interaction.client.service, str(interaction.user.id)
         drop = await service.drops.get(int(self.about["drop"]))
-        if drop is None:
+        # Of this server: a message can be forwarded, and a number may be given again.
+        if drop is None or drop.member or drop.guild != str(interaction.guild_id):
             raise NotFound("That mixtape is no longer made.", "`/mixtape on` starts one.")
         there = member not in await service.drops.mixtape_members(drop)
         await service.drops.join_mixtape(drop, member, there=there)
@@ -236,7 +251,31 @@ class Join(Press, template=r"mix:(?P<drop>\d+):(?P<issue>\d+)"):
             if there
             else "Your likes are left out from now on."
         )
+        if there and not drop.active:
+            said += " It is switched off for now."
         await interaction.edit_original_response(view=layouts.notice(said))
+
+
+class Rate(Press, template=r"rate:(?P<stars>[1-5]):(?P<drop>\d+):(?P<issue>\d+)"):
+    """Keeps how well a week suited its member, or any member for a mixtape."""
+
+    for_everybody = True  # members who may no longer use the bot can still take theirs back
+
+    @classmethod
+    def button(cls, issue: Issue, stars: int) -> Rate:
+        """Return one of the five buttons under the opening."""
+        return cls(ui.Button(label=str(stars), custom_id=f"rate:{stars}:{_mark(issue)}"))
+
+    async def press(self, interaction: Interaction) -> None:
+        """Keep the rating in place of an earlier one; the same again takes it back."""
+        drops, member = interaction.client.service.drops, str(interaction.user.id)
+        await _own(interaction, self.about["drop"], or_shared=True)
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        kept = await drops.rate(int(self.about["issue"]), member, int(self.about["stars"]))
+        last = STARS.stop - 1
+        said = f"{'★' * kept}{'☆' * (last - kept)} Noted." if kept else "Your rating is taken back."
+        hint = "Press another number to change it, or the same to take it back." if kept else ""
+        await interaction.edit_original_response(view=layouts.notice(said, hint=hint))
 
 
 # The three questions ------------------------------------------------------------------------------
@@ -280,7 +319,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
             )
         )
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Like the songs of the chosen artists, and go on with the questions that are left."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.defer()
@@ -312,7 +351,7 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
         """Return the button under the questions."""
         return cls(ui.Button(label="That's enough", custom_id=f"asked:{mark}"))
 
-    async def press(self, interaction: Context) -> None:
+    async def press(self, interaction: Interaction) -> None:
         """Make the drop from what was answered."""
         drop = await _own(interaction, self.about["drop"])
         if drop.member not in await interaction.client.service.members.likers():
@@ -321,23 +360,33 @@ class Enough(Press, template=r"asked:(?P<drop>\d+):(?P<issue>\d+)"):
         await _go_on(interaction, drop)
 
 
-async def _own(interaction: Context, id_: str) -> Drop:
+async def _own(interaction: Interaction, id_: str, *, or_shared: bool = False) -> Drop:
     drop = await interaction.client.service.drops.get(int(id_))
     if drop is None:
         raise NotFound("That drop is gone.", "`/drops on` starts one.")
-    if drop.member != str(interaction.user.id):
+    if drop.member != str(interaction.user.id) and not (or_shared and drop.member is None):
         raise NotAllowed("That drop belongs to another member.", "`/drops on` starts your own.")
     return drop
 
 
-async def _go_on(interaction: Context, drop: Drop) -> None:
+async def _go_on(interaction: Interaction, drop: Drop) -> None:
     thanks = layouts.notice("Noted. Your drop is on its way.")
     await interaction.edit_original_response(view=thanks)
-    bot = interaction.client
-    state = await bot.service.drops.post_now(drop, Messages(bot))
-    if state is not State.POSTED:
-        view = layouts.notice(f"Noted. {progress(drop, state)}")
-        await interaction.edit_original_response(view=view)
+    said = await post_now(interaction.client, drop)
+    await interaction.edit_original_response(view=layouts.notice(f"Noted. {said}"))
+
+
+async def post_now(bot: Bot, drop: Drop) -> str:
+    """Post a drop, and say what became of it; one that takes long goes on by itself."""
+
+    async def post() -> str:
+        with bot.working():
+            return progress(drop, await bot.service.drops.post_now(drop, Messages(bot)))
+
+    # In a context of its own: the drop may take longer than the question for it.
+    posting = asyncio.create_task(post(), context=Context())
+    done, _ = await asyncio.wait((posting,), timeout=bot.service.seconds_left)
+    return posting.result() if done else f"It is on its way to {_place(drop)}."
 
 
 # The settings of a drop ---------------------------------------------------------------------------
@@ -345,7 +394,7 @@ async def _go_on(interaction: Context, drop: Drop) -> None:
 
 def progress(drop: Drop, state: State | None) -> str:
     """Say in one sentence what became of a drop that was asked for now."""
-    place = f"<#{drop.channel}>" if drop.channel else "our direct messages"
+    place = _place(drop)
     return {
         State.POSTED: f"It is in {place}.",
         State.ASKED: f"I have some questions first, in {place}.",
@@ -354,6 +403,10 @@ def progress(drop: Drop, state: State | None) -> str:
         None: "This week's has come already, or is on its way."
         + (f" The next comes {_moment(drop)}." if drop.active else ""),
     }[state]
+
+
+def _place(drop: Drop) -> str:
+    return f"<#{drop.channel}>" if drop.channel else "our direct messages"
 
 
 def panel(drop: Drop) -> ui.LayoutView:
@@ -369,6 +422,8 @@ def panel(drop: Drop) -> ui.LayoutView:
         lines.append(f"🧭 {drop.adventurous * 10:.0f} of 10 adventurous")
     if drop.active:
         lines.append(f"⏭️ next: {_moment(drop)}")
+        if drop.trouble:
+            lines.append(f"⚠️ late: {words.plain(drop.trouble, 500)}")
         hint = f"`{command} on` changes it, `{command} off` stops it, `{command} now` posts it now."
     else:
         lines.append(f"⏸️ off{f': {words.plain(drop.trouble, 500)}' if drop.trouble else ''}")

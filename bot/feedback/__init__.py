@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.feedback.listening import ListeningCommands
-from bot.feedback.thumbs import Reactions, TakeBack, Thumb
+from bot.feedback.reactions import Reactions
+from bot.feedback.thumbs import TakeBack, Thumb
 
 if TYPE_CHECKING:
     from bot.app import Bot

@@ -1,24 +1,16 @@
-"""Thumbs: buttons and reactions under a card, given and taken back, none lost, none doubled.
-
-Reactions given while the bot was away are read back when it returns. The store remembers which
-reactions are accounted for: the difference is what happened meanwhile.
-"""
+"""Thumbs: what buttons and reactions under a card mean, and the buttons."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 from discord import ui
-from discord.ext import commands
 
-from bot import errors
 from bot.cards import layouts, words
-from bot.press import Press
-from musrec.members.model import Card
+from bot.press import Press, custom_ids
 from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
@@ -31,23 +23,32 @@ _KIND = {emoji: kind for kind, emoji in EMOJI.items()}
 # Skin tones and the emoji variation selector do not change what a thumb says.
 _SHADES = dict.fromkeys([*range(0x1F3FB, 0x1F400), 0xFE0F])
 
-READ_BACK_DAYS = 14
-READ_BACK_CARDS = 500
-"""At most, newest first: one request per card, within Discord's rate limits."""
-
 
 def kind_of(emoji: str) -> FeedbackKind | None:
     """Return what a reaction says about a song; None for any other emoji."""
     return _KIND.get(emoji.translate(_SHADES))
 
 
-async def offer_reactions(message: discord.Message) -> None:
-    """Put both thumbs under a card, if the bot may."""
+async def offer_reactions(message: discord.Message) -> bool:
+    """Put both thumbs under a card, if the bot may; return False if it failed on the way."""
     try:
         for emoji in EMOJI.values():
             await message.add_reaction(emoji)
+    except (discord.DiscordServerError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("reactions not offered", extra={"error": repr(error)})
+        return False
     except discord.HTTPException as error:
         log.info("no reactions here", extra={"code": error.code})
+    return True
+
+
+def featured_in(message: discord.Message) -> str | None:
+    """Return the track that a message features: what its thumbs mean; None if it is no card."""
+    for name in custom_ids(message):
+        kind, _, track = name.partition(":")
+        if kind == FeedbackKind.LIKE.value:
+            return track
+    return None
 
 
 class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
@@ -100,103 +101,3 @@ class TakeBack(Press, template=r"undo:(?P<kind>like|dislike):(?P<track>[^:]{1,40
         gone = await interaction.client.service.members.forget(member, self.about["track"], kind)
         said = "taken back." if gone else "was already gone."
         await interaction.edit_original_response(view=layouts.notice(f"{EMOJI[kind]} {said}"))
-
-
-class Reactions(commands.Cog):
-    """Thumbs as reactions."""
-
-    def __init__(self, bot: Bot) -> None:
-        self._bot = bot
-        # A member's reactions are taken in order; those of different members, side by side.
-        self._order = [asyncio.Lock() for _ in range(64)]
-        self._reading: asyncio.Task[None] | None = None
-
-    async def cog_unload(self) -> None:
-        """Stop reading back."""
-        await self._bot.end(self._reading)
-
-    @commands.Cog.listener()
-    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
-        """Take a reaction as a thumb."""
-        if event.message_author_id not in (None, self._me) or (event.member and event.member.bot):
-            return
-        await self._reacted(event, there=True)
-
-    @commands.Cog.listener()
-    async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
-        """Take a thumb back with its reaction."""
-        await self._reacted(event, there=False)
-
-    async def _reacted(self, event: discord.RawReactionActionEvent, *, there: bool) -> None:
-        kind = kind_of(str(event.emoji))
-        if kind is None or event.user_id == self._me:
-            return
-        with self._bot.working():
-            async with self._turn(event.user_id):
-                card = await self._bot.service.cards.get(str(event.message_id))
-                if card is not None:
-                    await self._bot.service.cards.react(card, str(event.user_id), kind, there=there)
-
-    def _turn(self, member: int) -> asyncio.Lock:
-        return self._order[member % len(self._order)]
-
-    @property
-    def _me(self) -> int:
-        return self._bot.user.id if self._bot.user else 0
-
-    @commands.Cog.listener()
-    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """Forget a card with its message; thumbs given under it stay."""
-        await self._bot.service.cards.remove(str(event.message_id))
-
-    # While the bot was away ---------------------------------------------------------------------
-
-    @commands.Cog.listener()
-    async def on_ready(self) -> None:
-        """Read back what happened while the bot had no session."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self.read_back())
-
-    async def read_back(self) -> None:
-        """Compare the reactions under recent cards with those accounted for."""
-        since = datetime.now(UTC) - timedelta(days=READ_BACK_DAYS)
-        cards = await self._bot.service.cards.newest(since, READ_BACK_CARDS)
-        found, closed = 0, set[str]()
-        for card in cards:
-            if card.channel in closed:
-                continue
-            try:
-                found += await self._read_back(card)
-            except discord.NotFound as error:
-                if error.code == errors.UNKNOWN_MESSAGE:
-                    await self._bot.service.cards.remove(card.message)
-                else:
-                    closed.add(card.channel)
-            except discord.HTTPException:
-                closed.add(card.channel)
-        log.info("read back", extra={"cards": len(cards), "thumbs": found})
-
-    async def _read_back(self, card: Card) -> int:
-        # What is known is read first: a thumb that arrives in between is taken twice, which is
-        # harmless, and never forgotten.
-        known = await self._bot.service.cards.thumbs(card.message)
-        channel = self._bot.get_partial_messageable(int(card.channel))
-        message = await channel.fetch_message(int(card.message))
-        there: set[tuple[str, FeedbackKind]] = set()
-        offered: set[FeedbackKind] = set()
-        for reaction in message.reactions:
-            kind = kind_of(str(reaction.emoji))
-            if kind is None:
-                continue
-            if reaction.me:
-                offered.add(kind)
-            if reaction.count > int(reaction.me):
-                there |= {(str(user.id), kind) async for user in reaction.users() if not user.bot}
-        # If even the bot's own thumb is gone, a moderator cleared them: no member took theirs back.
-        taken = {(member, kind) for member, kind in known - there if kind in offered}
-        given = there - known
-        for changed, is_there in ((taken, False), (given, True)):
-            for member, kind in sorted(changed):
-                async with self._turn(int(member)):
-                    await self._bot.service.cards.react(card, member, kind, there=is_there)
-        return len(taken) + len(given)

@@ -13,9 +13,8 @@ from discord.ext import commands
 
 from bot import completions
 from bot.cards import layouts, words
-from bot.policy import NotAllowed
 from bot.press import Press
-from bot.recommend import answering
+from bot.recommend import answering, keeping
 from musrec.model import Choices, NotFound, Pick, Track
 from musrec.playlists.model import FORMATS, LONGEST_NAME, Format
 
@@ -91,11 +90,11 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist"):
         found = await self._bot.service.songs.find(song)
         if isinstance(found, Choices):
             view = layouts.notice(
-                f"**{words.plain(found.why, 300)}** Which one?",
+                words.which(found),
                 Into.offer(kept, found.tracks, most=1),
             )
         else:
-            view = await _added(interaction, kept, [found])
+            view = await keeping.added(interaction, kept, [found])
         await interaction.edit_original_response(view=view)
 
     @app_commands.command()
@@ -108,12 +107,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
         track = await self._bot.service.playlists.remove_song(kept, song)
-        await interaction.edit_original_response(
-            view=layouts.notice(
-                f"🗑️ Removed {words.title(track)} from **{words.plain(kept.name)}**; "
-                f"{_songs(kept.songs - 1)} left."
-            )
-        )
+        await interaction.edit_original_response(view=keeping.removed(kept, track))
 
     @app_commands.command()
     @app_commands.describe(playlist="Which playlist")
@@ -168,7 +162,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist"):
         how = cast("Format", form.value)
         made = await self._bot.service.playlists.export(kept, how)
         blocks: list[layouts.Control] = [
-            layouts.text(f"📃 **{words.plain(kept.name)}**, {_songs(kept.songs)}")
+            layouts.text(f"📃 **{words.plain(kept.name)}**, {keeping.songs(kept.songs)}")
         ]
         if made.missing:
             blocks.append(layouts.text(_missing(made.missing)))
@@ -213,14 +207,10 @@ _SPOTIFY = (
 )
 
 
-def _songs(count: int) -> str:
-    return "1 song" if count == 1 else f"{count:,} songs"
-
-
 def _missing(missing: Sequence[Track]) -> str:
     named = ", ".join(words.plain(str(track), 80) for track in missing[:MOST_MISSING])
     more = f" and {len(missing) - MOST_MISSING:,} more" if len(missing) > MOST_MISSING else ""
-    return f"-# I have no link for {_songs(len(missing))}: {named}{more}."
+    return f"-# I have no link for {keeping.songs(len(missing))}: {named}{more}."
 
 
 def _picked(picks: Sequence[Pick]) -> str:
@@ -233,7 +223,7 @@ def _picked(picks: Sequence[Pick]) -> str:
 def _all(own: Sequence[Playlist]) -> ui.LayoutView:
     if not own:
         return layouts.notice("You have no playlist yet.", hint="`/playlist create` makes one.")
-    lines = [f"📃 **{words.plain(one.name, 60)}** · {_songs(one.songs)}" for one in own]
+    lines = [f"📃 **{words.plain(one.name, 60)}** · {keeping.songs(one.songs)}" for one in own]
     # A message holds 4,000 characters.
     heading = "Your playlist" if len(own) == 1 else f"Your {len(own):,} playlists"
     fitting = list(itertools.accumulate(len(line) + 1 for line in lines))
@@ -258,7 +248,7 @@ async def _page(bot: Bot, playlist: Playlist, page: int, *, shared: bool) -> ui.
     ]
     if pages > 1:
         blocks += [
-            layouts.text(f"-# page {page + 1:,} of {pages:,}, {_songs(len(tracks))} in all"),
+            layouts.text(f"-# page {page + 1:,} of {pages:,}, {keeping.songs(len(tracks))} in all"),
             layouts.row(
                 *(
                     Leaf.button(label, playlist.id, to, shared=shared, pages=pages)
@@ -288,7 +278,7 @@ class Leaf(Press, template=r"leaf:(?P<whose>own|shared):(?P<playlist>\d+):(?P<pa
         """Show the page in place of this one."""
         await interaction.response.defer()
         shared = self.about["whose"] == "shared"
-        playlist = await _kept(interaction, self.about["playlist"], shared=shared)
+        playlist = await keeping.own_playlist(interaction, self.about["playlist"], shared=shared)
         view = await _page(interaction.client, playlist, int(self.about["page"]), shared=shared)
         await interaction.edit_original_response(view=view)
 
@@ -312,30 +302,7 @@ class Into(Press, template=r"into:(?P<playlist>\d+)"):
     async def press(self, interaction: Context) -> None:
         """Add them, and say so."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        playlist = await _kept(interaction, self.about["playlist"], shared=False)
+        playlist = await keeping.own_playlist(interaction, self.about["playlist"], shared=False)
         found = await interaction.client.service.songs.many(map(str, self.values))
-        view = await _added(interaction, playlist, list(found.values()))
+        view = await keeping.added(interaction, playlist, list(found.values()))
         await interaction.edit_original_response(view=view)
-
-
-async def _kept(interaction: Context, id_: str, *, shared: bool) -> Playlist:
-    playlist = await interaction.client.service.playlists.get(int(id_))
-    if playlist is None:
-        raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
-    if not shared and playlist.member != str(interaction.user.id):
-        raise NotAllowed("That playlist belongs to another member.")
-    return playlist
-
-
-async def _added(
-    interaction: Context, playlist: Playlist, tracks: Sequence[Track]
-) -> ui.LayoutView:
-    added = await interaction.client.service.playlists.add(playlist, [track.id for track in tracks])
-    what = words.title(tracks[0]) if len(tracks) == 1 else _songs(added)
-    name = f"**{words.plain(playlist.name)}**"
-    if not added:
-        return layouts.notice(
-            f"📃 {name} has {what if len(tracks) == 1 else 'all of them'} already."
-        )
-    now = _songs(playlist.songs + added)
-    return layouts.notice(f"📃 Added {what} to {name}; it holds {now} now.")

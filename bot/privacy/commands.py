@@ -108,6 +108,21 @@ class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=poli
         await interaction.response.send_message(view=view, ephemeral=True)
 
     @app_commands.command()
+    async def taste(self, interaction: Context) -> None:
+        """Don't show my taste to others, or let them ask again."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        member = str(interaction.user.id)
+        hidden = not await self._bot.service.members.hidden(member)
+        await self._bot.service.members.choose(member, hidden=hidden)
+        said = (
+            "🔒 Your taste stays yours: no member can ask to see it. `/privacy taste` again "
+            "lets them ask."
+            if hidden
+            else "🔓 Other members can ask to see your taste. You decide each time."
+        )
+        await interaction.edit_original_response(view=layouts.notice(said))
+
+    @app_commands.command()
     async def pause(self, interaction: Context) -> None:
         """Stop learning from you, or start again."""
         await interaction.response.defer(thinking=True, ephemeral=True)

@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from bot.cards import layouts, words
 from bot.feedback.thumbs import Thumb, offer_reactions
 from bot.press import Press
 from bot.recommend import clips
+from bot.recommend.keeping import Keep
+from musrec.catalogue.model import By
 from musrec.members.model import Card
 from musrec.model import (
     Answer,
@@ -38,6 +40,7 @@ from musrec.sites import label
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from musrec.sources.model import Cover
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,9 @@ MOST_PICKS = 10
 
 _TOO_LARGE = 40005
 """Discord's error code for a file larger than the server allows."""
+
+SYSTEMS_SHOWN = 5
+"""Songs in each list of *Compare systems*."""
 
 LONGEST_GENRE = 40
 """Characters, so that it fits into the custom id of a select."""
@@ -69,6 +75,7 @@ class Wish:
     count: int | None = None
     adventurous: int | None = None
     genre: str = ""
+    by: By = By.SOUND
 
     @property
     def code(self) -> str:
@@ -76,19 +83,29 @@ class Wish:
         return "/".join("" if part is None else str(part) for part in self._parts)
 
     @property
-    def _parts(self) -> tuple[int | None, int | None, str]:
-        return self.count, self.adventurous, self.genre
+    def _parts(self) -> tuple[int | None, int | None, By, str]:
+        return self.count, self.adventurous, self.by, self.genre
 
     @classmethod
     def read(cls, code: str) -> Wish:
         """Read what `code` wrote."""
-        count, adventurous, genre = code.split("/", 2)
-        return cls(int(count) if count else None, int(adventurous) if adventurous else None, genre)
+        count, adventurous, rest = code.split("/", 2)
+        by, slash, genre = rest.partition("/")
+        if not slash or by not in list(By):  # a select from before there was a choice
+            by, genre = By.SOUND, rest
+        numbers = [int(number) if number else None for number in (count, adventurous)]
+        return cls(numbers[0], numbers[1], genre, By(by))
 
     @classmethod
-    def of(cls, count: int | None, adventurous: int | None, genre: str | None) -> Wish:
+    def of(
+        cls,
+        count: int | None,
+        adventurous: int | None,
+        genre: str | None,
+        by: By | str = By.SOUND,
+    ) -> Wish:
         """Take what a member typed; the answer will say if there is no such genre."""
-        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower())
+        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower(), By(by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,10 @@ class Slate:
     ----------
     put : callable
         Writes the message: sends it the first time, edits it later.
+    channel : int
+        Where the message is.
+    after : int
+        A message of that channel, or any Discord id, that is not newer.
     private : bool
         Only one member sees it.
     reactions : bool
@@ -122,9 +143,18 @@ class Slate:
     """
 
     def __init__(
-        self, put: Put, *, private: bool, reactions: bool, tell: Tell | None = None
+        self,
+        put: Put,
+        channel: int,
+        after: int,
+        *,
+        private: bool,
+        reactions: bool,
+        tell: Tell | None = None,
     ) -> None:
         self._put = put
+        self.channel = channel
+        self.after = after
         self._tell = tell
         self._last_line = -EVERY
         self._lines: set[asyncio.Task[None]] = set()
@@ -184,7 +214,11 @@ def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
     async def tell(view: ui.LayoutView) -> None:
         await errors.tell_instead(interaction, view)
 
-    return Slate(put, private=private, reactions=_may_react(interaction), tell=tell)
+    # An answer in the message that was pressed is as old as that.
+    here = interaction.response.type is discord.InteractionResponseType.deferred_message_update
+    after = interaction.message.id - 1 if here and interaction.message else interaction.id
+    channel, reactions = interaction.channel_id or 0, _may_react(interaction)
+    return Slate(put, channel, after, private=private, reactions=reactions, tell=tell)
 
 
 def _may_react(interaction: discord.Interaction[Any]) -> bool:
@@ -208,22 +242,29 @@ def slate_under(message: discord.Message) -> Slate:
             reply = await reply.edit(view=view, attachments=files)
         return reply
 
-    return Slate(put, private=False, reactions=True)
+    return Slate(put, message.channel.id, message.id, private=False, reactions=True)
 
 
 async def answer(bot: Bot, slate: Slate, question: Question) -> None:
     """Answer a question on a slate, whatever happens."""
     began = monotonic()
+    shown = None
     async with at_work(bot, slate):
         since = await bot.service.members.meet(str(question.member))
         heard = await hear(bot, slate, question)
         if isinstance(heard, Choices):
             await slate.show(_which(heard, question))
             return
-        slate.say("Choosing songs…")
         wish = question.wish
+        if heard is None and not wish.genre:
+            opinions = await bot.service.members.opinions(str(question.member))
+            if not any(opinion > 0 for opinion, _ in opinions.values()):
+                await slate.show(_first_step(bot, question))
+                return
+        slate.say("Choosing songs…")
         found = await bot.service.answers.recommend(
             heard,
+            by=wish.by,
             member=str(question.member),
             since=since,
             count=wish.count,
@@ -237,17 +278,22 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
                 "Drop a wish, or try another song.",
             )
         kept = await bot.service.answers.keep(found, str(question.member), since)
-        await feature(bot, slate, kept, found, found.picks[0])
+        intro = ""
+        if question.clip is not None and heard is not None and clips.nameless(heard.track):
+            intro = f"found for a clip by <@{question.member}>"
+        shown = await feature(bot, slate, kept, found, found.picks[0], intro=intro)
         took = round(monotonic() - began, 2)
         log.info("answered", extra={"seconds": took, "picks": len(found.picks)})
+    await complete(bot, slate, shown)
 
 
 @contextlib.asynccontextmanager
 async def at_work(bot: Bot, slate: Slate) -> AsyncIterator[None]:
-    """Write on the slate what went wrong, or that the bot must stop."""
-    with bot.working(), bot.service.budget():
+    """Write on the slate what went wrong, that it took too long, or that the bot must stop."""
+    with bot.working():
         try:
-            yield
+            async with bot.service.promptly():
+                yield
         except asyncio.CancelledError:
             if not bot.stopping:
                 raise
@@ -265,7 +311,7 @@ async def hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | 
     """Hear what a question is about; None if it starts from the member's own taste."""
     service = bot.service
     if question.clip is not None:
-        data = await clips.read(question.clip, bot.cdn_hosts)
+        data = await clips.read(question.clip, bot.cdn_hosts, service.seconds_left)
         slate.say("Listening to your clip…")
         return await service.songs.hear_clip(data, clips.name_of(question.clip))
     if question.track is not None:
@@ -283,13 +329,101 @@ async def hear(bot: Bot, slate: Slate, question: Question) -> Heard | Choices | 
 
 def _which(choices: Choices, question: Question) -> ui.LayoutView:
     select = Choose.offer(choices.tracks, question)
-    return layouts.notice(f"**{words.plain(choices.why, 300)}** Which one?", select)
+    return layouts.notice(words.which(choices), select)
+
+
+def _first_step(bot: Bot, question: Question) -> ui.LayoutView:
+    """Say how to start, with songs to start from."""
+    songs = bot.service.catalogue.first_steps()
+    return layouts.notice(
+        "🎧 **Tell me one song you love**, and I find more like it.",
+        *([Choose.offer(songs, question)] if songs else []),
+        hint="A title, a link or a clip: `/recommend song:`. Or start from one of these. "
+        "👍 and 👎 teach me what you like.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One pick of an answer on a card of its own.
+
+    Attributes
+    ----------
+    kept : str
+        Id of the answer.
+    cover : Cover or None
+        None until one is found.
+    intro : str
+        Markdown that says why it is here.
+    """
+
+    kept: str
+    answer: Answer
+    pick: Pick
+    cover: Cover | None = None
+    intro: str = ""
 
 
 async def feature(
     bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick, *, intro: str = ""
-) -> None:
-    """Show one pick of an answer as a card of its own; `intro` says why it is here."""
+) -> Shown:
+    """Show one pick of an answer as a card of its own; `intro` says why it is here.
+
+    The card does not wait for what services know: `complete` adds it.
+    """
+    shown, cards = Shown(kept, answer, pick, intro=intro), bot.service.cards
+    if slate.private:
+        await _show(bot, slate, shown)
+        return shown
+    # Noted before it is there: it is found, whatever happens from now on.
+    intended = await cards.intend(str(slate.channel), str(slate.after))
+    message = await _show(bot, slate, shown)
+    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
+    await cards.keep(card)
+    bot.dispatch("card", card)
+    if not slate.reactions or await offer_reactions(message):
+        await cards.settle(intended)
+    return shown
+
+
+async def complete(bot: Bot, slate: Slate, shown: Shown | None) -> None:
+    """Add to a card what arrives after it: its cover, and songs that are only heard now.
+
+    Call it outside `at_work`: whatever happens now must not overwrite the card.
+    """
+    if shown is None:
+        return
+    try:
+        with bot.working():
+            fuller = await _fuller(bot, shown)
+            if fuller != shown:
+                await _show(bot, slate, fuller)
+    except (MusrecError, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.info("a card was not completed", extra={"kind": type(error).__name__})
+    except Exception:
+        log.exception("a card was not completed")
+
+
+async def _fuller(bot: Bot, shown: Shown) -> Shown:
+    songs, answer, pick = bot.service.songs, shown.answer, shown.pick
+    query, featured = await asyncio.gather(
+        songs.listen(answer.query) if answer.query else _nothing(), songs.listen(pick.track)
+    )
+    if query is not None:
+        answer = replace(answer, analysis=query.analysis, profile=query.profile)
+    if featured is not None:
+        # Its buttons go on naming the song by the id that it has had so far.
+        track = replace(featured.track, id=pick.track.id)
+        pick = replace(pick, track=track, profile=featured.profile)
+    return replace(shown, answer=answer, pick=pick, cover=await songs.cover(pick.track))
+
+
+async def _nothing() -> None:
+    """Hear nothing."""
+
+
+async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
+    answer, pick, kept = shown.answer, shown.pick, shown.kept
     picture = await _draw(bot, answer, pick)
     files = [layouts.file(picture, layouts.CARD_PICTURE)] if picture else []
     others = [other for other in answer.picks if other.track.id != pick.track.id]
@@ -301,32 +435,29 @@ async def feature(
             pick,
             mood=bot.service.answers.mood(pick.profile),
             picture=picture,
+            cover=shown.cover,
             notes=answer.notes,
             buttons=[
                 Thumb.button(FeedbackKind.LIKE, pick.track.id),
                 Thumb.button(FeedbackKind.DISLIKE, pick.track.id),
                 Preview.button(pick.track.id),
+                Keep.button(pick.track.id),
+            ],
+            more=[
                 Why.button(kept, pick.track.id),
                 *([Next.button(kept, pick.track.id, last=last)] if others else []),
+                *([Share.button(kept, pick.track.id)] if slate.private else []),
             ],
-            share=Share.button(kept, pick.track.id) if slate.private else None,
             others=Feature.offer(kept, others, bot) if others else None,
-            intro=intro,
+            intro=shown.intro,
         )
 
     try:
-        message = await slate.show(build(picture), files)
+        return await slate.show(build(picture), files)
     except discord.HTTPException as error:
         if error.status != 413 and error.code != _TOO_LARGE:
             raise
-        message = await slate.show(build(None))
-    if slate.private:
-        return
-    await bot.service.cards.keep(
-        Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
-    )
-    if slate.reactions:
-        await offer_reactions(message)
+        return await slate.show(build(None))
 
 
 async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
@@ -362,16 +493,37 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         """Draw the terms of the score as bars; add what other services say when it comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         bot = interaction.client
-        _, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
+        answer, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
+        systems = Systems.button(answer.query.id) if answer.query else None
         picture = await bot.service.answers.contributions(pick)
         known = await bot.service.songs.foreign(pick.track, online=False)
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture, words.elsewhere(pick.track, known)),
+            view=layouts.why(pick, picture, words.elsewhere(pick.track, known), systems),
             attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
         )
         if not known and (found := await bot.service.songs.foreign(pick.track)):
             said = words.elsewhere(pick.track, found)
-            await interaction.edit_original_response(view=layouts.why(pick, picture, said))
+            view = layouts.why(pick, picture, said, systems)
+            await interaction.edit_original_response(view=view)
+
+
+class Systems(Press, template=r"systems:(?P<track>[^:]{1,40})"):
+    """Shows what the spectrogram alone and the features alone find for a song."""
+
+    @classmethod
+    def button(cls, track: str) -> Systems:
+        """Return the button under the reasons."""
+        return cls(ui.Button(label="Compare systems", custom_id=f"systems:{track}"))
+
+    async def press(self, interaction: discord.Interaction[Bot]) -> None:
+        """Show both lists to the member, and how much of them is the same."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        service = interaction.client.service
+        heard = await service.songs.heard(self.about["track"])
+        if heard is None:
+            raise NotFound("I have not heard that song.", "Ask me about it with /recommend.")
+        found = await service.catalogue.compare_systems(heard, SYSTEMS_SHOWN)
+        await interaction.edit_original_response(view=layouts.systems(heard.track, found))
 
 
 class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
@@ -390,6 +542,7 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         private = _in_company(interaction)
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
+        shown = None
         async with at_work(bot, slate):
             answer = await bot.service.answers.kept(self.about["kept"])
             tracks = [pick.track.id for pick in answer.picks]
@@ -399,7 +552,8 @@ class Next(Press, template=r"next:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             if here >= 0:
                 member = str(interaction.user.id)
                 await bot.service.members.learn(member, tracks[here], FeedbackKind.NEXT)
-            await feature(bot, slate, self.about["kept"], answer, answer.picks[here + 1])
+            shown = await feature(bot, slate, self.about["kept"], answer, answer.picks[here + 1])
+        await complete(bot, slate, shown)
 
 
 class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
@@ -414,6 +568,7 @@ class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         """Draw the card again for everyone, with the name of the member who shares it."""
         await interaction.response.defer(thinking=True)
         bot, slate = interaction.client, slate_of(interaction, private=False)
+        shown = None
         async with at_work(bot, slate):
             answer, pick = await bot.service.answers.kept_pick(
                 self.about["kept"], self.about["track"]
@@ -421,7 +576,8 @@ class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             intro = f"shared by {interaction.user.mention}"
             if answer.query is not None:
                 intro += f"\nfound for {words.song(answer.query)}"
-            await feature(bot, slate, self.about["kept"], answer, pick, intro=intro)
+            shown = await feature(bot, slate, self.about["kept"], answer, pick, intro=intro)
+        await complete(bot, slate, shown)
 
 
 class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
@@ -454,11 +610,13 @@ class Feature(Press, template=r"feature:(?P<kept>[\w-]{11})"):
         private = _in_company(interaction)
         await interaction.response.defer(thinking=True, ephemeral=private)
         bot, slate = interaction.client, slate_of(interaction, private=private)
+        shown = None
         async with at_work(bot, slate):
             answer, pick = await bot.service.answers.kept_pick(
                 self.about["kept"], str(self.values[0])
             )
-            await feature(bot, slate, self.about["kept"], answer, pick)
+            shown = await feature(bot, slate, self.about["kept"], answer, pick)
+        await complete(bot, slate, shown)
 
 
 class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
@@ -474,9 +632,7 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
         await interaction.response.defer(thinking=True, ephemeral=True)
         service, id_ = interaction.client.service, self.about["track"]
         track = await service.songs.get(id_)
-        links: list[ui.Button[Any]] = [
-            ui.Button(label=name, url=page) for name, page in words.addresses(track)[:4]
-        ]
+        links = layouts.links(track, layouts.IN_A_ROW - 1)
         try:
             preview = await service.songs.preview(track)
         except MusrecError as error:
@@ -487,14 +643,14 @@ class Preview(Press, template=r"play:(?P<track>[^:]{1,40})"):
             return
         if all(button.url != preview.page_url for button in links):
             links.append(ui.Button(label=label(preview.provider), url=preview.page_url))
-        name = "preview.m4a" if preview.data[4:8] == b"ftyp" else "preview.mp3"
-        view = layouts.page(
-            layouts.text(f"▶️ {words.song(track)}"),
-            ui.File(f"attachment://{name}"),
-            layouts.row(*links),
-        )
-        file = discord.File(io.BytesIO(preview.data), name)
-        await interaction.edit_original_response(view=view, attachments=[file])
+        # An ordinary message: Discord plays its attachment, but shows a file in a Components V2
+        # layout as a download.
+        plain = ui.View(timeout=None)
+        for button in links[: layouts.IN_A_ROW]:
+            plain.add_item(button)
+        file = discord.File(io.BytesIO(preview.data), clips.file_name(track, preview.data))
+        said = f"▶️ **{words.plain(track.title, 80)}** — {words.plain(track.artist, 80)}"
+        await interaction.edit_original_response(content=said, view=plain, attachments=[file])
         await service.members.learn(str(interaction.user.id), id_, FeedbackKind.PREVIEW)
 
 

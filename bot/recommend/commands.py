@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import discord
 from discord import app_commands
@@ -53,6 +53,7 @@ class RecommendCommands(commands.Cog):
         count="How many songs",
         genre="Only this genre",
         adventurous="0 stays close, 10 goes far",
+        by="What to compare songs by; sound is everything",
         private="Only you see the answer",
     )
     @app_commands.autocomplete(song=completions.songs, genre=completions.genres)
@@ -64,11 +65,12 @@ class RecommendCommands(commands.Cog):
         count: app_commands.Range[int, 1, answering.MOST_PICKS] | None = None,
         genre: app_commands.Range[str, 1, 40] | None = None,
         adventurous: app_commands.Range[int, 0, 10] | None = None,
+        by: Literal["sound", "spectrogram", "features"] = "sound",
         private: bool = False,
     ) -> None:
         """Find songs that sound like a song or a clip, and suit you."""
         await interaction.response.defer(thinking=True, ephemeral=private)
-        wish = Wish.of(count, adventurous, genre)
+        wish = Wish.of(count, adventurous, genre, by)
         question = Question(interaction.user.id, wish, clip=clip, text=song)
         slate = answering.slate_of(interaction, private=private)
         await answering.answer(self._bot, slate, question)

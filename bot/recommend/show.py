@@ -27,7 +27,7 @@ PICTURE = "song.png"
 TAGS, UNSURE = 8, 3
 APART, FAR_APART = 15, 40
 """Percentiles from the middle at which a sound has its word, and its "very"."""
-IN_A_ROW, MOST_LINKS = 5, 10
+MOST_LINKS = 10
 
 
 class ShowCommands(commands.Cog):
@@ -91,8 +91,9 @@ async def _answer(bot: Bot, slate: answering.Slate, question: Question) -> None:
         if heard is None:
             return
         if isinstance(heard, Choices):
-            which = f"**{words.plain(heard.why, 300)}** Which one?"
-            await slate.show(layouts.notice(which, Show.offer(heard.tracks, question.member)))
+            await slate.show(
+                layouts.notice(words.which(heard), Show.offer(heard.tracks, question.member))
+            )
             return
         if heard.analysis.kind is not SoundKind.MUSIC:
             raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
@@ -175,11 +176,6 @@ def _shares(values: Mapping[str, float], most: int) -> str:
 
 def _links(track: Track) -> list[layouts.Control]:
     """Return a link button for every page of a song, in rows."""
-    buttons: list[layouts.Control] = [
-        ui.Button(label=f"Open in {name}", url=page)
-        for name, page in words.addresses(track)[:MOST_LINKS]
-    ]
-    return [
-        layouts.row(*buttons[start : start + IN_A_ROW])
-        for start in range(0, len(buttons), IN_A_ROW)
-    ]
+    buttons = layouts.links(track, MOST_LINKS)
+    size = layouts.IN_A_ROW
+    return [layouts.row(*buttons[start : start + size]) for start in range(0, len(buttons), size)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.taste.catalogue import CatalogueCommands
+from bot.taste.catalogue import CatalogueCommands, Measures
 from bot.taste.commands import Agree, Decline, Share, TasteCommands, Turn
 
 if TYPE_CHECKING:
@@ -15,4 +15,4 @@ async def setup(bot: Bot) -> None:
     """Bring the area into the bot."""
     await bot.add_cog(TasteCommands(bot))
     await bot.add_cog(CatalogueCommands(bot))
-    bot.add_dynamic_items(Share, Agree, Decline, Turn)
+    bot.add_dynamic_items(Share, Agree, Decline, Turn, Measures)

@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot import completions, policy
 from bot.cards import layouts, words
+from bot.press import Press
 from bot.recommend import answering
 from bot.recommend.answering import Question
 from musrec import wording
@@ -54,17 +55,15 @@ class CatalogueCommands(commands.Cog):
         ours, theirs = [
             await self._bot.service.songs.hear_track(await self._one(text)) for text in (a, b)
         ]
-        found, picture = await self._bot.service.catalogue.compare(ours, theirs)
+        _, picture = await self._bot.service.catalogue.compare(ours, theirs)
         view = layouts.page(
             layouts.text(f"### {words.song(ours.track)}\n### {words.song(theirs.track)}"),
             layouts.image(picture, PICTURE),
-            layouts.text(_alike(found, ours.track, theirs.track)),
-            layouts.text("-# Every feature of both:"),
-            ui.File(f"attachment://{FEATURES}"),
+            layouts.row(Measures.button(ours.track, theirs.track)),
         )
-        table = discord.File(io.BytesIO(_table(found, ours.track, theirs.track)), FEATURES)
-        files = [layouts.file(picture, PICTURE), table]
-        await interaction.edit_original_response(view=view, attachments=files)
+        await interaction.edit_original_response(
+            view=view, attachments=[layouts.file(picture, PICTURE)]
+        )
 
     async def _one(self, text: str) -> Track:
         found = await self._bot.service.songs.find(text)
@@ -106,17 +105,55 @@ class CatalogueCommands(commands.Cog):
         )
 
 
-def _alike(found: Comparison, ours: Track, theirs: Track) -> str:
-    """Say how alike two songs are and through which features, for and against."""
-    pair = f"{words.title(ours)} and {words.title(theirs)}"
-    lines = [f"🎯 {pair}: **{wording.closeness(found.closeness)}**."]
+class Measures(Press, template=r"measures:(?P<ours>[^:]{1,40}):(?P<theirs>[^:]{1,40})"):
+    """Shows every measure of two songs that were compared, to any member."""
+
+    @classmethod
+    def button(cls, ours: Track, theirs: Track) -> Measures:
+        """Return the button under a comparison."""
+        custom_id = f"measures:{ours.id}:{theirs.id}"
+        return cls(ui.Button(label="All measures", custom_id=custom_id))
+
+    async def press(self, interaction: Context) -> None:
+        """Compare the two again: only the member who pressed sees the table."""
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        service = interaction.client.service
+        ours, theirs = [
+            await service.songs.hear_track(await service.songs.get(self.about[side]))
+            for side in ("ours", "theirs")
+        ]
+        found, _ = await service.catalogue.compare(ours, theirs)
+        view = layouts.page(
+            layouts.text(f"### {words.song(ours.track)}\n### {words.song(theirs.track)}"),
+            layouts.text(_measures(found)),
+            layouts.text(_alike(found)),
+            layouts.text("-# Every feature of both:"),
+            ui.File(f"attachment://{FEATURES}"),
+        )
+        table = discord.File(io.BytesIO(_table(found, ours.track, theirs.track)), FEATURES)
+        await interaction.edit_original_response(view=view, attachments=[table])
+
+
+def _measures(found: Comparison) -> str:
+    """List the measures of both songs, the most alike first."""
+    ranked = sorted(found.differences, key=lambda one: one.apart)
+    return "\n".join(
+        f"- {words.plain(one.name)}: **{words.plain(one.ours)}** and **{words.plain(one.theirs)}**"
+        for one in ranked
+    )
+
+
+def _alike(found: Comparison) -> str:
+    """Say which features make two songs alike, and which set them apart."""
     heard = [one for one in found.because if abs(one[1]) >= LEAST]
     apart = [one for one in heard[::-1] if one[1] < 0]
+    lines = []
     for label, parts in (("Alike in", [one for one in heard if one[1] > 0]), ("Apart in", apart)):
         if parts:
             said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
             lines.append(f"**{label}** {said}")
-    lines.append(f"-# All features together: {found.alike:.2f} alike, where 1 is the same sound.")
+    near = wording.closeness(found.closeness)
+    lines.append(f"-# Together: {found.alike:.2f}, where 1 is the same sound; {near}.")
     return "\n".join(lines)
 
 

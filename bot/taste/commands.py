@@ -13,7 +13,7 @@ from bot.cards import layouts, words
 from bot.policy import NotAllowed
 from bot.press import Press
 from musrec.members.model import HISTORY_KINDS, Blend, HistoryFilter, HistoryPage
-from musrec.model import FeedbackKind, Picture
+from musrec.model import Busy, FeedbackKind, Picture
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -22,6 +22,12 @@ Context = discord.Interaction["Bot"]
 Kind = Literal["all", "liked", "disliked", "played", "skipped"]
 
 PICTURE = "taste.png"
+
+Asked = commands.CooldownMapping[tuple[int, int]]
+"""Who asked whom to show their taste."""
+ASKED_AGAIN = 600
+"""Seconds until a member can ask the same one again."""
+
 ON_A_PAGE = 10
 
 MOST_ASKED = 500
@@ -42,18 +48,23 @@ SIGNS = {
 }
 
 
+def _pair(pair: tuple[int, int]) -> tuple[int, int]:
+    return pair
+
+
 class TasteCommands(commands.Cog):
     """What members like."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._asked: Asked = commands.CooldownMapping.from_cooldown(1, ASKED_AGAIN, _pair)
 
     @app_commands.command()
     @app_commands.describe(member="Whose taste; they are asked first. Leave it out for yours")
     async def taste(self, interaction: Context, member: discord.User | None = None) -> None:
         """See what you like in a picture, beside this server's taste."""
         if member is not None and member.id != interaction.user.id:
-            await _ask(interaction, "taste", member)
+            await _ask(interaction, "taste", member, self._asked)
             return
         await interaction.response.defer(thinking=True, ephemeral=True)
         view, file = await _taste(interaction, interaction.user, Share.button("taste"))
@@ -65,7 +76,7 @@ class TasteCommands(commands.Cog):
         """See how alike two tastes are, where they meet, and songs for both."""
         if member.id == interaction.user.id:
             raise NotAllowed("You already agree with yourself.", "Pick another member.")
-        await _ask(interaction, "blend", member)
+        await _ask(interaction, "blend", member, self._asked)
 
     @app_commands.command()
     async def map(self, interaction: Context) -> None:
@@ -174,13 +185,22 @@ _WHAT = {
 }
 
 
-async def _ask(interaction: Context, what: str, other: discord.abc.User) -> None:
+async def _ask(interaction: Context, what: str, other: discord.abc.User, asked: Asked) -> None:
     """Ask a member in the channel; nothing of theirs is read before they agree."""
     if other.bot:
         raise NotAllowed("Bots like nothing.", "Pick a human instead.")
     if interaction.guild_id is not None and not isinstance(other, discord.Member):
         raise NotAllowed(f"{_name(other)} is not here any more and cannot agree.")
     asker = interaction.user.id
+    if await interaction.client.service.members.hidden(str(other.id)):
+        raise NotAllowed(f"{_name(other)} keeps their taste private.")
+    wait = asked.update_rate_limit((asker, other.id), interaction.created_at.timestamp())
+    if wait:
+        minutes = max(1, round(wait / 60))
+        raise Busy(
+            f"You asked {_name(other)} only just now.",
+            f"You can ask again in {'a minute' if minutes == 1 else f'{minutes} minutes'}.",
+        )
     view = layouts.notice(
         f"<@{other.id}>, {words.plain(_name(interaction.user))} {_WHAT[what]}. Everyone here "
         "will see it.",
@@ -233,12 +253,22 @@ class Decline(Press, template=r"decline:(?P<asker>\d+):(?P<other>\d+)"):
         return cls(ui.Button(label="No", custom_id=f"decline:{asker}:{other}"))
 
     async def press(self, interaction: Context) -> None:
-        """Say so in place of the question."""
+        """Say so in place of the question; a refusal lasts until its member takes it back."""
         asker, other = int(self.about["asker"]), int(self.about["other"])
         if interaction.user.id not in (asker, other):
             raise NotAllowed("That question is between two other members.")
-        said = "The question was taken back." if interaction.user.id == asker else "Kept private."
+        refused = interaction.user.id == other
+        said = "Kept private." if refused else "The question was taken back."
         await interaction.response.edit_message(view=layouts.notice(f"🔒 {said}"))
+        if refused:
+            await interaction.client.service.members.choose(str(other), hidden=True)
+            await interaction.followup.send(
+                view=layouts.notice(
+                    "No member can ask to see your taste from now on.",
+                    hint="`/privacy taste` lets them ask again.",
+                ),
+                ephemeral=True,
+            )
 
 
 async def _who_asked(interaction: Context, asker: int) -> discord.abc.User:

@@ -265,6 +265,12 @@ _SMOOTHING = 0.02
 _SHORTEST = 0.4
 """Seconds: one gating block of BS.1770."""
 
+_STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "brightness": ("spectral_centroid_mean",),
+    "noisiness": ("spectral_flatness_median",),
+    "punch": ("onset_strength_std",),
+    "dynamics": ("rms_std", "rms_mean"),
+}
 _TAG_COLUMNS = {tag: column for column, tag in enumerate(TAGS)}
 _STATISTIC_COLUMNS = {name: column for column, name in enumerate(STATISTIC_NAMES)}
 
@@ -341,6 +347,13 @@ def percentiles(raw: Mapping[str, float]) -> dict[str, float]:
         for name, value in raw.items()
         if name in quantiles
     }
+
+
+def statistics_of(name: str) -> tuple[str, ...]:
+    """Return the statistics that a descriptor is computed from; none if it rests on tags."""
+    if name == "intensity":
+        return tuple(_reference().weights)
+    return _STATISTICS.get(name, ())
 
 
 def populations() -> Mapping[str, str]:
@@ -427,8 +440,42 @@ def _reference() -> _Reference:
     )
 
 
+@cache
+def _least_shares() -> Mapping[str, float]:
+    text = files("musrec.audio").joinpath("said.json").read_text("utf-8")
+    shares: dict[str, float] = json.loads(text)
+    return shares
+
+
+def said_tags(tags: Mapping[str, float]) -> dict[str, float]:
+    """Return the tags that may be said of a song, largest share first.
+
+    Each has at least the share that ``musrec evaluate tags`` measured to be right on labelled
+    clips; a tag that no labels can check needs half of the clip.
+
+    Parameters
+    ----------
+    tags : mapping of str to float
+        Tag to its share of the clip, 0 to 1.
+    """
+    least = _least_shares()
+    said = {tag: share for tag, share in tags.items() if share >= least.get(tag, 1.0)}
+    return dict(sorted(said.items(), key=lambda item: -item[1]))
+
+
+MARKED = 80.0
+"""Percentile from which a song is called by the high word of a descriptor; by the low word from
+100 less this, down."""
+
 MOODS = ("mood", "intensity", "dreaminess", "acoustic", "vocal", "brightness")
 """Descriptors whose words `mood` chooses from."""
+
+
+def word(name: str, place: float) -> str:
+    """Return the word for a place, 0 to 100, of a descriptor; empty in the middle."""
+    if place >= MARKED:
+        return DEFINITIONS[name].high
+    return DEFINITIONS[name].low if place <= 100 - MARKED else ""
 
 
 def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:
@@ -438,13 +485,16 @@ def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:
     ----------
     percentiles : mapping of str to float
         Descriptor to its place, 0 to 100, in the reference population.
+    most : int
+
+    Returns
+    -------
+    tuple of str
+        Empty if the song is in the middle of everything.
     """
     marked = sorted(
-        (
-            (abs(place - 50), DEFINITIONS[name].high if place > 50 else DEFINITIONS[name].low)
-            for name, place in percentiles.items()
-            if name in MOODS
-        ),
-        reverse=True,
+        (-abs(place - 50), MOODS.index(name), word(name, place))
+        for name, place in percentiles.items()
+        if name in MOODS and word(name, place)
     )
-    return tuple(word for _, word in marked[:most])
+    return tuple(each for *_, each in marked[:most])

@@ -25,7 +25,7 @@ LONGEST = 300
 MOST_ARTISTS = 16
 
 MOST_COMMENTS = 1000
-"""Comments of an Ogg or FLAC file; ffmpeg's time grows with the square of their number."""
+"""Comments of one file; ffmpeg's time grows with the square of their number."""
 
 _MP4 = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
@@ -105,11 +105,12 @@ def clean(text: str) -> str:
     characters become spaces.
     """
     text = text[: 4 * LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = "".join(" " if _unprintable(sign) else sign for sign in text)
+    text = "".join(" " if unprintable(sign) else sign for sign in text)
     return unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
 
 
-def _unprintable(sign: str) -> bool:
+def unprintable(sign: str) -> bool:
+    """Whether a character would drive a terminal or turn text around instead of showing."""
     return unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in _DIRECTIONS
 
 
@@ -149,19 +150,46 @@ def unpack(packed: bytes) -> Tags:
 
 
 def comments(data: bytes) -> int:
-    """Return how many comments an ID3 tag holds or an Ogg or FLAC file states; 0 if unknown."""
-    count = sum(1 for _ in _id3_frames(data, 0))
+    """Return how many comments a file holds, or states to hold; 0 if unknown."""
     begin = behind_id3(data)
+    found = sum(1 for _ in _id3_frames(data, 0))
     if data.startswith(b"fLaC", begin):
-        at = begin + 4
-        while len(data) >= at + 4 and data[at] & 0x7F != 4:
-            if data[at] & 0x80:
-                return count
-            at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
-        return max(count, _count(data, at + 4))
+        return max(found, _flac_comments(data, begin + 4))
     if data.startswith(b"OggS", begin):
-        found = re.search(rb"OpusTags|\x03vorbis", data[begin : begin + 65536])
-        return max(count, _count(data, begin + found.end())) if found else count
+        heads = re.finditer(rb"OpusTags|\x03vorbis", data)
+        return max(found, *(_count(data, head.end()) for head in heads), 0)
+    if data.startswith(_CHUNKED):
+        return max(found, _riff_texts(data), sum(1 for _ in _id3_frames(data, _id3_chunk(data))))
+    if data.startswith(b"\x1aE\xdf\xa3"):  # Matroska: SimpleTag, then its TagName
+        return sum(1 for _ in re.finditer(rb"\x67\xc8.{1,8}\x45\xa3", data, re.DOTALL))
+    if data[4:8] in _MP4:  # atoms for what has no name of its own, and for QuickTime's keys
+        free = re.finditer(rb"----.{4}(?:mean|name|data)", data, re.DOTALL)
+        return sum(1 for _ in free) + data.count(b"mdta")
+    return found
+
+
+_CHUNKED = (b"RIFF", b"RF64", b"FORM")
+
+
+def _flac_comments(data: bytes, at: int) -> int:
+    """Return how many comments the blocks of a FLAC file state, which ffmpeg puts together."""
+    count = 0
+    while len(data) >= at + 4:
+        kind, length = data[at], int.from_bytes(data[at + 1 : at + 4], "big")
+        if kind & 0x7F == 4:
+            count += _count(data, at + 4)
+        if kind & 0x80:
+            break
+        at += 4 + length
+    return count
+
+
+def _riff_texts(data: bytes) -> int:
+    """Return how many texts the LIST chunks of a WAV file hold."""
+    count = 0
+    for begin, end in _chunks(data):
+        if data.startswith(b"LIST", begin - 8) and data.startswith(b"INFO", begin):
+            count += sum(1 for _ in _chunks(data, begin + 4, end))
     return count
 
 
@@ -189,7 +217,7 @@ def _id3_texts(data: bytes, *names: bytes) -> list[str]:
     Version 2.4 separates them by null characters, and some programs write a frame for each.
     """
     texts: list[str] = []
-    begin = _id3_chunk(data) if data.startswith((b"RIFF", b"RF64", b"FORM")) else 0
+    begin = _id3_chunk(data) if data.startswith(_CHUNKED) else 0
     for name, text in _id3_frames(data, begin):
         if name in names and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
             texts += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
@@ -218,14 +246,20 @@ def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
 
 def _id3_chunk(data: bytes) -> int:
     """Return where the content of the ID3 chunk of a WAV or AIFF file begins."""
-    order: Literal["little", "big"] = "big" if data.startswith(b"FORM") else "little"
-    at = 12
-    while at + 8 <= len(data):
-        if data[at : at + 4] in (b"id3 ", b"ID3 "):
-            return at + 8
-        length = int.from_bytes(data[at + 4 : at + 8], order)
-        at += 8 + length + length % 2
+    for begin, _ in _chunks(data):
+        if data[begin - 8 : begin - 4] in (b"id3 ", b"ID3 "):
+            return begin
     return len(data)
+
+
+def _chunks(data: bytes, at: int = 12, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield where the contents of the chunks of a WAV or AIFF file begin and end."""
+    order: Literal["little", "big"] = "big" if data.startswith(b"FORM") else "little"
+    end = len(data) if end is None else min(end, len(data))
+    while at + 8 <= end:
+        length = int.from_bytes(data[at + 4 : at + 8], order)
+        yield at + 8, at + 8 + length
+        at += 8 + length + length % 2
 
 
 def _mp4_artists(data: bytes) -> list[str]:

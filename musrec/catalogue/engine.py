@@ -52,12 +52,15 @@ def build(
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
-    index = spaces.Index(catalogue.vectors, fine=catalogue.fine)
+    index = spaces.Index(
+        catalogue.vectors, fine=catalogue.fine, parts=spaces.parts.of(catalogue.facets)
+    )
     recommender = Recommender(
         catalogue,
         feedback,
         index.alike,
         thresholds=closeness.shipped(space.name),
+        without=spaces.Without(space, catalogue, index),
         served=served,
     )
     return Engine(space, catalogue, index, recommender, search.names(catalogue.tracks))
@@ -78,8 +81,9 @@ def grown(engine: Engine, fresh: Sequence[Heard]) -> Engine:
         if engine.catalogue.fine is None or more.fine is None
         else np.concatenate([engine.catalogue.fine, more.fine]),
     )
-    index = engine.index.extended(more.vectors, fine=more.fine)
-    engine.recommender.extend(more, index.alike)
+    index = engine.index.extended(more.vectors, fine=more.fine, parts=spaces.parts.of(more.facets))
+    without = spaces.Without(engine.space, catalogue, index)
+    engine.recommender.extend(more, index.alike, without)
     names = (*engine.names, *search.names(more.tracks))
     return Engine(engine.space, catalogue, index, engine.recommender, names)
 

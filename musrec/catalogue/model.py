@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,43 @@ class Comparison:
     because: tuple[tuple[str, float], ...]
     differences: tuple[Difference, ...]
     features: tuple[Feature, ...]
+
+
+class By(StrEnum):
+    """What a song is compared by."""
+
+    SOUND = "sound"
+    SPECTROGRAM = "spectrogram"
+    FEATURES = "features"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPair:
+    """What the spectrogram alone and the statistics alone find for one song.
+
+    Attributes
+    ----------
+    by_spectrogram, by_features : tuple of Track
+        Most alike first.
+    shared : int
+        Songs in both.
+    jaccard : float
+        0 to 1: shared songs among all songs of both.
+    correlation : float or None
+        Spearman's rank correlation over all songs of both, -1 to 1; None for fewer than three.
+    among : int
+        Songs that both systems know.
+    left_out : int
+        Songs without a spectrogram, which were left out of both.
+    """
+
+    by_spectrogram: tuple[Track, ...]
+    by_features: tuple[Track, ...]
+    shared: int
+    jaccard: float
+    correlation: float | None
+    among: int
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

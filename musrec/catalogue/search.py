@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +81,37 @@ def suggest(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) 
         )
         rows = list(dict.fromkeys([*rows, *(row for _, _, row in near)]))
     return [catalogue.tracks[row] for row in rows[:limit]]
+
+
+def near(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) -> list[Track]:
+    """Return songs that are spelt nearly like a text, with or without artist, the nearest first.
+
+    The whole text counts: a title that only has a word in common with it is not near.
+    """
+    typed = fold(text)
+    likeness: dict[int, float] = {}
+    for forms in zip(*((name.title, name.whole, name.reversed) for name in names), strict=True):
+        found = process.extract(typed, forms, scorer=fuzz.ratio, limit=limit, score_cutoff=NEARLY)
+        for _, score, row in found:
+            likeness[row] = max(score, likeness.get(row, 0.0))
+    best = sorted(likeness, key=lambda row: -likeness[row])
+    return [catalogue.tracks[row] for row in best[:limit]]
+
+
+def one_of_each(catalogue: Catalogue) -> list[Track]:
+    """Return one song of each stated genre, by the artist with most songs there."""
+    artists: dict[str, Counter[str]] = defaultdict(Counter)
+    for track in catalogue.tracks:
+        if track.genre and track.artists:
+            artists[track.genre.lower()][track.artists[0]] += 1
+    chosen: dict[str, Track] = {}
+    for track in catalogue.tracks:
+        genre = (track.genre or "").lower()
+        if track.artists and artists[genre].most_common(1)[:1] == [
+            (track.artists[0], artists[genre][track.artists[0]])
+        ]:
+            chosen.setdefault(genre, track)
+    return [chosen[genre] for genre in sorted(chosen)]
 
 
 def moods() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,12 @@ from musrec.cli import (
     privacy,
     recommend,
     songs,
+    store,
     train,
 )
 from musrec.cli.opening import STOPPED
 from musrec.cli.options import Invocation
-from musrec.cli.printing import complain, err, out
+from musrec.cli.printing import complain, err, out, prepare_terminal
 from musrec.model import MusrecError
 
 # In the order of `musrec --help`.
@@ -39,6 +41,7 @@ _AREAS = (
     history,
     playlists,
     privacy,
+    store,
     demo,
     doctor,
     models,
@@ -90,12 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments : sequence of str, optional
         By default those that the program was started with.
     """
+    prepare_terminal()
     invocation = Invocation()
     try:
         # Typer returns the code of an `Exit`, and makes one of Ctrl-C.
         code = app(arguments, standalone_mode=False, obj=invocation) or 0
+        sys.stdout.flush()
     except MusrecError as error:
         code = _fail(error, invocation)
+    except BrokenPipeError:  # `musrec search rock | head`: nobody reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1  # as Typer and Rich do
     except OSError as error:
         what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
         problem = MusrecError(what, "Check that there is room and permission.")

@@ -40,6 +40,8 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
 async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
     counts = await service.members.counts()
+    said = enumerate(await service.warnings(), start=1)
+    warnings = [(f"{number}.", warning) for number, warning in said]
     return {
         "musrec": [("version", __version__), ("Python", platform.python_version())],
         "Store": [
@@ -60,6 +62,7 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             (tool.name, f"{tool.wrong or tool.version} (for {tool.used_for})")
             for tool in await service.tools()
         ],
+        **({"To see to": warnings} if warnings else {}),
     }
 
 

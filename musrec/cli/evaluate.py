@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from musrec.cli.opening import finish, load_settings
+from musrec.cli.opening import finish, load_settings, with_service
 from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
 from musrec.cli.printing import print_report
+
+if TYPE_CHECKING:
+    from musrec.service import Service
 
 app = typer.Typer(
     name="evaluate",
@@ -50,6 +53,15 @@ def closeness(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def parts(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure what rhythm and harmony are worth beside the rest of the sound."""
+    from musrec.evaluate.parts import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
 def artists(
     context: typer.Context,
     music: Annotated[
@@ -83,6 +95,15 @@ def tagger(data: Data = SHARED, as_json: Json = False) -> None:
 
 
 @app.command()
+def tags(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure from which share a tag may be said of a song."""
+    from musrec.audio.tagger import load
+    from musrec.evaluate.tags import run
+
+    print_report(run(data, load()), as_json=as_json)
+
+
+@app.command()
 def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
     """Measure rankings, cold start, learning from feedback, variety and the truth of reasons."""
     from musrec.evaluate.recommend import run
@@ -92,9 +113,38 @@ def recommend(data: Listening = LISTENING, as_json: Json = False) -> None:
 
 
 @app.command()
+def systems(context: typer.Context, data: Data = SHARED, as_json: Json = False) -> None:
+    """Compare the spectrogram alone, the features alone and the whole, by genre."""
+    from musrec.evaluate.systems import run
+
+    report = finish(run(data / "gtzan", load_settings(context)))
+    print_report(report, as_json=as_json)
+
+
+@app.command()
+def satisfaction(context: typer.Context, as_json: Json = False) -> None:
+    """Average how well drops and mixtapes suited members, as they rated them here."""
+    from musrec.evaluate.satisfaction import report
+
+    async def job(service: Service) -> None:
+        print_report(report(await service.drops.ratings()), as_json=as_json)
+
+    with_service(context, job)
+
+
+@app.command()
 def playlists(data: Data = SHARED, as_json: Json = False) -> None:
     """Measure how well three distances continue playlists."""
     from musrec.evaluate.playlists import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
+def explain(data: Data = SHARED, as_json: Json = False) -> None:
+    """Replace every property that a card names, and see whether the pick falls."""
+    from musrec.evaluate.explain import run
 
     for report in run(data):
         print_report(report, as_json=as_json)

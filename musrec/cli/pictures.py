@@ -53,6 +53,7 @@ def taste(
                 theirs=dict(found.server),
                 genres=dict(found.genres),
                 decades={str(year): count for year, count in found.decades.items()},
+                artists=list(found.artists),
                 signature=[track_json(track) for track in found.signature],
                 changed=found.changed,
                 picture=str(path),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,24 +14,54 @@ from rich.console import Console
 from rich.markup import escape
 
 from musrec import wording
+from musrec.audio import tags
 from musrec.model import Answer, MusrecError, Pick, Track
 
 if TYPE_CHECKING:
     from musrec.evaluate.report import Report
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """Prints titles and file names as they read, whatever is in them."""
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        super().print(*(_shown(one) if isinstance(one, str) else one for one in objects), **more)
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
+
+
+def _shown(text: str) -> str:
+    return "".join("\ufffd" if sign != "\n" and tags.unprintable(sign) else sign for sign in text)
+
+
+def prepare_terminal() -> None:
+    """Print a question mark for what the terminal's encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def print_json(**values: Any) -> None:
     """Print one JSON object."""
-    print(json.dumps(values, ensure_ascii=False, indent=2))  # noqa: T201 - for programs
+    print(_json(values, indent=2))  # noqa: T201 - for programs
+
+
+def _json(values: dict[str, Any], indent: int | None = None) -> str:
+    """Return JSON, with escapes only if the output's encoding needs them."""
+    text = json.dumps(values, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(values, indent=indent)
+    return text
 
 
 def complain(kind: str, what: str, hint: str, *, as_json: bool) -> None:
     """Print an error: as JSON to standard output, else as text to standard error."""
     if as_json:
-        print(json.dumps({"error": kind, "message": what, "hint": hint}, ensure_ascii=False))  # noqa: T201
+        print(_json({"error": kind, "message": what, "hint": hint}))  # noqa: T201
         return
     err.print(f"[bold red]✗[/] {escape(what)}")
     if hint:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
+from musrec.catalogue.model import By
 from musrec.cli.opening import with_service
 from musrec.cli.options import Adventurous, Count, Json, MaybeMember, Member, Offline, Song
-from musrec.cli.printing import err, out, print_answer, print_json, save, track_json
+from musrec.cli.printing import err, out, print_answer, print_json, print_notes, save, track_json
 from musrec.model import Answer, Constraints, FeedbackKind, Track
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ def recommend(
     ),
     genre: Annotated[list[str] | None, typer.Option(help="Only this genre; repeatable.")] = None,
     adventurous: Adventurous = None,
+    by: Annotated[
+        By, typer.Option(help="Compare by everything, the spectrogram's picture or features alone.")
+    ] = By.SOUND,
     repeats: Annotated[bool, typer.Option(help="Allow songs recommended lately.")] = False,
     offline: Offline = False,
     as_json: Json = False,
@@ -43,6 +48,7 @@ def recommend(
             heard = await service.songs.hear_path_or_name(song, online=not offline)
             answer = await service.answers.recommend(
                 heard,
+                by=by,
                 member=member,
                 count=count,
                 adventurous=adventurous,
@@ -54,6 +60,45 @@ def recommend(
             )
             drawn = await draw_card(service, answer, card)
         print_answer(answer, drawn, as_json=as_json)
+
+    with_service(context, job)
+
+
+@app.command("compare-systems")
+def compare_systems(
+    context: typer.Context,
+    song: Song,
+    count: Count = 10,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Compare what the spectrogram's picture alone and the features alone find for a song."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening"), service.budget():
+            heard = await service.songs.hear_path_or_name(song, online=not offline)
+            found = await service.catalogue.compare_systems(heard, count)
+        if as_json:
+            print_json(
+                query=track_json(heard.track),
+                by_spectrogram=[track_json(track) for track in found.by_spectrogram],
+                by_features=[track_json(track) for track in found.by_features],
+                shared=found.shared,
+                jaccard=found.jaccard,
+                correlation=found.correlation,
+                among=found.among,
+                left_out=found.left_out,
+            )
+            return
+        table = Table("", "by spectrogram", "by features", title=escape(str(heard.track)))
+        pairs = zip(found.by_spectrogram, found.by_features, strict=True)
+        for place, (one, other) in enumerate(pairs, start=1):
+            table.add_row(str(place), escape(str(one)), escape(str(other)))
+        out.print(table)
+        alike = "" if found.correlation is None else f", rank correlation {found.correlation:+.2f}"
+        out.print(f"{found.shared} in both lists, Jaccard {found.jaccard:.2f}{alike}")
+        if found.left_out:
+            print_notes([f"{found.left_out:,} songs have no spectrogram here and were left out."])
 
     with_service(context, job)
 

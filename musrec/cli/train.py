@@ -42,6 +42,14 @@ def closeness(data: Data = SHARED) -> None:
 
 
 @app.command()
+def parts(data: Data = SHARED, as_json: Json = False) -> None:
+    """Choose how much rhythm and harmony count beside the rest of the sound."""
+    from musrec.train.parts import train
+
+    print_report(train(data / "gtzan"), as_json=as_json)
+
+
+@app.command()
 def starter(data: Data = SHARED, as_json: Json = False) -> None:
     """Build the starter catalogue from the training clips."""
     from musrec.train.starter import train

@@ -43,7 +43,7 @@ def personal(
     member: str,
     seeds: Sequence[Heard],
     *,
-    genres: frozenset[str] = frozenset(),
+    genres: Sequence[str] = (),
     size: int = 5,
     adventurous: float = 0.3,
     recent: frozenset[str] = frozenset(),
@@ -58,8 +58,8 @@ def personal(
     ----------
     seeds : sequence of Heard
         Liked songs to look around, the first first; one for each song found so.
-    genres : frozenset of str
-        Of what they liked, lower case.
+    genres : sequence of str
+        Of what they liked, lower case, the most liked first.
     recent : frozenset of str
         Tracks that must not come again.
 
@@ -77,7 +77,7 @@ def personal(
             seeds=around,
             count=count + 2,
             adventurous=1.0 if brave else adventurous,
-            constraints=Constraints(no_genres=genres if brave else frozenset()),
+            constraints=Constraints(no_genres=frozenset(genres if brave else ())),
             now=now,
             recent=recent | {choice.pick.track.id for choice in chosen},
         )
@@ -131,12 +131,24 @@ def _unasked(pick: Pick) -> Choice:
     return Choice(Part.TASTE, pick, "It suits your taste as a whole.")
 
 
-def _brave_words(pick: Pick, genres: frozenset[str], *, outside: bool) -> str:
+def most_liked(genres: Sequence[str]) -> list[str]:
+    """Return each genre once, the one liked most often first, of equals the latest.
+
+    Parameters
+    ----------
+    genres : sequence of str
+        One per like, oldest first.
+    """
+    latest = {genre: place for place, genre in enumerate(genres)}
+    return sorted(latest, key=lambda genre: (-genres.count(genre), -latest[genre]))
+
+
+def _brave_words(pick: Pick, genres: Sequence[str], *, outside: bool) -> str:
     if not outside or not genres:
         return "The brave one: a song to try."
     genre = (pick.track.genre or "").lower()
     what = f"It is {genre}, and you" if genre else "You"
-    return f"The brave one. {what} have liked {listed(sorted(genres)[:3], 'and')} so far."
+    return f"The brave one. {what} have liked {listed(genres[:3], 'and')} so far."
 
 
 def with_likes(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from musrec.drops.choice import Choice, listed, personal, songs_around, with_likes
+from musrec.drops.choice import Choice, listed, most_liked, personal, songs_around, with_likes
 from musrec.drops.mixtape import common_ground, likes, mixtape
 from musrec.drops.model import Issue, Part, Post
 from musrec.drops.newcomers import artists_to_ask
@@ -85,7 +85,7 @@ async def _personal(
     recent |= await library.recommended(member, now)
     names = await library.tracks(liked)
     seeds = await _seeds(library, issue, liked[-_LIKES_LOOKED_AT:])
-    genres = {track.genre.lower() for track in names.values() if track.genre}
+    genres = most_liked([t.genre.lower() for i in liked if (t := names.get(i)) and t.genre])
     choices, near = await library.think(
         lambda recommender, catalogue: with_likes(
             catalogue,
@@ -93,7 +93,7 @@ async def _personal(
                 recommender,
                 member,
                 seeds,
-                genres=frozenset(genres),
+                genres=genres,
                 size=drop.size,
                 adventurous=drop.adventurous,
                 recent=frozenset(recent),

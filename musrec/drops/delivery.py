@@ -131,7 +131,7 @@ async def _claim(desk: Desk, drop: Drop, week: str, now: datetime) -> Issue | No
 
 async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> State:
     """Post what is not posted yet of an issue that was claimed."""
-    issues, drop = desk.issues, issue.drop
+    drop = issue.drop
     try:
         if not issue.posts:
             await _who_left(desk, poster, drop)
@@ -140,30 +140,29 @@ async def _carry_out(desk: Desk, poster: Poster, issue: Issue, clock: Clock) -> 
             if post.message is None and not await _post(desk, poster, issue, post, clock):
                 return State.OPEN
     except Undeliverable as error:
-        await issues.finish(issue, State.FAILED, drop.following(clock()))
-        await _pause(desk, poster, drop, f"{error} {error.hint}".strip())
+        why = f"{error} {error.hint}".strip()
+        await _finish(desk, poster, issue, State.FAILED, clock(), pause=why)
         return State.FAILED
     except Exception:
         log.exception("drop interrupted", extra={"drop": drop.id, "failures": issue.failures})
         return await _failed(desk, poster, issue, clock())
     asked = {post.part for post in issue.posts} & {Part.QUESTIONS, Part.INVITATION}
     state = State.ASKED if asked else State.POSTED
-    if not await issues.finish(issue, state, drop.following(clock())):
-        return State.OPEN
-    if asked:
-        await _lose_patience(desk, poster, drop, "My questions got no answer.")
-    return state
+    why = "My questions got no answer." if asked else ""
+    mine = await _finish(desk, poster, issue, state, clock(), pause=why, after=PATIENCE)
+    return state if mine else State.OPEN
 
 
 async def _failed(desk: Desk, poster: Poster, issue: Issue, now: datetime) -> State:
     """Try an issue again later, each time after a longer pause, and give it up after days."""
     issues, drop = desk.issues, issue.drop
     if drop.trouble and now - issue.began >= GIVEN_UP_AFTER:  # never before its owner knows
-        await issues.finish(issue, State.FAILED, drop.following(now))
-        await _lose_patience(desk, poster, drop, "Posting failed for weeks.")
+        why = "Posting failed for weeks."
+        await _finish(desk, poster, issue, State.FAILED, now, pause=why, after=PATIENCE)
         return State.FAILED
     failures = issue.failures + 1
-    await issues.fail(issue, now + min(timedelta(minutes=2**failures), LONGEST_PAUSE))
+    pause = timedelta(minutes=2 ** min(failures, 12))  # no power of two overflows after a day
+    await issues.fail(issue, now + min(pause, LONGEST_PAUSE))
     if failures >= LATE and not drop.trouble:
         await _say_late(desk, poster, drop)
     return State.OPEN
@@ -222,20 +221,31 @@ async def _post(desk: Desk, poster: Poster, issue: Issue, post: Post, clock: Clo
     return True
 
 
-async def _lose_patience(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
-    """Pause a drop that failed or stayed unanswered for too many weeks in a row."""
-    states = await desk.issues.states(drop.id, PATIENCE)
-    if len(states) == PATIENCE and len(set(states)) == 1:
-        await _pause(desk, poster, drop, why)
+async def _finish(
+    desk: Desk,
+    poster: Poster,
+    issue: Issue,
+    state: State,
+    now: datetime,
+    *,
+    pause: str,
+    after: int = 1,
+) -> bool:
+    """Mark how an issue ended; where that pauses its drop, tell whose it is, once.
 
-
-async def _pause(desk: Desk, poster: Poster, drop: Drop, why: str) -> None:
-    """Pause a drop and tell its owner once; pausing first keeps them from being told twice."""
-    await desk.issues.trouble(drop.id, why, active=False)
-    what = "your weekly drop" if drop.member else "this server's mixtape"
-    command = "/drops on" if drop.member else "/mixtape on"
-    told = await _tell(poster, drop, f"I paused {what}: {why} {command} starts it again.")
-    log.info("drop paused", extra={"drop": drop.id, "told": told})
+    Returns
+    -------
+    bool
+        False if another process has taken the issue over.
+    """
+    drop = issue.drop
+    paused = await desk.issues.finish(issue, state, drop.following(now), pause=pause, after=after)
+    if paused:
+        what = "your weekly drop" if drop.member else "this server's mixtape"
+        command = "/drops on" if drop.member else "/mixtape on"
+        told = await _tell(poster, drop, f"I paused {what}: {pause} {command} starts it again.")
+        log.info("drop paused", extra={"drop": drop.id, "told": told})
+    return paused is not None
 
 
 async def _compose(desk: Desk, issue: Issue, now: datetime) -> Issue:

@@ -13,6 +13,9 @@ from musrec.model import MusrecError, Pick
 SIZES = range(1, 11)
 """Songs that a drop may have."""
 
+STARS = range(1, 6)
+"""How well a week suited a member: 1 is not at all, 5 very well."""
+
 QUESTIONS = 3
 """Questions to a member who likes nothing yet."""
 
@@ -209,6 +212,29 @@ class Issue:
     failures: int
     began: datetime
     posts: tuple[Post, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """How well one week of a drop suited one member.
+
+    Attributes
+    ----------
+    week : str
+        ISO week, such as ``2026-W43``.
+    mixtape : bool
+        Whether it was a server's mixtape.
+    stars : int
+        One of `STARS`.
+    arms : frozenset of str
+        The arms of `musrec.recommend.hybrid.ARMS` that chose its songs, if known.
+    """
+
+    member: str
+    week: str
+    mixtape: bool
+    stars: int
+    arms: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

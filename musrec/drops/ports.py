@@ -109,8 +109,16 @@ class Issues(Protocol):
     async def skip_post(self, issue: Issue, position: int) -> None:
         """Leave a message out."""
 
-    async def finish(self, issue: Issue, state: State, following: datetime) -> bool:
-        """Mark how an issue ended; False where another process has it."""
+    async def finish(
+        self, issue: Issue, state: State, following: datetime, *, pause: str = "", after: int = 1
+    ) -> bool | None:
+        """Mark how an issue ended; pause the drop if so many in a row ended like this.
+
+        Returns
+        -------
+        bool or None
+            Whether the drop was paused; None where another process has the issue.
+        """
 
     async def fail(self, issue: Issue, again_at: datetime) -> None:
         """Count a failure, and let the issue be claimed again, but not before that."""
@@ -123,9 +131,6 @@ class Issues(Protocol):
 
     async def keep(self, drop: Drop) -> Drop:
         """Keep a drop as it now is, in place of the earlier one."""
-
-    async def states(self, drop: int, limit: int) -> list[State]:
-        """Return how the last issues of a drop ended, newest first."""
 
     async def mixtape_members(self, drop: int) -> list[str]:
         """Return the members whose likes a mixtape may be made from."""

@@ -21,7 +21,7 @@ from musrec.evaluate import metrics
 from musrec.evaluate.genre import interval
 from musrec.evaluate.report import Cell, Report
 from musrec.model import MusrecError, NotFound, Place
-from musrec.space import Index, Space, starter
+from musrec.space import Index, Space, parts, starter
 from musrec.train.space import own_artist
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def _report(
             f"{n} files of {music.name}, heard by the workers; mean reciprocal rank of the nearest "
             f"other song by the query's artist, among these {n} songs and among "
             f"{n + len(starter())} with the starter catalogue. Cosine; all but the MFCC means "
-            "are corrected for hubs. The product is the space `full` with the fine embedding of "
-            "songs that were heard; starter songs have none."
+            "are corrected for hubs. The product is the space `full` with the fine embedding, the "
+            "rhythm and the harmony of songs that were heard; starter songs have none of these."
         ),
         columns=("artist", "songs", "among", "chance", *systems),
         rows=tuple(rows),
@@ -179,9 +179,15 @@ def _index(name: str, songs: Sequence[Analysis]) -> tuple[Index, list[Place]]:
         space = Space.load("statistics" if name == STATISTICS else "full")
         places = [space.place(song) for song in songs]
     fine = [place.fine for place in places if place.fine is not None]
+    facets = {
+        part: np.stack([place.facets[part] for place in places])
+        for part in parts.NAMES
+        if name == PRODUCT
+    }
     index = Index(
         np.stack([place.vector for place in places]),
         fine=np.stack(fine) if fine and name == PRODUCT else None,
+        parts=parts.of(facets) if facets else None,
         corrected=name != MFCC,
     )
     return index, places

@@ -52,7 +52,8 @@ def run(data: Path, *, seeds: Sequence[int] = SEEDS) -> tuple[Report, ...]:
     data : Path
         Folder with ``spotify_songs.csv.gz`` (columns of TidyTuesday 2020-01-21), or its parent.
     """
-    features, playlists = _load(data)
+    raw, playlists = load(data)
+    features = standardised(raw)
     systems: dict[str, list[tuple[float, float]]] = {}
     groups: list[int] = []
     for seed in seeds:
@@ -119,7 +120,14 @@ def _scores(
     }
 
 
-def _load(data: Path) -> tuple[FloatArray, list[NDArray[np.intp]]]:
+def standardised(raw: NDArray[np.float64]) -> FloatArray:
+    """Return columns (n, c) less their means, in standard deviations."""
+    scaled = (raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9)
+    return np.asarray(scaled, np.float32)
+
+
+def load(data: Path) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
+    """Return the `FEATURES` of every song, (n, c), and the rows of each playlist's songs."""
     places = (data / "spotify_songs.csv.gz", data / "spotify_songs" / "spotify_songs.csv.gz")
     path = next((place for place in places if place.is_file()), None)
     if path is None:
@@ -136,11 +144,9 @@ def _load(data: Path) -> tuple[FloatArray, list[NDArray[np.intp]]]:
     if not values:
         raise NotFound(f"No row of {path} has all of {', '.join(FEATURES)}.")
     rows = {track: row for row, track in enumerate(values)}
-    raw = np.array(list(values.values()), np.float64)
-    features = ((raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9)).astype(np.float32)
     playlists = [
         np.array(sorted(rows[track] for track in tracks), np.intp)
         for _, tracks in sorted(members.items())
         if len(tracks) >= LEAST
     ]
-    return features, playlists
+    return np.array(list(values.values()), np.float64), playlists

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -20,6 +21,8 @@ class Member:
         They agreed that what they play teaches; it is never assumed.
     paused : bool
         Nothing new is kept about them until they say so.
+    hidden : bool
+        Other members may not ask to see their taste.
     since : datetime
         When they were first met.
     """
@@ -28,6 +31,7 @@ class Member:
     name: str | None
     listening: bool
     paused: bool
+    hidden: bool
     since: datetime
 
 
@@ -49,6 +53,58 @@ class Card:
     channel: str
     track: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A card about to be posted, or posted by a process that died before it could note that.
+
+    Attributes
+    ----------
+    channel : str
+    after : str
+        A message of that channel, or any Discord id, older than the card.
+    at : datetime
+        When it was about to be posted.
+    """
+
+    id: int
+    channel: str
+    after: str
+    at: datetime
+
+
+Thumb = tuple[str, FeedbackKind]
+"""A reaction under a card: who gave it, and what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """The reactions under a card that are accounted for.
+
+    Attributes
+    ----------
+    counted : frozenset of Thumb
+    uncounted : frozenset of Thumb
+        Those of members who had paused or had everything deleted, by `mark`.
+    """
+
+    message: str
+    counted: frozenset[Thumb]
+    uncounted: frozenset[Thumb]
+
+    def news(self, there: Set[Thumb]) -> set[Thumb]:
+        """Return those of the reactions under the card that are not accounted for."""
+        return {
+            (member, kind)
+            for member, kind in there - self.counted
+            if (mark(self.message, member), kind) not in self.uncounted
+        }
+
+
+def mark(message: str, member: str) -> str:
+    """Return 16 bits that tell a member from the others who reacted under the same card."""
+    return hashlib.sha256(f"{message}:{member}".encode()).hexdigest()[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +142,8 @@ class Portrait:
         Share of the member's songs, 0 to 1.
     decades : mapping of int to int
         First year of a decade to the number of songs; empty where years are not known.
+    artists : tuple of str
+        The most liked first; at most three are shown.
     signature : tuple of Track
         Songs that say most of this taste, at most three are shown.
     changed : str
@@ -93,9 +151,9 @@ class Portrait:
     against : str
         What `server` is the mean of, for people.
     title : str
-        By default the taste of `name`.
-    headings : pair of str
-        What stands over the genres and over the songs.
+        The headline of its picture; by default made of what is liked.
+    heading : str
+        What stands over the genres.
     """
 
     name: str
@@ -104,11 +162,12 @@ class Portrait:
     server: Mapping[str, float]
     genres: Mapping[str, float] = field(default_factory=dict)
     decades: Mapping[int, int] = field(default_factory=dict)
+    artists: tuple[str, ...] = ()
     signature: tuple[Track, ...] = ()
     changed: str = ""
     against: str = "the server"
     title: str = ""
-    headings: tuple[str, str] = ("genres", "signature songs")
+    heading: str = "genres"
 
 
 @dataclass(frozen=True, slots=True)

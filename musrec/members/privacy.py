@@ -42,7 +42,8 @@ AREAS = (
     Area(
         "choices",
         "members",
-        "Your id, your name, whether listening is on, and whether you paused learning.",
+        "Your id, your name, whether listening is on, whether you paused learning, and whether "
+        "others may ask to see your taste.",
     ),
     Area(
         "feedback",
@@ -81,6 +82,11 @@ AREAS = (
         "mixtape songs",
         "drop_listeners",
         "Which songs of a mixtape were for you.",
+    ),
+    Area(
+        "ratings",
+        "drop_ratings",
+        "How well you said a week's songs suited you, so that I know how well I choose.",
     ),
     Area("playlists", "playlists", "The playlists you made, by name."),
     Area(

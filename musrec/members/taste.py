@@ -165,6 +165,7 @@ def portrait(
         against=against,
         genres=genres(liked.profiles, liked.tracks, liked.weights),
         decades=decades(liked.tracks),
+        artists=artists(liked.tracks, liked.weights),
         signature=signature(liked),
         changed=changed(liked, now or datetime.now(UTC)),
     )
@@ -203,6 +204,15 @@ def decades(tracks: Iterable[Track]) -> dict[int, int]:
             decade = track.year // 10 * 10
             counts[decade] = counts.get(decade, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def artists(tracks: Sequence[Track], weights: Sequence[float] | FloatArray) -> tuple[str, ...]:
+    """Return the first artists of the tracks, those with the most weight first."""
+    sums: dict[str, float] = {}
+    for track, weight in zip(tracks, weights, strict=True):
+        for artist in track.artists[:1]:
+            sums[artist] = sums.get(artist, 0.0) + float(weight)
+    return tuple(sorted(sums, key=lambda artist: -sums[artist]))
 
 
 def signature(liked: Liked, count: int = SIGNATURE) -> tuple[Track, ...]:
@@ -339,9 +349,7 @@ def blend(
             member=means_of_both[0],
             server=means_of_both[1],
             genres=common,
-            signature=(both or tuple(song.track for song in songs))[:SIGNATURE],
-            changed=f"{alike} of 100 alike",
-            headings=("genres in common", "both like" if both else "for both"),
+            heading="genres in common",
         ),
     )
 

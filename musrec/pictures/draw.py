@@ -1,7 +1,7 @@
 """The drawing layer of all pictures: colours, canvas, axes and PNG.
 
-Pictures are drawn 1,100 pixels wide, twice the width at which a chat shows them: text of size 22
-here is a comfortable 11 there.
+Pictures are drawn 800 pixels wide, twice the width at which a phone shows them: text of size 22,
+the smallest that a canvas writes, is 11 pixels high there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from musrec.pictures import lettering
 from musrec.pictures.lettering import Weight
 
 if TYPE_CHECKING:
-    from musrec.model import ByteArray, FloatArray
+    from musrec.model import ByteArray, FloatArray, Track
 
-WIDTH = 1100
-MARGIN = 36
+WIDTH = 800
+MARGIN = 28
+LEAST = 22
+"""The smallest size of text."""
 
 LookName = Literal["dark", "light"]
 Anchor = Literal["left", "middle", "right"]
@@ -81,9 +83,9 @@ LOOKS: dict[LookName, Look] = {
         muted=(98, 92, 118),
         text=(24, 21, 34),
         query=(0, 104, 170),
-        pick=(196, 98, 0),
+        pick=(168, 82, 0),
         gain=(0, 104, 170),
-        loss=(196, 70, 0),
+        loss=(184, 62, 0),
         series=(
             (0, 104, 170),
             (214, 126, 0),
@@ -139,9 +141,9 @@ class Box:
 class Canvas:
     """A picture being drawn, in one look."""
 
-    def __init__(self, height: int, look: LookName, width: int = WIDTH) -> None:
+    def __init__(self, height: int, look: LookName) -> None:
         self.look = LOOKS[look]
-        self.image = Image.new("RGB", (width, height), self.look.background)
+        self.image = Image.new("RGB", (WIDTH, height), self.look.background)
         self._pen = ImageDraw.Draw(self.image)
         self._kept: list[ByteArray] = []
 
@@ -159,7 +161,14 @@ class Canvas:
         """Write one line with its baseline at `at`; return the width it took.
 
         It is cut with an ellipsis at `width`, and at the edges of the picture in any case.
+
+        Raises
+        ------
+        ValueError
+            `size` is below `LEAST`: nobody could read it on a phone.
         """
+        if size < LEAST:
+            raise ValueError(f"text of size {size} is too small for a phone; the least is {LEAST}")
         x, y = at
         room = {
             "left": self.image.width - x,
@@ -181,6 +190,32 @@ class Canvas:
         line = lettering.clean(text)
         fitting = (size for size in sizes if lettering.measure(line, size, "bold") <= width)
         return self.text(at, text, next(fitting, sizes[-1]), weight="bold", width=width)
+
+    def plate(self, at: tuple[float, float], word: str, colour: Colour) -> float:
+        """Write a word on a plate whose right end is at `at`, on the baseline; return its width."""
+        right, y = at
+        width = lettering.measure(lettering.clean(word), 24, "bold") + 36
+        plate = Box(round(right - width), round(y) - 30, round(right), round(y) + 12)
+        self.rounded(plate, colour, 21)
+        middle, paper = (right - width / 2, y), self.look.background
+        self.text(middle, word, 24, weight="bold", colour=paper, anchor="middle")
+        return width
+
+    def scale(self, box: Box, ours: float, theirs: float) -> None:
+        """Draw two values, 0 to 100, as dots on a line along the middle of `box`; NaN is left out.
+
+        Where both share a place, the dot of `theirs` is a ring around that of `ours`.
+        """
+        y = (box.top + box.bottom) // 2
+        self.rounded(Box(box.left, y - 3, box.right, y + 3), self.look.line, 3)
+        one, other = (
+            box.left + box.width * min(max(value, 0.0), 100.0) / 100 for value in (ours, theirs)
+        )
+        inner = 7 if abs(one - other) < 12 else 12
+        for x, colour, radius in ((other, self.look.pick, 12), (one, self.look.query, inner)):
+            if math.isfinite(x):
+                self.dot((x, y), radius + 2.5, self.look.background)
+                self.dot((x, y), radius, colour)
 
     def rectangle(self, box: Box, colour: Colour) -> None:
         """Fill a rectangle with sharp corners."""
@@ -329,9 +364,13 @@ def encode(image: Image.Image, kept: Sequence[ByteArray] = ()) -> bytes:
         rest = 256 - len(chosen)
         # Every other pixel shows the colours as well as all of them do, in a quarter of the time.
         sample = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
-        others = sample.quantize(rest, Image.Quantize.MAXCOVERAGE).getpalette() or []
+        found = sample.quantize(rest, Image.Quantize.MAXCOVERAGE).getpalette() or []
+        others = np.array(found[: 3 * rest], dtype=np.uint8).reshape(-1, 3)
+        # Pillow looks up the corner of a cell four wide, to which a neighbour may be nearer.
+        apart = np.abs(others[:, None].astype(int) - chosen).max(axis=2)
+        near = (apart <= 8).any(axis=1)
         palette = Image.new("P", (1, 1))
-        palette.putpalette(chosen.tobytes() + bytes(others[: 3 * rest]))
+        palette.putpalette(chosen.tobytes() + others[~near].tobytes())
         image = image.quantize(palette=palette, dither=Image.Dither.NONE)
     image.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
@@ -354,6 +393,18 @@ def shorten(text: str, limit: int = 1024) -> str:
     cut = line[: limit - 1]
     head, _, tail = cut.rpartition(" ")
     return (head if head and len(tail) < 24 else cut) + "…"
+
+
+def named(track: Track) -> str:
+    """Return a track's title; where no font has its letters, a few words in its place."""
+    if lettering.readable(track.title):
+        return track.title
+    return f"a song by {track.artist}" if lettering.readable(track.artist) else "untitled here"
+
+
+def who(track: Track) -> str:
+    """Return title and artist for an alternative text."""
+    return f"{shorten(track.title, 120)} by {shorten(track.artist, 100)}"
 
 
 def ramp(low: Colour, high: Colour) -> ByteArray:
@@ -383,8 +434,8 @@ def height_of(hertz: float, n_mels: int, fmin: float, fmax: float) -> float:
 
 def hertz_ticks(fmin: float, fmax: float) -> list[tuple[float, str]]:
     """Return the frequencies between two edges that get a label, each with its label."""
-    ladder = ((250, "250"), (500, "500"), (1000, "1k"), (2000, "2k"), (4000, "4k"), (8000, "8k"))
-    return [(hertz, label) for hertz, label in ladder if fmin < hertz < fmax]
+    ladder = (500, 1000, 2000, 4000, 8000)
+    return [(rung, hertz(rung).replace(".0 ", " ")) for rung in ladder if fmin < rung < fmax]
 
 
 def hertz(frequency: float) -> str:

@@ -2,7 +2,11 @@
 
 Titles come from strangers. They are cleaned (no control or direction characters, no stacks of
 accents), split into runs by the first font of a fixed chain that has the letters, and shortened
-with an ellipsis if they do not fit. A letter that no font has is shown as ``·``.
+with an ellipsis if they do not fit. Letters that no font has become one ``·``; `readable` tells
+whether a text has others.
+
+Scripts that join or stack their letters are shaped by HarfBuzz through libraqm, which the wheels of
+Pillow contain. Without it their letters stand one after another.
 """
 
 from __future__ import annotations
@@ -23,10 +27,16 @@ FONTS = Path(__file__).parent / "fonts"
 LATIN: dict[Weight, str] = {"medium": "Inter-Medium.ttf", "bold": "Inter-SemiBold.ttf"}
 FALLBACKS = (
     "NotoSansCJK-Regular.otf",
-    "NotoSansArabic-Regular.ttf",
-    "NotoSansHebrew-Regular.ttf",
-    "NotoSansThai-Regular.ttf",
-    "NotoSansDevanagari-Regular.ttf",
+    *(
+        f"NotoSans{script}-Regular.ttf"
+        for script in (
+            *("Arabic", "Hebrew", "Thai", "Devanagari", "Bengali", "Tamil", "Telugu", "Kannada"),
+            *("Malayalam", "Gujarati", "Gurmukhi", "Oriya", "Sinhala", "Georgian", "Armenian"),
+            *("Ethiopic", "Khmer", "Myanmar", "Lao", "Thaana", "NKo", "Tifinagh", "Cherokee"),
+            "CanadianAboriginal",
+        )
+    ),
+    "NotoSerifTibetan-Regular.ttf",
     "NotoEmoji-Medium.ttf",
 )
 MISSING = "·"
@@ -39,6 +49,10 @@ LONGEST = 400
 # attached by a zero-width joiner are removed.
 _EMOJI_TAIL = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0000-\U000e007f\u20e3]")
 _JOINED = re.compile("(?<=[\u2190-\U0001faff])\u200d[\u2190-\U0001faff]")
+
+
+_VIRAMA = 9
+"""Canonical combining class of the signs that join two consonants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +75,19 @@ def clean(text: str) -> str:
     known = _known()
     kept: list[str] = []
     marks = 0
-    for letter in text:
+    for position, letter in enumerate(text):
         category = unicodedata.category(letter)
         if category in ("Cc", "Zl", "Zp", "Zs"):
             kept.append(letter if letter == _NO_BREAK else " ")
             continue
+        if letter in "\u200c\u200d" and _joins(kept, text[position + 1 : position + 2]):
+            kept.append(letter)
+            continue
         if category in ("Cf", "Cs", "Co"):
             continue
         marks = marks + 1 if category in ("Mn", "Me") else 0
-        if marks > 2:
+        # Khmer, Burmese and Tibetan stack more signs of their own than any script has accents.
+        if marks > (2 if unicodedata.combining(letter) >= 200 else 4):
             continue
         if ord(letter) in known:
             kept.append(letter)
@@ -84,6 +102,11 @@ def clean(text: str) -> str:
     line = spaced.strip()[:LONGEST].rstrip()
     # A dropped character may have stood between a letter and an accent that belong together.
     return line if unicodedata.is_normalized("NFC", line) else clean(line)
+
+
+def readable(text: str) -> bool:
+    """Return whether anything of a text can be drawn: a letter, a digit or a sign."""
+    return any(not letter.isspace() and letter != MISSING for letter in clean(text))
 
 
 def fit(text: str, size: int, weight: Weight, width: float) -> str:
@@ -129,14 +152,15 @@ def mask(text: str, size: int, weight: Weight) -> tuple[Image.Image, int]:
     Returns
     -------
     image : PIL.Image.Image, mode ``L``
-        As high as a line of the Latin font plus a third of the size, whatever the letters.
+        From a sixth of the size above a line of the Latin font to three quarters of it below the
+        baseline, whatever the letters: Tibetan and Burmese reach that far down.
     baseline : int
         Rows from its top to the baseline.
     """
-    ascent, descent = _font(LATIN[weight], size).getmetrics()
+    ascent, _ = _font(LATIN[weight], size).getmetrics()
     baseline = ascent + size // 6
     width = max(1, int(np.ceil(measure(text, size, weight))))
-    image = Image.new("L", (width, baseline + descent + size // 6), 0)
+    image = Image.new("L", (width, baseline + round(0.75 * size)), 0)
     pen = ImageDraw.Draw(image)
     x = 0.0
     for run in _runs(text, weight):
@@ -148,8 +172,20 @@ def mask(text: str, size: int, weight: Weight) -> tuple[Image.Image, int]:
     return image, baseline
 
 
+def _joins(before: list[str], after: str) -> bool:
+    """Return whether a joiner shapes its neighbours: after a virama, or within Arabic."""
+    if not (before and after and unicodedata.category(after)[0] in "LM"):
+        return False
+    last = before[-1][-1]
+    return unicodedata.combining(last) == _VIRAMA or unicodedata.bidirectional(last) == "AL"
+
+
 def _cut(text: str, count: int) -> str:
-    while count and count < len(text) and unicodedata.category(text[count]) in ("Mn", "Me", "Mc"):
+    while 0 < count < len(text) and (
+        unicodedata.category(text[count]) in ("Mn", "Me", "Mc", "Cf")
+        or unicodedata.category(text[count - 1]) == "Cf"
+        or unicodedata.combining(text[count - 1]) == _VIRAMA
+    ):
         count -= 1
     return text[:count].rstrip() + (ELLIPSIS if count < len(text) else "")
 
@@ -186,7 +222,7 @@ def _runs(text: str, weight: Weight) -> tuple[Run, ...]:
 
 @lru_cache(maxsize=128)
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    # Without libraqm Arabic is not shaped and an accent may sit beside its letter: still legible.
+    # Without libraqm Arabic is not joined and a sign may sit beside its letter: still legible.
     engine = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
     return ImageFont.truetype(FONTS / name, size, layout_engine=engine)
 
@@ -196,7 +232,7 @@ def _known() -> frozenset[int]:
     return frozenset().union(*(_coverage(name) for name in (LATIN["medium"], *FALLBACKS)))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _coverage(name: str) -> frozenset[int]:
     """Return the code points of a bundled font, read from its only ``cmap`` table (format 12)."""
     data = (FONTS / name).read_bytes()

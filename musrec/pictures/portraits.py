@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,64 +13,91 @@ from musrec.audio.descriptors import DEFINITIONS
 from musrec.members.model import Portrait
 from musrec.model import Picture
 from musrec.pictures import draw, lettering
-from musrec.pictures.draw import MARGIN, WIDTH, Anchor, Box, Canvas, LookName
+from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, LookName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
 
-MOST_AXES = 8
-MOST_GENRES = 6
+MOST_AXES = 5
+MOST_GENRES = 5
+MOST_NAMES = 3
+
+CLEAR = 80.0
+"""Place, 0 to 100, from which on a taste is called by the word for 100."""
 
 FARTHER = 40.0
 """Pixels that the name of a group may move to hide one hundredth less of all songs."""
 
 
 def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
-    """Draw a member's taste: a radar against others, genres, decades and signature songs."""
-    canvas = Canvas(780, look)
-    colours = canvas.look
-    title = portrait.title or f"The taste of {portrait.name}"
-    canvas.text((MARGIN, 62), title, 40, weight="bold", width=WIDTH - 2 * MARGIN)
+    """Draw a taste: a headline, where it stands against another, genres, artists and songs."""
+    axes, genres = _axes(portrait), list(portrait.genres.items())[:MOST_GENRES]
+    lists = [
+        (title, names)
+        for title, names in (
+            ("top artists", portrait.artists[:MOST_NAMES]),
+            ("signature songs", [draw.named(t) for t in portrait.signature[:MOST_NAMES]]),
+        )
+        if names
+    ]
+    scales = 44 + 46 * len(axes) if axes else 60
+    below = max(48 + 40 * len(genres), (48 + 34 * MOST_NAMES) * len(lists))
+    # A title of its own stands over the picture in its message already.
+    y = 46 if portrait.title else 104
+    canvas = Canvas(y + 8 + scales + below, look)
+    if not portrait.title:
+        canvas.title((MARGIN, 62), headline(portrait), (40, 34, 30), WIDTH - 2 * MARGIN)
+    _places(canvas, y, axes, (portrait.name, portrait.against))
+    top = y + scales
+    right = MARGIN + 350 if lists else WIDTH - MARGIN
+    _genres(canvas, Box(MARGIN, top, right, top + below), portrait.heading, genres)
+    for position, (title, names) in enumerate(lists):
+        y = top + 26 + (48 + 34 * MOST_NAMES) * position
+        canvas.text((MARGIN + 400, y), title, 24, weight="bold")
+        for line, name in enumerate(names):
+            canvas.text((MARGIN + 400, y + 38 + 34 * line), name, LEAST, width=344)
+
     heard = f"learned from {portrait.songs} song{'s' if portrait.songs != 1 else ''}"
-    subtitle = "  ·  ".join(part for part in (heard, portrait.changed) if part)
-    canvas.text((MARGIN, 104), subtitle, 24, colour=colours.muted, width=WIDTH - 2 * MARGIN)
-
-    axes, names = _axes(portrait), (portrait.name, portrait.against)
-    _genres(canvas, Box(620, 150, WIDTH - MARGIN, 470), portrait)
-    below = Box(620, 480, WIDTH - MARGIN, 744)
-    # If no years are known the signature songs take their place, and the radar grows.
-    if portrait.decades:
-        _decades(canvas, below, portrait.decades)
-        _radar(canvas, axes, names, (304, 372), 165)
-        _signature(canvas, Box(MARGIN, 632, 580, 780), portrait)
+    if portrait.title:
+        said = [f"{draw.shorten(portrait.title, 100)}, {heard}."]
     else:
-        _signature(canvas, Box(620, 540, WIDTH - MARGIN, 744), portrait)
-        _radar(canvas, axes, names, (304, 430), 190)
-
-    said = [f"{draw.shorten(title, 100)}, {heard}."]
+        name = draw.shorten(portrait.name, 100)
+        said = [f"The taste of {name}, {heard}: {draw.shorten(headline(portrait), 100)}."]
     if axes:
-        points = ", ".join(f"{word} {ours:.0f} ({theirs:.0f})" for word, ours, theirs in axes)
+        points = ", ".join(f"{high} {ours:.0f} ({theirs:.0f})" for _, high, ours, theirs in axes)
         against = draw.shorten(portrait.against, 80)
         said.append(f"On scales of 0 to 100, in brackets {against}: {points}.")
-    if portrait.genres:
-        top = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
+    if genres:
         said.append(
-            f"{portrait.headings[0].capitalize()}: "
-            + ", ".join(f"{name} {share:.0%}" for name, share in top)
+            f"{portrait.heading.capitalize()}: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in genres)
             + "."
         )
-    if portrait.decades:
-        counts = sorted(portrait.decades.items())
-        said.append("Decades: " + ", ".join(f"{year}s {count}" for year, count in counts) + ".")
-    if portrait.signature:
-        said.append(
-            f"{portrait.headings[1].capitalize()}: "
-            + "; ".join(str(t) for t in portrait.signature[:3])
-            + "."
-        )
+    for title, names in lists:
+        said.append(f"{title.capitalize()}: {'; '.join(names)}.")
     return canvas.finish(" ".join([*said, portrait.changed]).strip())
+
+
+def headline(portrait: Portrait) -> str:
+    """Return what a taste is in a few words, such as "Into intense metal".
+
+    A descriptor is named only where its mean over the songs liked is at least `CLEAR`, or at most
+    as far from the other end.
+    """
+    places = [
+        (abs(place - 50), DEFINITIONS[name].high if place >= 50 else DEFINITIONS[name].low)
+        for name, place in portrait.member.items()
+        if name in DEFINITIONS and abs(place - 50) >= CLEAR - 50
+    ]
+    word = max(places)[1] if places else ""
+    leading = [genre for genre, share in portrait.genres.items() if genre and share >= 0.15]
+    if word:
+        return f"Into {word} {leading[0] if leading else 'music'}"
+    if leading:
+        return f"Into {' and '.join(leading[:2])}"
+    return "Into a bit of everything"
 
 
 def catalogue_map(
@@ -95,19 +122,28 @@ def catalogue_map(
         Which songs the member likes.
     look : ``"dark"`` or ``"light"``
     """
-    canvas = Canvas(940, look)
+    canvas = Canvas(800, look)
     colours = canvas.look
-    canvas.text((MARGIN, 62), "The catalogue by ear", 40, weight="bold")
+    canvas.text((MARGIN, 58), "The catalogue by ear", 34, weight="bold")
     total = f"{len(points):,} song{'s' if len(points) != 1 else ''}; neighbours sound alike"
-    canvas.text((MARGIN, 104), total, 24, colour=colours.muted)
-    area = Box(MARGIN, 130, WIDTH - MARGIN, 940 - MARGIN)
+    area = Box(MARGIN, 118, WIDTH - MARGIN, 800 - MARGIN)
     canvas.rounded(area, colours.panel, 16)
     said = f"Map of {total}."
+    room = WIDTH - 2 * MARGIN
+    if mine.any():
+        words = f"{int(mine.sum())} liked by you"
+        wide = lettering.measure(words, LEAST, "medium")
+        canvas.dot((WIDTH - MARGIN - wide - 22, 92), 11, colours.text)
+        canvas.dot((WIDTH - MARGIN - wide - 22, 92), 8, colours.query)
+        canvas.text((WIDTH - MARGIN, 100), words, LEAST, anchor="right")
+        said += f" {words}, ringed."
+        room -= round(wide) + 60
+    canvas.text((MARGIN, 100), total, LEAST, colour=colours.muted, width=room)
     if not len(points):
         return canvas.finish(said)
 
     place = _spread(points, area)
-    radius = float(np.clip(110 / math.sqrt(len(points)), 2.2, 7.0))
+    radius = float(np.clip(90 / math.sqrt(len(points)), 2.0, 6.0))
     for cluster in range(len(names)):
         chosen = (clusters == cluster) & ~mine
         _stamp(canvas, area, place[chosen], radius, colours.series[cluster % 8], 0.75)
@@ -117,13 +153,6 @@ def catalogue_map(
         for cluster in range(len(names)):
             chosen = (clusters == cluster) & mine
             _stamp(canvas, area, place[chosen], radius + 1.5, colours.series[cluster % 8], 1.0)
-        count = int(mine.sum())
-        words = f"{count} liked by you" if count != 1 else "1 liked by you"
-        left = WIDTH - MARGIN - lettering.measure(words, 24, "medium") - 26
-        canvas.dot((left, 96), radius + 4.5, colours.text)
-        canvas.dot((left, 96), radius + 1.5, colours.query)
-        canvas.text((WIDTH - MARGIN, 104), words, 24, anchor="right")
-        said += f" {words}, ringed."
     sizes = [int((clusters == cluster).sum()) for cluster in range(len(names))]
     _name_clusters(canvas, area, place, clusters, names, mine)
     groups = "; ".join(
@@ -135,115 +164,60 @@ def catalogue_map(
     return canvas.finish(f"{said} Groups, largest first: {groups}.")
 
 
-def _axes(portrait: Portrait) -> list[tuple[str, float, float]]:
-    """Return (word for 100, member, server) of the descriptors known of both."""
+def _axes(portrait: Portrait) -> list[tuple[str, str, float, float]]:
+    """Return (word for 0, word for 100, member, other), those farthest apart first."""
     rows = [
         (
+            descriptor.low,
             descriptor.high,
             float(portrait.member.get(name, math.nan)),
             float(portrait.server.get(name, math.nan)),
         )
         for name, descriptor in DEFINITIONS.items()
     ]
-    return [row for row in rows if math.isfinite(row[1] + row[2])][:MOST_AXES]
+    known = [row for row in rows if math.isfinite(row[2] + row[3])]
+    return sorted(known, key=lambda row: -abs(row[2] - row[3]))[:MOST_AXES]
 
 
-def _radar(
+def _places(
     canvas: Canvas,
-    axes: Sequence[tuple[str, float, float]],
+    y: int,
+    axes: Sequence[tuple[str, str, float, float]],
     names: tuple[str, str],
-    centre: tuple[float, float],
-    reach: float,
 ) -> None:
-    look = canvas.look
-    x, y = centre
-
-    def at(position: int, value: float) -> tuple[float, float]:
-        angle = 2 * math.pi * position / len(axes) - math.pi / 2
-        far = reach * max(0.0, min(100.0, value)) / 100
-        return x + far * math.cos(angle), y + far * math.sin(angle)
-
-    if len(axes) < 3:
-        canvas.text((MARGIN, 380), "Too few songs heard so far to draw a taste.", 24, width=500)
+    """Draw where two tastes stand, one scale per row, under their names on the baseline `y`."""
+    look, left = canvas.look, MARGIN
+    if not axes:
+        words = "A few more likes, and I can draw how this taste sounds."
+        canvas.text((MARGIN, y + 24), words, 24, colour=look.muted, width=WIDTH - 2 * MARGIN)
         return
-    canvas.polygon([at(n, 100) for n in range(len(axes))], look.panel)
-    for ring in (25, 50, 75, 100):
-        points = [at(n, ring) for n in range(len(axes))]
-        canvas.line([*points, points[0]], look.line, 1.5)
-    for n in range(len(axes)):
-        canvas.line([(x, y), at(n, 100)], look.line, 1.5)
-    server = [at(n, axis[2]) for n, axis in enumerate(axes)]
-    member = [at(n, axis[1]) for n, axis in enumerate(axes)]
-    canvas.polygon(member, look.query, 0.30)
-    canvas.line([*server, server[0]], look.pick, 3.5)
-    canvas.line([*member, member[0]], look.query, 4.5)
-    for point in member:
-        canvas.dot(point, 7, look.query)
-    for n, (word, _, _) in enumerate(axes):
-        px, py = at(n, 100)
-        px, py = x + (px - x) * 1.10, y + (py - y) * 1.12
-        side: Anchor = "middle" if abs(px - x) < 20 else "left" if px > x else "right"
-        canvas.text((px, py + 8), word, 22, anchor=side)
-    left, bottom = x - 150, y + reach + 68
-    for colour, word in zip((look.query, look.pick), names, strict=True):
-        canvas.rounded(
-            Box(round(left), round(bottom) - 12, round(left) + 30, round(bottom) - 4), colour, 4
-        )
-        left += 70 + canvas.text((left + 40, bottom), word, 22, colour=look.muted, width=140)
+    for colour, name in zip((look.query, look.pick), names, strict=True):
+        canvas.dot((left + 9, y - 8), 9, colour)
+        wide = canvas.text((left + 28, y), name, LEAST, colour=look.muted, width=330)
+        left += 70 + round(wide)
+    for position, (low, high, ours, theirs) in enumerate(axes):
+        middle = y + 42 + 46 * position
+        canvas.text((MARGIN, middle + 8), low, LEAST, width=150)
+        canvas.text((WIDTH - MARGIN, middle + 8), high, LEAST, anchor="right", width=150)
+        area = Box(MARGIN + 170, middle - 20, WIDTH - MARGIN - 170, middle + 20)
+        canvas.scale(area, ours, theirs)
 
 
-def _genres(canvas: Canvas, area: Box, portrait: Portrait) -> None:
+def _genres(canvas: Canvas, area: Box, title: str, rows: Sequence[tuple[str, float]]) -> None:
     look = canvas.look
-    canvas.text((area.left, area.top + 18), portrait.headings[0], 24, weight="bold")
-    rows = sorted(portrait.genres.items(), key=lambda item: -item[1])[:MOST_GENRES]
+    canvas.text((area.left, area.top + 26), title, 24, weight="bold")
     if not rows:
-        canvas.text((area.left, area.top + 56), "not known yet", 22, colour=look.muted)
+        canvas.text((area.left, area.top + 64), "not known yet", LEAST, colour=look.muted)
         return
     # If all shares are small, the bars stay short.
     largest = max(rows[0][1], 0.25)
-    bars = Box(area.left + 150, area.top, area.right - 76, area.bottom)
+    bars = Box(area.left + 150, area.top, area.right - 66, area.bottom)
     for position, (name, share) in enumerate(rows):
-        y = area.top + 56 + 44 * position
-        canvas.text((area.left, y), name, 22, width=140)
+        y = area.top + 64 + 40 * position
+        canvas.text((area.left, y), name, LEAST, width=140)
         length = max(6, round(bars.width * share / largest))
         canvas.rounded(Box(bars.left, y - 20, bars.left + length, y + 4), look.query, 6)
-        canvas.text((area.right, y), f"{share:.0%}", 22, colour=look.muted, anchor="right")
-
-
-def _decades(canvas: Canvas, area: Box, decades: Mapping[int, int]) -> None:
-    look = canvas.look
-    canvas.text((area.left, area.top + 18), "decades", 24, weight="bold")
-    span = range(min(decades), max(decades) + 10, 10)[-10:]
-    step = area.width / len(span)
-    largest = max(1, *decades.values())
-    floor, room = area.bottom - 34, area.height - 110
-    for position, year in enumerate(span):
-        middle = area.left + (position + 0.5) * step
-        width = min(28.0, step * 0.35)
-        count = decades.get(year, 0)
-        top = floor - max(3, round(room * count / largest))
-        bar = Box(round(middle - width), top, round(middle + width), floor)
-        canvas.rounded(bar, look.query if count else look.line, 5)
-        if count:
-            canvas.text((middle, top - 8), str(count), 20, colour=look.muted, anchor="middle")
-        canvas.text((middle, area.bottom - 4), f"{year % 100:02d}s", 20, anchor="middle")
-
-
-def _signature(canvas: Canvas, area: Box, portrait: Portrait) -> None:
-    if not portrait.signature:
-        return
-    look = canvas.look
-    canvas.text((area.left, area.top + 18), portrait.headings[1], 24, weight="bold")
-    for position, track in enumerate(portrait.signature[:3]):
-        y = area.top + 54 + 34 * position
-        taken = canvas.text((area.left, y), track.title, 22, width=area.width * 0.62)
-        canvas.text(
-            (area.left + taken + 12, y),
-            track.artist,
-            22,
-            colour=look.muted,
-            width=area.width - taken - 12,
-        )
+        canvas.text((area.right, y), f"{share:.0%}", LEAST, colour=look.muted, anchor="right")
 
 
 def _spread(points: FloatArray, area: Box) -> FloatArray:
@@ -300,8 +274,8 @@ def _name_clusters(
         if not len(members):
             continue
         x, y = (float(value) for value in np.median(members, axis=0))
-        text = lettering.fit(names[cluster], 22, "bold", 300)
-        half = round(lettering.measure(text, 22, "bold") / 2) + 26
+        text = lettering.fit(names[cluster], LEAST, "bold", 280)
+        half = round(lettering.measure(text, LEAST, "bold") / 2) + 26
         x = min(max(x, area.left + half + 8), area.right - half - 8)
         y = min(max(y, area.top + 30), area.bottom - 30)
         boxes = [
@@ -324,7 +298,7 @@ def _name_clusters(
         taken.append(plate)
         canvas.rounded(plate, look.background, 19)
         canvas.dot((plate.left + 20, plate.top + 19), 7, look.series[cluster % 8])
-        canvas.text((plate.left + 35, plate.top + 27), text, 22, weight="bold")
+        canvas.text((plate.left + 35, plate.top + 27), text, LEAST, weight="bold")
 
 
 def _covered(box: Box, points: FloatArray) -> int:

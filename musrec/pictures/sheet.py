@@ -1,4 +1,4 @@
-"""One song in detail, small enough for a phone."""
+"""One song in detail."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import numpy as np
 from musrec import wording
 from musrec.model import Analysis, Picture, Track
 from musrec.pictures import draw, lettering, spectrograms
-from musrec.pictures.draw import Box, Canvas, Colour, LookName
+from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, Colour, LookName
 
-WIDTH = 720
-"""Pixels: letters of 20 pixels are still 11 high where a phone shows the picture 400 wide."""
-
-MARGIN, GUTTER = 24, 66
-LETTERS = 20
+GUTTER = 78
 
 # Over a spectrogram, whose colours are the same in every look.
 _CYAN: Colour = (130, 236, 255)
@@ -31,15 +27,15 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     Returns
     -------
     Picture or None
-        720 pixels wide; None for a song without a spectrogram, which was never heard here.
+        None for a song without a spectrogram, which was never heard here.
     """
     spectrogram = analysis.spectrogram
     if spectrogram is None:
         return None
     beats = analysis.rhythm.beats if analysis.rhythm else ()
-    canvas = Canvas(712 if beats else 686, look, WIDTH)
+    canvas = Canvas(712 if beats else 686, look)
     colours, seconds = canvas.look, spectrogram.seconds
-    canvas.title((MARGIN, 48), track.title, (32, 28, 25), WIDTH - 2 * MARGIN)
+    canvas.title((MARGIN, 48), draw.named(track), (32, 28, 25), WIDTH - 2 * MARGIN)
     canvas.text((MARGIN, 82), track.artist, 22, colour=colours.muted, width=WIDTH - 2 * MARGIN)
     strip = Box(MARGIN + GUTTER, 106, WIDTH - MARGIN, 186)
     panel = Box(strip.left, strip.bottom + 8, strip.right, strip.bottom + 308)
@@ -47,7 +43,7 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     top_db = spectrograms.loudest([spectrogram])
     spectrograms.wave(canvas, strip, spectrogram, seconds, colours.query)
     spectrograms.sound(canvas, panel, spectrogram, top_db, seconds)
-    spectrograms.hertz_axis(canvas, panel, spectrogram, "left")
+    spectrograms.hertz_axis(canvas, panel, spectrogram)
     rolloff, crossings = spectrograms.rolloff(spectrogram), spectrograms.crossings(spectrogram)
     left = panel.left + 8
     for hertz, colour, name in (
@@ -55,9 +51,9 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
         (crossings, _CYAN, "— zero crossings / 2, about"),
     ):
         if spectrograms.curve(canvas, panel, spectrogram, hertz, seconds, colour):
-            wide = round(lettering.measure(name, LETTERS, "medium")) + 20
+            wide = round(lettering.measure(name, LEAST, "medium")) + 20
             canvas.rounded(Box(left, panel.top + 8, left + wide, panel.top + 38), spectrograms.INK)
-            canvas.text((left + 10, panel.top + 30), name, LETTERS, colour=colour)
+            canvas.text((left + 10, panel.top + 30), name, LEAST, colour=colour)
             left += wide + 8
     named = [(strip.top + 47, "wave")]
     if beats:
@@ -68,12 +64,11 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     spectrograms.notes(canvas, notes, spectrogram, seconds, colours.query)
     spectrograms.time_axis(canvas, notes, seconds)
     for y, name in (*named, (notes.bottom - 23, "notes")):
-        canvas.text((strip.left - 10, y), name, LETTERS, colour=colours.muted, anchor="right")
+        canvas.text((strip.left - 10, y), name, LEAST, colour=colours.muted, anchor="right")
     canvas.text((MARGIN, notes.bottom + 66), "   ·   ".join(_facts(analysis)), 23)
     spectrograms.legend(canvas, canvas.image.height - 18, top_db)
-    who = f"{draw.shorten(track.title, 120)} by {draw.shorten(track.artist, 100)}"
     what = f"waveform, mel spectrogram, {'beats and ' if beats else ''}notes"
-    said = [f"{who}: {what} of {draw.clock(seconds)}, {', '.join(_facts(analysis))}."]
+    said = [f"{draw.who(track)}: {what} of {draw.clock(seconds)}, {', '.join(_facts(analysis))}."]
     said += [
         f"Half of the time, {what} {draw.hertz(float(np.median(hertz)))}."
         for hertz, what in (

@@ -14,7 +14,7 @@ import numpy as np
 
 from musrec.model import Spectrogram
 from musrec.pictures import draw
-from musrec.pictures.draw import Anchor, Box, Canvas, Colour
+from musrec.pictures.draw import LEAST, Anchor, Box, Canvas, Colour
 
 if TYPE_CHECKING:
     from musrec.model import ByteArray, FloatArray
@@ -152,18 +152,14 @@ def curve(
     return True
 
 
-def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram, side: Anchor) -> None:
-    """Write the frequencies on the ``left`` or ``right`` of a spectrogram."""
-    look = canvas.look
-    anchor: Anchor = "left" if side == "right" else "right"
-    x = panel.right + 10 if side == "right" else panel.left - 10
-    edge = panel.right if side == "right" else panel.left - 6
+def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram) -> None:
+    """Write the frequencies on the left of a spectrogram."""
+    look, x = canvas.look, panel.left - 10
     for hertz, name in draw.hertz_ticks(spectrogram.fmin, spectrogram.fmax):
         height = draw.height_of(hertz, spectrogram.mel.shape[0], spectrogram.fmin, spectrogram.fmax)
         y = round(panel.bottom - height * panel.height)
-        canvas.rectangle(Box(edge, y - 1, edge + 6, y + 1), look.line)
-        canvas.text((x, y + 7), name, 20, colour=look.muted, anchor=anchor)
-    canvas.text((x, panel.top + 10), "Hz", 20, colour=look.muted, anchor=anchor)
+        canvas.rectangle(Box(panel.left - 6, y - 1, panel.left, y + 1), look.line)
+        canvas.text((x, y + 8), name, LEAST, colour=look.muted, anchor="right")
 
 
 def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
@@ -173,7 +169,8 @@ def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
         x = strip.left + time / seconds * strip.width
         canvas.rectangle(Box(round(x) - 1, strip.bottom, round(x) + 1, strip.bottom + 6), look.line)
         anchor: Anchor = "left" if time == 0 else "right" if x > strip.right - 24 else "middle"
-        canvas.text((x, strip.bottom + 28), draw.clock(time), 20, colour=look.muted, anchor=anchor)
+        label = (x, strip.bottom + 30)
+        canvas.text(label, draw.clock(time), LEAST, colour=look.muted, anchor=anchor)
 
 
 def beats(
@@ -186,10 +183,6 @@ def beats(
             x = strip.left + round(time / seconds * strip.width)
             left, right = max(strip.left, x - 1), min(strip.right, x + 2)
             canvas.rectangle(Box(left, strip.top + 3, right, strip.bottom - 3), colour)
-    if not times:
-        canvas.text(
-            (strip.left + 8, strip.bottom - 4), "no steady beat heard", 18, colour=canvas.look.muted
-        )
 
 
 def notes(
@@ -221,8 +214,8 @@ def legend(canvas: Canvas, y: int, top_db: float) -> None:
     canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA, smooth=86)
     quiet, loud = f"quiet  {top_db - RANGE_DB:.0f} dB", f"{top_db:.0f} dB  loud"
     muted = canvas.look.muted
-    canvas.text((bar.left - 12, y), quiet.replace("-", "−"), 20, colour=muted, anchor="right")
-    canvas.text((bar.right + 12, y), loud.replace("-", "−"), 20, colour=muted)
+    canvas.text((bar.left - 12, y), quiet.replace("-", "−"), LEAST, colour=muted, anchor="right")
+    canvas.text((bar.right + 12, y), loud.replace("-", "−"), LEAST, colour=muted)
 
 
 def _heard(strip: Box, spectrogram: Spectrogram, seconds: float) -> Box:

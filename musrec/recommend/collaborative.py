@@ -201,10 +201,11 @@ class Ease:
 
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return both `parts` on a catalogue (n', d), and its nearness to centres (q, d).
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return both `parts` on a catalogue (n', d), its nearness to centres (q, d), and the pull.
 
-        Each is (q, n'). The fit knows the first rows; what members add to the rest is NaN.
+        The first three are (q, n'). The fit knows the first rows; what members add to the rest is
+        NaN. The pull (q, m + d) of the profiles is what `of_members` and `of_content` take.
         """
         m, n = self.likes.shape
         profiles = _scaled(profiles, 1 / self.scale[profiles.indices])
@@ -215,7 +216,18 @@ class Ease:
             unseen = self.share * by_content[:, n:]
             members = np.hstack([members, np.full_like(unseen, np.nan)])
             learned = np.hstack([learned, unseen])
-        return members, learned, nearness
+        return members, learned, nearness, pull
+
+    def of_members(self, pull: FloatArray, members: NDArray[np.integer], track: int) -> float:
+        """Return what these members' likes add to the score of a track; pull of shape (m + d,)."""
+        likes = self.by_track[track].toarray()[0]
+        return float(pull[members] @ likes[members] * self.lift[track])
+
+    def of_content(self, pull: FloatArray, content: FloatArray, row: int) -> FloatArray:
+        """Return (t,): what content (t, d) would add to the score of a row of the catalogue."""
+        m, n = self.likes.shape
+        factor = self.weight[row] * self.lift[row] if row < n else self.share
+        return np.asarray(content @ pull[m:] * np.float32(factor))
 
     def _lifted(
         self, profiles: csr_matrix, pull: FloatArray, by_content: FloatArray
@@ -279,12 +291,26 @@ class ItemNeighbours:
 
     def signals(
         self, profiles: csr_matrix, content: FloatArray, centres: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return what `Ease.signals` does; NaN for both parts of tracks newer than the fit."""
         members, learned = self.parts(profiles)
         unseen = np.full((len(members), len(content) - members.shape[1]), np.nan, np.float32)
         (nearness,) = _products(content, centres)
-        return np.hstack([members, unseen]), np.hstack([learned, unseen]), nearness
+        pull = profiles.toarray()
+        return np.hstack([members, unseen]), np.hstack([learned, unseen]), nearness, pull
+
+    def of_members(self, pull: FloatArray, members: NDArray[np.integer], track: int) -> float:
+        """Return what `Ease.of_members` does: a similarity goes with the likes it was made of."""
+        near = self.similarity[:, [track]].toarray()[:, 0] * pull
+        rows = np.flatnonzero(near)
+        likes, own = self.by_track[rows], self.by_track[track].T
+        whole = (likes @ own).toarray()[:, 0]
+        common = (likes[:, members] @ own[members]).toarray()[:, 0]
+        return float(near[rows] @ (common / np.maximum(whole, 1e-9)))
+
+    def of_content(self, pull: FloatArray, content: FloatArray, row: int) -> FloatArray:  # noqa: ARG002
+        """Return what `Ease.of_content` does: nothing."""
+        return np.zeros(len(content), np.float32)
 
     def scores(self, profiles: csr_matrix) -> FloatArray:
         """Return (q, n) scores for (q, n) likes."""

@@ -1,15 +1,15 @@
-"""Words for a score: the sentence names its largest terms, with the number behind each."""
+"""Words for a score: a friend's tip from its largest terms, and the evidence behind each."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from musrec import wording
-from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS
-from musrec.model import Closeness, Explanation, Profile, Term, Track
+from musrec.audio.descriptors import AXES, DEFINITIONS, TAG_KINDS, said_tags, word
+from musrec.model import Closeness, Explanation, Profile, Term, Track, TraitKind
 
 SPOKEN: Mapping[str, str] = {
     "female vocalists": "female-voiced",
@@ -36,8 +36,16 @@ Of all other tags, a genre follows "like" ("like jazz") and the rest are adjecti
 _ADJECTIVES = {"alternative", "indie", "electronic", "ambient", "experimental"}
 """Genres that are adjectives all the same."""
 
-_SAME_TEMPO = 0.06
-_AUDIBLE = 0.1
+_SAME_TEMPO = 1.06
+"""The largest ratio of two tempi that count as the same."""
+
+_OTHER_TEMPO = 1.2
+"""The least ratio of two tempi from which one song is called faster."""
+
+LONGEST_TITLE = 40
+"""Characters of a title in a sentence."""
+
+Property = tuple[TraitKind, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,11 @@ class Cause:
 
 
 def title(track: Track) -> str:
-    """Return a track's title in quotation marks, for use in a sentence."""
-    return f"“{track.title}”"
+    """Return a track's title in quotation marks, cut when long, for use in a sentence."""
+    name = track.title
+    if len(name) > LONGEST_TITLE:
+        name = name[: LONGEST_TITLE - 1].rstrip(" ,;:-([") + "…"
+    return f"“{name}”"
 
 
 def ordinal(number: int) -> str:
@@ -85,59 +96,92 @@ def members_word(count: int) -> str:
     return f"{count} member{'' if count == 1 else 's'}"
 
 
-def sound_evidence(
-    query: Profile | None, pick: Profile, usual: Mapping[str, float], near: str
-) -> str:
-    """Return what two songs audibly share, with numbers; failing that, how similar they are.
+def shared_traits(query: Profile, pick: Profile, usual: Mapping[str, float]) -> list[Property]:
+    """Return the audible properties of two songs that may be named.
+
+    Tags of which both songs have clearly more than the catalogue and enough to say them
+    (`musrec.audio.descriptors.said_tags`), the most unusual first; descriptors by which both are
+    clearly marked, the most marked first; the tempo within 6%; the key.
 
     Parameters
     ----------
     usual : mapping of str to float
-        Mean share of each tag in the catalogue; a tag is named if both songs have clearly more.
-    near : str
-        How similar they are, from `near_evidence`.
+        Mean share of each tag in the catalogue.
     """
-    if query is None:
-        return near
-    tags = _shared_tags(query, pick, usual)
-    parts = [f"{_word(tag)} ({query.tags[tag]:.0%} and {pick.tags[tag]:.0%})" for tag in tags]
-    words = [f"both sound {' and '.join(parts)}" if parts else near]
-    words += _shared_rest(query, pick, tags)
-    return words[0] if len(words) == 1 else f"{words[0]}, {' and '.join(words[1:3])}"
+    mine, theirs = said_tags(query.tags), said_tags(pick.tags)
+    lifts = {
+        tag: min(mine[tag], theirs[tag]) / (usual.get(tag, 0.0) + 0.05)
+        for tag in mine
+        if tag in theirs
+    }
+    tags = sorted((tag for tag, lift in lifts.items() if lift > 1.2), key=lambda tag: -lifts[tag])
+    found: list[Property] = [("tag", tag) for tag in tags]
+    places = {
+        name: (place, pick.percentiles.get(name, 50.0))
+        for name, place in query.percentiles.items()
+        if name in DEFINITIONS and name != "tempo"
+    }
+    both = {
+        name: min(abs(a - 50), abs(b - 50))
+        for name, (a, b) in places.items()
+        if word(name, a) and word(name, a) == word(name, b)
+    }
+    found += [("descriptor", name) for name in sorted(both, key=lambda name: -both[name])]
+    if _ratio(query, pick, least=1 / _SAME_TEMPO) <= _SAME_TEMPO:
+        found.append(("tempo", ""))
+    if query.key and query.key == pick.key:
+        found.append(("key", ""))
+    return found
 
 
-def near_evidence(closeness: Closeness | None, likeness: float, asked: str) -> str:
-    """Return how similar a song is to the query.
+def _ratio(query: Profile, pick: Profile, least: float = 0.0) -> float:
+    """Return how much faster a pick is; infinite if that is not known, or below `least`."""
+    if not query.tempo or not pick.tempo:
+        return math.inf
+    ratio = pick.tempo / query.tempo
+    return ratio if ratio >= least else math.inf
+
+
+def sound_evidence(
+    query: Profile | None, pick: Profile, usual: Mapping[str, float], near: str
+) -> str:
+    """Return how similar two songs are and what they audibly share, with numbers.
 
     Parameters
     ----------
-    closeness : Closeness or None
-    likeness : float
-        Cosine of their vectors; below 0 is told as 0.
-    asked : str
-        The query, as it reads in a sentence.
+    query : Profile or None
+        With nothing but what may be named.
+    usual : mapping of str to float
+        Mean share of each tag in the catalogue.
+    near : str
+        How similar they are, from `near_evidence`.
     """
-    told = f"{max(likeness, 0):.2f} of 1"
-    if closeness is None or closeness is Closeness.STRETCH:
-        return f"its likeness in sound to {asked} is {told}"
-    return f"it sounds {closeness} to {asked} ({told})"
+    shared = shared_traits(query, pick, usual) if query is not None else []
+    parts = []
+    for kind, name in shared:
+        assert query is not None
+        if kind == "tag":
+            parts.append(f"both sound {_word(name)}")
+        elif kind == "descriptor":
+            a, b = query.percentiles[name], pick.percentiles[name]
+            meaning = DEFINITIONS[name]
+            compared = meaning.higher if a > 50 else meaning.lower
+            least = min(a, b) if a > 50 else 100 - max(a, b)
+            parts.append(f"both are {compared} than {least:.0f}% of songs")
+        elif kind == "tempo":
+            a, b = round(query.tempo or 0), round(pick.tempo or 0)
+            told = wording.tempo(b)
+            parts.append(f"both are at {told}" if a == b else f"they are at {a} and {told}")
+        else:
+            parts.append(f"both are in {query.key}")
+    return "; ".join((near, *parts[:4]))
 
 
-def _shared_tags(query: Profile, pick: Profile, usual: Mapping[str, float]) -> list[str]:
-    lifts = {
-        tag: min(share, pick.tags.get(tag, 0.0)) / (usual.get(tag, 0.0) + 0.05)
-        for tag, share in query.tags.items()
-        if min(share, pick.tags.get(tag, 0.0)) >= _AUDIBLE
-    }
-    best = sorted((t for t, lift in lifts.items() if lift > 1.2), key=lambda t: -lifts[t])
-    chosen: list[str] = []
-    for tag in best:
-        if not any(_same(tag, other) for other in chosen):
-            chosen.append(tag)
-        if len(chosen) == 2:
-            break
-    # "both sound sad and like jazz", never "like jazz and sad".
-    return sorted(chosen, key=lambda tag: _word(tag).startswith("like "))
+def near_evidence(closeness: Closeness | None, asked: str) -> str:
+    """Return how similar a song sounds to the query, as it reads in a sentence."""
+    if closeness is Closeness.STRETCH:
+        return f"it is a stretch from {asked}"
+    return f"it sounds {closeness} to {asked}" if closeness else f"it sounds like {asked}"
 
 
 def _same(tag: str, other: str) -> bool:
@@ -153,61 +197,260 @@ def _word(tag: str) -> str:
     return SPOKEN.get(tag) or (f"like {words}" if music else words)
 
 
-def _shared_rest(query: Profile, pick: Profile, said: Sequence[str]) -> list[str]:
-    words = []
-    if query.tempo and pick.tempo and abs(np.log2(query.tempo / pick.tempo)) < _SAME_TEMPO:
-        a, b = round(query.tempo), round(pick.tempo)
-        words.append(f"both at {wording.tempo(a)}" if a == b else f"at {a} and {wording.tempo(b)}")
-    extremes = []
-    for name, place in query.percentiles.items():
-        other = pick.percentiles.get(name)
-        if other is None or not np.isfinite(place) or not np.isfinite(other):
-            continue
-        if name in AXES and any(tag in AXES[name].high + AXES[name].low for tag in said):
-            continue  # "electronic, and more electronic than 98% of songs"
-        if min(place, other) >= 75:
-            extremes.append((min(place, other), DEFINITIONS[name].higher))
-        elif max(place, other) <= 25:
-            extremes.append((100 - max(place, other), DEFINITIONS[name].lower))
-    if extremes:
-        most = sorted(extremes, reverse=True)[:2]
-        than = " and ".join(f"{word} than {share:.0f}%" for share, word in most)
-        words.append(f"both {than} of songs")
-    if query.key and query.key == pick.key:
-        words.append(f"both in {query.key}")
-    return words
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What the sentence of a pick may say.
+
+    Attributes
+    ----------
+    track : Track
+        The pick.
+    asked : str
+        What was asked about, as it reads in a sentence; empty for nothing.
+    like : Track or None
+        The member's like that it resembles.
+    profiles : pair of Profile, or None
+        Of the song asked about, or of the like, and of the pick.
+    years : pair of int or None
+        Of the same two.
+    traits : sequence of (kind, name)
+        What both share and may be named, the most important first.
+    closeness : Closeness or None
+    fans : int
+        Members with something in common who like it.
+    causes : sequence of str
+        Names of the terms to speak of, largest first.
+    """
+
+    track: Track
+    asked: str
+    like: Track | None
+    profiles: tuple[Profile, Profile] | None
+    years: tuple[int | None, int | None]
+    traits: Sequence[Property]
+    closeness: Closeness | None
+    fans: int
+    causes: Sequence[str]
+
+
+def sentences(pair: Pair) -> list[str]:
+    """Return what may be said of a pick, the most telling first; the last is of this pick alone."""
+    main = pair.causes[0] if pair.causes else ""
+    by_cause = {
+        "sound": _of_sound,
+        "members": _of_members,
+        "taste": _of_taste,
+    }
+    found = by_cause[main](pair) if main in by_cause else []
+    if main == "popularity":
+        found += ["Others like this one already.", "A safe bet: it is well known."]
+    alone = f"{title(pair.track)} by {pair.track.artist}"
+    if pair.asked and main == "sound":
+        found.append(f"Try {alone} after {pair.asked}.")
+    elif pair.like is not None and main == "taste":
+        found.append(f"Try {alone} after {title(pair.like)}.")
+    else:
+        found.append(f"Give {alone} a try.")
+    return list(dict.fromkeys(found))
+
+
+def tell_apart(options: Sequence[Sequence[str]]) -> list[str]:
+    """Choose one sentence per pick: none twice, and first words as different as can be.
+
+    Parameters
+    ----------
+    options : sequence of sequences of str
+        From `sentences`, one per pick.
+    """
+    chosen: list[str] = []
+    first: Counter[str] = Counter()
+    for each in options:
+        best = min(
+            range(len(each)),
+            key=lambda place: (each[place] in chosen, first[each[place].split()[0]], place),
+        )
+        chosen.append(each[best])
+        first[each[best].split()[0]] += 1
+    return chosen
+
+
+def _of_sound(pair: Pair) -> list[str]:
+    asked = pair.asked
+    found = _of_traits(pair, asked)
+    if pair.closeness is Closeness.STRETCH:
+        return [
+            *found,
+            f"A leap from {asked}, but worth a try.",
+            f"Not quite {asked}, but give it a chance.",
+            f"Further from {asked} than usual, in case you feel brave.",
+            f"Something different after {asked}.",
+        ]
+    close = pair.closeness is Closeness.VERY_CLOSE
+    return [
+        *found,
+        f"{'Very close' if close else 'Close'} to {asked} in sound.",
+        f"You can play this right after {asked}.",
+        f"In the same vein as {asked}.",
+        f"If {asked} works for you, so should this.",
+        f"Goes well with {asked}.",
+    ]
+
+
+def _of_traits(pair: Pair, other: str) -> list[str]:
+    """Return sentences that name what is shared, and what sets the pick apart from the other."""
+    words, genre, kinds = _traits_in_words(pair)
+    contrast = _contrast(pair)
+    found = []
+    if words and contrast:
+        found.append(f"As {words[0]} as {other}, but {contrast}.")
+    if words and genre:
+        found.append(f"More {words[0]} {genre}, in the spirit of {other}.")
+    elif genre:
+        found.append(f"More {genre} after {other}.")
+    if decade := _decade(pair.years):
+        what = genre or (f"the same {words[0]} mood" if words and words[0] in _MOODY else "")
+        if what:
+            found.append(f"Like {other}, {what}, but from {decade}.")
+    if len(words) > 1:
+        found.append(f"{words[0].capitalize()} and {words[1]}, just like {other}.")
+        found.append(f"Both this and {other} are {words[0]} and {words[1]}.")
+    if words:
+        found.append(f"If you like how {words[0]} {other} is, try this.")
+        found.append(f"Every bit as {words[0]} as {other}.")
+    found += _of_pulse(pair, kinds, other)
+    shift = sum(pair.track.id.encode()) % len(found) if found else 0
+    return found[shift:] + found[:shift]
+
+
+def _of_pulse(pair: Pair, kinds: set[str], other: str) -> list[str]:
+    if kinds >= {"tempo", "key"}:
+        return [f"Same tempo and key as {other}, so the two mix well."]
+    if "tempo" in kinds:
+        return [f"Moves at the same tempo as {other}."]
+    if "key" in kinds and pair.profiles:
+        return [f"Stays in {pair.profiles[0].key}, like {other}."]
+    return []
+
+
+_MOODY = {"calm", "intense", "sad", "happy", "dreamy", "earthy"}
+
+
+def _traits_in_words(pair: Pair) -> tuple[list[str], str, set[str]]:
+    """Return the adjectives of what is shared, a genre or "", and the kinds of property."""
+    words: list[str] = []
+    genre, said = "", []
+    places = pair.profiles[1].percentiles if pair.profiles else {}
+    for kind, name in pair.traits:
+        if kind == "tag":
+            music = TAG_KINDS.get(name) == "genre" and name not in _ADJECTIVES
+            read = SPOKEN.get(name, name.lower())
+            said.append(name)
+            if music:
+                genre = genre or read.removeprefix("like ")
+            elif not read.startswith(("like ", "made ")):
+                words.append(read)
+    for kind, name in pair.traits:
+        # Read off a tag that was said already: "electronic", and "more electronic".
+        repeated = name in AXES and any(tag in (*AXES[name].high, *AXES[name].low) for tag in said)
+        if kind == "descriptor" and not repeated:
+            words.append(word(name, places.get(name, 50.0)))
+    return words, genre, {kind for kind, _ in pair.traits}
+
+
+def _contrast(pair: Pair) -> str:
+    """Return what the pick is by comparison, such as "faster"; empty if nothing stands out."""
+    if pair.profiles is None:
+        return ""
+    one, other = pair.profiles
+    ratio = _ratio(one, other)
+    if _OTHER_TEMPO <= ratio < math.inf:
+        return "faster"
+    if ratio <= 1 / _OTHER_TEMPO:
+        return "slower"
+    apart = {
+        name: other.percentiles[name] - place
+        for name, place in one.percentiles.items()
+        if name in other.percentiles and name in DEFINITIONS and name != "tempo"
+    }
+    most = max(apart, key=lambda name: abs(apart[name]), default="")
+    if not most or abs(apart[most]) < 40:
+        return ""
+    return DEFINITIONS[most].higher if apart[most] > 0 else DEFINITIONS[most].lower
+
+
+def _decade(years: tuple[int | None, int | None]) -> str:
+    """Return the decade of the pick, such as "the 1990s", if the other song is of another."""
+    one, other = years
+    if not one or not other or one // 10 == other // 10:
+        return ""
+    return f"the {other // 10 * 10}s"
+
+
+def _of_members(pair: Pair) -> list[str]:
+    who = "Another member" if pair.fans == 1 else "Members"
+    s = "s" if pair.fans == 1 else ""
+    if pair.asked and not pair.like:
+        return [
+            f"{who} who like{s} {pair.asked} like{s} this too.",
+            f"Liked here by {who.lower()} who like{s} {pair.asked}.",
+        ]
+    return [
+        f"{who} with your taste like{s} this.",
+        f"Liked by {who.lower()} who share{s} your likes.",
+        f"Going by {who.lower()} with likes like yours, this is for you.",
+    ]
+
+
+def _of_taste(pair: Pair) -> list[str]:
+    if pair.like is None:
+        return [
+            "Right up your street.",
+            "This fits what you like.",
+            "Your kind of sound.",
+            "Made for your taste.",
+        ]
+    like = title(pair.like)
+    return [
+        *_of_traits(pair, like),
+        f"You like {like}, so try this.",
+        f"Sits well next to {like}.",
+        f"Reminds me of {like}, which you like.",
+        f"Close in spirit to {like}, one of your likes.",
+        f"A good neighbour for {like}.",
+    ]
+
+
+LABELS: Mapping[str, str] = {
+    "sound": "Sound",
+    "members": "Other members",
+    "taste": "Your taste",
+    "freshness": "Heard before",
+    "popularity": "Popularity",
+    "variety": "Variety",
+}
+"""What the terms are called under *Why?*."""
 
 
 def explanation(
-    track: Track, terms: Sequence[Term], causes: Sequence[str], cause: Cause | None, left: int
+    sentence: str, terms: Sequence[Term], causes: Sequence[str], cause: Cause | None
 ) -> Explanation:
     """Return the words for one pick.
 
     Parameters
     ----------
+    sentence : str
+        From `sentences`.
     terms : sequence of Term
         All terms of the score.
     causes : sequence of str
-        Names of the one or two terms to mention, largest first; empty if none speaks for the pick.
+        Names of the terms that the sentence speaks of.
     cause : Cause or None
         What the counterfactual takes away.
-    left : int
-        Number of candidates.
     """
-    by_name = {term.name: term for term in terms}
-    reasons = [by_name[name].because for name in causes if by_name[name].because]
-    if reasons:
-        joint = _choose(track.id, ("; ", "; and ", ", and "))
-        sentence = joint.join(reasons)
-    elif left == 1:
-        sentence = "it is the 1 song left that fits"
-    else:
-        best = f"{sum(term.value for term in terms):+.2f}"
-        sentence = f"no single reason stands out: its score of {best} leads the {left} songs left"
     details = tuple(
-        f"{term.name} {term.value:+.2f}" + (f": {term.because}" if term.because else "")
+        f"{LABELS[term.name]}: {term.because}"
         for term in sorted(terms, key=lambda term: -abs(term.value))
-        if term.value or term.because
+        if term.because
     )
     counterfactual = ""
     if cause is not None and cause.without > cause.rank:
@@ -215,9 +458,7 @@ def explanation(
             f"Without {cause.what} it would be {ordinal(cause.without)} of {cause.candidates}"
             f" instead of {ordinal(cause.rank)}."
         )
-    return Explanation(
-        sentence[0].upper() + sentence[1:] + ".", details, counterfactual, tuple(causes)
-    )
+    return Explanation(sentence, details, counterfactual, tuple(causes))
 
 
 def members_evidence(track: Track, supporters: int, shared: int) -> str:
@@ -243,16 +484,9 @@ def asked_evidence(asked: str, supporters: int) -> str:
     return f"{members_word(supporters)} who {verb} {asked} {verb} it too"
 
 
-def taste_evidence(track: Track, like: Track, likeness: float) -> str:
-    """Return which of the member's likes a track is most like, and how like it (cosine)."""
-    return _choose(
-        track.id,
-        (
-            f"of the songs you like, it sounds most like {title(like)} ({likeness:.2f} of 1)",
-            f"you like {title(like)}, which sounds like it ({likeness:.2f} of 1)",
-            f"among your likes, {title(like)} sounds most like it ({likeness:.2f} of 1)",
-        ),
-    )
+def taste_evidence(like: Track) -> str:
+    """Return which of the member's likes a track sounds most like."""
+    return f"of the songs you like, it sounds most like {title(like)}"
 
 
 def _choose(seed: str, choices: Sequence[str]) -> str:

@@ -222,16 +222,33 @@ def signals(
 ) -> dict[str, Standardised]:
     """Return every signal except `sound`, each (q, n), for q members: `personal` and `common`."""
     shape = (profiles.shape[0], len(content))
-    return personal(model, profiles, likes, content) | {
+    return personal(model, profiles, likes, content).signals | {
         name: Standardised(np.broadcast_to(each.centred, shape), each.deviation)
         for name, each in common(counts, popularity).items()
     }
 
 
+class Personal(NamedTuple):
+    """The signals of `PERSONAL`, each (q, n), and what they were computed from.
+
+    Attributes
+    ----------
+    signals : dict of str to Standardised
+    pull : FloatArray, shape (q, ...)
+        From the model's `signals`: what `of_members` and `of_content` take.
+    centres : FloatArray, shape (q, d)
+        The centroid of each member's likes.
+    """
+
+    signals: dict[str, Standardised]
+    pull: FloatArray
+    centres: FloatArray
+
+
 def personal(
     model: Ease | ItemNeighbours, profiles: csr_matrix, likes: csr_matrix, content: FloatArray
-) -> dict[str, Standardised]:
-    """Return the signals of `PERSONAL`, each (q, n), for q members.
+) -> Personal:
+    """Return the signals of `PERSONAL` for q members.
 
     Parameters
     ----------
@@ -246,9 +263,9 @@ def personal(
     owner = np.repeat(np.arange(likes.shape[0]), np.diff(likes.indptr))
     total = np.bincount(owner, np.abs(likes.data), likes.shape[0])
     centres = np.asarray(likes @ content / np.maximum(total, 1e-9)[:, None], np.float32)
-    members, learned, nearness = model.signals(profiles, content, centres)
+    members, learned, nearness, pull = model.signals(profiles, content, centres)
     found = [*standardised(members, learned), *standardised(nearness)]
-    return dict(zip(PERSONAL, found, strict=True))
+    return Personal(dict(zip(PERSONAL, found, strict=True)), pull, centres)
 
 
 def common(counts: FloatArray, popularity: FloatArray) -> dict[str, Standardised]:

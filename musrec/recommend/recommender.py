@@ -12,6 +12,7 @@ import numpy as np
 
 from musrec.model import Catalogue, Closeness, Constraints, Feedback, FeedbackKind, Pick, Served
 from musrec.recommend import hybrid, variety
+from musrec.recommend.attribution import Replacing
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY, History, Ledger, liked_matrix, seconds
 from musrec.recommend.scoring import (
@@ -105,6 +106,9 @@ class Recommender:
         By default those that come with the package.
     thresholds : Thresholds, optional
         Those of the space that the vectors lie in; without them no closeness is claimed.
+    without : Replacing, optional
+        Of the same catalogue: recomputes scores without a property; without it, no tag, descriptor,
+        tempo or key is named.
     served : sequence of Served
         Earlier recommendations, oldest first: their thumbs count for the arm that chose them.
     """
@@ -117,12 +121,13 @@ class Recommender:
         *,
         weights: hybrid.HybridWeights | None = None,
         thresholds: Thresholds | None = None,
+        without: Replacing | None = None,
         served: Sequence[Served] = (),
     ) -> None:
         self.weights = weights or hybrid.shipped()
         self._thresholds = thresholds
         self._ledger = Ledger()
-        self._songs = Songs.of(catalogue, similarities)
+        self._songs = Songs.of(catalogue, similarities, without)
         self._lock = threading.Lock()
         self._gone: set[str] = set()
         self._served: dict[str, dict[str, tuple[str, float]]] = {}
@@ -157,7 +162,12 @@ class Recommender:
             self._gone.add(member)
             self._fitted = self._fitted.without([member])
 
-    def extend(self, catalogue: Catalogue, similarities: Similarities | None = None) -> None:
+    def extend(
+        self,
+        catalogue: Catalogue,
+        similarities: Similarities | None = None,
+        without: Replacing | None = None,
+    ) -> None:
         """Append new songs; a song that is already in the catalogue is replaced in its row.
 
         Parameters
@@ -165,13 +175,17 @@ class Recommender:
         catalogue : Catalogue
         similarities : callable, optional
             Needed if the one given before does not cover the new rows.
+        without : Replacing, optional
+            The same.
         """
         old = self._songs
         fresh = [i for i, track in enumerate(catalogue.tracks) if track.id not in old.row_of]
         again = [i for i, track in enumerate(catalogue.tracks) if track.id in old.row_of]
         at = [old.row_of[catalogue.tracks[i].id] for i in again]
         self._songs = Songs.of(
-            _joined(old.catalogue, catalogue, fresh, again, at), similarities or old.similarities
+            _joined(old.catalogue, catalogue, fresh, again, at),
+            similarities or old.similarities,
+            without or old.without,
         )
         if not len(old):
             self.refit()  # a fit to an empty catalogue does not know the length of a vector

@@ -11,8 +11,10 @@ import numpy as np
 from scipy.linalg.blas import saxpy
 from scipy.sparse import csr_matrix
 
-from musrec.model import Catalogue, Closeness, Pick, Place, Profile, Term, Track
-from musrec.recommend import collaborative, explain, hybrid, taste, variety
+from musrec import wording
+from musrec.audio import descriptors
+from musrec.model import Catalogue, Closeness, Pick, Place, Places, Profile, Term, Track, Trait
+from musrec.recommend import attribution, collaborative, explain, hybrid, taste, variety
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY
 from musrec.titles import main_artist, recording_key
@@ -99,9 +101,15 @@ class Songs:
     recording_numbers: NDArray[np.int32]
     sample: NDArray[np.intp]
     usual: dict[str, float]
+    without: attribution.Replacing | None = None
 
     @classmethod
-    def of(cls, catalogue: Catalogue, similarities: Similarities) -> Songs:
+    def of(
+        cls,
+        catalogue: Catalogue,
+        similarities: Similarities,
+        without: attribution.Replacing | None = None,
+    ) -> Songs:
         """Prepare a catalogue; `similarities` gives one value for each of its rows."""
         n = len(catalogue)
         usual: dict[str, float] = {}
@@ -132,6 +140,7 @@ class Songs:
             variety.numbered(by_recording, n),
             np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
             usual,
+            without,
         )
 
     def __len__(self) -> int:
@@ -184,12 +193,35 @@ class Influence(NamedTuple):
     gains: FloatArray
 
 
+class Supporters(NamedTuple):
+    """Members who speak for a track: how many, and how many of one's likes they share.
+
+    No likes: they share the song asked about.
+    """
+
+    members: int
+    likes: int
+
+
 class Reasons(NamedTuple):
-    """Why a candidate was picked: its closeness, all terms, and the names of those to mention."""
+    """Why a candidate was picked.
+
+    Attributes
+    ----------
+    terms : list of Term
+    causes : list of str
+        Names of the terms to mention.
+    traits : tuple of Trait
+        What it shares with the song asked about, or with the like that counts most.
+    sentences : list of str
+        What may be said of it, from `explain.sentences`.
+    """
 
     closeness: Closeness | None
     terms: list[Term]
     causes: list[str]
+    traits: tuple[Trait, ...]
+    sentences: list[str]
 
 
 class Scoring:
@@ -268,10 +300,11 @@ class Scoring:
             each = [self.songs.similarities(seed.place) for seed in self.seeds]
             known = (np.mean(each, axis=0) if len(each) > 1 else each[0])[:n]
             self.similarity[: len(known)] = known
-        personal = hybrid.personal(
+        self.personal = hybrid.personal(
             self.fitted.model, self.profile, self._taste(n), self.songs.content
         )
-        return {"sound": hybrid.standardised(self.similarity[None])[0]} | personal
+        sound = hybrid.standardised(self.similarity[None])[0]
+        return {"sound": sound} | self.personal.signals
 
     def _taste(self, n: int) -> csr_matrix:
         """Return (1, n): likes, and dislikes as `taste.rocchio_weights` counts them."""
@@ -312,23 +345,24 @@ class Scoring:
     @cached_property
     def unwelcome(self) -> FloatArray:
         """(r, j), 0 to 1: how much each of the shortlist sounds like each disliked track."""
-        vectors, down = self.songs.vectors, self.disliked
-        if not down.rows.size:
-            return np.zeros((len(self.rows), 0), np.float32)
-        alike = taste.sound_alike(
-            self.vectors @ vectors[down.rows].T,
-            vectors[self.songs.sample] @ vectors[down.rows].T,
-        )
-        return np.asarray(alike * np.minimum(down.weights, 1))
+        return self._unwelcome(self.vectors)
 
-    def _facets(self) -> NDArray[np.float64]:
-        """Return (r,): what this member's facet weights add, compared with equal weights."""
-        out = np.zeros(len(self.rows))
+    def _unwelcome(self, vectors: FloatArray) -> FloatArray:
+        down = self.songs.vectors[self.disliked.rows]
+        if not len(down):
+            return np.zeros((len(vectors), 0), np.float32)
+        alike = taste.sound_alike(vectors @ down.T, self.songs.vectors[self.songs.sample] @ down.T)
+        return np.asarray(alike * np.minimum(self.disliked.weights, 1))
+
+    @cached_property
+    def _facet_directions(self) -> dict[str, FloatArray]:
+        """What each facet of length 1 is multiplied by, by this member's own facet weights."""
         facets, likes = self.songs.facets, self.liked
         own = taste.facet_weights(
             {name: rows[likes.rows] for name, rows in facets.items()},
             {name: rows[self.disliked.rows] for name, rows in facets.items()},
         )
+        out = {}
         for name, weight in own.items():
             asked = [
                 taste.l2_normalise(seed.place.facets[name][None])[0]
@@ -338,10 +372,64 @@ class Scoring:
             query = np.sum(asked, axis=0) if asked else facets[name][likes.rows].T @ likes.weights
             if query.shape != facets[name].shape[1:]:
                 continue
-            background = facets[name][self.songs.sample] @ query
-            near = facets[name][self.rows] @ query - background.mean()
-            out += (weight - 1 / len(own)) * near / max(float(background.std()), 1e-6)
+            spread = max(float((facets[name][self.songs.sample] @ query).std()), 1e-6)
+            out[name] = query * np.float32((weight - 1 / len(own)) / spread)
         return out
+
+    def _facets(self) -> NDArray[np.float64]:
+        """Return (r,): what this member's facet weights add, compared with equal weights."""
+        out = np.zeros(len(self.rows))
+        for name, direction in self._facet_directions.items():
+            facet = self.songs.facets[name]
+            out += facet[self.rows] @ direction - (facet[self.songs.sample] @ direction).mean()
+        return out
+
+    # Attribution --------------------------------------------------------------------------------
+
+    def replaced_total(self, at: int, songs: Places) -> NDArray[np.float64]:
+        """Return (t,): a candidate's score if it sounded like each of t songs instead."""
+        row, units = int(self.rows[at]), self.units
+        total = np.full(len(songs.vectors), self.total[at])
+        if self.seeds and self.songs.without is not None:
+            each = [self.songs.without.alike(seed.place, songs) for seed in self.seeds]
+            total += units["sound"] * (np.mean(each, axis=0) - self.similarity[row])
+        vectors = taste.l2_normalise(songs.vectors)
+        before = self.songs.content[row]
+        change = vectors * np.float32(np.linalg.norm(before)) - before
+        model, (_, pull, centres) = self.fitted.model, self.personal
+        total += units["nearness"] * (change @ centres[0])
+        total += units["learned"] * model.of_content(pull[0], change, row)
+        for name, direction in self._facet_directions.items():
+            facet = taste.l2_normalise(songs.facets[name])
+            total += FACET_FORCE * ((facet - self.songs.facets[name][row]) @ direction)
+        if self.unwelcome.size:
+            now = self._unwelcome(vectors).max(axis=1)
+            total -= DISLIKE_FORCE * (now - self.unwelcome[at].max())
+        return total
+
+    def _traits(self, at: int, other: Profile | None) -> tuple[Trait, ...]:
+        """Return what a candidate shares with another song and would rank lower without."""
+        without = self.songs.without
+        if without is None or other is None:
+            return ()
+        row = int(self.rows[at])
+        shared = explain.shared_traits(other, self.songs.catalogue.profiles[row], self.songs.usual)
+        if not shared:
+            return ()
+        worth = self.total[at] - self.replaced_total(at, without.replaced(row, shared))
+        traits = [
+            Trait(kind, name, float(each))
+            for (kind, name), each in zip(shared, worth, strict=True)
+            if self._falls(at, float(each))
+        ]
+        return tuple(sorted(traits, key=lambda trait: -trait.worth))
+
+    def _falls(self, at: int, loss: float) -> bool:
+        """Return whether a candidate ranks lower with this loss; the first may keep its place."""
+        if loss <= 0:
+            return False
+        rank = self.rank(at)
+        return rank == 1 or self.rank(at, self.total[at] - loss) > rank
 
     # Picks --------------------------------------------------------------------------------------
 
@@ -356,7 +444,11 @@ class Scoring:
         influences = self._influences(
             [at for at, each in reasons.items() if LEARNED.intersection(each.causes[:1])]
         )
-        return tuple(self._pick(at, each, influences.get(at)) for at, each in reasons.items())
+        said = explain.tell_apart([each.sentences for each in reasons.values()])
+        return tuple(
+            self._pick(at, each, influences.get(at), sentence)
+            for (at, each), sentence in zip(reasons.items(), said, strict=True)
+        )
 
     def choose(self, count: int, *, same_artist: bool) -> tuple[list[int], list[float], list[int]]:
         """Choose candidates that may share a list, as `variety.pick_varied` returns them."""
@@ -383,10 +475,16 @@ class Scoring:
         likeness = self._likeness(at)
         closeness = self._closeness(likeness)
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
+        asked = self.seeds[0].profile if len(self.seeds) == 1 else None
+        like = self._like(at)
+        traits = self._traits(
+            at,
+            self.songs.catalogue.profiles[like] if not self.seeds and like is not None else asked,
+        )
         because = {
-            "sound": self._sound_because(profile, likeness, closeness),
+            "sound": self._sound_because(profile, closeness, traits),
             "members": self._members_because(track, row),
-            "taste": self._taste_because(track, at),
+            "taste": self._taste_because(at, like),
             "freshness": self._freshness_because(row),
             "popularity": self._popularity_because(track, row),
         }
@@ -399,14 +497,39 @@ class Scoring:
             terms.append(Term("variety", penalty, f"it sounds partly like {explain.title(other)}"))
         causes = self._causes(at, terms)
         terms = [replace(t, because=t.because or explain.MEANING[t.name]) for t in terms]
-        return Reasons(closeness, terms, causes)
+        profiles = self._pair(asked, like, profile)
+        seed = self.seeds[0].track if len(self.seeds) == 1 else None
+        other = seed if self.seeds else None if like is None else self._track(like)
+        pair = explain.Pair(
+            track,
+            self._asked() if self.seeds else "",
+            None if like is None else self._track(like),
+            profiles,
+            (other.year if other is not None else None, track.year),
+            [(trait.kind, trait.name) for trait in traits],
+            closeness,
+            self._supporters(row).members,
+            causes,
+        )
+        return Reasons(closeness, terms, causes, traits, explain.sentences(pair))
 
-    def _pick(self, at: int, reasons: Reasons, influence: Influence | None) -> Pick:
-        closeness, terms, causes = reasons
+    def _track(self, row: int) -> Track:
+        return self.songs.catalogue.tracks[row]
+
+    def _pair(
+        self, asked: Profile | None, like: int | None, pick: Profile
+    ) -> tuple[Profile, Profile] | None:
+        """Return the profiles of the song asked about, or of the like, and of the pick."""
+        if self.seeds:
+            return None if asked is None else (asked, pick)
+        return None if like is None else (self.songs.catalogue.profiles[like], pick)
+
+    def _pick(self, at: int, reasons: Reasons, influence: Influence | None, sentence: str) -> Pick:
+        closeness, terms, causes, traits, _ = reasons
         row = self.rows[at]
         track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
-        cause = self._counterfactual(at, causes, influence)
-        said = explain.explanation(track, terms, causes, cause, len(self.rows))
+        cause = self._counterfactual(at, causes, traits, influence)
+        said = replace(explain.explanation(sentence, terms, causes, cause), traits=traits)
         score = float(sum(t.value for t in terms))
         return Pick(track, score, closeness, tuple(terms), said, profile)
 
@@ -444,30 +567,43 @@ class Scoring:
             return explain.title(tracks[0])
         return "your song" if len(self.seeds) == 1 else f"your {len(self.seeds)} songs"
 
-    def _sound_because(self, profile: Profile, likeness: float, closeness: Closeness | None) -> str:
+    def _sound_because(
+        self, profile: Profile, closeness: Closeness | None, traits: Sequence[Trait]
+    ) -> str:
         if not self.seeds:
             return ""
         query = self.seeds[0].profile if len(self.seeds) == 1 else None
-        near = explain.near_evidence(closeness, likeness, self._asked())
+        if query is not None:
+            query = attribution.only(query, traits)
+        near = explain.near_evidence(closeness, self._asked())
         return explain.sound_evidence(query, profile, self.songs.usual, near)
 
     def _members_because(self, track: Track, row: int) -> str:
+        found = self._supporters(row)
+        if not found.members:
+            return ""
+        if found.likes:
+            return explain.members_evidence(track, found.members, found.likes)
+        return explain.asked_evidence(self._asked(), found.members)
+
+    def _supporters(self, row: int) -> Supporters:
+        """Return who speaks for a track and adds to its score; nobody counts without adding."""
         model = self.fitted.model
         if row >= self.columns:
-            return ""
+            return Supporters(0, 0)
         likes_it = np.zeros(model.by_track.shape[1], bool)
         start, end = model.by_track.indptr[row : row + 2]
         likes_it[model.by_track.indices[start:end]] = True
         likes_it[self._own] = False
         for (songs, fans), own in zip(self._fans, (True, False), strict=True):
             common = likes_it[fans]
-            supporters = int(np.count_nonzero(np.bincount(fans[common])))
-            if supporters and own:
-                shared = int(np.count_nonzero(np.bincount(songs[common])))
-                return explain.members_evidence(track, supporters, shared)
-            if supporters:
-                return explain.asked_evidence(self._asked(), supporters)
-        return ""
+            those = np.unique(fans[common])
+            added = model.of_members(self.personal.pull[0], those, row) if len(those) else 0.0
+            if added * self.units["members"] <= 0:
+                continue
+            likes = int(np.count_nonzero(np.bincount(songs[common]))) if own else 0
+            return Supporters(len(those), likes)
+        return Supporters(0, 0)
 
     @cached_property
     def _own(self) -> list[int]:
@@ -488,23 +624,28 @@ class Scoring:
             out.append((songs, np.concatenate([by_track.indices[:0], *fans])))
         return out
 
-    def _taste_because(self, track: Track, at: int) -> str:
+    def _taste_because(self, at: int, like: int | None) -> str:
         tracks = self.songs.catalogue.tracks
         if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
             worst = int(self.unwelcome[at].argmax())
-            way = float(np.sqrt(self.unwelcome[at, worst]))
-            return (
-                f"it sounds like {explain.title(tracks[self.disliked.rows[worst]])}, which has"
-                f" your thumb down ({way:.0%} of the way to the same sound)"
-            )
-        if not self.liked.rows.size:
+            down = explain.title(tracks[self.disliked.rows[worst]])
+            return f"it sounds like {down}, which has your thumb down"
+        if like is None or float(self.songs.vectors[like] @ self.vectors[at]) <= 0:
             return ""
-        alike = self.songs.vectors[self.liked.rows] @ self.vectors[at]
-        best = int(np.argmax(alike * self.liked.weights))
-        likeness = float(alike[best])
-        if likeness <= 0:
-            return ""
-        return explain.taste_evidence(track, tracks[self.liked.rows[best]], likeness)
+        return explain.taste_evidence(tracks[like])
+
+    def _like(self, at: int) -> int | None:
+        """Return the like, a row of the catalogue, that sounds most like a candidate.
+
+        None if the candidate owes it nothing.
+        """
+        likes = self.liked
+        if not likes.rows.size:
+            return None
+        alike = self.songs.vectors[likes.rows] @ self.vectors[at]
+        best = [int(np.argmax(alike * likes.weights))]
+        gain = self.gains(Likes(likes.rows[best], likes.weights[best]), np.array([at]))
+        return int(likes.rows[best[0]]) if self._falls(at, float(gain[0, 0])) else None
 
     def _freshness_because(self, row: int) -> str:
         heard = np.flatnonzero(self.heard.rows == row)
@@ -524,9 +665,13 @@ class Scoring:
         return ""
 
     def _counterfactual(
-        self, at: int, causes: Sequence[str], influence: Influence | None
+        self,
+        at: int,
+        causes: Sequence[str],
+        traits: Sequence[Trait],
+        influence: Influence | None,
     ) -> explain.Cause | None:
-        """Return what the rank depends on: the like that adds most, or the largest named term."""
+        """Return what the rank depends on: a like, a property both share, or the largest term."""
         rank, candidates = self.rank(at), len(self.rows)
         if not causes:
             return None
@@ -538,6 +683,13 @@ class Scoring:
                 return explain.Cause(
                     f"your like of {explain.title(track)}", rank, place, candidates
                 )
+        if causes[0] == "sound" and traits:
+            trait = traits[0]
+            place = self.rank(at, float(self.total[at]) - trait.worth)
+            if place > rank:
+                profile = self.songs.catalogue.profiles[int(self.rows[at])]
+                what = _named(trait, self.seeds[0].profile or Profile(), profile)
+                return explain.Cause(what, rank, place, candidates)
         what = {
             "sound": f"its similarity to {self._asked()}",
             "members": "what other members like",
@@ -574,6 +726,20 @@ class Scoring:
             at: Influence(int(few.rows[like]), gains[like])
             for at, like in zip(chosen, which, strict=True)
         }
+
+
+def _named(trait: Trait, query: Profile, pick: Profile) -> str:
+    """Return a shared property as it reads after "without"."""
+    if trait.kind == "tempo":
+        ours, its = round(query.tempo or 0), round(pick.tempo or 0)
+        both = f"both {wording.tempo(ours)}" if ours == its else f"{ours} and {wording.tempo(its)}"
+        return f"the tempo they share ({both})"
+    if trait.kind == "key":
+        return f"the key they share ({pick.key})"
+    if trait.kind == "descriptor":
+        place = pick.percentiles.get(trait.name, 50.0)
+        return f"the {descriptors.word(trait.name, place)} sound they share"
+    return f"the {trait.name.lower()} they share"
 
 
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:

@@ -12,8 +12,15 @@ and output.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +75,8 @@ class Service:
         self.servers = Servers(store)
         self.cards = Cards(store, live)
         self.members = Members(store, live)
-        self.answers = Answers(settings, store, live, self.songs, self.members)
         self.catalogue = CatalogueView(store, live, self.songs)
+        self.answers = Answers(settings, store, live, self.songs, self.members, self.catalogue)
         self.playlists = Playlists(
             settings, store, live, outside, self.songs, self.answers, self.members
         )
@@ -100,7 +107,9 @@ class Service:
             outside = await stack.enter_async_context(Outside.open(settings, store, endpoints))
             # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)
-            yield cls(settings, store, live, outside)
+            service = cls(settings, store, live, outside)
+            live.spawn(service.songs.fingerprint_older())
+            yield service
 
     @property
     def store_address(self) -> str:
@@ -111,40 +120,74 @@ class Service:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         return self._outside.budget()
 
+    def promptly(self) -> AbstractAsyncContextManager[None]:
+        """Share one budget, and cancel what takes much longer: for members, who wait.
+
+        Raises
+        ------
+        Busy
+            It was cancelled.
+        """
+        return self._outside.promptly()
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the budget of the question under way, else of one that starts now."""
+        return self._outside.deadline().left
+
     async def warm(self) -> None:
-        """Start the processes that hear, so that the first clip need not wait for them."""
-        await self._outside.warm()
+        """Start the processes that hear and lay out the map, so that no member waits for either.
+
+        What lays it out takes seconds to import, which would hold up the event loop too.
+        """
+        await asyncio.gather(self._outside.warm(), self._live.atlas())
 
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
         await self._live.reload()
 
     @staticmethod
-    async def backup(settings: Settings, to: Path) -> None:
-        """Write everything kept into a new file, whether a service is open or not.
+    async def backup(settings: Settings, to: Path, *, replace: bool = False) -> None:
+        """Write everything kept into a file, whether a service is open or not.
 
         Raises
         ------
         StoreError
-            There is a file of that name, the store is not an SQLite file, or it is damaged.
+            There is a file of that name and `replace` is false, the store is not an SQLite file,
+            or it is damaged.
         """
-        await backup(settings.store_url, to)
+        await backup(settings.store_url, to, replace=replace)
 
     @staticmethod
-    async def restore(settings: Settings, file: Path) -> None:
-        """Make the store of a backup; there must be none yet.
+    async def restore(settings: Settings, file: Path, *, replace: bool = False) -> None:
+        """Make the store of a backup.
 
         Raises
         ------
         StoreError
-            There is a store already, or the file is not a sound backup.
+            There is a store and `replace` is false, or it is in use; or the file is not a sound
+            backup.
         """
-        await restore(settings.store_url, file)
+        await restore(settings.store_url, file, replace=replace)
 
     @property
     def set_aside(self) -> Mapping[str, int]:
         """Table to how many rows of it could not be read and are left out; empty if all is well."""
         return self._store.database.set_aside
+
+    async def warnings(self) -> tuple[str, ...]:
+        """Say what those who run it should see to, in sentences; empty if all is well."""
+        said = [
+            f"{count} damaged row{'' if count == 1 else 's'} of {table} left out: restore a backup."
+            for table, count in self.set_aside.items()
+        ]
+        late = Counter(drop.trouble for drop in await self.drops.troubled())
+        said += [
+            f"{count} weekly drop{'' if count == 1 else 's'} late or paused: {why}"
+            for why, count in late.most_common()
+        ]
+        old = (await self._outside.sources()).old(datetime.now(UTC).date())
+        return (*said, old) if old else tuple(said)
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from musrec import pictures, wording
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import mood
+from musrec.catalogue import systems
+from musrec.catalogue.model import By
 from musrec.model import (
     Answer,
     Constraints,
@@ -22,7 +24,8 @@ from musrec.model import (
     Profile,
     SoundKind,
 )
-from musrec.recommend import Request, Seed, hybrid
+from musrec.recommend import Request, Seed, hybrid, variety
+from musrec.service.catalogue import CatalogueView
 from musrec.service.live import Live
 from musrec.service.members import Members
 from musrec.service.songs import Progress, Songs
@@ -38,13 +41,20 @@ class Answers:
     """Recommending, and what answers are shown with."""
 
     def __init__(
-        self, settings: Settings, store: Store, live: Live, songs: Songs, members: Members
+        self,
+        settings: Settings,
+        store: Store,
+        live: Live,
+        songs: Songs,
+        members: Members,
+        catalogue: CatalogueView,
     ) -> None:
         self._settings = settings
         self._store = store
         self._live = live
         self._songs = songs
         self._members = members
+        self._catalogue = catalogue
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -55,6 +65,7 @@ class Answers:
         self,
         heard: Heard | None,
         *,
+        by: By = By.SOUND,
         member: str | None = None,
         since: datetime | None = None,
         count: int | None = None,
@@ -69,6 +80,8 @@ class Answers:
         ----------
         heard : Heard or None
             None starts from the member alone.
+        by : By
+            `By.SOUND` is everything; the others compare by one plain system alone.
         member : str, optional
             Whose thumbs and listening count; what is picked is remembered for them.
         since : datetime, optional
@@ -86,7 +99,11 @@ class Answers:
         ------
         NotAudio
             There is no music in what was heard.
+        NotFound
+            `by` needs a song, or a spectrogram that it does not have.
         """
+        if by is not By.SOUND and heard is None:
+            raise NotFound(f"To compare by {by}, I need a song.", "Give me a title, link or clip.")
         if heard is not None and heard.analysis.kind is not SoundKind.MUSIC:
             raise NotAudio(wording.no_music(heard.analysis.kind), "Send a clip with music in it.")
         if member and since is None:
@@ -94,6 +111,9 @@ class Answers:
         if heard is not None and online:
             await self._songs.hear_around(heard.track, progress)
         wishes = self._settings.recommend
+        if heard is not None and by is not By.SOUND:
+            wanted = constraints or Constraints()
+            return await self._by_one(heard, by, member, count or wishes.count, wanted)
         now = datetime.now(UTC)
         request = Request(
             member=member,
@@ -120,6 +140,38 @@ class Answers:
             picks=chosen.picks,
             notes=(*self.notes, *_short(heard), *chosen.notes),
         )
+
+    async def _by_one(
+        self, heard: Heard, by: By, member: str | None, count: int, constraints: Constraints
+    ) -> Answer:
+        """Answer by one plain system alone, without songs that the member dislikes."""
+        alike = await self._catalogue.alike(heard, by)
+        opinions = await self._members.opinions(member) if member else {}
+        catalogue = self._catalogue.songs
+        disliked = {track for track, (opinion, _) in opinions.items() if opinion < 0}
+
+        def choose() -> tuple[list[Pick], list[str]]:
+            keep, notes = variety.allowed(catalogue, constraints)
+            kept = {
+                track.id
+                for track, fits in zip(catalogue.tracks, keep, strict=True)
+                if fits and track.id not in disliked
+            }
+            found = {id_: value for id_, value in alike.items() if id_ in kept}
+            profiles = dict(zip((t.id for t in catalogue.tracks), catalogue.profiles, strict=True))
+            picks = [
+                systems.pick(track, profiles[track.id], found[track.id], place, by)
+                for place, track in enumerate(systems.ranked(catalogue, found, count), start=1)
+            ]
+            return picks, notes
+
+        picks, notes = await asyncio.to_thread(choose)
+        left_out = len(catalogue) - len(alike)
+        left_out -= any(track.id == heard.track.id for track in catalogue.tracks)
+        if by is By.SPECTROGRAM and left_out:
+            songs = "1 song has" if left_out == 1 else f"{left_out:,} songs have"
+            notes.append(f"{songs} no spectrogram here, so I could not compare them by it.")
+        return Answer(heard.track, heard.analysis, heard.profile, tuple(picks), tuple(notes))
 
     async def recent(self, member: str, now: datetime) -> set[str]:
         """Return what was recommended to a member too recently to come again."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from musrec.members.model import Card
+from musrec.members.model import Accounted, Card, Intended
 from musrec.model import Feedback, FeedbackKind
 from musrec.service.live import Live
 from musrec.store import Store
@@ -20,25 +21,53 @@ class Cards:
         self._store = store
         self._live = live
 
-    async def keep(self, card: Card) -> None:
-        """Remember which track a message features."""
-        await self._store.cards.keep(card)
+    async def intend(self, channel: str, after: str, at: datetime | None = None) -> int:
+        """Note that a card is about to be posted in a channel; return the id to `settle`.
+
+        A card that is posted by a process that dies before `keep` is found by this note.
+
+        Parameters
+        ----------
+        after : str
+            A message of that channel, or any Discord id, older than the card will be.
+        at : datetime, optional
+            When it is posted, if that is not now.
+        """
+        return await self._store.cards.intend(channel, after, at or datetime.now(UTC))
+
+    async def intended(self) -> list[Intended]:
+        """Return the cards that are being posted, or may have been by a process that died."""
+        return await self._store.cards.intended()
+
+    async def settle(self, intended: int) -> None:
+        """Forget that a card was intended: all that posting it entails is done."""
+        await self._store.cards.settle(intended)
+
+    async def keep(self, card: Card) -> bool:
+        """Remember which track a message features; return False if there is no such track."""
+        return await self._store.cards.keep(card)
 
     async def get(self, message: str) -> Card | None:
         """Return the card that a message shows; None if it shows none."""
         return await self._store.cards.get(message)
 
-    async def newest(self, since: datetime, limit: int) -> list[Card]:
-        """Return at most so many cards made since then, newest first."""
-        return await self._store.cards.newest(since, limit)
+    async def unread(
+        self, since: datetime, now: datetime, oldest: datetime, limit: int
+    ) -> list[Card]:
+        """Return at most so many cards, posted since `oldest`, not read back since `since`."""
+        return await self._store.cards.unread(since, now, oldest, limit)
+
+    async def was_read(self, messages: Collection[str], at: datetime) -> None:
+        """Note that the reactions under some cards, as they were then, are accounted for."""
+        await self._store.cards.was_read(messages, at)
 
     async def remove(self, message: str) -> None:
         """Forget a card whose message is gone."""
         await self._store.cards.remove(message)
 
-    async def thumbs(self, message: str) -> set[tuple[str, FeedbackKind]]:
-        """Return the reactions under a card that are accounted for, as member and kind."""
-        return await self._store.cards.thumbs(message)
+    async def accounted(self, message: str) -> Accounted:
+        """Return the reactions under a card that are accounted for."""
+        return await self._store.cards.accounted(message)
 
     async def react(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
         """Take a reaction under a card as a thumb on its song, or take it back with its reaction.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from musrec import pictures
-from musrec.catalogue import comparison, gallery, search
-from musrec.catalogue.model import Comparison, GalleryRow, SongFilter
+from musrec.catalogue import comparison, gallery, search, systems
+from musrec.catalogue.model import By, Comparison, GalleryRow, SongFilter, SystemPair
 from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
-from musrec.store import Store
+from musrec.store import Store, codec
 
 if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
@@ -46,6 +48,10 @@ class CatalogueView:
     def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that can be searched for."""
         return search.moods()
+
+    def first_steps(self) -> list[Track]:
+        """Return one song of each genre, for members of whom nothing is known yet."""
+        return search.one_of_each(self.songs)
 
     async def search(
         self, wanted: SongFilter, limit: int = 10, *, online: bool = False
@@ -90,11 +96,65 @@ class CatalogueView:
                 theirs.track,
                 theirs.analysis,
                 found.differences,
+                found.closeness,
                 look=look,
             )
             return found, drawn
 
         return await asyncio.to_thread(work)
+
+    async def alike(self, heard: Heard, by: By) -> dict[str, float]:
+        """Return how alike every other song is by one plain system, id to -1 to 1.
+
+        Raises
+        ------
+        NotFound
+            The song has no spectrogram to compare.
+        """
+        ids = {track.id for track in self.songs.tracks} - {heard.track.id}
+        if by is By.FEATURES:
+            rows = await self._store.analyses.statistics()
+            wanted = heard.analysis.statistics
+            known = [id_ for id_ in ids if id_ in rows and len(rows[id_]) == len(wanted)]
+            if not known:
+                return {}
+            values = np.stack([rows[id_] for id_ in known])
+            alike = await asyncio.to_thread(systems.by_features, wanted, values)
+            return dict(zip(known, alike.tolist(), strict=True))
+        picture = heard.analysis.spectrogram
+        if picture is None:
+            raise NotFound(
+                f"I have no spectrogram of {heard.track}.", "Send me a clip of it, or its file."
+            )
+        packed = await self._store.analyses.packed_spectrograms(ids)
+
+        def work() -> dict[str, float]:
+            found = {id_: codec.spectrogram(blob) for id_, blob in packed.items()}
+            others = {id_: image for id_, image in found.items() if image is not None}
+            if not others:
+                return {}
+            alike = systems.by_spectrogram(picture, list(others.values()))
+            return dict(zip(others, alike.tolist(), strict=True))
+
+        return await asyncio.to_thread(work)
+
+    async def compare_systems(self, heard: Heard, count: int = 10) -> SystemPair:
+        """Compare what the spectrogram alone and the statistics alone find for a song.
+
+        Raises
+        ------
+        NotFound
+            The song has no spectrogram, or no other song has one.
+        """
+        images, features = await asyncio.gather(
+            self.alike(heard, By.SPECTROGRAM), self.alike(heard, By.FEATURES)
+        )
+        if not images:
+            raise NotFound(
+                "No other song here has a spectrogram.",
+                "The songs I came with have none: ask me about some of yours first.",
+            )
+        return await asyncio.to_thread(systems.pair, self.songs, images, features, count)
 
     async def gallery(
         self, genre: str = "", end: str = "", *, look: LookName = "dark"

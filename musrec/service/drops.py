@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from musrec.drops import delivery, newcomers, zones
 from musrec.drops.compose import Composed, compose
 from musrec.drops.delivery import Desk
-from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, State, Weekly
+from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, Rating, State, Weekly
 from musrec.drops.ports import Clock, Poster, Unposted
-from musrec.model import Catalogue, FeedbackKind, NotFound, Track
+from musrec.model import Catalogue, NotFound, Track
 from musrec.recommend import Recommender
 from musrec.service.answers import Answers
 from musrec.service.live import Live
@@ -127,6 +127,10 @@ class Drops:
         """Return the drop with that id."""
         return await self._store.drops.get(id_)
 
+    async def troubled(self) -> list[Drop]:
+        """Return every drop that is late, or was paused because it could not be posted."""
+        return await self._store.drops.troubled()
+
     async def keep(self, drop: Drop) -> Drop:
         """Keep the settings of a drop in place of its earlier ones."""
         return await self._store.drops.keep(drop)
@@ -181,6 +185,26 @@ class Drops:
             await self._members.may_keep(member)
         await self._store.drops.join_mixtape(drop.id, member, there=there)
 
+    async def rate(self, issue: int, member: str, stars: int) -> int | None:
+        """Keep how well a week's songs suited a member, 1 to 5; the same again takes it back.
+
+        Returns
+        -------
+        int or None
+            What is kept now.
+
+        Raises
+        ------
+        MusrecError
+            The member paused.
+        """
+        await self._members.may_keep(member)
+        return await self._store.drops.rate(issue, member, stars, _now())
+
+    async def ratings(self) -> list[Rating]:
+        """Return how well every rated week suited its members, oldest first."""
+        return await self._store.drops.ratings()
+
     def zone_named(self, text: str) -> str:
         """Return the exact name of a time zone; see `zones.zone_named`."""
         return zones.zone_named(text)
@@ -198,8 +222,7 @@ class Drops:
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
         tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
-        likes = (self._members.learn(member, track.id, FeedbackKind.LIKE) for track in tracks)
-        await asyncio.gather(*likes)
+        await self._members.like_all(member, [track.id for track in tracks])
         return tracks
 
 

@@ -74,6 +74,12 @@ class Members:
             await self._live.change_opinions([event])
         return changed
 
+    async def like_all(self, member: str, tracks: Collection[str]) -> None:
+        """Keep that a member likes some tracks, all or none; the next answer knows it."""
+        now = datetime.now(UTC)
+        likes = [Feedback(member, track, FeedbackKind.LIKE, now) for track in tracks]
+        await self._live.change_opinions(await self._store.feedback.add_all(likes))
+
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:
         """Take feedback of some kinds back; return whether there was any."""
         removed = await self._store.feedback.remove(member, track, *kinds)
@@ -119,10 +125,15 @@ class Members:
         return await self._store.members.meet(member)
 
     async def choose(
-        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+        self,
+        member: str,
+        *,
+        listening: bool | None = None,
+        paused: bool | None = None,
+        hidden: bool | None = None,
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
-        await self._store.members.choose(member, listening=listening, paused=paused)
+        await self._store.members.choose(member, listening=listening, paused=paused, hidden=hidden)
         chosen = await self._store.members.get(member)
         if chosen is not None and chosen.listening and not chosen.paused:
             (await self.listeners()).add(member)
@@ -133,6 +144,11 @@ class Members:
         """Whether a member asked that nothing new is kept about them."""
         chosen = await self._store.members.get(member)
         return chosen is not None and chosen.paused
+
+    async def hidden(self, member: str) -> bool:
+        """Whether other members may not ask to see a member's taste."""
+        chosen = await self._store.members.get(member)
+        return chosen is not None and chosen.hidden
 
     async def may_keep(self, member: str) -> None:
         """Refuse to keep something that a paused member asks to be kept.

@@ -9,12 +9,15 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from musrec.audio.workers import Ears
-from musrec.model import NotFound
+from musrec.model import Busy, NotFound
 from musrec.settings import Settings
 from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, Sources
 from musrec.store import Store
 
 P = TypeVar("P", Found, Preview)
+
+LEEWAY = 2.5
+"""Seconds beyond a question's budget in which its answer is chosen, drawn and sent."""
 
 _BUDGET: ContextVar[Deadline | None] = ContextVar("budget", default=None)
 
@@ -36,6 +39,7 @@ class Outside:
         self._ears: Ears | None = None
         self._sources: Sources | None = None
         self._opening = asyncio.Lock()
+        self._questions = 0
 
     @classmethod
     @asynccontextmanager
@@ -75,10 +79,45 @@ class Outside:
     def budget(self) -> Iterator[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         token = _BUDGET.set(self.deadline())
+        self._questions += 1
         try:
             yield
         finally:
+            self._questions -= 1
             _BUDGET.reset(token)
+
+    @asynccontextmanager
+    async def promptly(self) -> AsyncIterator[None]:
+        """Share one budget as in `budget`, and cancel what goes on `LEEWAY` beyond it.
+
+        Inside another such block, that one's limit holds.
+
+        Raises
+        ------
+        Busy
+            It was cancelled.
+        """
+        if _BUDGET.get() is not None:
+            yield
+            return
+        limit = asyncio.timeout(self.deadline().left + LEEWAY)
+        try:
+            with self.budget():
+                async with limit:
+                    yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            seconds = self._settings.recommend.budget_seconds + LEEWAY
+            raise Busy(
+                f"I was not done after {seconds:.0f} seconds, so I stopped.",
+                "Try again in a minute.",
+            ) from None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no question is under way: work that nobody waits for may go on."""
+        return not self._questions
 
 
 def present(answer: P | Missing) -> P:

@@ -109,6 +109,8 @@ class Playlists:
         ------
         PlaylistError
             It is full.
+        NotFound
+            It was deleted meanwhile.
         MusrecError
             Its member paused.
         """
@@ -117,7 +119,11 @@ class Playlists:
             raise PlaylistError(
                 f"{playlist.name} is full: it holds {playlist.songs:,} songs.", "Start another one."
             )
-        return await self._store.playlists.add(playlist, list(tracks), MOST_SONGS)
+        added = await self._store.playlists.add(playlist, list(tracks), MOST_SONGS)
+        if added is None:
+            await self._members.may_keep(playlist.member)
+            raise NotFound("That playlist is no longer there.", "`/playlist show` lists yours.")
+        return added
 
     async def remove_song(self, playlist: Playlist, song: str) -> Track:
         """Take a song out of a playlist, named by its id or its title; return that song.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musrec import pictures, wording
+from musrec.audio import fingerprint
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, populations
 from musrec.audio.features import STATISTIC_NAMES
@@ -26,6 +27,7 @@ from musrec.model import (
     Choices,
     Heard,
     MusrecError,
+    NotAudio,
     NotFound,
     Picture,
     SoundKind,
@@ -35,11 +37,13 @@ from musrec.model import (
 from musrec.service.live import Live
 from musrec.service.outside import Outside, present
 from musrec.settings import Settings
-from musrec.sources import Deadline, Preview, links
+from musrec.sources import Cover, Deadline, Missing, Preview, links
 from musrec.sources.hear import explore, hear_candidates
+from musrec.sources.lookups import DAY
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
+from musrec.titles import fold
 
 if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
@@ -47,8 +51,24 @@ if TYPE_CHECKING:
 CANDIDATES = 30
 """Songs heard on the fly for one question: a few seconds for two workers."""
 
+NEAR = 5
+"""Songs offered for a name that is spelt nearly like theirs."""
+
+LISTENING = 20.0
+"""Seconds within which a song that is shown already may still be heard."""
+COVER = 3.0
+"""Seconds within which a cover must open."""
+
+STARTERS = 24
+"""Starter songs heard per hour in quiet times: all 409 within a day."""
+GIVE_UP = 3
+"""Failures in a row after which quiet times wait for the next hour."""
+
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
+
+COMPARED = 10
+"""Songs that share landmarks with a clip and are compared with it whole, most shared first."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +108,8 @@ class Songs:
         self._outside = outside
         # Candidates being heard for one question: no other question need hear them too.
         self._under_way: set[str] = set()
+        # Two copies of one recording, heard side by side, must not both be the first.
+        self._keeping = asyncio.Lock()
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -111,6 +133,8 @@ class Songs:
         if found := search.titled(self._live.engine.catalogue, self._live.engine.names, text):
             return found
         if not online:
+            if near := self._near(text):
+                return near
             raise NotFound(
                 f"No song in the catalogue is called {text!r}.",
                 "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
@@ -120,7 +144,16 @@ class Songs:
         if isinstance(answer, Choices):
             offered = await self.keep(answer.tracks)
             return replace(answer, tracks=tuple({track.id: track for track in offered}.values()))
+        if isinstance(answer, Missing) and links.host(text) is None and (near := self._near(text)):
+            return near
         return await self._store.tracks.add(present(answer).track)
+
+    def _near(self, text: str) -> Choices | None:
+        """Return songs of the catalogue whose names are spelt nearly like a text."""
+        engine = self._live.engine
+        found = search.near(engine.catalogue, engine.names, text, NEAR)
+        why = f"I found no song called “{text[:80]}”. Did you mean one of these?"
+        return Choices(tuple(found), why) if found else None
 
     async def find_one(self, text: str, *, online: bool = True) -> Track:
         """Find the one song that a text means.
@@ -175,6 +208,8 @@ class Songs:
     ) -> Heard:
         """Hear a clip; bytes that were heard before are not heard again.
 
+        A recording that is known is the known song, however this copy is coded, cut or named.
+
         Parameters
         ----------
         data : bytes
@@ -207,7 +242,7 @@ class Songs:
             said = Tags(said.title, said.artists)
         track = files.track_of(said, name, digest)
         if analysis.kind is SoundKind.MUSIC and (origin != "file" or _recommendable(analysis)):
-            track = await self._store.analyses.add(track, analysis, origin, file)
+            track, analysis = await self._keep(track, analysis, origin, file)
         return self._heard(track, analysis)
 
     async def hear_track(self, track: Track) -> Heard:
@@ -220,17 +255,47 @@ class Songs:
         """
         if (analysis := await self._store.analyses.get(track.id)) is not None:
             return self._heard(track, analysis)
-        sources, deadline = await self._outside.sources(), self._outside.deadline()
+        heard = await self._hear_preview(track, self._outside.deadline())
+        if _recommendable(heard.analysis):
+            await self._live.grow([heard])
+        return heard
+
+    async def listen(self, track: Track, *, seconds: float = LISTENING) -> Heard | None:
+        """Hear a song that is known by its numbers alone, such as a starter song, from a preview.
+
+        Its numbers in the catalogue are replaced when that is next read.
+
+        Returns
+        -------
+        Heard or None
+            None if it was heard before, or cannot be heard within so many seconds.
+        """
+        known = await self._store.analyses.get(track.id)
+        if known is None or known.spectrogram is not None or track.id in self._under_way:
+            return None
+        self._under_way.add(track.id)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._hear_preview(track, Deadline.within(seconds), music=True)
+        except (MusrecError, TimeoutError) as error:
+            _log.info("%s could not be heard (%s)", track, type(error).__name__)
+            return None
+        finally:
+            self._under_way.discard(track.id)
+
+    async def _hear_preview(
+        self, track: Track, deadline: Deadline, *, music: bool = False
+    ) -> Heard:
+        """Hear a song from a preview, and keep what was heard; `music` refuses anything else."""
+        sources = await self._outside.sources()
         if track.isrc is None:  # chosen from a list, which tells less than a song's own page
             track = await sources.finish(track, deadline=deadline)
         preview = present(await sources.preview(track, deadline=deadline))
         analysis = await self._listen(preview.data)
+        if music and not _recommendable(analysis):
+            raise NotAudio(_unsuited(analysis))
         origin = f"preview:{preview.provider}"
-        kept = await self._store.analyses.add(preview.track, analysis, origin)
-        heard = self._heard(kept, analysis)
-        if _recommendable(analysis):
-            await self._live.grow([heard])
-        return heard
+        return self._heard(*await self._keep(preview.track, analysis, origin))
 
     async def heard(self, track: str) -> Heard | None:
         """Return a song with what was heard in it, from the store alone."""
@@ -264,6 +329,14 @@ class Songs:
         sources = await self._outside.sources()
         return present(await sources.preview(track, deadline=self._outside.deadline()))
 
+    async def cover(self, track: Track) -> Cover | None:
+        """Return where a service serves the song's cover, to be shown beside a link to its page.
+
+        None if no service has one that opens. Nothing of it is stored.
+        """
+        sources = await self._outside.sources()
+        return await sources.cover(track, deadline=Deadline.within(COVER))
+
     async def _listen(self, data: bytes) -> Analysis:
         """Hear bytes, or recall what was heard in the same ones under another name."""
         known = await self._store.analyses.by_digest(hashlib.sha256(data).hexdigest())
@@ -271,6 +344,52 @@ class Songs:
             return known[1]
         ears = await self._outside.ears()
         return (await ears.hear(data, limit=QUESTION_SECONDS)).analysis
+
+    async def _keep(
+        self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
+    ) -> tuple[Track, Analysis]:
+        """Keep a song that was heard, or recognise it: one recording is one song."""
+        words, marks = await asyncio.to_thread(_fingerprint, analysis)
+        add = self._store.analyses.add
+        async with self._keeping:
+            if (known := await self._recognised(track, words, marks, origin)) is None:
+                return await add(track, analysis, origin, file, marks=marks), analysis
+            kept, heard, heard_in = known
+            better = heard_in == "upload" or (origin == "file" and heard_in != "file")
+            if origin == "upload" or not (better or file):
+                return kept, heard if self._complete(heard) else analysis
+            track = replace(track, id=kept.id)
+            if better or not self._complete(heard):
+                return await add(track, analysis, origin, file, marks=marks), analysis
+            return await add(track, heard, heard_in, file), heard
+
+    async def _recognised(
+        self, track: Track, words: fingerprint.Words, marks: list[int], origin: str
+    ) -> tuple[Track, Analysis, str] | None:
+        """Return the song that a recording is, what was heard in it, and where; None if new."""
+        for id_, heard_in in await self._store.analyses.sharing(marks, COMPARED):
+            found = await self._store.tracks.get(id_)
+            analysis = await self._store.analyses.get(id_)
+            if found is None or analysis is None or id_ == track.id:
+                continue
+            theirs, _ = await asyncio.to_thread(_fingerprint, analysis)
+            named_alike = fold(found.title) == fold(track.title)
+            overlap = (
+                fingerprint.OVERLAP_SECONDS
+                if origin == "upload" or named_alike
+                else fingerprint.NAMED_OTHERWISE_SECONDS
+            )
+            alike = await asyncio.to_thread(fingerprint.alike, words, theirs, overlap)
+            if alike >= fingerprint.SAME:
+                return found, analysis, heard_in
+        return None
+
+    async def fingerprint_older(self) -> None:
+        """Let songs be recognised that were kept before there were fingerprints."""
+        for id_ in await self._store.analyses.unmarked():
+            if analysis := await self._store.analyses.get(id_):
+                _, marks = await asyncio.to_thread(_fingerprint, analysis)
+                await self._store.analyses.mark(id_, marks)
 
     def _complete(self, analysis: Analysis) -> bool:
         """Whether hearing it again would add nothing: the tagger may be new since."""
@@ -417,14 +536,44 @@ class Songs:
         if not _recommendable(analysis):
             await self._store.lookups.put(f"no music:{track.id}", "1", TRIED_AGAIN)
             return None
-        track = await self._store.analyses.add(track, analysis, f"preview:{provider}")
-        return self._heard(track, analysis)
+        return self._heard(*await self._keep(track, analysis, f"preview:{provider}"))
 
     async def explore(self) -> int:
-        """Hear some songs around what members liked, in quiet times; return how many were tried.
+        """Hear starter songs, then songs around what members liked, in quiet times.
 
-        At most ``catalogue.explore_per_day`` per day, an hour's share per call: call it hourly.
+        Call it hourly: it hears `STARTERS` starter songs, and an hour's share of at most
+        ``catalogue.explore_per_day`` others; 0 switches both off.
+
+        Returns
+        -------
+        int
+            How many songs were tried.
         """
+        tried = await self._hear_starters() + await self._explore_likes()
+        if tried:
+            await self._live.reload()
+        return tried
+
+    async def _hear_starters(self) -> int:
+        """Hear starter songs, one after the other, until a question comes or services fail."""
+        if not self._settings.catalogue.explore_per_day:
+            return 0
+        pictured = await self._store.analyses.pictured()
+        tried = failed = 0
+        for track in self._live.engine.catalogue.tracks:
+            if tried == STARTERS or failed == GIVE_UP or not self._outside.idle:
+                break
+            if "starter" not in track.identities or track.id in pictured:
+                continue
+            if await self._store.lookups.get(f"explored:{track.id}"):
+                continue
+            tried += 1
+            await self._store.lookups.put(f"explored:{track.id}", "1", DAY)
+            failed = 0 if await self.listen(track) else failed + 1
+        return tried
+
+    async def _explore_likes(self) -> int:
+        """Hear songs around what members liked; return how many were tried."""
         lookups = self._store.lookups
         today = datetime.now(UTC).date()
         tried = int(await lookups.get(f"explored:{today}") or 0)
@@ -449,7 +598,7 @@ class Songs:
         async def keep(track: Track, analysis: Analysis, provider: str) -> None:
             await self._keep_candidate(track, analysis, provider)
 
-        count = await explore(
+        return await explore(
             liked,
             sources=await self._outside.sources(),
             hear=self._listen,
@@ -459,8 +608,6 @@ class Songs:
             deadline=Deadline.within(1800),
             on_heard=keep,
         )
-        await self._live.reload()
-        return count
 
     async def foreign(self, track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
         """Return other services' numbers for a song by their origin: to be shown, nothing else.
@@ -486,6 +633,12 @@ def _problem(path: Path, error: Exception) -> str:
         return str(error)
     _log.error("%r could not be added", str(path), exc_info=error)
     return "It could not be added; the log says why."
+
+
+def _fingerprint(analysis: Analysis) -> tuple[fingerprint.Words, list[int]]:
+    picture = analysis.spectrogram
+    words = fingerprint.NO_WORDS if picture is None else fingerprint.words(picture)
+    return words, fingerprint.landmarks(words)
 
 
 def _unsuited(analysis: Analysis) -> str:

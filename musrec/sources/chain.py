@@ -8,18 +8,20 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
+from datetime import date
 from types import TracebackType
 
 from pydantic import TypeAdapter, ValidationError
 
 from musrec import __version__
 from musrec.model import MusrecError, Track
-from musrec.sources import shapes
+from musrec.sources import shapes, ytdlp
 from musrec.sources.candidates import candidates
-from musrec.sources.fetch import Endpoints
+from musrec.sources.covers import cover
+from musrec.sources.fetch import Endpoints, resolver
 from musrec.sources.gate import Deadline, Gate, Record, Unanswered, span
 from musrec.sources.lookups import DAY, LookupCache, Lookups
-from musrec.sources.model import ProviderHealth, Tool
+from musrec.sources.model import Cover, ProviderHealth, Tool
 from musrec.sources.previews import preview
 from musrec.sources.provider import ForeignFeatures, Preview, Provider, Setup
 from musrec.sources.providers import PROVIDERS, SourcesSettings
@@ -65,7 +67,9 @@ class Sources:
             headers={"User-Agent": f"musrec/{__version__}{contact}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=60, limit_per_host=16),
+            connector=aiohttp.TCPConnector(
+                limit=60, limit_per_host=16, resolver=resolver(self._stack)
+            ),
         )
         await self._stack.enter_async_context(session)
         setup = Setup(session, self._endpoints, self._lookups, self._settings)
@@ -74,6 +78,12 @@ class Sources:
         for gate in self._gates():
             await self._resume(gate)
         self._resolver = Resolver(self._on, session, self._endpoints)
+        self._session = session
+        self._covers = {
+            one.name: Gate(f"{one.label}'s covers", rate=10, seconds=2, places=4)
+            for one in self._on
+            if one.covers
+        }
         return self
 
     async def __aexit__(
@@ -145,6 +155,17 @@ class Sources:
         await self._record()
         return found
 
+    async def cover(self, track: Track, *, deadline: Deadline) -> Cover | None:
+        """Return the first cover that opens, to be shown beside a link to its service's page."""
+        return await cover(
+            self._on,
+            track,
+            deadline,
+            session=self._session,
+            endpoints=self._endpoints,
+            gates=self._covers,
+        )
+
     def _gates(self) -> list[Gate]:
         return [gate for provider in self._all for gate in provider.gates]
 
@@ -165,6 +186,11 @@ class Sources:
     def health(self) -> tuple[ProviderHealth, ...]:
         """Return how each provider is, without asking it anything."""
         return tuple(_health(provider) for provider in self._all)
+
+    def old(self, today: date) -> str:
+        """Say that yt-dlp is too old to rely on; empty if it is not, or is off."""
+        asked = any(provider.name == "ytdlp" and not provider.off for provider in self._all)
+        return ytdlp.old(today) if asked else ""
 
     async def tools(self) -> tuple[Tool, ...]:
         """Look for the programs that yt-dlp uses."""

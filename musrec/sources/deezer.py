@@ -69,7 +69,7 @@ class Deezer(ClipProvider):
             short_hosts=("deezer.page.link", "dzr.page.link", "link.deezer.com"),
         ),
     )
-    origins = frozenset({"https://*.dzcdn.net"})
+    origins = covers = frozenset({"https://*.dzcdn.net"})
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -80,6 +80,7 @@ class Deezer(ClipProvider):
         self._lookups = setup.lookups
         self._artists: OrderedDict[str, str] = OrderedDict()
         self._albums: OrderedDict[str, str] = OrderedDict()
+        self._covers: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album, a playlist or an artist."""
@@ -133,6 +134,15 @@ class Deezer(ClipProvider):
             if same(wanted, found) and (clip := self._clips.get(found.identities[self.name])):
                 return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
+
+    async def cover(self, track: Track, deadline: Deadline) -> str:
+        """Return the album's cover, 250 pixels wide."""
+        number = track.identities.get(self.name, "")
+        if number and number not in self._covers:
+            await self._one(f"/track/{number}", deadline)
+        if number not in self._covers:
+            raise Absent(f"{self.label} has no cover of {track}")
+        return self._covers[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
         """Return top songs of related artists, the artist's radio, and charts if both give few."""
@@ -260,6 +270,8 @@ class Deezer(ClipProvider):
             self._clips.pop(number, None)  # withdrawn since
         if artist := shapes.identifier(row, "artist", "id"):
             remember(self._artists, number, artist)
+        if cover := shapes.text(row, "album", "cover_medium"):
+            remember(self._covers, number, cover)
         if album := shapes.identifier(row, "album", "id"):
             remember(self._albums, number, album)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -15,12 +20,16 @@ from musrec.sources.gate import Absent, Deadline, Gate, Refused, Unsupported, re
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp.abc import AbstractResolver
 
 _log = logging.getLogger(__name__)
 
 JSON_BYTES = 2_000_000
 AUDIO_BYTES = 8_000_000
 HOPS = 4
+
+NAME_THREADS = 8
+"""Hosts whose addresses are looked up at once."""
 
 BACK_OFF = 30.0
 """Seconds that a provider is left alone when it throttles without saying for how long."""
@@ -93,6 +102,41 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     url: str
+
+
+def resolver(stack: AsyncExitStack) -> AbstractResolver:
+    """Return what looks up the addresses of hosts, in threads that end with `stack`.
+
+    aiohttp's own shares the event loop's threads, where drawing waits too: a name server that does
+    not answer would hold up all of them.
+    """
+    from aiohttp.abc import AbstractResolver, ResolveResult  # here: settings must load fast
+
+    threads = ThreadPoolExecutor(NAME_THREADS, thread_name_prefix="names")
+    stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+
+    class Resolver(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
+            found = await asyncio.get_running_loop().run_in_executor(threads, ask)
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=int(address[1]),
+                    family=kind,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+                for kind, _, protocol, _, address in found
+            ]
+
+        async def close(self) -> None:
+            """Leave the threads to the stack."""
+
+    return Resolver()
 
 
 async def fetch(

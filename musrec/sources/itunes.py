@@ -71,6 +71,7 @@ class ITunes(ClipProvider):
         ),
     )
     origins = frozenset({"https://audio-ssl.itunes.apple.com"})
+    covers = frozenset({"https://*.mzstatic.com"})
     tells_isrc = False
 
     def __init__(self, setup: Setup) -> None:
@@ -82,6 +83,7 @@ class ITunes(ClipProvider):
         self._lookups = setup.lookups
         self._country = setup.settings.country
         self._artists: OrderedDict[str, str] = OrderedDict()
+        self._covers: OrderedDict[str, str] = OrderedDict()
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or an artist."""
@@ -122,6 +124,15 @@ class ITunes(ClipProvider):
             if same(wanted, found) and (clip := self._clips.get(found.identities[self.name])):
                 return replace(clip, copy=found)
         raise Absent(f"{self.label} has no preview of {track}")
+
+    async def cover(self, track: Track, deadline: Deadline) -> str:
+        """Return the shop's cover, 100 pixels wide."""
+        number = track.identities.get(self.name, "")
+        if number and number not in self._covers:
+            await self._lookup(number, deadline, self._country)
+        if number not in self._covers:
+            raise Absent(f"{self.label} has no cover of {track}")
+        return self._covers[number]
 
     async def similar(self, track: Track, deadline: Deadline) -> tuple[Track, ...]:
         """Return other songs of the artist: iTunes knows of no other likeness."""
@@ -205,6 +216,8 @@ class ITunes(ClipProvider):
         )
         if preview := shapes.at(row, "previewUrl"):
             remember(self._clips, number, Clip(str(preview)[:2_000], page))
+        if cover := shapes.text(row, "artworkUrl100"):
+            remember(self._covers, number, cover)
         if artist := shapes.identifier(row, "artistId"):
             remember(self._artists, number, artist)
         return track

@@ -52,3 +52,19 @@ class Tool:
     version: str
     used_for: str
     wrong: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Cover art of a song; never stored.
+
+    Attributes
+    ----------
+    url : str
+        Where the service serves it.
+    provider : str
+        The service, whose page must be linked beside it.
+    """
+
+    url: str
+    provider: str

@@ -265,6 +265,8 @@ class Provider:
     off : str
         Why it is not asked; empty where it is.
     gate : Gate
+    covers : frozenset of str
+        Scheme and host of every address of a cover, see `fetch.permitted`; empty where it has none.
     """
 
     name: ClassVar[str]
@@ -273,6 +275,7 @@ class Provider:
     key_free: ClassVar[bool] = True
     settings: ClassVar[Mapping[str, bool | str | SecretStr]] = {}
     tells_isrc: ClassVar[bool] = True
+    covers: ClassVar[frozenset[str]] = frozenset()
     off: str = ""
     gate: Gate
 
@@ -328,6 +331,13 @@ class Provider:
     async def features(self, track: Track, deadline: Deadline) -> ForeignFeatures:
         """Return the provider's own numbers for the sound."""
         raise Unsupported(f"{self.label} has no audio features of {track}")
+
+    async def cover(self, track: Track, deadline: Deadline) -> str:
+        """Return where the provider serves the cover of this very recording.
+
+        Keep the address in memory only: the terms of services differ in how long it may be kept.
+        """
+        raise Unsupported(f"{self.label} has no cover of {track}")
 
 
 def make_track(

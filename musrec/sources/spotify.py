@@ -13,6 +13,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from urllib.parse import SplitResult
 
@@ -36,6 +37,8 @@ from musrec.sources.provider import (
 SEARCH_LIMIT = 10
 """Eleven is an error for a key in development mode."""
 SECONDS = 8.0
+COVER_PIXELS = 200
+"""Width of the thumbnail on a phone."""
 
 KINDS = {
     "track": LinkKind.TRACK,
@@ -67,7 +70,7 @@ SPOTIFY = Site(
     "Spotify",
     hosts=("open.spotify.com", "play.spotify.com"),
     read=_read,
-    short_hosts=("spotify.link", "spotify.app.link"),
+    short_hosts=("spotify.link", "spotify.app.link", "spoti.fi"),
     scheme="spotify",
 )
 
@@ -78,6 +81,7 @@ class Spotify(Provider):
     name = SPOTIFY.name
     label = SPOTIFY.label
     sites = (SPOTIFY,)
+    covers = frozenset({"https://i.scdn.co"})
     key_free = False
     settings: ClassVar = {"spotify_client_id": "", "spotify_client_secret": SecretStr("")}
 
@@ -91,6 +95,8 @@ class Spotify(Provider):
         self._lookups = setup.lookups
         self._country = setup.settings.country
         self._client: Any = None
+        # Of its own: one that hangs goes on after its question, and must not hold up drawing.
+        self._threads = ThreadPoolExecutor(3, thread_name_prefix="spotify")
 
     async def open(self, link: Link, deadline: Deadline) -> tuple[Track, ...]:
         """Return the track, or the first tracks of an album or, for old keys, of an artist."""
@@ -154,6 +160,23 @@ class Spotify(Provider):
             raise Absent(f"Spotify has no audio features of {track}")
         return ForeignFeatures(self.name, known)
 
+    async def cover(self, track: Track, deadline: Deadline) -> str:
+        """Return the album's cover: the smallest of at least 200 pixels, whole as its terms ask."""
+        number = track.identities.get(self.name)
+        if not number:
+            raise Absent(f"Spotify's id of {track} is not known")
+        answer = await self._ask(lambda it: it.track(number, market=self._country), deadline)
+        if _track(answer) is None:
+            raise Refused("Spotify answered without a track")
+        sizes = {
+            shapes.number(row, "width") or 0.0: url
+            for row in shapes.rows(answer, "album", "images")
+            if (url := shapes.text(row, "url"))
+        }
+        if not sizes:
+            raise Absent(f"Spotify has no cover of {track}")
+        return sizes[min((size for size in sizes if size >= COVER_PIXELS), default=max(sizes))]
+
     async def _one(self, number: str, deadline: Deadline) -> list[Track]:
         answer = await self._ask(lambda it: it.track(number, market=self._country), deadline)
         if track := _track(answer):
@@ -173,7 +196,8 @@ class Spotify(Provider):
         self, call: Callable[[Any], object], deadline: Deadline, ability: str = ""
     ) -> object:
         async with self.gate.turn(deadline, ability):
-            return await asyncio.to_thread(self._call, call, ability)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._call, call, ability)
 
     def _call(self, call: Callable[[Any], object], ability: str) -> object:
         """Run in a thread: ask, and turn spotipy's errors into outcomes."""

@@ -15,6 +15,8 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -43,6 +45,9 @@ DENIED_SECONDS = 900.0
 EXTRACTORS = ("youtube", "youtube:search", "soundcloud", "bandcamp")
 """Of yt-dlp; every other host is refused before any request."""
 
+OLD_DAYS = 60
+"""Sites break a yt-dlp of that age: within weeks, not years."""
+
 _CHILD = Path(__file__).with_name("ytdlp_child.py")
 # The child gets no other variable of ours: one might hold a token.
 _PASSED_ON = frozenset(
@@ -50,6 +55,30 @@ _PASSED_ON = frozenset(
     | {f"{kind}_proxy" for kind in ("http", "https", "no", "all")}
     | {f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "NO", "ALL")}
 )
+
+
+def age_days(today: date) -> tuple[str, int] | None:
+    """Return the installed yt-dlp's version, which is its date, and its age in days.
+
+    None if it is not installed, or its version is no date.
+    """
+    try:
+        installed = version("yt-dlp")
+        year, month, day = (int(part) for part in installed.split(".")[:3])
+        return installed, (today - date(year, month, day)).days
+    except (PackageNotFoundError, ValueError):
+        return None
+
+
+def old(today: date) -> str:
+    """Say that yt-dlp is older than `OLD_DAYS`, and how to renew it; empty if it is not."""
+    found = age_days(today)
+    if found is None or found[1] <= OLD_DAYS:
+        return ""
+    return (
+        f"yt-dlp {found[0]} is {found[1]} days old, and sites change: renew it with "
+        "pip install --upgrade yt-dlp."
+    )
 
 
 def _read_youtube(path: list[str], parts: SplitResult) -> Link | None:

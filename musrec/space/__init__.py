@@ -1,18 +1,22 @@
 """Where songs stand: an `Analysis` becomes a vector, and vectors find their neighbours."""
 
+from musrec.space import parts
 from musrec.space.catalogue import Starter, starter
 from musrec.space.genre import GenreHead, genre_head, genre_said
 from musrec.space.index import Index
 from musrec.space.place import Space
 from musrec.space.profiles import profile
+from musrec.space.without import Without
 
 __all__ = [
     "GenreHead",
     "Index",
     "Space",
     "Starter",
+    "Without",
     "genre_head",
     "genre_said",
+    "parts",
     "profile",
     "starter",
 ]

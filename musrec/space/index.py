@@ -18,16 +18,22 @@ cannot be ranked together as they are. They are brought to the same scale by lin
 (M. Kolen, R. Brennan, "Test Equating, Scaling, and Linking", 2004): for each song, its likenesses
 to the rows with a fine embedding are given the mean and the deviation of the likenesses of its
 vector to the same rows. Whether a song has one changes who its neighbours are, not how many it has.
+
+Rhythm and harmony (`musrec.space.parts`) add to either likeness: nothing where they are not known
+of both songs, which is also what they add on average where they are.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+
+from musrec.space import parts as song_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +71,8 @@ class Index:
         ``"euclidean"`` (squared).
     fine : FloatArray, shape (n, e), optional
         Fine embeddings of length 1, for the distance ``"cosine"``; NaN in rows without one.
+    parts : FloatArray, shape (n, p), optional
+        From `musrec.space.parts.of`, for the distance ``"cosine"``.
     corrected : bool
         Whether hubs are corrected by mutual proximity.
     file : Path, optional
@@ -78,6 +86,7 @@ class Index:
         distance: Distance = "cosine",
         *,
         fine: FloatArray | None = None,
+        parts: FloatArray | None = None,
         corrected: bool = True,
         file: Path | None = None,
     ) -> None:
@@ -88,10 +97,15 @@ class Index:
             fine = np.full((len(vectors), 0), np.nan, dtype=np.float32)
         elif len(fine) != len(vectors) or distance != "cosine":
             raise ValueError("one fine embedding per row is needed, and the distance cosine")
+        if parts is None:
+            parts = np.zeros((len(vectors), 0), dtype=np.float32)
+        elif len(parts) != len(vectors) or distance != "cosine":
+            raise ValueError("the parts of every row are needed, and the distance cosine")
         self.distance: Distance = distance
         self._wanted = corrected
         self._vectors = vectors
-        self._keys = _keys(vectors, distance)
+        self._n_parts = parts.shape[1]
+        self._keys = np.concatenate([_keys(vectors, distance), parts], axis=1, dtype=np.float32)
         self._fine, self._has_fine = _known(np.asarray(fine, dtype=np.float32))
         self._all = _Sums.of(self._keys)
         self._some = self._sums_of_fine()
@@ -130,10 +144,24 @@ class Index:
         return found
 
     def _directions_of(self, rows: NDArray[np.intp]) -> FloatArray:
+        if self.distance == "cosine":
+            return self._keys[rows]
         return _directions(self._vectors[rows], self.distance)
 
     def _wholes_of(self, rows: NDArray[np.intp]) -> FloatArray:
-        return _wholes(self._keys[rows], self._fine[rows])
+        return self._wholes(self._keys[rows], self._fine[rows])
+
+    def _wholes(self, directions: FloatArray, fine: FloatArray) -> FloatArray:
+        """Return vectors whose inner product is the likeness by both."""
+        shares = np.sqrt(self._shares)
+        return np.concatenate([shares * directions, math.sqrt(FINE_SHARE) * fine], axis=1)
+
+    @property
+    def _shares(self) -> FloatArray:
+        """What each column of the keys counts between two songs with a fine embedding."""
+        shares = np.full(self._keys.shape[1], 1 - FINE_SHARE, dtype=np.float32)
+        shares[len(shares) - self._n_parts :] = 1
+        return shares
 
     def _has_hardly_grown(self, before: Index) -> bool:
         counts = zip((len(self), self._some.count), before._settled, strict=True)
@@ -142,7 +170,12 @@ class Index:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def similarities(self, vector: FloatArray, fine: FloatArray | None = None) -> FloatArray:
+    def similarities(
+        self,
+        vector: FloatArray,
+        fine: FloatArray | None = None,
+        parts: FloatArray | None = None,
+    ) -> FloatArray:
         """How alike a song and every row are, 0 (not at all) to 1 (the same).
 
         Parameters
@@ -150,20 +183,51 @@ class Index:
         vector : FloatArray, shape (d,)
         fine : FloatArray, shape (e,), optional
             Fine embedding of length 1; NaN or None for a song without one.
+        parts : FloatArray, shape (p,), optional
 
         Returns
         -------
         FloatArray, shape (n,)
         """
-        similarities: FloatArray = np.float32(1) - self._unlike(vector, fine, None)
+        similarities: FloatArray = np.float32(1) - self._unlike(vector, fine, parts, None)
         return similarities
 
     def alike(self, place: Place) -> FloatArray:
         """Return `similarities` of a song's place."""
-        return self.similarities(place.vector, place.fine)
+        return self.similarities(place.vector, place.fine, self._parts_of(place))
+
+    def between(
+        self, place: Place, vectors: FloatArray, fine: FloatArray | None, parts: FloatArray
+    ) -> FloatArray:
+        """Return `similarities` (m,) of a song to songs that are not in the catalogue.
+
+        Parameters
+        ----------
+        vectors, fine, parts : FloatArray, shapes (m, d), (m, e) and (m, p)
+            Each is compared as if it replaced one row: scales are those of the whole catalogue.
+        """
+        keys = np.concatenate([_keys(vectors, self.distance), parts], axis=1, dtype=np.float32)
+        queries = np.concatenate([_queries(vectors, self.distance), parts], axis=1)
+        if fine is None or not self._fine.shape[1]:
+            fine = np.full((len(vectors), self._fine.shape[1]), np.nan, dtype=np.float32)
+        known, has_fine = _known(fine)
+        scales = self._scale(queries, known) if self.corrected else _Scales.none()
+        unlike = self._compared(
+            self._query(place.vector, self._parts_of(place)),
+            self._checked_fine(place.fine),
+            (keys, known, has_fine, scales),
+        )
+        return np.asarray(1 - unlike)
+
+    def _parts_of(self, place: Place) -> FloatArray | None:
+        return song_parts.of_place(place) if self._n_parts else None
 
     def nearest(
-        self, vector: FloatArray, k: int, fine: FloatArray | None = None
+        self,
+        vector: FloatArray,
+        k: int,
+        fine: FloatArray | None = None,
+        parts: FloatArray | None = None,
     ) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the k most similar rows, most similar first, and their similarities.
 
@@ -175,8 +239,8 @@ class Index:
         rows : array of int, shape (min(k, n),)
         similarities : FloatArray, of the same shape
         """
-        rows = self._candidates(vector, fine, k) if self._approximate else None
-        unlike = self._unlike(vector, fine, rows)
+        rows = self._candidates(vector, fine, parts, k) if self._approximate else None
+        unlike = self._unlike(vector, fine, parts, rows)
         k = min(k, len(unlike))
         best = np.argpartition(unlike, k - 1)[:k] if k else np.empty(0, dtype=np.intp)
         best = best[np.argsort(unlike[best], kind="stable")]
@@ -187,6 +251,7 @@ class Index:
         vectors: FloatArray,
         *,
         fine: FloatArray | None = None,
+        parts: FloatArray | None = None,
         file: Path | None = None,
     ) -> Index:
         """Return an index with more rows after the present ones.
@@ -196,13 +261,18 @@ class Index:
         """
         if fine is None and self._fine.shape[1]:
             fine = np.full((len(vectors), self._fine.shape[1]), np.nan, dtype=np.float32)
-        more = Index(vectors, self.distance, fine=fine, corrected=False)
+        if parts is None and self._n_parts:
+            parts = np.zeros((len(vectors), self._n_parts), dtype=np.float32)
+        more = Index(vectors, self.distance, fine=fine, parts=parts, corrected=False)
         if more._vectors.shape[1] != self._vectors.shape[1]:
             raise ValueError(f"vectors of {self._vectors.shape[1]} dimensions are needed")
         if more._fine.shape[1] != self._fine.shape[1]:
             raise ValueError(f"fine embeddings of {self._fine.shape[1]} dimensions are needed")
+        if more._n_parts != self._n_parts:
+            raise ValueError(f"parts of {self._n_parts} dimensions are needed")
         grown = Index.__new__(Index)
         grown.distance, grown._wanted = self.distance, self._wanted
+        grown._n_parts = self._n_parts
         grown._vectors = np.concatenate([self._vectors, more._vectors])
         grown._keys = np.concatenate([self._keys, more._keys])
         grown._fine = np.concatenate([self._fine, more._fine])
@@ -213,23 +283,31 @@ class Index:
         return grown
 
     def _unlike(
-        self, vector: FloatArray, fine: FloatArray | None, rows: NDArray[np.intp] | None
+        self,
+        vector: FloatArray,
+        fine: FloatArray | None,
+        parts: FloatArray | None,
+        rows: NDArray[np.intp] | None,
     ) -> FloatArray:
         """Return 1 - similarity, exact near 0, where similarities would all round to 1."""
-        query = _queries(self._checked(vector)[None], self.distance)
-        own_fine = self._checked_fine(fine)
-        keys, own = (
-            (self._keys, self._scales) if rows is None else (self._keys[rows], self._scales[rows])
+        stored = (self._keys, self._fine, self._has_fine, self._scales)
+        return self._compared(
+            self._query(vector, parts),
+            self._checked_fine(fine),
+            stored
+            if rows is None
+            else (self._keys[rows], self._fine[rows], self._has_fine[rows], self._scales[rows]),
         )
-        likeness = keys @ query[0]
+
+    def _compared(self, query: FloatArray, own_fine: FloatArray | None, rows: _Rows) -> FloatArray:
+        """Return 1 - similarity of a query (1, d) to rows."""
+        keys, fine, both, own = rows
         scale = self._scale(query, own_fine) if self.corrected else None
-        whole = None
-        if own_fine is not None and self._some.count:
-            both = self._has_fine if rows is None else self._has_fine[rows]
-            whole = (self._fine if rows is None else self._fine[rows]) @ own_fine[0]
-            whole -= likeness
-            whole *= np.float32(FINE_SHARE) * both
-            whole += likeness
+        if own_fine is None or not self._some.count:
+            likeness, whole = keys @ query[0], None
+        else:
+            likeness, whole = (keys @ np.stack([query[0], self._shares * query[0]], axis=1)).T
+            whole = np.where(both, whole + np.float32(FINE_SHARE) * (fine @ own_fine[0]), likeness)
         if scale is None:
             return _plainly_unlike(likeness if whole is None else whole, self.distance)
         to_query = likeness * scale.slope + scale.intercept
@@ -241,6 +319,16 @@ class Index:
         to_query, to_row = _upper_tail(to_query), _upper_tail(to_row)
         unlike: FloatArray = to_query + to_row - to_query * to_row
         return unlike
+
+    def _query(self, vector: FloatArray, parts: FloatArray | None) -> FloatArray:
+        """Return a query (1, d + p)."""
+        queries = _queries(self._checked(vector)[None], self.distance)
+        if not self._n_parts:
+            return queries
+        own = np.zeros(self._n_parts, dtype=np.float32) if parts is None else parts
+        if own.shape != (self._n_parts,) or not np.isfinite(own).all():
+            raise ValueError(f"finite parts of {self._n_parts} dimensions are needed")
+        return np.concatenate([queries, own[None]], axis=1, dtype=np.float32)
 
     def _checked(self, vector: FloatArray) -> FloatArray:
         vector = np.asarray(vector, dtype=np.float32)
@@ -260,12 +348,14 @@ class Index:
 
     def _scales_of(self, first: int) -> _Scales:
         """Return the scales of the rows from `first`, a block at a time."""
-        parts = [_Scales.none()]
+        scales = [_Scales.none()]
         for start in range(first, len(self), _BLOCK):
             block = slice(start, start + _BLOCK)
             queries = _queries(self._vectors[block], self.distance)
-            parts.append(self._scale(queries, self._fine[block]))
-        return _Scales.joined(parts)
+            own = self._keys[block, self._keys.shape[1] - self._n_parts :]
+            queries = np.concatenate([queries, own], axis=1)
+            scales.append(self._scale(queries, self._fine[block]))
+        return _Scales.joined(scales)
 
     def _scale(self, queries: FloatArray, fine: FloatArray | None) -> _Scales:
         """Return how the likenesses of queries to all rows spread, without and with `fine`.
@@ -278,7 +368,7 @@ class Index:
         if fine is None or not self._some.count:
             return _Scales(slope, intercept, slope, intercept)
         alone = np.concatenate([queries, np.zeros_like(fine)], axis=1)
-        whole = np.concatenate([(1 - FINE_SHARE) * queries, FINE_SHARE * fine], axis=1)
+        whole = np.concatenate([self._shares * queries, FINE_SHARE * fine], axis=1)
         vector_mean, vector_deviation = self._some.moments(alone)
         whole_mean, whole_deviation = self._some.moments(whole)
         # z = (vector_mean + vector_deviation * (l - whole_mean) / whole_deviation - mean)
@@ -293,17 +383,27 @@ class Index:
             np.where(known, whole_intercept, intercept),
         )
 
-    def _candidates(self, vector: FloatArray, fine: FloatArray | None, k: int) -> NDArray[np.intp]:
+    def _candidates(
+        self, vector: FloatArray, fine: FloatArray | None, parts: FloatArray | None, k: int
+    ) -> NDArray[np.intp]:
         """Return the nearest rows before correction, enough to hold the k nearest after it."""
-        query = _directions(self._checked(vector)[None], self.distance)
+        query = (
+            self._query(vector, parts)
+            if self.distance == "cosine"
+            else _directions(self._checked(vector)[None], self.distance)
+        )
         own_fine = self._checked_fine(fine)
         by_vector, *by_both = self._approximate
         if own_fine is None or not by_both:
             return by_vector.nearest(query, 20 * k + 300)
-        near = by_both[0].nearest(_wholes(query, own_fine), 20 * k + 300)
+        near = by_both[0].nearest(self._wholes(query, own_fine), 20 * k + 300)
         if len(by_both[0].rows) == len(self):
             return near
         return np.union1d(near, by_vector.nearest(query, 20 * k + 300))
+
+
+_Rows = tuple["FloatArray", "FloatArray", "NDArray[np.bool_]", "_Scales"]
+"""Keys, fine embeddings, which rows have one, and scales."""
 
 
 class _Approximate(NamedTuple):
@@ -435,12 +535,6 @@ def _plainly_unlike(likeness: FloatArray, distance: Distance) -> FloatArray:
         far = np.sqrt(np.maximum(-likeness, 0))
         return np.asarray(far / (1 + far), dtype=np.float32)
     return np.clip((1 - likeness) / 2, 0, 1)
-
-
-def _wholes(directions: FloatArray, fine: FloatArray) -> FloatArray:
-    """Return vectors whose inner product is the likeness by both."""
-    of_vector, of_fine = np.sqrt(np.array([1 - FINE_SHARE, FINE_SHARE], np.float32))
-    return np.concatenate([of_vector * directions, of_fine * fine], axis=1)
 
 
 def _faiss(

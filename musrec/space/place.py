@@ -1,9 +1,9 @@
 """From an `Analysis` to a `Place`: one learned vector, and facets that a member may weigh.
 
-The vector has two parts side by side. The first tells genres apart (shrinkage linear discriminants,
-cosine); the second keeps together what else sounds alike, such as two songs of one artist
-(principal components, half whitened). How much the second counts was chosen by cross-validation;
-the model cards beside the shipped numbers say how, on what data and with what result.
+The vector has two halves. The first tells genres apart (shrinkage linear discriminants, cosine);
+the second keeps together what else sounds alike, such as two songs of one artist (principal
+components, half whitened). How much the second counts was chosen by cross-validation; the model
+cards beside the shipped numbers say how, on what data and with what result.
 
 Songs that were heard here, rather than known from a table, also have a fine embedding: the tagger's
 embedding and more of the statistics, which tell songs of one genre, artist or recording apart.
@@ -35,21 +35,36 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the shipped files; raised by one when their arrays change meaning."""
 
-FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 4, "harmony": 13, "tags": inputs.N_TAGS}
+FACETS = {"timbre": len(inputs.STATISTICS), "rhythm": 10, "harmony": 19, "tags": inputs.N_TAGS}
 """Facet to its length.
 
 timbre
     The statistics of `musrec.space.inputs`, standardised to the training population.
 rhythm
-    Tempo in half octaves from 120 BPM, steadiness, onset strength (mean, deviation).
+    Tempo (`TEMPO`: its place within the octave on a circle, and half octaves from 120 BPM),
+    steadiness, onset strength (mean, deviation).
 harmony
-    Share of each pitch class counted from the tonic, and the mode: the key itself does not matter.
+    Share of each pitch class counted from the tonic, the mode, and the key: the place of its
+    relative major on the circle of fifths.
 tags
     Tag means, standardised to the training population.
 
 Rhythm and harmony of the training population are not known, so these two are scaled by round
 numbers: typical values of 30 s previews lie in -2 to 2.
 """
+
+HARMONICS = 3
+"""Of a place on a circle. With three, songs a sixteenth of a turn apart are hardly alike any more:
+a tempo 5% faster. A fifth (a twelfth of a turn) still counts half as much as the same key. Averaged
+over the circle, the likeness is 0: the same as for a song whose place is not known."""
+
+TEMPO = slice(0, 2 * HARMONICS + 1)
+"""Columns of ``rhythm`` that follow from the tempo."""
+STEADINESS, ONSET = TEMPO.stop, slice(TEMPO.stop + 1, TEMPO.stop + 3)
+"""Columns of ``rhythm`` for the other two."""
+
+_TEMPO_LENGTH, _KEY_LENGTH = 2.0, 3.5
+"""Of the two circles: the typical length of the rest of their facets."""
 
 N_EMBEDDING = 200
 """Units of the tagger's last layer before the tags."""
@@ -219,8 +234,8 @@ class Space:
         timbre = self._timbre(analysis.statistics[None])[0].astype(np.float32)
         return {
             "timbre": timbre if known else _unknown("timbre"),
-            "rhythm": _rhythm(analysis.rhythm, analysis.statistics),
-            "harmony": _harmony(analysis.harmony, analysis.statistics),
+            "rhythm": rhythm(analysis.rhythm, analysis.statistics),
+            "harmony": harmony(analysis.harmony, analysis.statistics),
             "tags": self._tags(analysis.tag_mean),
         }
 
@@ -259,24 +274,40 @@ def _unknown(facet: str) -> FloatArray:
     return np.full(FACETS[facet], np.nan, dtype=np.float32)
 
 
-def _rhythm(rhythm: Rhythm | None, statistics: FloatArray) -> FloatArray:
-    onset = statistics[_ONSET]
-    if rhythm is None or rhythm.tempo <= 0 or not np.isfinite(onset).all():
+def rhythm(heard: Rhythm | None, statistics: FloatArray) -> FloatArray:
+    """Return the facet ``rhythm``; onsets that are not known count as usual ones."""
+    if heard is None or heard.tempo <= 0:
         return _unknown("rhythm")
-    values = [
-        math.log2(rhythm.tempo / 120.0) * 2,
-        (rhythm.steadiness - 0.5) * 4,
-        (onset[0] - 1.3) * 2.5,
-        (onset[1] - 1.3) * 2.5,
-    ]
-    return np.clip(np.array(values, dtype=np.float32), -3, 3)
+    octaves = math.log2(heard.tempo / 120.0)
+    rest = [octaves * 2, (heard.steadiness - 0.5) * 4, *((statistics[_ONSET] - 1.3) * 2.5)]
+    return np.concatenate(
+        [
+            _on_circle(octaves, _TEMPO_LENGTH),
+            np.clip(np.nan_to_num(np.array(rest, dtype=np.float32)), -3, 3),
+        ]
+    )
 
 
-def _harmony(harmony: Harmony | None, statistics: FloatArray) -> FloatArray:
-    chroma = statistics[_CHROMA]
-    if harmony is None or not np.isfinite(chroma).all() or harmony.key not in PITCH_CLASSES:
+def harmony(heard: Harmony | None, statistics: FloatArray) -> FloatArray:
+    """Return the facet ``harmony``; a chroma that is not known counts as an even one."""
+    if heard is None or heard.key not in PITCH_CLASSES:
         return _unknown("harmony")
-    from_tonic = np.roll(chroma, -PITCH_CLASSES.index(harmony.key))
-    shape = (from_tonic - from_tonic.mean()) / 0.15
-    mode = harmony.confidence if harmony.mode == "major" else -harmony.confidence
-    return np.clip(np.append(shape, 2 * mode).astype(np.float32), -3, 3)
+    tonic = PITCH_CLASSES.index(heard.key)
+    from_tonic = np.roll(statistics[_CHROMA], -tonic)
+    shape = np.nan_to_num((from_tonic - from_tonic.mean()) / 0.15)
+    major = heard.mode == "major"
+    mode = heard.confidence if major else -heard.confidence
+    fifths = 7 * (tonic if major else tonic + 3) / 12
+    return np.concatenate(
+        [
+            np.clip(np.append(shape, 2 * mode).astype(np.float32), -3, 3),
+            _on_circle(fifths, _KEY_LENGTH),
+        ]
+    )
+
+
+def _on_circle(turns: float, length: float) -> FloatArray:
+    """Return cosines and sines (2 * HARMONICS,) of a place on a circle, in turns."""
+    angles = 2 * math.pi * turns * np.arange(1, HARMONICS + 1)
+    place = np.concatenate([np.cos(angles), np.sin(angles)]) * (length / math.sqrt(HARMONICS))
+    return place.astype(np.float32)

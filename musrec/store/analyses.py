@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,8 +14,11 @@ from musrec.catalogue.model import FileStamp
 from musrec.model import ANALYSER_VERSION, Analysis, Track
 from musrec.store import codec
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.schema import analyses, files
+from musrec.store.schema import analyses, files, landmarks
 from musrec.store.tracks import read_tracks, write_track
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
 
 _LIGHT = [column for column in analyses.c if column.name != "detail"]
 # What an older analyser heard means something else: it counts as missing until the song is heard
@@ -33,7 +36,13 @@ class Analyses:
         self._database = database
 
     async def add(
-        self, track: Track, analysis: Analysis, origin: str, file: FileStamp | None = None
+        self,
+        track: Track,
+        analysis: Analysis,
+        origin: str,
+        file: FileStamp | None = None,
+        *,
+        marks: Sequence[int] | None = None,
     ) -> Track:
         """Keep a track with its analysis, in one transaction.
 
@@ -46,6 +55,8 @@ class Analyses:
             Where the sound came from: ``file``, ``upload``, ``starter`` or ``preview:<provider>``.
         file : FileStamp, optional
             Of the file that was analysed, so that `file_known` recognises it next time.
+        marks : sequence of int
+            What the recording is looked up by, see `sharing`; None leaves what is kept.
         """
         async with self._database.write() as connection:
             track = await write_track(self._database, connection, track)
@@ -62,7 +73,35 @@ class Analyses:
             )
             if file is not None:
                 await _write_file(self._database, connection, file, track.id)
+            if marks is not None:
+                await _write_marks(self._database, connection, track.id, marks)
         return track
+
+    async def sharing(self, marks: Sequence[int], limit: int) -> list[tuple[str, str]]:
+        """Return the songs that share most landmarks with a clip, best first: id and origin."""
+        shared, query = sa.func.count(), sa.select(analyses.c.track_id, analyses.c.origin)
+        query = (
+            query.join(landmarks, landmarks.c.track_id == analyses.c.track_id)
+            .where(landmarks.c.value.in_(marks), _CURRENT)
+            .group_by(analyses.c.track_id)
+            .having(shared > 1)
+            .order_by(shared.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [(row.track_id, row.origin) for row in await connection.execute(query)]
+
+    async def unmarked(self) -> list[str]:
+        """Return the songs that have a spectrogram and no landmarks yet."""
+        there = sa.exists().where(landmarks.c.track_id == analyses.c.track_id)
+        query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None), ~there)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def mark(self, track_id: str, marks: Sequence[int]) -> None:
+        """Let a song that is kept be looked up by its landmarks."""
+        async with self._database.write() as connection:
+            await _write_marks(self._database, connection, track_id, marks)
 
     async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
         """Keep the shipped songs in one transaction; analyses of real audio are not replaced."""
@@ -150,6 +189,30 @@ class Analyses:
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
 
+    async def statistics(self) -> dict[str, FloatArray]:
+        """Return the statistics of every track; those of a damaged row are left out."""
+        query = sa.select(analyses.c.track_id, analyses.c.statistics).where(_CURRENT)
+        async with self._database.read() as connection:
+            result = await connection.execute(query)
+            return dict(
+                self._database.readable(
+                    analyses, result, lambda row: (row.track_id, codec.sound(row.statistics))
+                )
+            )
+
+    async def packed_spectrograms(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Return those of some tracks that have one, for `codec.spectrogram` to unpack."""
+        wanted, found = sorted(ids), dict[str, bytes]()
+        async with self._database.read() as connection:
+            for start in range(0, len(wanted), IN_CHUNK):
+                query = sa.select(analyses.c.track_id, analyses.c.detail).where(
+                    analyses.c.track_id.in_(wanted[start : start + IN_CHUNK]),
+                    analyses.c.detail.is_not(None),
+                    _CURRENT,
+                )
+                found |= {row.track_id: row.detail for row in await connection.execute(query)}
+        return found
+
     async def file_known(self, file: FileStamp) -> bool:
         """Whether this file was analysed and has not changed since."""
         async with self._database.read() as connection:
@@ -183,3 +246,12 @@ async def _write_file(
     await connection.execute(
         database.insert(files).values(row).on_conflict_do_update(index_elements=["path"], set_=row)
     )
+
+
+async def _write_marks(
+    database: Database, connection: AsyncConnection, track_id: str, marks: Sequence[int]
+) -> None:
+    await connection.execute(landmarks.delete().where(landmarks.c.track_id == track_id))
+    if marks:
+        rows = [{"value": mark, "track_id": track_id} for mark in marks]
+        await connection.execute(database.insert(landmarks), rows)

@@ -14,39 +14,54 @@ from musrec.model import StoreError
 from musrec.store.database import Database, clear_errors
 
 
-async def backup(url: str, to: Path) -> None:
-    """Write everything that a store holds at this moment into a new file.
+async def backup(url: str, to: Path, *, replace: bool = False) -> None:
+    """Write everything that a store holds at this moment into a file.
 
     Parameters
     ----------
     url : str
         SQLAlchemy address of the store, which may be in use.
     to : Path
+    replace : bool
+        Whether a file of that name may be replaced, once the copy is known to be sound.
 
     Raises
     ------
     StoreError
         There is a file of that name, the store is not an SQLite file, or it is damaged.
     """
-    await asyncio.to_thread(_copy, _file(url), to)
+    store = _file(url)
+    _may_write(to, store, replace=replace)
+    copy = await asyncio.to_thread(_copy, store, to)
+    await asyncio.to_thread(_put, copy, to)
 
 
-async def restore(url: str, file: Path) -> None:
-    """Make a new store from a backup, brought up to date where an older version wrote it.
+async def restore(url: str, file: Path, *, replace: bool = False) -> None:
+    """Make the store of a backup, brought up to date where an older version wrote it.
+
+    Parameters
+    ----------
+    url : str
+    file : Path
+    replace : bool
+        Whether the present store may be replaced, once the backup is known to be sound.
 
     Raises
     ------
     StoreError
-        There is a store already, or the file is damaged, no store of musrec or one of a newer
-        version.
+        There is a store already, or it is in use; or the file is damaged, no store of musrec or
+        one of a newer version.
     """
     store = _file(url)
-    await asyncio.to_thread(_copy, file, store)
+    _may_write(store, file, replace=replace)
+    copy = await asyncio.to_thread(_copy, file, store)
     try:
-        await (await Database.open(url)).close()
+        await (await Database.open(str(make_url(url).set(database=str(copy))))).close()
+        await asyncio.to_thread(_release, store)
     except BaseException:
-        store.unlink()
+        copy.unlink()
         raise
+    await asyncio.to_thread(_put, copy, store)
 
 
 def _file(url: str) -> Path:
@@ -56,18 +71,26 @@ def _file(url: str) -> Path:
     return Path(str(address.database))
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a store into a file that does not exist yet, and check the copy by opening it."""
+def _may_write(target: Path, source: Path, *, replace: bool) -> None:
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder.", "Name a file.")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise StoreError(f"{source} is the store itself.", "Name another file.")
+    if target.exists() and not replace:
+        raise StoreError(
+            f"{target} exists already.", "Choose another name, move it away, or add --force."
+        )
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy a store into a new file beside the target, and check the copy by opening it."""
     if not source.is_file():
         raise StoreError(f"There is no database at {source}.", "Check the name and paths.data.")
+    copy = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        raise StoreError(
-            f"{target} exists already, and nothing is overwritten.",
-            "Choose another name, or move that file away.",
-        ) from None
+        copy.unlink(missing_ok=True)  # left over from a run that was killed
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreError(
             f"{target} cannot be written: {error.strerror}.", "Choose another place."
@@ -76,15 +99,40 @@ def _copy(source: Path, target: Path) -> None:
         with (
             clear_errors(),
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as one,
-            closing(sqlite3.connect(target)) as copy,
+            closing(sqlite3.connect(copy)) as other,
         ):
-            one.backup(copy)
+            one.backup(other)
             # In one file: the log that a store in use has beside it is not part of a backup.
-            copy.execute("PRAGMA journal_mode = DELETE")
-            _check(copy, source)
+            other.execute("PRAGMA journal_mode = DELETE")
+            _check(other, source)
     except BaseException:
-        target.unlink()
+        copy.unlink()
         raise
+    return copy
+
+
+def _put(copy: Path, target: Path) -> None:
+    """Give a sound copy its name, in one step: never half a file under that name."""
+    with clear_errors():
+        copy.replace(target)
+
+
+def _release(store: Path) -> None:
+    """Take SQLite's log away from a store that is about to be replaced, unless it is in use."""
+    if not store.exists():
+        return
+    try:
+        with closing(sqlite3.connect(store, timeout=1)) as connection:
+            # SQLite leaves the write-ahead mode only if no other connection is open.
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except sqlite3.OperationalError:
+        raise StoreError(
+            f"{store} is in use.", "Stop the bot and every other musrec, then try again."
+        ) from None
+    except sqlite3.DatabaseError:
+        pass  # damaged, which is a reason to restore a backup
+    for suffix in ("-wal", "-shm"):
+        store.with_name(store.name + suffix).unlink(missing_ok=True)
 
 
 def _check(copy: sqlite3.Connection, source: Path) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.members.model import Card
+from musrec.members.model import Accounted, Card, Intended, Thumb, mark
 from musrec.model import Feedback, FeedbackKind
-from musrec.store.database import Database
+from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
 from musrec.store.members import is_paused
-from musrec.store.schema import card_thumbs, cards
+from musrec.store.schema import card_thumbs, cards, intended_cards, tracks, uncounted_thumbs
 
 
 class Cards:
@@ -22,8 +24,33 @@ class Cards:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, card: Card) -> None:
-        """Remember which track a message features."""
+    async def intend(self, channel: str, after: str, at: datetime) -> int:
+        """Note that a card is about to be posted in a channel, after some message; return its id.
+
+        A process that dies before it has noted the card is then known to have been about to.
+        """
+        row = {"channel_id": channel, "after_id": after, "at": at}
+        async with self._database.write() as connection:
+            made = await connection.execute(
+                intended_cards.insert().values(row).returning(intended_cards.c.id)
+            )
+            return int(made.scalar_one())
+
+    async def intended(self) -> list[Intended]:
+        """Return the cards that may have been posted without being noted, oldest first."""
+        query = sa.select(intended_cards).order_by(intended_cards.c.id)
+        async with self._database.read() as connection:
+            return self._database.readable(
+                intended_cards, await connection.execute(query), lambda row: Intended(*row)
+            )
+
+    async def settle(self, intended: int) -> None:
+        """Forget that a card was intended: all that posting it entails is done."""
+        async with self._database.write() as connection:
+            await connection.execute(intended_cards.delete().where(intended_cards.c.id == intended))
+
+    async def keep(self, card: Card) -> bool:
+        """Remember which track a message features; return False if there is no such track."""
         row = {
             "message_id": card.message,
             "channel_id": card.channel,
@@ -31,11 +58,15 @@ class Cards:
             "at": card.at,
         }
         async with self._database.write() as connection:
+            known = sa.select(tracks.c.id).where(tracks.c.id == card.track)
+            if await connection.scalar(known) is None:
+                return False
             await connection.execute(
                 self._database.insert(cards)
                 .values(row)
                 .on_conflict_do_update(index_elements=["message_id"], set_=row)
             )
+            return True
 
     async def get(self, message: str) -> Card | None:
         """Return the card of a message."""
@@ -43,35 +74,62 @@ class Cards:
             row = (
                 await connection.execute(sa.select(cards).where(cards.c.message_id == message))
             ).first()
-            return Card(row.message_id, row.channel_id, row.track_id, row.at) if row else None
+            return _card(row) if row else None
 
-    async def newest(self, since: datetime, limit: int) -> list[Card]:
-        """Return the newest cards since then, newest first."""
-        query = sa.select(cards).where(cards.c.at >= since).order_by(cards.c.at.desc()).limit(limit)
+    async def unread(
+        self, since: datetime, now: datetime, oldest: datetime, limit: int
+    ) -> list[Card]:
+        """Return cards whose reactions were not read back since then, those never read first.
+
+        Parameters
+        ----------
+        now : datetime
+            A reading later than that was noted by a clock that was ahead, and is not believed.
+        oldest : datetime
+            Only cards posted since then.
+        """
+        read = cards.c.read_at
+        query = (
+            sa.select(cards)
+            .where(cards.c.at >= oldest, read.is_(None) | (read < since) | (read > now))
+            .order_by(read.asc().nulls_first(), cards.c.at.desc())
+            .limit(limit)
+        )
         async with self._database.read() as connection:
-            return self._database.readable(
-                cards,
-                await connection.execute(query),
-                lambda row: Card(row.message_id, row.channel_id, row.track_id, row.at),
-            )
+            return self._database.readable(cards, await connection.execute(query), _card)
+
+    async def was_read(self, messages: Collection[str], at: datetime) -> None:
+        """Note that the reactions under some cards, as they were then, are accounted for."""
+
+        async def job(connection: AsyncConnection) -> None:
+            some = list(messages)
+            for start in range(0, len(some), IN_CHUNK):
+                chunk = cards.c.message_id.in_(some[start : start + IN_CHUNK])
+                await connection.execute(cards.update().where(chunk).values(read_at=at))
+
+        await self._database.write_together(job)
 
     async def remove(self, message: str) -> None:
         """Forget a card whose message is gone."""
         async with self._database.write() as connection:
             await connection.execute(cards.delete().where(cards.c.message_id == message))
 
-    async def thumbs(self, message: str) -> set[tuple[str, FeedbackKind]]:
-        """Return the reactions under a card that were counted, as member and kind."""
-        async with self._database.read() as connection:
-            result = await connection.execute(
-                sa.select(card_thumbs.c.member_id, card_thumbs.c.kind).where(
-                    card_thumbs.c.message_id == message
-                )
+    async def accounted(self, message: str) -> Accounted:
+        """Return the reactions under a card that were counted, or never will be."""
+
+        async def reactions(table: sa.Table, who: sa.Column[str]) -> frozenset[Thumb]:
+            query = sa.select(who, table.c.kind).where(table.c.message_id == message)
+            result = await connection.execute(query)
+            found = self._database.readable(
+                table, result, lambda row: (str(row[0]), FeedbackKind(row.kind))
             )
-            return set(
-                self._database.readable(
-                    card_thumbs, result, lambda row: (row.member_id, FeedbackKind(row.kind))
-                )
+            return frozenset(found)
+
+        async with self._database.read() as connection:
+            return Accounted(
+                message,
+                counted=await reactions(card_thumbs, card_thumbs.c.member_id),
+                uncounted=await reactions(uncounted_thumbs, uncounted_thumbs.c.mark),
             )
 
     async def reacted(
@@ -79,7 +137,8 @@ class Cards:
     ) -> tuple[list[Feedback], list[Feedback]]:
         """Count a reaction that came or went, and keep or take back its thumb, in one transaction.
 
-        Nothing happens if the card is gone, or a reaction came of a member who paused.
+        Nothing happens if the card is gone. A reaction of a member who paused never counts: not
+        even if it is still there when they no longer do.
 
         Returns
         -------
@@ -92,9 +151,14 @@ class Cards:
         )
 
     async def sweep(self, before: datetime) -> None:
-        """Forget cards older than that."""
+        """Forget cards older than that, posted or intended."""
         async with self._database.write() as connection:
-            await connection.execute(cards.delete().where(cards.c.at < before))
+            for table in (cards, intended_cards):
+                await connection.execute(table.delete().where(table.c.at < before))
+
+
+def _card(row: Any) -> Card:
+    return Card(row.message_id, row.channel_id, row.track_id, row.at)
 
 
 async def _react(
@@ -103,14 +167,23 @@ async def _react(
     card = await connection.scalar(sa.select(cards.c.track_id).where(cards.c.message_id == message))
     if card is None:
         return [], []
-    mine = sa.and_(card_thumbs.c.message_id == message, card_thumbs.c.member_id == event.member)
+    who = mark(message, event.member)
+    of_none = {"message_id": message, "mark": who, "kind": event.kind.value}
+    if there and await is_paused(connection, event.member):
+        insert = database.insert(uncounted_thumbs).values(of_none)
+        await connection.execute(insert.on_conflict_do_nothing())
+        return [], []
+    await connection.execute(
+        uncounted_thumbs.delete().where(
+            *(uncounted_thumbs.c[name] == value for name, value in of_none.items())
+        )
+    )
     if there:
-        if await is_paused(connection, event.member):
-            return [], []
         learnt = await write_feedback(database, connection, event)
         row = {"message_id": message, "member_id": event.member, "kind": event.kind.value}
         await connection.execute(database.insert(card_thumbs).values(row).on_conflict_do_nothing())
         return [event] if learnt else [], []
+    mine = sa.and_(card_thumbs.c.message_id == message, card_thumbs.c.member_id == event.member)
     removed = await remove_feedback(connection, event.member, event.track, event.kind)
     await connection.execute(
         card_thumbs.delete().where(mine, card_thumbs.c.kind == event.kind.value)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def unpack(row: Any) -> Analysis:
         digest=row.digest,
         seconds=row.seconds,
         kind=SoundKind(row.kind),
-        statistics=_sound(row.statistics),  # NaN where one is not known
+        statistics=sound(row.statistics),  # NaN where one is not known
         tag_mean=_tags(row.tag_mean),
         tag_std=_tags(row.tag_std),
         taggram=taggram,
@@ -135,10 +136,11 @@ def _bytes(values: FloatArray | None) -> bytes | None:
 
 
 def _floats(blob: bytes | None) -> FloatArray | None:
-    return None if blob is None else _sound(blob)
+    return None if blob is None else sound(blob)
 
 
-def _sound(blob: bytes) -> FloatArray:
+def sound(blob: bytes) -> FloatArray:
+    """Return packed statistics; raises `ValueError` if one is infinite."""
     values = np.frombuffer(blob, np.float32)
     if np.isinf(values).any():
         raise ValueError("a number is infinite")
@@ -165,6 +167,14 @@ def _detail(analysis: Analysis) -> bytes | None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def spectrogram(blob: bytes) -> Spectrogram | None:
+    """Return the spectrogram in a `detail` column; None if it holds none, or is damaged."""
+    try:
+        return _pictured(blob)[1]
+    except (ValueError, TypeError, LookupError, EOFError, BadZipFile):
+        return None
 
 
 def _pictured(blob: bytes | None) -> tuple[FloatArray | None, Spectrogram | None]:

@@ -11,15 +11,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.drops.model import LONGEST_PAUSE, Drop, Issue, Part, Post, Schedule, State
+from musrec.drops.model import LONGEST_PAUSE, Drop, Issue, Part, Post, Rating, Schedule, State
 from musrec.model import Answer
 from musrec.store import codec, schema
 from musrec.store.database import Database, utc
-from musrec.store.members import ensure_member
+from musrec.store.members import ensure_member, is_paused
 from musrec.store.schema import (
     drop_issues,
     drop_listeners,
     drop_posts,
+    drop_ratings,
     drops,
     members,
     mixtape_members,
@@ -297,34 +298,51 @@ class Drops:
         async with self._database.write() as connection:
             await connection.execute(drop_posts.delete().where(*_is_post(issue, position)))
 
-    async def finish(self, issue: Issue, state: State, following: datetime) -> bool:
-        """Mark how an issue ended; the drop sleeps until `following`.
+    async def finish(
+        self, issue: Issue, state: State, following: datetime, *, pause: str = "", after: int = 1
+    ) -> bool | None:
+        """Mark how an issue ended; the drop sleeps until `following`, or is paused, all at once.
+
+        Parameters
+        ----------
+        pause : str, optional
+            Why the drop is paused if so many issues in a row, `after`, ended like this.
 
         Returns
         -------
-        bool
-            False if another process has taken it over, or it is gone.
+        bool or None
+            Whether the drop was paused; None if another process has taken the issue over, or it is
+            gone.
         """
-        came = {} if state is State.FAILED else {"trouble": ""}
-        return await self._let_go(issue, {"state": state.value}, wake_at=following, **came)
+        ended = (
+            sa.select(drop_issues.c.state)
+            .where(drop_issues.c.drop_id == issue.drop.id)
+            .order_by(drop_issues.c.week.desc())
+            .limit(after)
+        )
+        of_drop: dict[str, Any] = {"wake_at": following}
+        async with self._database.write() as connection:
+            if not await _let_go(connection, issue, {"state": state.value}):
+                return None
+            if state is not State.FAILED:
+                of_drop["trouble"] = ""
+            last = (await connection.execute(ended)).scalars().all() if pause else []
+            paused = len(last) == after and set(last) == {state.value}
+            if paused:
+                of_drop |= {"active": False, "trouble": pause}
+            await connection.execute(
+                drops.update().where(drops.c.id == issue.drop.id).values(of_drop)
+            )
+            return paused
 
     async def fail(self, issue: Issue, again_at: datetime) -> None:
         """Count a failure, and let the issue be claimed again, but not before that."""
         failed = {"leased_until": again_at, "failures": drop_issues.c.failures + 1}
-        await self._let_go(issue, failed, wake_at=again_at)
-
-    async def _let_go(self, issue: Issue, values: Mapping[str, Any], **of_drop: Any) -> bool:
         async with self._database.write() as connection:
-            held = await connection.execute(
-                drop_issues.update()
-                .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
-                .values(values)
-            )
-            if held.rowcount:
+            if await _let_go(connection, issue, failed):
                 await connection.execute(
-                    drops.update().where(drops.c.id == issue.drop.id).values(of_drop)
+                    drops.update().where(drops.c.id == issue.drop.id).values(wake_at=again_at)
                 )
-            return held.rowcount > 0
 
     async def reopen(self, drop: int, week: str, now: datetime) -> bool:
         """Reopen a week's issue that ended without songs; return whether it had.
@@ -358,6 +376,12 @@ class Drops:
                 drops.update().where(drops.c.id == id_).values(active=active, trouble=why)
             )
 
+    async def troubled(self) -> list[Drop]:
+        """Return every drop with something wrong."""
+        query = sa.select(drops).where(drops.c.trouble != "").order_by(drops.c.id)
+        async with self._database.read() as connection:
+            return self._database.readable(drops, await connection.execute(query), _drop)
+
     async def issue(self, drop: Drop, week: str) -> Issue | None:
         """Return a week's issue of a drop to look at; None if there is none yet."""
         async with self._database.read() as connection:
@@ -372,15 +396,6 @@ class Drops:
                 return None
             posts = await _posts(connection, row.id)
             return _issue(row, drop, "", posts)
-
-    async def states(self, drop: int, limit: int) -> list[State]:
-        """Return how the last issues of a drop ended, the newest first."""
-        query = sa.select(drop_issues.c.state).where(drop_issues.c.drop_id == drop)
-        async with self._database.read() as connection:
-            result = await connection.execute(
-                query.order_by(drop_issues.c.week.desc()).limit(limit)
-            )
-            return [State(state) for state in result.scalars()]
 
     async def previous(self, issue: Issue) -> datetime | None:
         """Return when the last issue with songs before this one was made."""
@@ -431,6 +446,77 @@ class Drops:
                         mixtape_members.c.drop_id == drop, mixtape_members.c.member_id == member
                     )
                 )
+
+    async def rate(self, issue: int, member: str, stars: int, at: datetime) -> int | None:
+        """Keep how well an issue suited a member; the same stars again take the rating back.
+
+        Returns
+        -------
+        int or None
+            What is kept now. None also if the issue is gone, or the member paused.
+        """
+
+        async def job(connection: AsyncConnection) -> int | None:
+            here = (drop_ratings.c.issue_id == issue, drop_ratings.c.member_id == member)
+            if await connection.scalar(sa.select(drop_ratings.c.stars).where(*here)) == stars:
+                await connection.execute(drop_ratings.delete().where(*here))
+                return None
+            there = sa.select(drop_issues.c.id).where(drop_issues.c.id == issue)
+            if await connection.scalar(there) is None or await is_paused(connection, member):
+                return None
+            await ensure_member(self._database, connection, member)
+            row = {"issue_id": issue, "member_id": member, "stars": stars, "at": at}
+            insert = self._database.insert(drop_ratings).values(row)
+            await connection.execute(
+                insert.on_conflict_do_update(index_elements=["issue_id", "member_id"], set_=row)
+            )
+            return stars
+
+        return await self._database.write_together(job)
+
+    async def ratings(self) -> list[Rating]:
+        """Return every rating, oldest first."""
+        # What was recommended for an issue bears the time at which its content was decided.
+        arms = (
+            sa.select(drop_ratings.c.issue_id, recommendations.c.blend)
+            .join(drop_issues, drop_issues.c.id == drop_ratings.c.issue_id)
+            .join(drop_posts, drop_posts.c.issue_id == drop_issues.c.id)
+            .join(
+                recommendations,
+                (recommendations.c.track_id == drop_posts.c.track_id)
+                & (recommendations.c.member_id == drop_ratings.c.member_id)
+                & (recommendations.c.at == drop_issues.c.at),
+            )
+            .where(recommendations.c.blend.is_not(None))
+            .distinct()
+        )
+        query = (
+            sa.select(drop_ratings, drop_issues.c.week, drops.c.guild_id)
+            .join(drop_issues, drop_issues.c.id == drop_ratings.c.issue_id)
+            .join(drops, drops.c.id == drop_issues.c.drop_id)
+            .order_by(drop_ratings.c.at)
+        )
+        async with self._database.read() as connection:
+            chosen: dict[int, set[str]] = {}
+            for issue, arm in await connection.execute(arms):
+                chosen.setdefault(issue, set()).add(arm)
+
+            def rating(row: Any) -> Rating:
+                arms_ = frozenset(chosen.get(row.issue_id, ()))
+                mixtape = row.guild_id is not None
+                return Rating(row.member_id, row.week, mixtape, row.stars, arms_)
+
+            result = await connection.execute(query)
+            return self._database.readable(drop_ratings, result, rating)
+
+
+async def _let_go(connection: AsyncConnection, issue: Issue, values: Mapping[str, Any]) -> bool:
+    held = await connection.execute(
+        drop_issues.update()
+        .where(drop_issues.c.id == issue.id, drop_issues.c.token == issue.token)
+        .values(values)
+    )
+    return held.rowcount > 0
 
 
 def _drop(row: Any) -> Drop:

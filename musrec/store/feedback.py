@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +37,14 @@ class FeedbackLog:
         return await self._database.write_together(
             lambda connection: write_feedback(self._database, connection, event, name)
         )
+
+    async def add_all(self, events: Sequence[Feedback]) -> list[Feedback]:
+        """Keep several pieces of feedback, all or none; return those that changed anything."""
+
+        async def job(connection: AsyncConnection) -> list[Feedback]:
+            return [e for e in events if await write_feedback(self._database, connection, e)]
+
+        return await self._database.write_together(job)
 
     async def remove(self, member: str, track: str, *kinds: FeedbackKind) -> list[FeedbackKind]:
         """Take back feedback of some kinds on one track; return the kinds that there were."""

@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.members.model import Member
+from musrec.members.model import Member, mark
 from musrec.model import FeedbackKind
 from musrec.store import schema
 from musrec.store.database import Database
-from musrec.store.schema import feedback, members, tracks
+from musrec.store.schema import card_thumbs, feedback, members, tracks, uncounted_thumbs
 
 
 class Members:
@@ -29,10 +29,15 @@ class Members:
             return Member(**row._mapping) if row else None
 
     async def choose(
-        self, member: str, *, listening: bool | None = None, paused: bool | None = None
+        self,
+        member: str,
+        *,
+        listening: bool | None = None,
+        paused: bool | None = None,
+        hidden: bool | None = None,
     ) -> None:
         """Keep what a member chose; None leaves that choice as it is."""
-        chosen = {"listening": listening, "paused": paused}
+        chosen = {"listening": listening, "paused": paused, "hidden": hidden}
         values = {name: value for name, value in chosen.items() if value is not None}
         async with self._database.write() as connection:
             await ensure_member(self._database, connection, member)
@@ -97,10 +102,24 @@ class Members:
         """Delete a member with everything they did; return whether there was one.
 
         With SQLite the log still holds bytes of it until `Database.empty_log`. Thumbs that waited
-        to be written when it was called are deleted too.
+        to be written when it was called are deleted too, and the reactions that they were given by
+        are never counted again, though they still stand under their cards.
         """
+        reactions = sa.select(card_thumbs.c.message_id, card_thumbs.c.kind)
 
         async def job(connection: AsyncConnection) -> bool:
+            given = await connection.execute(reactions.where(card_thumbs.c.member_id == member))
+            uncounted = [
+                {
+                    "message_id": row.message_id,
+                    "mark": mark(row.message_id, member),
+                    "kind": row.kind,
+                }
+                for row in given
+            ]
+            if uncounted:
+                insert = self._database.insert(uncounted_thumbs).on_conflict_do_nothing()
+                await connection.execute(insert, uncounted)
             result = await connection.execute(members.delete().where(members.c.id == member))
             return result.rowcount > 0
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from musrec.model import Track
 from musrec.playlists.model import Playlist
 from musrec.store.database import Database
-from musrec.store.members import ensure_member
+from musrec.store.members import ensure_member, is_paused
 from musrec.store.schema import playlist_songs, playlists
 from musrec.store.tracks import read_tracks
 
@@ -76,13 +76,21 @@ class Playlists:
             found = await read_tracks(self._database, connection, ids)
         return [found[id_] for id_ in ids if id_ in found]
 
-    async def add(self, playlist: Playlist, songs: Sequence[str], most: int) -> int:
-        """Append songs until a playlist holds `most`; return how many were added."""
+    async def add(self, playlist: Playlist, songs: Sequence[str], most: int) -> int | None:
+        """Append songs until a playlist holds `most`; return how many were added.
+
+        None if the playlist is gone, or its member paused: nothing is kept.
+        """
         now, added = datetime.now(UTC), 0
         own = sa.select(playlist_songs.c.track_id).where(
             playlist_songs.c.playlist_id == playlist.id
         )
+        here = sa.select(playlists.c.id).where(playlists.c.id == playlist.id)
         async with self._database.write() as connection:
+            if await connection.scalar(here) is None:
+                return None
+            if await is_paused(connection, playlist.member):
+                return None
             there = set((await connection.execute(own)).scalars())
             fresh = [song for song in dict.fromkeys(songs) if song not in there]
             rows = [

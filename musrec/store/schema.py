@@ -22,10 +22,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
-HEAD = "0007"
+HEAD = "0011"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -102,6 +103,15 @@ analyses = Table(
     Column("heard_at", Moment, nullable=False),
 )
 
+# What a recording is looked up by: see `musrec.audio.fingerprint`.
+landmarks = Table(
+    "landmarks",
+    metadata,
+    Column("value", Integer, primary_key=True, autoincrement=False),
+    _track(primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
 files = Table(
     "files",
     metadata,
@@ -118,6 +128,7 @@ members = Table(
     Column("name", Text),
     Column("listening", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
     Column("since", Moment, nullable=False),
 )
 
@@ -189,6 +200,18 @@ cards = Table(
     Column("channel_id", String, nullable=False),
     _track(nullable=False),
     Column("at", Moment, nullable=False, index=True),
+    # When the reactions under it were last read back.
+    Column("read_at", Moment),
+)
+
+# Cards about to be posted: one may stand in the channel, after that message, without its row above.
+intended_cards = Table(
+    "intended_cards",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("channel_id", String, nullable=False),
+    Column("after_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # The reactions already accounted for: what differs from them was done while the bot was away.
@@ -202,6 +225,21 @@ card_thumbs = Table(
         primary_key=True,
     ),
     _member(primary_key=True, index=True),
+    Column("kind", String, primary_key=True),
+)
+
+# Reactions that never count: of members who had paused, or had everything deleted. The mark tells
+# the few who react under one card apart, and is too short to tell who of all of Discord it was.
+uncounted_thumbs = Table(
+    "uncounted_thumbs",
+    metadata,
+    Column(
+        "message_id",
+        String,
+        ForeignKey("cards.message_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("mark", String, primary_key=True),
     Column("kind", String, primary_key=True),
 )
 
@@ -271,6 +309,16 @@ drop_listeners = Table(
     Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     _member(primary_key=True, index=True),
+)
+
+# How well a week suited a member, 1 to 5: the drop's owner, or any member for a mixtape.
+drop_ratings = Table(
+    "drop_ratings",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("drop_issues.id", ondelete="CASCADE"), primary_key=True),
+    _member(primary_key=True, index=True),
+    Column("stars", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # Members who let a server's mixtape use their likes.

@@ -23,6 +23,7 @@ from musrec import formats
 from musrec.audio import decode as decoding
 from musrec.audio.decode import decode
 from musrec.model import SAMPLE_RATE, NotAudio
+from tests.support import hostile
 
 CODECS = {  # suffix: muxer, encoder, rate
     "wav": ("wav", "pcm_s16le", 44_100),
@@ -454,7 +455,7 @@ def test_packets_without_sound_are_not_read_for_ever() -> Any:
 def test_a_clip_that_spends_its_processor_time_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
-    """30,000 comments in 400 kB of MP4, which only the limit can stop."""
+    """Labels in a WAV file, whose cost grows with the square of their number."""
     asked = []
     ask = decoding._Child._ask
 
@@ -462,27 +463,7 @@ def test_a_clip_that_spends_its_processor_time_is_not_tried_again(
         asked.append(left)
         return ask(child, header, data, left)
 
-    names = [f"K{number:05}".encode() for number in range(30_000)]
-    atoms = []
-    for name in names:
-        parts = [bytes(4) + b"com.example", bytes(4) + name, struct.pack(">II", 1, 0) + b"v"]
-        kinds = [b"mean", b"name", b"data"]
-        inner = b"".join(
-            struct.pack(">I", len(part) + 8) + kind + part
-            for kind, part in zip(kinds, parts, strict=True)
-        )
-        atoms.append(struct.pack(">I", len(inner) + 8) + b"----" + inner)
-
-    def atom(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content) + 8) + kind + content
-
-    handler = atom(b"hdlr", bytes(8) + b"mdirappl" + bytes(10))
-    said = atom(b"udta", atom(b"meta", bytes(4) + handler + atom(b"ilst", b"".join(atoms))))
-    whole = GENUINE["m4a"]
-    at = whole.index(b"moov") - 4
-    size = int.from_bytes(whole[at : at + 4], "big")
-    movie = atom(b"moov", whole[at + 8 : at + size] + said)
-    data = whole[:at] + movie + whole[at + size :]
+    data = hostile.riff_cues(150_000)
     decode(GENUINE["wav"])
     monkeypatch.setattr(decoding._Child, "_ask", counting)
     began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import av
@@ -49,7 +50,7 @@ async def test_a_clip_becomes_a_card_with_picture_reason_and_buttons(
     assert "%" not in near
     assert "found for **Composed waltz in C**" in said(card)
     buttons = [part["custom_id"].partition(":")[0] for part in parts(card) if part["type"] == 2]
-    assert buttons == ["like", "dislike", "play", "why", "next"]
+    assert buttons == ["like", "dislike", "play", "keep", "why", "next"]
     assert len(options(card)) == 4
 
 
@@ -152,6 +153,34 @@ async def test_a_song_that_nobody_knows_is_said_in_a_sentence(world: World) -> N
     answer = await world.ask(song="zxqj no such song at all")
     assert not is_card(answer)
     assert "clip" in said(answer)
+
+
+async def test_a_slip_in_a_title_is_met_with_what_was_meant(world: World) -> None:
+    question = await world.ask(song="Boogy Nigts Heatwave", count=2)
+    assert "Did you mean" in said(question)
+    assert "Boogie Nights — Heatwave" in labels(question)
+    chosen = options(question)[0]
+    await world.alice.select(question.message, [chosen], custom_id=pressable(question, "choose:"))
+    assert "found for [**Boogie Nights**]" in said(question)
+
+
+async def test_without_likes_and_without_a_song_the_first_step_is_shown(world: World) -> None:
+    question = await world.ask()
+    assert not is_card(question)
+    assert "one song you love" in said(question)
+    assert len(labels(question)) > 5
+    chosen = options(question)[3]
+    await world.alice.select(question.message, [chosen], custom_id=pressable(question, "choose:"))
+    assert is_card(question)
+    assert is_card(await world.ask(world.bob, genre="jazz")), "a genre is enough to start from"
+
+
+@pytest.mark.parametrize("name", ["audio.wav", "VID_20261127_0815.wav", "1764230400.wav"])
+async def test_a_clip_without_a_name_is_its_senders(world: World, tunes: Tunes, name: str) -> None:
+    card = await world.ask(clip=(name, tunes[0][1] + name.encode()))
+    assert f"found for a clip by <@{world.alice.id}>" in said(card)
+    why = await world.bob.click(card.message, custom_id=pressable(card, "next:"))
+    assert "found for **Clip**" in said(why.response)
 
 
 def _zip() -> bytes:
@@ -283,6 +312,34 @@ async def test_a_preview_that_nobody_has_is_said_with_a_place_to_hear_it(world: 
     assert "Boogie" not in said(card).split("found for")[0]
     assert said(result.response)
     assert await world.service.members.feedback(str(world.alice.id)) == []
+
+
+async def test_the_song_of_a_card_goes_into_a_playlist_and_out_again(world: World) -> None:
+    card = await world.ask(song=SONG)
+    service, member = world.service, str(world.bob.id)
+
+    async def offer() -> Any:
+        result = await world.bob.click(card.message, custom_id=pressable(card, "keep:"))
+        assert result.ephemeral
+        return result.response
+
+    question = await offer()
+    assert labels(question) == ["New playlist…"]
+    name = pressable(question, "which:")
+    asked = await world.bob.select(question.message, ["new"], custom_id=name)
+    await world.bob.submit_modal(asked, {"name": "Late"})
+    assert "to **Late**; it holds 1 song now" in said(question)
+    [late] = await service.playlists.of(member)
+    assert [track.id for track in await service.playlists.songs(late)] == [featured(card)]
+
+    again = await offer()
+    assert labels(again) == ["New playlist…", "Late"]
+    await world.bob.select(again.message, [str(late.id)], custom_id=name)
+    assert "already" in said(again)
+
+    await world.bob.click(question.message, custom_id=pressable(question, "out:"))
+    assert "Removed" in said(question)
+    assert await service.playlists.songs(late) == []
 
 
 async def test_buttons_of_an_answer_that_is_gone_say_so(world: World) -> None:
@@ -495,7 +552,7 @@ async def test_questions_take_turns_and_what_is_ones_own_is_open_to_everybody(
     assert questions == {"recommend", "search", "show", "compare", "Find similar"}
     everybodys = {one.qualified_name for one in found if policy.holds(policy.FOR_EVERYBODY, one)}
     assert everybodys == {
-        *(f"privacy {name}" for name in ("show", "export", "delete", "pause")),
+        *(f"privacy {name}" for name in ("show", "export", "delete", "pause", "taste")),
         *(f"listening {name}" for name in ("on", "off", "status")),
         "help",
         "setup",
@@ -518,3 +575,25 @@ async def test_a_server_can_keep_the_bot_to_roles(world: World) -> None:
     assert "noted" in said(thumb.response)
     told = await world.alice.slash(world.channel, "privacy show")
     assert "What I keep" in said(told.response)
+
+
+async def test_one_plain_system_alone_is_asked_and_two_are_compared(
+    world: World, tunes: Tunes, tmp_path: Path
+) -> None:
+    card = await world.ask(clip=tunes[0], by="features")
+    assert "Its measured features are the closest to this one's" in said(card)
+    why = await world.alice.click(card, custom_id=pressable(card, "why:"))
+    compared = pressable(why.response, "systems:")
+    none = await world.alice.click(why.response, custom_id=compared)
+    assert "No other song here has a spectrogram" in said(none.response)
+
+    (tmp_path / tunes[1][0]).write_bytes(tunes[1][1])
+    [added] = [one async for one in world.service.songs.add([tmp_path])]
+    assert added.track
+    pictured = await world.ask(clip=tunes[0], by="spectrogram")
+    assert "Its spectrogram is the closest to this one's" in said(pictured)
+    assert "songs have no spectrogram here" in said(pictured)
+    systems = await world.alice.click(why.response, custom_id=compared)
+    assert systems.ephemeral
+    assert "By its spectrogram as a picture" in said(systems.response)
+    assert "1 of 1 songs are in both lists" in said(systems.response)

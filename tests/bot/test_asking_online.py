@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 import pytest
+from aiohttp import web
 from discord import ui
 
 from bot.app import Bot
@@ -22,8 +23,12 @@ from musrec.demo import write_tunes
 from musrec.model import NotFound
 from musrec.service import Service
 from musrec.settings import Settings
-from tests.support.loopback import serving, stock
-from tests.support.world import settings_for, text_of
+from musrec.sources.matching import Wanted
+from tests.support.loopback import PROVIDERS_OFF, deezer_track, serving, stock
+from tests.support.world import parts_of, settings_for, text_of
+
+SECTION, THUMBNAIL, GALLERY = 9, 11, 12
+"""Types of components."""
 
 SONG, CANDIDATE, SECOND = (f"/cdn/deezer-{n}.mp3" for n in (3135553, 10_000, 10_001))
 
@@ -34,7 +39,7 @@ def slate_on(written: list[str]) -> Slate:
     async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
         written.append(text_of(view.to_components()))
 
-    return Slate(put, private=True, reactions=False)
+    return Slate(put, 1, 1, private=True, reactions=False)
 
 
 async def test_what_is_being_done_is_said_until_the_card_comes(
@@ -76,6 +81,75 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
     assert len(done) <= done[0][1], "fewer where the time is up"
 
 
+async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
+    tmp_path: Path,
+) -> None:
+    write_tunes(tmp_path / "tunes")
+    clip, cover = next((tmp_path / "tunes").iterdir()).read_bytes(), b"\xff\xd8\xff" + bytes(99)
+    settings = Settings.model_validate(
+        {
+            "paths": {"data": tmp_path / "data"},
+            "workers": {"count": 1},
+            "sources": PROVIDERS_OFF | {"deezer": True},
+        }
+    )
+    cards: list[tuple[list[dict[str, Any]], int]] = []
+
+    async def put(view: ui.LayoutView, files: Sequence[discord.File]) -> Any:
+        if files:
+            cards.append((view.to_components(), server.count("/cdn/")))
+
+    async with (
+        serving() as server,
+        Service.open(settings, endpoints=server.endpoints()) as service,
+    ):
+        songs = service.catalogue.songs.tracks
+        album = {"id": 1, "title": "An Album", "cover_medium": f"{server.address}/cover.jpg"}
+
+        async def search(request: web.Request) -> web.Response:
+            found = [
+                deezer_track(n, t.title, t.artist, preview=f"{server.address}/cdn/{n}.mp3")
+                | {"album": album}
+                for n, t in enumerate(songs, start=1)
+                if request.query["q"] == Wanted.of(t).query
+            ]
+            return web.json_response({"data": found})
+
+        async def audio(request: web.Request) -> web.Response:
+            return web.Response(body=clip + request.path.encode(), content_type="audio/mpeg")
+
+        server.set("/deezer/search", search)
+        for number in range(1, 1 + len(songs)):
+            server.set(f"/cdn/{number}.mp3", audio)
+        server.raw("/cover.jpg", cover, kind="image/jpeg")
+        bot, slate = Bot(settings, service), Slate(put, private=True, reactions=False)
+        asked = await service.songs.hear_track(songs[0])
+        answer = await service.answers.recommend(asked, count=2, online=False)
+        kept = await service.answers.keep(answer, None)
+        shown = await answering.feature(bot, slate, kept, answer, answer.picks[0])
+        await answering.complete(bot, slate, shown)
+        again = await answering.feature(
+            bot, slate, kept, *await service.answers.kept_pick(kept, answer.picks[0].track.id)
+        )
+        server.raw("/cover.jpg", b"<html>", kind="image/jpeg")
+        await answering.complete(bot, slate, again)
+
+    (first, heard_by_then), (second, both_heard), *rest = cards
+    assert heard_by_then == 0, "the card does not wait"
+    assert both_heard == 2, "the song asked about, and the one that is featured"
+    assert not [part for part in parts_of(first) if part["type"] == THUMBNAIL]
+    (thumbnail,) = [part["accessory"] for part in parts_of(second) if part["type"] == SECTION]
+    assert thumbnail["media"]["url"].endswith("/cover.jpg")
+    assert "deezer.com/track/" in str([part.get("url") for part in parts_of(second)])
+    pictures = [
+        next(part for part in parts_of(card) if part["type"] == GALLERY)["items"][0]["description"]
+        for card in (first, second)
+    ]
+    assert "Mel spectrogram" not in pictures[0]
+    assert "Mel spectrogram" in pictures[1]
+    assert len(rest) == 1, "nothing is left to add, and a bad cover is none"
+
+
 async def test_lines_come_no_faster_than_discord_takes_them() -> None:
     written: list[str] = []
     slate = slate_on(written)
@@ -96,7 +170,7 @@ async def test_no_line_of_progress_comes_over_what_went_wrong(tmp_path: Path) ->
             await slow.wait()
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
 
     settings = settings_for(tmp_path)
     async with (
@@ -121,7 +195,7 @@ async def test_an_answer_that_waits_for_a_line_is_handed_back_when_the_bot_stops
             await slow.wait()
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
     settings = settings_for(tmp_path)
     async with Service.open(settings) as service, Bot(settings, service, grace=0) as bot:
 
@@ -151,7 +225,7 @@ async def test_an_answer_survives_a_line_that_cannot_be_written(
             raise aiohttp.ServerDisconnectedError
         written.append(text)
 
-    slate = Slate(put, private=True, reactions=False)
+    slate = Slate(put, 1, 1, private=True, reactions=False)
     slate.say("Looking…")
     await slate.show(layouts.notice("Done."))
     assert written == ["Done."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from datetime import UTC, datetime
@@ -187,6 +188,35 @@ def test_no_secret_reaches_the_log(json_lines: bool, capsys: pytest.CaptureFixtu
     assert "guilds" in line
 
 
+@pytest.mark.parametrize("json_lines", [False, True])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("\n2026-11-27T00:00:00 ERROR bot: forged", "\x1b[2J\x07", "\x7f\x9b31m"),
+        *("\u2028\u2029", "\u202egnp.exe", "\ud800", "\U000e0041", "\r\0"),
+    ],
+)
+def test_nothing_from_outside_breaks_a_line_of_the_log(
+    json_lines: bool, hostile: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = logging.getLogger().handlers[:]
+    try:
+        logs.configure(Settings(log={"json_lines": json_lines}))
+        log = logging.getLogger("bot")
+        log.warning("a title: %s", hostile, extra={"song": hostile})
+        log.error("failed", exc_info=ValueError(hostile))
+        told = capsys.readouterr().err
+    finally:
+        logging.getLogger().handlers[:] = before
+    records = [line for line in told.split("\n") if line and not line.startswith("    ")]
+    assert len(records) == 2
+    assert not set(told) & (set(hostile) - set("\n")) - set(map(chr, range(32, 127)))
+    if json_lines:
+        first, second = map(json.loads, records)
+        assert first["song"] == hostile
+        assert second["error"].endswith(f"ValueError: {hostile}")
+
+
 def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -217,3 +247,13 @@ def test_who_typed_stays_out_of_the_log_and_a_completion_too_late_is_no_error(
 def test_one_no_break_space_stays_and_wider_gaps_close(written: str, kept: str) -> None:
     assert words.plain(written) == kept
     assert lettering.clean(written) == kept
+
+
+def test_a_known_id_is_enough_for_a_page() -> None:
+    ids = {"spotify": "0DiWol3AO6WpXZgp0goxAV", "deezer": "7", "youtube": "../x", "isrc": "X"}
+    link = "https://www.deezer.com/de/track/7"
+    track = Track("x", "A", identities=ids, links={"deezer": link})
+    assert words.addresses(track) == [
+        ("Spotify", "https://open.spotify.com/track/0DiWol3AO6WpXZgp0goxAV"),
+        ("Deezer", link),
+    ]

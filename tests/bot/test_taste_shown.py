@@ -14,6 +14,7 @@ import pytest_asyncio
 from PIL import Image
 
 from musrec.model import FeedbackKind, Track
+from musrec.pictures.draw import WIDTH
 from musrec.service import Service
 from tests.support.stores import store_of
 from tests.support.world import World, is_card, options, parts, pressable, said
@@ -49,7 +50,7 @@ async def test_a_taste_is_private_until_its_member_shows_it(world: World) -> Non
     shown = await world.alice.slash(world.channel, "taste")
     assert shown.ephemeral
     image, alt = await picture(shown.response)
-    assert image.width >= 1000
+    assert image.width == WIDTH
     assert "alice" in alt.lower()
     assert "metal" in alt
     shared = await world.alice.click(
@@ -119,6 +120,35 @@ async def test_no_is_an_answer_and_a_question_can_be_taken_back(world: World, wh
     assert not [part for part in parts(asked.response) if part["type"] in (2, 12)]
 
 
+async def test_a_refusal_lasts_until_its_member_takes_it_back(world: World) -> None:
+    eve = world.guild.add_member(world.env.create_user("eve"))
+    asked = await world.alice.slash(world.channel, "taste", member=world.bob)
+    no = await world.bob.click(
+        asked.response.message, custom_id=pressable(asked.response, "decline:")
+    )
+    assert "/privacy taste" in said(no.followups[0])
+    for command in ("taste", "blend"):
+        refused = await eve.slash(world.channel, command, member=world.bob)
+        assert refused.ephemeral
+        assert "keeps their taste private" in said(refused.response)
+    assert "can ask" in said((await world.bob.slash(world.channel, "privacy taste")).response)
+    assert not (await eve.slash(world.channel, "taste", member=world.bob)).ephemeral
+    await world.bob.slash(world.channel, "privacy taste")
+    assert (await eve.slash(world.channel, "blend", member=world.bob)).ephemeral
+
+
+async def test_the_same_member_is_not_asked_again_at_once(world: World) -> None:
+    eve = world.guild.add_member(world.env.create_user("eve"))
+    await world.alice.slash(world.channel, "taste", member=world.bob)
+    again = await world.alice.slash(world.channel, "blend", member=world.bob)
+    assert again.ephemeral
+    assert "You can ask again in 10 minutes" in said(again.response)
+    assert not (await world.alice.slash(world.channel, "taste", member=eve)).ephemeral
+    assert not (await eve.slash(world.channel, "taste", member=world.bob)).ephemeral
+    await world.env.advance_time(601)
+    assert not (await world.alice.slash(world.channel, "taste", member=world.bob)).ephemeral
+
+
 async def test_a_taste_is_shown_to_who_asked_once_its_member_agrees(world: World) -> None:
     await like(world, world.bob, "jazz")
     asked = await world.alice.slash(world.channel, "taste", member=world.bob)
@@ -179,7 +209,7 @@ async def heard(service: Service, tunes: list[tuple[str, bytes]]) -> AsyncIterat
     await service.reload()
 
 
-async def test_songs_are_compared_in_a_picture_in_words_and_in_numbers(
+async def test_songs_are_compared_in_a_picture_and_any_member_sees_all_measures(
     world: World, heard: list[Track]
 ) -> None:
     one, other = heard[:2]
@@ -187,9 +217,15 @@ async def test_songs_are_compared_in_a_picture_in_words_and_in_numbers(
     _, alt = await picture(shown.response)
     assert one.title in alt
     assert other.title in alt
-    assert " in sound**" in said(shown.response)
-    assert "**Alike in**" in said(shown.response)
-    [table] = [one for one in shown.response.attachments if one.filename == "features.csv"]
+    assert " sound. " in alt
+    assert not [one for one in shown.response.attachments if one.filename == "features.csv"]
+    pressed = await world.bob.click(
+        shown.response.message, custom_id=pressable(shown.response, "measures:")
+    )
+    assert pressed.response.message.flags.ephemeral
+    assert "**Alike in**" in said(pressed.response)
+    assert "- intensity: **" in said(pressed.response)
+    [table] = [one for one in pressed.response.attachments if one.filename == "features.csv"]
     rows = list(csv.DictReader(io.StringIO((await table.read()).decode())))
     assert len(rows) > 400
     assert {"tempo", "spectral_rolloff_mean", "zero_crossing_rate_mean"} <= {

@@ -179,7 +179,7 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
         assert set(chosen) <= {track.artists[0] for track in tracks.values()}
     await world.env.settle()
     asked, opening, *cards = posted(world.channel, world.alice)
-    assert "Your drop is on its way" in said(asked)
+    assert "Noted. It is in <#" in said(asked)
     assert "weekly drop" in said(opening)
     assert [is_card(card) for card in cards] == [True, True]
     # All this within minutes, in which Discord takes no number twice.
@@ -358,3 +358,21 @@ async def test_every_part_of_a_drop_stays_within_what_a_message_holds(world: Wor
         assert len(said(message)) <= 4000
         assert "@everyone" not in said(message)
         assert len(parts(message)) <= 40
+
+
+async def test_a_week_is_rated_by_its_member_alone(world: World) -> None:
+    await like_something(world, world.alice)
+    await world.alice.slash(world.channel, "drops on", place="this channel", size=1)
+    assert await tick(world, await drop_of(world, world.alice)) == 1
+    opening = posted(world.channel, world.alice)[0]
+    other = await world.bob.click(opening, custom_id=pressable(opening, "rate:5"))
+    assert "That drop belongs to another member" in said(other.response)
+    for stars in (3, 4):
+        noted = await world.alice.click(opening, custom_id=pressable(opening, f"rate:{stars}"))
+        assert noted.ephemeral
+        assert "★" * stars + "☆" * (5 - stars) in said(noted.response)
+    status = await world.guild_owner().slash(world.channel, "status")
+    assert "Weeks were rated 4.0 of 5 on average (by 1 member, 1 in all)." in said(status.response)
+    back = await world.alice.click(opening, custom_id=pressable(opening, "rate:4"))
+    assert "taken back" in said(back.response)
+    assert await world.service.drops.ratings() == []

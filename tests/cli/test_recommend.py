@@ -53,3 +53,25 @@ def test_what_cannot_be_heard_is_said_with_a_code_of_its_kind(run: Run, tmp_path
     assert as_json.json["error"] == "NotAudio"
     assert as_json.json["hint"]
     assert not (tmp_path / "musrec-card.png").exists()
+
+
+def test_two_systems_are_asked_one_by_one_and_side_by_side(run: Run, tmp_path: Path) -> None:
+    clip, *_ = write_some(tmp_path / "tunes", 0, 1, 2)
+    assert len(run("add", tmp_path / "tunes", "--json").json["added"]) == 3
+    by_picture = run("recommend", clip, "--offline", "--by", "spectrogram", "--json").json
+    assert len(by_picture["picks"]) == 2
+    [note] = [note for note in by_picture["notes"] if "spectrogram" in note]
+    assert note == "409 songs have no spectrogram here, so I could not compare them by it."
+    by_features = run("recommend", clip, "--offline", "--by", "features", "--json").json
+    assert len(by_features["picks"]) == 5
+    assert run("recommend", clip, "--by", "smell").code == 2
+
+    found = run("compare-systems", clip, "--offline", "--json").json
+    assert {song["id"] for song in found["by_spectrogram"]} == {
+        pick["id"] for pick in by_picture["picks"]
+    }
+    assert (found["shared"], found["jaccard"], found["among"]) == (2, 1.0, 2)
+    assert found["left_out"] == 409
+    printed = run("compare-systems", clip, "--offline").out
+    assert "by spectrogram" in printed
+    assert "2 in both lists, Jaccard 1.00" in printed

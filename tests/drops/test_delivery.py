@@ -120,7 +120,9 @@ async def test_what_always_breaks_is_given_up_and_paused_in_the_second_week(
     tried = 1000 - channel.broken
     assert tried == 2 * (delivery.GIVEN_UP_AFTER // timedelta(hours=1) + 1)
     async with store_of(service) as store:
-        assert await store.drops.states(drop.id, 9) == [State.FAILED] * 2
+        issues = [await store.drops.issue(drop, week) for week in ("2026-W47", "2026-W48")]
+        assert [issue and issue.state for issue in issues] == [State.FAILED] * 2
+        assert await store.drops.issue(drop, "2026-W49") is None
     kept = await service.drops.of_member("ann")
     assert kept is not None
     assert not kept.active

@@ -43,7 +43,9 @@ async def test_a_taste_compares_likes_with_all_members(service: Service) -> None
     assert len(ids(found.signature)) == 3
     assert ids(found.signature) <= ids(liked)
     assert "Lou" in picture.alt
-    assert all(str(track) in picture.alt for track in found.signature)
+    assert all(track.title in picture.alt for track in found.signature)
+    assert set(found.artists) == {track.artists[0] for track in liked}
+    assert all(artist in picture.alt for artist in found.artists[:3])
     assert size(picture) == (picture.width, picture.height)
     # A disliked song is no part of it.
     await service.members.learn("loud", liked[0].id, DISLIKE)

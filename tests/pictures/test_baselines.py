@@ -18,7 +18,7 @@ from PIL import Image
 
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.members.model import Portrait
-from musrec.model import Analysis, Picture
+from musrec.model import Analysis, Closeness, Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.portraits import catalogue_map, taste
@@ -50,7 +50,7 @@ def portrait() -> Portrait:
         member=member,
         server=dict.fromkeys(member, 50.0),
         genres={"rock": 0.5, "jazz": 0.3, "classical": 0.2},
-        decades={1970: 3, 1990: 14, 2000: 1},
+        artists=("WASARU", "방탄소년단", "Miles Davis"),
         signature=(ALPHA, OMEGA),
         changed="This month: more jazz",
     )
@@ -86,7 +86,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "contributions": lambda: contributions(picked(ALPHA)),
     "taste": lambda: taste(portrait()),
     "map": chart,
-    "compare": lambda: compare(ALPHA, low(), OMEGA, high(), DIFFERENCES),
+    "compare": lambda: compare(ALPHA, low(), OMEGA, high(), DIFFERENCES, Closeness.STRETCH),
     "song": song_sheet,
     "gallery": lambda: gallery(
         "Folk, high against low energy",

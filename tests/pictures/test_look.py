@@ -80,7 +80,15 @@ def test_text_has_the_contrast_that_wcag_asks_for(look: draw.Look) -> None:
         assert contrast(look.text, ground) >= 7
         assert contrast(look.muted, ground) >= 4.5
         for mark in (look.query, look.pick, look.gain, look.loss):
-            assert contrast(mark, ground) >= 3
+            assert contrast(mark, ground) >= 4.5
+
+
+def test_no_text_is_smaller_than_11_pixels_on_a_phone() -> None:
+    assert draw.LEAST * 400 / draw.WIDTH >= 11
+    canvas = draw.Canvas(100, "dark")
+    assert canvas.text((0, 50), "legible", draw.LEAST) > 0
+    with pytest.raises(ValueError, match="too small for a phone"):
+        canvas.text((0, 50), "illegible", draw.LEAST - 1)
 
 
 def test_magma_gets_lighter_with_every_step() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.members.model import Portrait
+from musrec.model import Closeness
 from musrec.pictures import draw, spectrograms
 from musrec.pictures.comparisons import compare, gallery
 from musrec.pictures.draw import LOOKS, MARGIN, WIDTH, Box, Colour, LookName
@@ -24,16 +25,36 @@ def near(image: np.ndarray, colour: Colour, tolerance: int = 6) -> np.ndarray:
     return within
 
 
-def test_the_radar_reaches_out_as_far_as_the_percentile() -> None:
-    def top_of_first_axis(value: float) -> int:
-        member = {"brightness": value, "noisiness": 10.0, "intensity": 10.0, "acoustic": 10.0}
-        server = dict.fromkeys(member, 0.0)
-        image = pixels(taste(Portrait("Ada", 3, member, server)))
-        return int(np.argwhere(near(image[:, 280:330], DARK.query))[:, 0].min())
+def test_the_dots_of_a_taste_stand_at_their_places() -> None:
+    def places(value: float) -> tuple[float, float]:
+        portrait = Portrait("Ada", 3, {"intensity": value}, {"intensity": 50.0})
+        rows = pixels(taste(portrait))[125:168]
+        return (
+            float(np.argwhere(near(rows, DARK.query))[:, 1].mean()),
+            float(np.argwhere(near(rows, DARK.pick))[:, 1].mean()),
+        )
 
-    bottom, middle, top = (top_of_first_axis(value) for value in (20.0, 60.0, 100.0))
-    assert bottom - middle == pytest.approx(middle - top, abs=2)
-    assert bottom - top > 120
+    (low, usual), (middle, _), (high, _) = (places(value) for value in (0.0, 60.0, 100.0))
+    assert middle - low == pytest.approx(1.5 * (high - middle), abs=2)
+    assert usual == pytest.approx((low + high) / 2, abs=1)
+    assert high - low > 0.4 * WIDTH
+
+
+@pytest.mark.parametrize(
+    ("member", "genres", "said"),
+    [
+        ({"intensity": 88.0}, {"metal": 0.6, "pop": 0.4}, "Into intense metal"),
+        ({"intensity": 12.0, "mood": 15.0}, {"jazz": 1.0}, "Into calm jazz"),
+        ({"intensity": 70.0}, {"metal": 0.6, "pop": 0.4}, "Into metal and pop"),
+        ({"intensity": 95.0}, {}, "Into intense music"),
+        ({}, {"metal": 0.1, "pop": 0.1}, "Into a bit of everything"),
+    ],
+)
+def test_a_headline_says_a_word_only_where_the_taste_is_clear(
+    member: dict[str, float], genres: dict[str, float], said: str
+) -> None:
+    portrait = Portrait("Ada", 9, member, dict.fromkeys(member, 50.0), genres)
+    assert f"songs: {said}." in taste(portrait).alt
 
 
 def test_a_taste_is_described_in_the_alternative_text() -> None:
@@ -43,7 +64,7 @@ def test_a_taste_is_described_in_the_alternative_text() -> None:
         member={"brightness": 70.0, "mood": 20.0},
         server={"brightness": 50.0, "mood": 55.0},
         genres={"jazz": 0.75, "rock": 0.25},
-        decades={1950: 9, 1970: 3},
+        artists=("Miles Davis", "John Coltrane"),
         signature=(song("So What"),),
         changed="This month: more jazz.",
     )
@@ -53,8 +74,8 @@ def test_a_taste_is_described_in_the_alternative_text() -> None:
         "bright 70 (50)",
         "happy 20 (55)",
         "jazz 75%, rock 25%",
-        "1950s 9, 1970s 3",
-        "So What — Miles Davis",
+        "Top artists: Miles Davis; John Coltrane.",
+        "Signature songs: So What.",
         "more jazz",
     ):
         assert words in picture.alt
@@ -63,7 +84,7 @@ def test_a_taste_is_described_in_the_alternative_text() -> None:
 @pytest.mark.parametrize("look", ["dark", "light"])
 def test_a_newcomer_and_an_odd_name_get_a_picture_too(look: LookName) -> None:
     assert "0 songs" in taste(Portrait("", 0, {}, {}), look=look).alt
-    odd = Portrait("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, {2020: 0})
+    odd = Portrait("@everyone\n🔥" * 100, 1, {"mood": 1.0}, {"mood": 2.0}, {"": 1.0}, artists=("",))
     assert len(taste(odd, look=look).alt) <= 1024
 
 
@@ -72,13 +93,13 @@ def test_on_the_map_neighbours_stay_neighbours_and_yours_are_marked() -> None:
     clusters = np.array([0, 0, 1, 1, 1])
     mine = np.array([False, False, False, False, True])
     picture = catalogue_map(points, clusters, ["calm", "wild"], mine)
-    image = pixels(picture)[130:]
+    image = pixels(picture)[118:]
     first = np.argwhere(near(image, DARK.series[0], 60) & ~near(image, DARK.text, 60))
     second = np.argwhere(near(image, DARK.series[1], 60))
     assert first[:, 1].max() < second[:, 1].min()
     ring = np.argwhere(near(image[:140], DARK.text, 20))
     assert len(ring) > 20
-    assert ring[:, 1].min() > 900
+    assert ring[:, 1].min() > 0.8 * WIDTH
     assert "wild (3, 1 yours); calm (2, 0 yours)" in picture.alt
 
 
@@ -89,11 +110,11 @@ def test_on_a_map_of_few_songs_no_name_hides_a_song(count: int) -> None:
     clusters = np.arange(count) % 3
     names = ["slow piano classical", "loud & fast metal", "club beats"][: min(count, 3)]
     image = pixels(catalogue_map(points, clusters, names, np.arange(count) % 5 == 0))
-    area = Box(MARGIN, 130, WIDTH - MARGIN, 940 - MARGIN)
+    area = Box(MARGIN, 118, WIDTH - MARGIN, 800 - MARGIN)
     plate = np.array(DARK.background)
     for x, y in np.rint(_spread(points, area)).astype(int):
         around = image[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3)
-        assert (np.abs(around - plate).max(axis=1) > 40).all(), (x, y)
+        assert (np.abs(around - plate).max(axis=1) > 8).all(), (x, y)
 
 
 @pytest.mark.parametrize("count", [0, 1, 20_000])
@@ -119,26 +140,29 @@ def test_the_zero_crossings_of_a_tone_lie_on_it(hertz: int) -> None:
     assert sheet(song("Tone"), dataclasses.replace(analysis, spectrogram=None)) is None
 
 
-def test_a_comparison_draws_the_louder_wave_higher_and_the_roll_off_at_its_tone() -> None:
-    loud, quiet = hear(tone(1000, level=0.8)), hear(tone(4000, level=0.2))
-    picture = compare(song("Low"), loud, song("High"), quiet)
+def test_a_comparison_draws_both_on_one_scale_and_says_the_verdict() -> None:
+    loud, quiet = hear(tune()), hear(tune() / 10)
+    picture = compare(song("Low"), loud, song("High"), quiet, (), Closeness.STRETCH)
     image = pixels(picture)
-    wave_low = near(image[124:204, 100:530], DARK.query, 30).sum()
-    wave_high = near(image[124:204, 570:1000], DARK.pick, 30).sum()
-    assert wave_low == pytest.approx(4 * wave_high, rel=0.1)
-    assert "Low: A major" in picture.alt
-    assert "below 1.0 kHz" in picture.alt
-    assert "below 4.0 kHz" in picture.alt
+    above, below = image[68:218], image[276:426]
+    assert brightness(below).mean() < 0.5 * brightness(above).mean()
+    assert "High by Miles Davis, a stretch by sound." in picture.alt
+    assert "Low: A major, 0:30 long" in picture.alt
+    unsaid = compare(song("Low"), loud, song("High"), quiet)
+    assert "by sound" not in unsaid.alt
+    plate = near(image[:66], DARK.text).sum() - near(pixels(unsaid)[:66], DARK.text).sum()
+    assert plate > 2000
 
 
-def test_a_comparison_lists_each_feature_once_as_alike_or_apart() -> None:
+def test_a_comparison_shows_the_two_measures_most_alike_and_the_one_farthest_apart() -> None:
     features = [Difference(f"feature {n}", f"{n}.0", f"{2 * n}.0", n / 10) for n in range(30)]
     alt = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[::-1]).alt
     alike, apart = alt.split("Most alike: ")[1].split("Farthest apart: ")
-    assert alike.startswith("feature 0 0.0 and 0.0; feature 1 ")
-    assert apart.startswith("feature 29 29.0 and 58.0; feature 28 ")
-    few = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[:3]).alt
-    assert sum(few.count(f"feature {n} ") for n in range(3)) == 3
+    assert alike == "feature 0 0.0 and 0.0; feature 1 1.0 and 2.0. "
+    assert apart == "feature 29 29.0 and 58.0."
+    for count in (0, 1, 2, 3):
+        few = compare(song("A"), hear(tune()), song("B"), hear(tune()), features[:count]).alt
+        assert sum(few.count(f"feature {n} ") for n in range(3)) == count
 
 
 def test_a_song_never_heard_is_compared_by_what_is_known_about_it() -> None:
@@ -158,7 +182,7 @@ def test_a_gallery_has_one_scale_and_names_its_songs() -> None:
     ]
     picture = gallery("Folk, high against low", rows)
     image = pixels(picture)
-    above, below = image[150:300, 40:270], image[462:612, 40:270]
+    above, below = image[132:240, 40:380], image[400:508, 40:380]
     assert brightness(below).mean() < 0.5 * brightness(above).mean()
     assert "high energy: Bang by Miles Davis (energy 95)." in picture.alt
     assert "no energy: none." in picture.alt

@@ -126,7 +126,7 @@ def test_a_track_newer_than_the_fit_is_scored_by_its_sound() -> None:
     newcomer = csr_matrix(np.eye(1, 20, 3, dtype=np.float32))
     model = Ease.fit(likes, content)
     grown = np.vstack([content, centres])
-    members, learned, nearness = model.signals(newcomer, grown, centres[:1])
+    members, learned, nearness, _ = model.signals(newcomer, grown, centres[:1])
     np.testing.assert_allclose(
         np.hstack([members[:, :20], learned[:, :20]]), np.hstack(model.parts(newcomer)), atol=1e-5
     )

@@ -60,7 +60,7 @@ def test_the_promises_hold_for_any_history(
     for pick in answer.picks:
         assert pick.score == sum(term.value for term in pick.terms)
         assert len({term.name for term in pick.terms}) == len(pick.terms)
-        assert re.search(r"\d", pick.explanation.sentence), "every sentence has its number"
+        assert not re.search(r"\d%|\d\.\d", pick.explanation.sentence), "no statistics"
         assert row(pick) not in seeds
     artists = [pick.track.artist for pick in answer.picks]
     assert len(set(artists)) == len(artists)

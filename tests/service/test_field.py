@@ -19,6 +19,8 @@ from musrec.demo import wav
 from musrec.model import Track
 from musrec.service import Service
 from musrec.settings import Settings
+from tests.support.coding import encode, samples
+from tests.support.stores import store_of
 
 
 @pytest.fixture
@@ -100,3 +102,59 @@ async def test_a_clip_has_its_tags_whichever_comes_first(
     assert step.track.year == 1977
     shown = await service.songs.hear_clip(clip.read_bytes(), "other name.flac")
     assert shown.track == step.track
+
+
+async def test_a_song_sent_again_is_the_song_that_is_known(
+    service: Service, music: Path, tmp_path: Path
+) -> None:
+    """A member's copy has no name, begins later and is softer; a file is moved and coded again."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for file in (
+        "setuniman--sweet-waltz.ogg",
+        "yuanan-j-a-r--miedo.wav",
+        "tim-beek--pink-blue.mp3",
+    ):
+        shutil.copy(music / file, folder / file)
+    added = {step.path.name: step.track async for step in service.songs.add([folder])}
+    song = added["setuniman--sweet-waltz.ogg"]
+    assert song is not None
+    sound = samples(music / "setuniman--sweet-waltz.ogg")
+
+    sent = await service.songs.hear_clip(
+        encode(0.5 * sound[22_050:], "libmp3lame", 96_000), "up.mp3"
+    )
+    assert sent.track == song
+    answer = await service.answers.recommend(sent, member="ann", online=False)
+    assert song.id not in {pick.track.id for pick in answer.picks}
+
+    known = len(service.catalogue.songs.tracks)
+    copy = tmp_path / "Sweet Waltz again.ogg"
+    copy.write_bytes(encode(sound, "libopus", 64_000, rate=48_000))
+    shutil.copy(folder / "tim-beek--pink-blue.mp3", tmp_path / "moved.mp3")
+    again = [step async for step in service.songs.add([copy, tmp_path / "moved.mp3"])]
+    assert {step.track.id for step in again if step.track} == {
+        song.id,
+        getattr(added["tim-beek--pink-blue.mp3"], "id", None),
+    }
+    assert len(service.catalogue.songs.tracks) == known
+
+    # What was only sent is nobody's song to recommend, and still one song.
+    other = samples(music / "wasaru--s-culaire-feat-n-me.opus")
+    first = await service.songs.hear_clip(encode(other, "libmp3lame", 128_000), "first.mp3")
+    twice = await service.songs.hear_clip(encode(other[66_150:], "libmp3lame", 64_000), "2.mp3")
+    assert twice.track == first.track != song
+
+
+async def test_songs_kept_before_there_were_fingerprints_are_recognised(
+    service: Service, music: Path
+) -> None:
+    sound = samples(music / "setuniman--sweet-waltz.ogg")
+    first = await service.songs.hear_clip(encode(sound, "libmp3lame", 128_000), "first.mp3")
+    async with store_of(service) as store:
+        await store.analyses.mark(first.track.id, [])
+        assert await store.analyses.unmarked() == [first.track.id]
+        await service.songs.fingerprint_older()
+        assert await store.analyses.unmarked() == []
+    again = await service.songs.hear_clip(encode(sound, "libopus", 64_000, rate=48_000), "2.ogg")
+    assert again.track == first.track

@@ -16,8 +16,9 @@ from aiohttp import web
 
 from musrec.demo import TUNES, write_tunes
 from musrec.model import Choices, FeedbackKind, Heard, NotFound, SoundKind, Track
-from musrec.service import Service
+from musrec.service import Service, songs
 from musrec.settings import RecommendSettings, Settings
+from musrec.sources.matching import Wanted
 from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
 from tests.support.stores import store_of
 
@@ -135,12 +136,12 @@ async def test_a_known_link_needs_no_service(world: World) -> None:
 
 
 async def test_a_song_to_choose_can_be_asked_for_by_its_id(world: World) -> None:
-    songs = [
+    offered = [
         deezer_track(n, "Hurt", f"Singer {n}", preview=f"{world.server.address}{SONG}")
         for n in (1, 2)
     ]
-    world.server.json("/deezer/search", {"data": songs})
-    for song in songs:
+    world.server.json("/deezer/search", {"data": offered})
+    for song in offered:
         page = song | {"isrc": f"USDJ2020000{song['id']}"}
         world.server.json(f"/deezer/track/{song['id']}", page)
     choices = await world.service.songs.find("hurt")
@@ -274,3 +275,80 @@ async def test_a_key_finds_the_addresses_that_an_export_to_spotify_lacks(tmp_pat
                 exported = await service.playlists.export(made, "spotify")
         assert exported.data.decode() == kept
         assert other.id in [track.id for track in exported.missing]
+
+
+@dataclass(frozen=True)
+class DayOne:
+    """A new bot that knows the starter songs by their table alone, and a network that has them."""
+
+    server: Loopback
+    service: Service
+    starters: tuple[Track, ...]
+
+
+@pytest.fixture
+async def day_one(tmp_path: Path, clips: list[bytes]) -> AsyncIterator[DayOne]:
+    settings = Settings.model_validate(
+        {"paths": {"data": tmp_path / "data"}, "sources": {"itunes": False, "musicbrainz": False}}
+    )
+    async with serving() as server:
+
+        async def search(request: web.Request) -> web.Response:
+            """Deezer has every song, under the title and artist that are asked for."""
+            for number, track in enumerate(starters, start=1):
+                if request.query["q"] == Wanted.of(track).query:
+                    preview = f"{server.address}/cdn/{number}.mp3"
+                    song = deezer_track(number, track.title, track.artist, preview=preview)
+                    return web.json_response({"data": [song]})
+            return web.json_response({"data": []})
+
+        async with Service.open(settings, endpoints=server.endpoints()) as service:
+            known = service.catalogue.songs.tracks
+            starters = tuple(track for track in known if "starter" in track.identities)
+            server.set("/deezer/search", search)
+            for number in range(1, 1 + len(starters)):
+                clip = clips[number % len(clips)]
+                server.raw(f"/cdn/{number}.mp3", clip + number.to_bytes(4), kind="audio/mpeg")
+            yield DayOne(server, service, starters)
+
+
+async def test_a_starter_song_is_heard_when_it_is_asked_about(day_one: DayOne) -> None:
+    service, song = day_one.service, day_one.starters[0]
+    by_table = await service.songs.hear_track(song)
+    assert by_table.analysis.spectrogram is None, "the answer does not wait for a preview"
+    heard = await service.songs.listen(song)
+    assert heard is not None
+    assert heard.track.id == song.id
+    assert heard.track.identities["deezer"]
+    assert heard.analysis.spectrogram is not None
+    assert (await service.songs.hear_track(song)).analysis.spectrogram is not None
+    assert await service.songs.listen(song) is None, "once is enough"
+    assert day_one.server.count("/cdn/") == 1
+
+
+async def test_what_is_no_music_does_not_replace_a_starter_songs_table(day_one: DayOne) -> None:
+    song = day_one.starters[0]
+    day_one.server.raw("/cdn/1.mp3", silence(), kind="audio/wav")
+    assert await day_one.service.songs.listen(song) is None
+    assert (await day_one.service.songs.hear_track(song)).analysis.kind is SoundKind.MUSIC
+
+
+async def test_quiet_hours_start_with_the_starter_songs(
+    day_one: DayOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(day_one.starters) <= 24 * songs.STARTERS, "a day is enough"
+    monkeypatch.setattr(songs, "STARTERS", 3)
+    service = day_one.service
+    with service.budget():
+        assert await service.songs.explore() == 0, "a question comes first"
+    assert await service.songs.explore() == 3
+    assert await service.songs.explore() == 3
+    assert day_one.server.count("/cdn/") == 6, "none is heard twice"
+    heard = [await service.songs.heard(track.id) for track in service.catalogue.songs.tracks]
+    assert sum(one is not None and one.analysis.spectrogram is not None for one in heard) == 6
+
+
+async def test_quiet_hours_stop_when_services_fail(day_one: DayOne) -> None:
+    day_one.server.without("/deezer/search")
+    assert await day_one.service.songs.explore() == songs.GIVE_UP
+    assert await day_one.service.songs.explore() == songs.GIVE_UP, "others are tried next"

@@ -40,6 +40,7 @@ QUESTIONS: list[Ask] = [
     lambda to, by: to.similar(SONG, by),
     lambda to, by: to.genre(SONG, by),
     lambda to, by: to.features(SONG, by),
+    lambda to, by: to.cover(SONG, by),
     *(lambda to, by, link=link: to.open(link, by) for link in LINKS),
     *(lambda to, by, link=link: to.heading(link, by) for link in LINKS),
 ]

@@ -76,6 +76,9 @@ def test_every_form_of_a_song_link_names_its_song(
         ("https://tycho.bandcamp.com/album/awake", LinkKind.ALBUM),
         ("https://tycho.bandcamp.com/", LinkKind.ARTIST),
         ("https://spotify.link/abc", LinkKind.SHORT),
+        ("https://spoti.fi/35APzOZ", LinkKind.SHORT),
+        ("spoti.fi/35APzOZ", LinkKind.SHORT),
+        ("https://spotify.app.link/abc", LinkKind.SHORT),
         ("https://on.soundcloud.com/abc", LinkKind.SHORT),
         ("https://deezer.page.link/abc", LinkKind.SHORT),
         ("https://link.deezer.com/s/abc", LinkKind.SHORT),
@@ -136,7 +139,6 @@ def test_an_address_is_told_from_a_title() -> None:
 
 
 def test_short_links_may_only_lead_through_hosts_of_music() -> None:
-    assert all(
-        origin.startswith("https://") and origin.endswith((".com", ".link")) for origin in HOPS
-    )
+    ends = (".com", ".link", "://spoti.fi", "www.spoti.fi")
+    assert all(origin.startswith("https://") and origin.endswith(ends) for origin in HOPS)
     assert not any(part in origin for origin in HOPS for part in ("*", "127", "localhost"))

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
 from musrec.evaluate import metrics
+from musrec.model import Place
 from musrec.space import Index
 from musrec.space import index as index_module
 from musrec.space.index import Distance
@@ -257,3 +258,45 @@ def test_a_large_catalogue_is_searched_by_fine_embeddings_too(
         shares.append(len(set(exact) & set(index.nearest(vectors[song], 10, fine[song])[0])) / 10)
     assert np.mean(shares) >= 0.97
     assert {each.name for each in tmp_path.iterdir()} == {"rows.faiss", "rows-fine.faiss"}
+
+
+def parted(n: int, seed: int = 0) -> np.ndarray:
+    """Parts of songs; half of the songs have none."""
+    rng = np.random.default_rng(seed)
+    parts = 0.3 * rng.normal(size=(n, 5)).astype(np.float32)
+    parts[rng.uniform(size=n) < 0.5] = 0
+    return parts
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_parts_add_their_inner_product_to_either_likeness(share: float) -> None:
+    vectors, fine = mixed(200, share=share)
+    parts = parted(200)
+    plain = Index(vectors, fine=fine, corrected=False)
+    with_parts = Index(vectors, fine=fine, parts=parts, corrected=False)
+    for row in range(0, 200, 20):
+        # Without correction a similarity is half of 1 + the likeness.
+        expected = plain.similarities(vectors[row], fine[row]) + parts @ parts[row] / 2
+        found = with_parts.similarities(vectors[row], fine[row], parts[row])
+        np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-5)
+        np.testing.assert_allclose(
+            with_parts.similarities(vectors[row], fine[row]),
+            plain.similarities(vectors[row], fine[row]),
+            atol=1e-6,
+        )
+
+
+@settings(max_examples=20, deadline=None)
+@given(first=st.integers(1, 80), more=st.integers(0, 80), seed=st.integers(0, 2**16))
+def test_songs_outside_are_compared_like_rows(first: int, more: int, seed: int) -> None:
+    vectors, fine = mixed(first + more, seed=seed)
+    parts = parted(first + more, seed)
+    grown = Index(vectors[:first], fine=fine[:first], parts=parts[:first]).extended(
+        vectors[first:], fine=fine[first:], parts=parts[first:]
+    )
+    query = mixed(1, seed=seed + 1, share=1.0)
+    place = Place(query[0][0], {}, query[1][0])
+    expected = grown.alike(place)
+    rows = np.arange(first + more)[::-3]
+    found = grown.between(place, vectors[rows], fine[rows], parts[rows])
+    np.testing.assert_allclose(found, expected[rows], atol=1e-4)

@@ -12,7 +12,7 @@ import pytest
 
 from musrec import space
 from musrec.audio.features import STATISTIC_NAMES
-from musrec.model import Analysis, Harmony, ModelMissing, Rhythm
+from musrec.model import PITCH_CLASSES, Analysis, Harmony, ModelMissing, Rhythm
 from musrec.space import inputs
 from musrec.space import place as places
 from musrec.space.place import FACETS
@@ -108,16 +108,39 @@ def test_facets_have_fixed_lengths_and_are_nan_if_unknown(starter: space.Starter
     assert np.isnan(alone).all()
 
 
-def test_a_transposed_song_has_the_same_harmony(starter: space.Starter) -> None:
+def test_a_transposed_song_differs_in_key_alone(starter: space.Starter) -> None:
     whole = heard(starter.analyses[0])
     columns = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(12)]
     statistics = whole.statistics.copy()
     statistics[columns] = np.roll(statistics[columns], 3)
     up = replace(whole, statistics=statistics, harmony=Harmony("C", "minor", 0.7, 3.0))
     learned = space.Space.load("full")
-    np.testing.assert_allclose(
-        learned.place(up).facets["harmony"], learned.place(whole).facets["harmony"], atol=1e-6
-    )
+    before, after = (learned.place(song).facets["harmony"] for song in (whole, up))
+    np.testing.assert_allclose(after[:13], before[:13], atol=1e-6)
+    assert after[13:] @ before[13:] < 0.5 * before[13:] @ before[13:]
+
+
+@pytest.mark.parametrize(
+    ("tempo", "key"), [(87.0, "A"), (174.0, "A"), (120.0, "E"), (96.0, "F#"), (60.0, "C#")]
+)
+def test_the_same_tempo_and_key_are_nearest(starter: space.Starter, tempo: float, key: str) -> None:
+    whole, learned = heard(starter.analyses[0]), space.Space.load("full")
+
+    def placed(bpm: float, tonic: str) -> np.ndarray:
+        song = replace(
+            whole,
+            rhythm=Rhythm(bpm, 0.9, None, 0.8, ()),
+            harmony=Harmony(tonic, "minor", 0.7, 0.0),
+        )
+        part = space.parts.of_place(learned.place(song))
+        assert part is not None
+        return part
+
+    query = placed(tempo, key)
+    same = query @ query
+    assert same == pytest.approx(sum(space.parts.weights().values()), abs=1e-6)
+    assert all(query @ placed(tempo * factor, key) < same for factor in (0.5, 0.8, 1.06, 1.3, 2))
+    assert all(query @ placed(tempo, other) < same for other in PITCH_CLASSES if other != key)
 
 
 def test_another_key_hardly_changes_tonal_measures(starter: space.Starter) -> None:

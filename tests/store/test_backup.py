@@ -46,10 +46,10 @@ async def test_nothing_is_overwritten(tmp_path: Path) -> None:
     await store.close()
     await Service.backup(settings(tmp_path / "data"), file)
     before = file.read_bytes()
-    with pytest.raises(StoreError, match="nothing is overwritten"):
+    with pytest.raises(StoreError, match="exists already"):
         await Service.backup(settings(tmp_path / "data"), file)
     assert file.read_bytes() == before
-    with pytest.raises(StoreError, match="nothing is overwritten"):
+    with pytest.raises(StoreError, match="exists already"):
         await Service.restore(settings(tmp_path / "data"), file)
     with pytest.raises(StoreError, match="no database"):
         await Service.backup(settings(tmp_path / "nowhere"), tmp_path / "other.db")
@@ -76,4 +76,40 @@ async def test_a_file_that_is_no_sound_backup_is_refused(tmp_path: Path, what: s
     with pytest.raises(StoreError) as caught:
         await Service.restore(settings(tmp_path / "new"), file)
     assert caught.value.hint
-    assert not (tmp_path / "new" / "musrec.db").exists()
+    assert not list((tmp_path / "new").glob("*"))
+
+
+async def test_a_store_is_replaced_on_demand_by_a_sound_backup_alone(tmp_path: Path) -> None:
+    file, data = tmp_path / "backup.db", settings(tmp_path / "data")
+    store = await kept(tmp_path / "data")
+    await Service.backup(data, file)
+    await store.feedback.remove("ann", SONG.id, FeedbackKind.LIKE)
+    with pytest.raises(StoreError, match="in use"):
+        await Service.restore(data, file, replace=True)
+    assert await store.feedback.events() == []
+    await store.close()
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(StoreError):
+        await Service.restore(data, broken, replace=True)
+    with pytest.raises(StoreError, match="the store itself"):
+        await Service.restore(data, tmp_path / "data" / "musrec.db", replace=True)
+    await Service.restore(data, file, replace=True)
+    store = await Store.open(data.store_url)
+    assert await store.feedback.events() == [LIKE]
+    await store.close()
+
+
+async def test_a_damaged_store_with_its_log_gives_way_to_a_backup(tmp_path: Path) -> None:
+    file, data = tmp_path / "backup.db", settings(tmp_path / "data")
+    store = await kept(tmp_path / "data")
+    await store.close()
+    await Service.backup(data, file)
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / "data" / f"musrec.db{suffix}").write_bytes(b"certainly no database" * 500)
+    await Service.restore(data, file, replace=True)
+    store = await Store.open(data.store_url)
+    assert await store.feedback.events() == [LIKE]
+    await store.close()
+    await Service.backup(data, file, replace=True)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["backup.db", "data"]

@@ -99,11 +99,12 @@ async def test_a_reaction_and_its_thumb_are_counted_together_or_not_at_all(tmp_p
         assert child.wait() == DIED
         # As before it: the thumb and the reaction, or neither.
         assert members(tmp_path) == ([] if there else ["ann"])
-        assert await store.cards.thumbs("message") == (set() if there else {("ann", LIKE)})
+        counted = (await store.cards.accounted("message")).counted
+        assert counted == (set() if there else {("ann", LIKE)})
         changed = await store.cards.reacted("message", like, there=there)
         assert changed == (([like], []) if there else ([], [like]))
     assert members(tmp_path) == []
-    assert await store.cards.thumbs("message") == set()
+    assert (await store.cards.accounted("message")).counted == set()
     await store.close()
 
 

@@ -24,6 +24,7 @@ from musrec.model import (
     Spectrogram,
     Term,
     Track,
+    Trait,
 )
 
 
@@ -111,6 +112,12 @@ TERMS = (
     Term("members", 0.20, "6 members with your taste"),
     Term("popularity", -0.30, "very well known"),
 )
+TRAITS = (
+    Trait("tag", "jazz", 0.2),
+    Trait("descriptor", "acoustic", 0.1),
+    Trait("tempo", "", 0.05),
+    Trait("key", "", 0.01),
+)
 
 
 def picked(
@@ -118,6 +125,9 @@ def picked(
     terms: tuple[Term, ...] = TERMS,
     profile: Profile = LOUD,
     closeness: Closeness | None = Closeness.VERY_CLOSE,
+    traits: tuple[Trait, ...] = TRAITS,
 ) -> Pick:
     score = sum(term.value for term in terms)
-    return Pick(track, score, closeness, terms, Explanation("It sounds alike."), profile)
+    return Pick(
+        track, score, closeness, terms, Explanation("It sounds alike.", traits=traits), profile
+    )

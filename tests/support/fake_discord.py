@@ -12,7 +12,7 @@ import contextlib
 import json
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +116,14 @@ class FakeDiscord:
         self.requests: list[tuple[str, str, int]] = []
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing_handshakes = 0
+        # What goes wrong with requests to a path that contains a key: each failure happens once, in
+        # order; a request waits for its event; the witness sees each once it is carried out.
+        self.failures: list[tuple[str, int | None]] = []  # status, or None for a reset
+        self.held: dict[str, asyncio.Event] = {}
+        self.witness: Callable[[web.Request], None] = lambda _request: None
         self.cdn_status = 404
+        self.slow_files: Handler | None = None
+        """Serves every file instead, for a CDN that hangs or drips."""
         self.banned = False
         self.answered_within = 3.0
         self.largest_upload = 10 * 1024 * 1024
@@ -314,6 +321,18 @@ class FakeDiscord:
             )
         hits.append(now)
         head["X-RateLimit-Remaining"] = str(limit - len(hits))
+        for part, event in list(self.held.items()):
+            if part in request.path:
+                self._wake(("held", part))
+                await event.wait()
+        for failure in self.failures:
+            if failure[0] in request.path:
+                self.failures.remove(failure)
+                if failure[1] is None and request.transport is not None:
+                    request.transport.abort()
+                return web.json_response(
+                    {"message": "oops"}, status=failure[1] or 500, headers=head
+                )
         needs_auth = not ("/interactions/" in request.path or "/webhooks/" in request.path)
         try:
             if self.banned and "/channels/" in request.path:
@@ -332,6 +351,7 @@ class FakeDiscord:
         if res.content_type == "application/json":
             res.headers["Content-Type"] = "application/json"
         self.requests.append((request.method, request.path, res.status))
+        self.witness(request)
         return res
 
     # Gateway ------------------------------------------------------------------------------------
@@ -734,11 +754,17 @@ class FakeDiscord:
         return web.json_response(m)
 
     async def list_messages(self, r: web.Request) -> web.Response:
-        return web.json_response(
-            [m for m in reversed(self.messages.values()) if m["channel_id"] == r.match_info["c"]][
-                : int(r.query.get("limit", 50))
-            ]
-        )
+        limit, after = int(r.query.get("limit", 50)), int(r.query.get("after", 0))
+        found = [
+            m
+            for m in sorted(self.messages.values(), key=lambda m: int(m["id"]))
+            if m["channel_id"] == r.match_info["c"]
+            and int(m["id"]) > after
+            and not m["flags"] & EPHEMERAL
+        ]
+        # After a message come those that follow it, else the latest; either way newest first.
+        found = found[:limit] if after else found[-limit:]
+        return web.json_response(found[::-1])
 
     def find(self, mid: str) -> J:
         if mid not in self.messages:
@@ -958,7 +984,9 @@ class FakeDiscord:
         del self.messages[self.wh_msg(r)["id"]]
         return web.Response(status=204)
 
-    async def cdn(self, r: web.Request) -> web.Response:
+    async def cdn(self, r: web.Request) -> web.StreamResponse:
+        if self.slow_files:
+            return await self.slow_files(r)
         f = self.files.get(r.match_info["key"])
         return (
             web.Response(body=f[1], content_type=f[0].split(";")[0])
@@ -1087,7 +1115,10 @@ class FakeDiscord:
         **options: Any,
     ) -> J:
         c = self.command(name)
-        types = {o["name"]: o["type"] for o in c.get("options", [])}
+        taken = c.get("options", [])
+        if subcommand:
+            taken = next(o for o in taken if o["name"] == subcommand).get("options", [])
+        types = {o["name"]: o["type"] for o in taken}
         opts, resolved = [], {}
         for k, v in options.items():
             opts.append(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from bot.admin.commands import details
 from bot.serve import WrongToken, check
 from musrec.members.model import Card, Playing
 from musrec.model import FeedbackKind, Track
+from tests.support import bot_process
 from tests.support.fake_discord import EPHEMERAL, INTENT, LOADING, PATIENCE, PRIVILEGED, FakeDiscord
-from tests.support.loopback import PROVIDERS_OFF
 from tests.support.stores import store_of
 from tests.support.wire import Wire, ask, finished, is_final, told, until
 from tests.support.world import featured_in, parts_of, settings_for, text_of
@@ -27,7 +25,6 @@ from tests.support.world import featured_in, parts_of, settings_for, text_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SONG = "Boogie Nights"
-ROOT = Path(__file__).resolve().parents[2]
 LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 Tunes = list[tuple[str, str, bytes]]
 J = dict[str, Any]
@@ -528,39 +525,10 @@ async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> No
         assert (discord_.good, discord_.what) == (False, complaint)
 
 
-STARTER = """
-import sys
-import discord, yarl
-from discord.gateway import DiscordWebSocket
-address = sys.argv.pop()
-discord.http.Route.BASE = f"http://{address}/api/v10"
-DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{address}/gateway")
-from bot.__main__ import main
-sys.exit(main())
-"""
-
-
 async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     wire: Wire, tmp_path: Path
 ) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text(
-        f'[paths]\ndata = "{tmp_path}"\n[log]\njson_lines = true\n[discord]\nshard_count = 1\n'
-        "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS_OFF)
-    )
-    environment = {
-        **os.environ,
-        "MUSREC_DISCORD__TOKEN": FakeDiscord.TOKEN,
-        "MUSREC_CACHE": str(tmp_path / "cache"),  # where no tagger is, and no index to fetch it
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_NO_INDEX": "1",
-    }
-    program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STARTER, "--config", str(config), f"127.0.0.1:{wire.fake.port}"),
-        cwd=ROOT,
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    program = await bot_process.start(wire.fake, tmp_path)
     assert program.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(PATIENCE):

@@ -21,11 +21,22 @@ LATIN = [
 ]
 OTHER = [
     *range(0x20, 0x7F),
-    *range(0x590, 0xE80),
-    *(0x200C, 0x200D, 0x2010, 0x2013, 0x2026),
-    *range(0xFB1D, 0xFE00),
+    *range(0x530, 0x1CC0),
+    *(0x200C, 0x200D, 0x2010, 0x2013, 0x2026, 0x25CC),
+    *range(0x2D00, 0x2DE0),
+    *range(0xA8E0, 0xA900),
+    *range(0xA9E0, 0xAA00),
+    *range(0xAA60, 0xAA80),
+    *range(0xAB00, 0xAB30),
+    *range(0xFB13, 0xFE00),
     *range(0xFE70, 0xFF00),
 ]
+SANS = (
+    *("Arabic", "Armenian", "Bengali", "CanadianAboriginal", "Cherokee", "Devanagari", "Ethiopic"),
+    *("Georgian", "Gujarati", "Gurmukhi", "Hebrew", "Kannada", "Khmer", "Lao", "Malayalam"),
+    *("Myanmar", "NKo", "Oriya", "Sinhala", "Tamil", "Telugu", "Thaana", "Thai", "Tifinagh"),
+)
+TIBETAN = "NotoSerifTibetan-Regular.ttf"
 KERNING = ["ccmp", "locl", "mark", "mkmk", "kern", "tnum", "case", "calt"]
 
 
@@ -74,8 +85,7 @@ def main(folder: Path) -> None:
     asian |= level("euc_kr", range(0xB0, 0xC9)) | level("big5", range(0xA4, 0xC7))
     japanese = TTCollection(find("NotoSansCJK-Regular.ttc")).fonts[0]
     cut(japanese, "NotoSansCJK-Regular.otf", asian, [])
-    for script in ("Arabic", "Hebrew", "Thai", "Devanagari"):
-        name = f"NotoSans{script}-Regular.ttf"
+    for name in (*(f"NotoSans{script}-Regular.ttf" for script in SANS), TIBETAN):
         cut(TTFont(find(name)), name, set(OTHER), ["*"])
     emoji = TTFont(find("noto-emoji-emoji-500-normal.woff2"))
     single = {

@@ -1,0 +1,34 @@
+"""The store is saved and brought back; nothing is replaced unless that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.running import Run, write_some
+
+
+def test_what_was_kept_comes_back(run: Run, tmp_path: Path) -> None:
+    write_some(tmp_path / "tunes", 0)
+    [song] = run("add", tmp_path / "tunes", "--json").json["added"]
+    assert run("like", song["id"], "--as", "me").code == 0
+    saved = run("backup", "kept.db", "--json").json
+    assert saved["bytes"] == (tmp_path / "kept.db").stat().st_size
+    again = run("backup", "kept.db")
+    assert again.code != 0
+    assert "--force" in again.err
+    assert run("backup", "kept.db", "--force").code == 0
+
+    assert run("unthumb", song["id"], "--as", "me").code == 0
+    refused = run("restore", "kept.db", "--json")
+    assert refused.json["error"] == "StoreError"
+    assert "--force" in refused.json["hint"]
+    assert run("restore", "kept.db", "--force", "--json").json["file"] == "kept.db"
+    assert "(as before)" in run("like", song["id"], "--as", "me").out
+
+
+def test_what_is_no_backup_is_refused_and_the_store_stays(run: Run, tmp_path: Path) -> None:
+    assert run("doctor").code == 0
+    (tmp_path / "notes.txt").write_text("certainly no database" * 500)
+    refused = run("restore", "notes.txt", "--force")
+    assert "not a database" in refused.err
+    assert run("doctor").code == 0
