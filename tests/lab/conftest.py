@@ -12,8 +12,8 @@ from musrec.lab.extraction import Measured
 
 @pytest.fixture(scope="session")
 def cuts(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    """The cuts of two to three seconds of GTZAN, ten genres, in rows that can be tested."""
-    data = datasets.read(shared_data / "gtzan" / "snippets")
+    """The clips of GTZAN at hand, whole and cut short, ten genres, in rows that can be tested."""
+    data = datasets.read(shared_data / "gtzan", layout="gtzan")
     measured = extraction.extract(data, tmp_path_factory.mktemp("lab"), workers=2)
     rows, _ = splits.usable(measured.clips)
     return measured.rows(rows.tolist())
