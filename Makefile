@@ -7,7 +7,10 @@ TAGGER ?= yes
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install models demo test attack check numbers constraints licences audit clean
+# The networks of `musrec lab`, which need PyTorch: 0.2 GB for processors, several with CUDA.
+LAB := $(VENV)/.lab
+
+.PHONY: install models lab demo test attack check numbers constraints licences audit clean
 
 install: $(INSTALLED)
 
@@ -21,6 +24,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 # `make demo TAGGER=no` goes without.
 models: install
 	@[ "$(TAGGER)" = no ] || $(BIN)/musrec models install || echo 'Going on without the tagger.'
+
+lab: $(LAB)
+
+$(LAB): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[bot,faiss,dev,lab]'
+	touch $@
 
 demo: models
 	$(BIN)/musrec demo

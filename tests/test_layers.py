@@ -25,7 +25,9 @@ AREAS = ("members", "catalogue", "playlists", "drops")
 # Package to the packages that it may import, beside itself, `WORDS` and `RECORDS`.
 MAY_IMPORT = {
     "bot": DOORS,
-    "musrec.cli": DOORS | {"musrec.train", "musrec.evaluate", "musrec.audio", "musrec.demo"},
+    "musrec.cli": DOORS
+    | {"musrec.train", "musrec.evaluate", "musrec.audio", "musrec.demo", "musrec.lab"},
+    "musrec.lab": HEARING | {"musrec.evaluate", "musrec.pictures"},
     "musrec.service": {f"musrec.{area}" for area in AREAS}
     | HEARING
     | {"musrec.store", "musrec.sources", "musrec.pictures", "musrec.settings"},

@@ -56,11 +56,16 @@ def tonnetz(spectra: Spectra) -> FloatArray:
     FloatArray, shape (6, t)
         Fifths, minor thirds and major thirds, a sine and a cosine each; the frames of `spectra`.
     """
+    return features.tonnetz(chroma(spectra).T).T
+
+
+def chroma(spectra: Spectra) -> FloatArray:
+    """Return the chromagram (12, t) of the constant-Q transform, not normalised; 0 in silence."""
     tuning = features.tuning(np.sqrt(spectra.power.T), bins_per_octave=BINS_PER_OCTAVE)
-    chroma = _fold() @ magnitude(spectra.y, tuning)
+    chroma: FloatArray = _fold() @ magnitude(spectra.y, tuning)
     loudness = chroma.max(axis=0)
     chroma[:, loudness <= _SILENT * loudness.max()] = 0
-    return features.tonnetz(chroma.T).T
+    return chroma
 
 
 def magnitude(y: FloatArray, tuning: float) -> FloatArray:

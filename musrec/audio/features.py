@@ -186,15 +186,15 @@ def statistics(spectra: Spectra, tonnetz_cq: FloatArray | None = None) -> FloatA
         Skewness and kurtosis of a constant series are 0.
     """
     out = np.full(len(STATISTIC_NAMES), np.nan, dtype=np.float32)
-    known = _moments(spectra.series)
+    known = moments(spectra.series)
     out[: known.size] = known
     if tonnetz_cq is not None:
-        out[known.size :] = _moments(tonnetz_cq)
+        out[known.size :] = moments(tonnetz_cq)
     return out
 
 
-def _moments(series: FloatArray) -> FloatArray:
-    """Return seven moments of each row, row by row."""
+def moments(series: FloatArray) -> FloatArray:
+    """Return the `MOMENTS` of each row (s, t), row by row: shape (7 s,)."""
     x = series.astype(np.float64)
     mean = x.mean(axis=1)
     centred = x - mean[:, None]

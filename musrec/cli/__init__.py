@@ -17,6 +17,7 @@ from musrec.cli import (
     drops,
     evaluate,
     history,
+    lab,
     models,
     pictures,
     playlists,
@@ -46,6 +47,7 @@ _AREAS = (
     models,
     train,
     evaluate,
+    lab,
 )
 
 app = typer.Typer(

@@ -1,0 +1,390 @@
+"""Cleans a data set and measures every clip of it once; what was measured is kept by content.
+
+Every clip is decoded to one form (mono, `SAMPLE_RATE`, the middle `seconds`), and left out with a
+reason if it is damaged, too short, silent, or the same as one before it. What remains is measured
+in one pass: all series of the product's own hearing, librosa's other two chromagrams, the mel
+spectrogram, the spectrogram as a small picture, and what the tagger hears if it is installed.
+
+A clip's measurements are two files named by the digest of its bytes: small ones together, and the
+mel spectrogram by itself, which is mapped into memory when a network wants a piece of it. So a run
+that was stopped goes on where it was, and no data set has to fit into memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.audio import constant_q, decode, features, tagger
+from musrec.lab.model import Clip, DataSet, Fault
+from musrec.model import SAMPLE_RATE, ModelMissing, MusrecError, NotAudio
+from musrec.titles import artists_of
+
+if TYPE_CHECKING:
+    from musrec.audio.tagger import Tagger
+    from musrec.model import FloatArray
+
+VERSION = 1
+"""Of the measurements; raised by one whenever they change."""
+
+SHORTEST = 2.0
+"""Seconds; a clip needs that much sound."""
+
+SILENT = 1e-3
+"""Peak below which a clip is silent: -60 dB of full scale."""
+
+PIXELS = 64
+"""Height and width of the small picture of a spectrogram."""
+
+SERIES = (
+    *features.SERIES,
+    *features.CONSTANT_Q_SERIES,
+    *(f"chroma_cqt_{i}" for i in range(features.N_CHROMA)),
+    *(f"chroma_cens_{i}" for i in range(features.N_CHROMA)),
+)
+"""Of `statistics`: seven moments each."""
+
+NAMES = tuple(f"{series}_{moment}" for series in SERIES for moment in features.MOMENTS)
+
+FAMILIES = {
+    "mfcc": ("mfcc_",),
+    "chroma_stft": tuple(f"chroma_{i}_" for i in range(features.N_CHROMA)),
+    "chroma_cqt": ("chroma_cqt_",),
+    "chroma_cens": ("chroma_cens_",),
+    "tonnetz": ("tonnetz_",),
+    "contrast": ("spectral_contrast_",),
+    "centroid": ("spectral_centroid_",),
+    "bandwidth": ("spectral_bandwidth_",),
+    "rolloff": ("spectral_rolloff_",),
+    "flatness": ("spectral_flatness_",),
+    "zcr": ("zero_crossing_rate_",),
+    "rms": ("rms_",),
+    "onset": ("onset_strength_",),
+}
+"""Name of a family of features to what its statistics begin with."""
+
+Progress = Callable[[int, int], None]
+"""Called with the clips done and all clips."""
+
+
+def untold(_: int, __: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The clean clips of a data set as parallel rows.
+
+    Attributes
+    ----------
+    clips : tuple of Clip, length n
+    seconds : FloatArray, shape (n,)
+    statistics : FloatArray, shape (n, len(NAMES))
+    pictures : FloatArray, shape (n, PIXELS, PIXELS)
+        Spectrograms, 0 (80 dB below the loudest) to 1, low frequencies first, time to the right.
+    tags : FloatArray, shape (n, 100)
+        Mean and deviation of the tagger's 50 tags; NaN without the tagger.
+    embeddings : FloatArray, shape (n, 200)
+        Of the tagger; NaN without it.
+    mels : tuple of Path, length n
+        Mel spectrograms; `mel` opens one.
+    faults : tuple of Fault
+        What was left out, of the data set and of its files.
+    """
+
+    clips: tuple[Clip, ...]
+    seconds: FloatArray
+    statistics: FloatArray
+    pictures: FloatArray
+    tags: FloatArray
+    embeddings: FloatArray
+    mels: tuple[Path, ...]
+    faults: tuple[Fault, ...]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def mel(self, row: int) -> FloatArray:
+        """Return one mel spectrogram (t, 128), mapped: dB from -80 to 0, 0 the loudest of it."""
+        mapped: FloatArray = np.load(self.mels[row], mmap_mode="r")
+        return mapped
+
+    def rows(self, which: Sequence[int]) -> Measured:
+        """Return some of the clips."""
+        at = np.asarray(which, dtype=np.intp)
+        return replace(
+            self,
+            clips=tuple(self.clips[row] for row in at),
+            mels=tuple(self.mels[row] for row in at),
+            **{
+                name: getattr(self, name)[at]
+                for name in ("seconds", "statistics", "pictures", "tags", "embeddings")
+            },
+        )
+
+
+def columns(families: Sequence[str] = ()) -> list[int]:
+    """Return the columns of `statistics` that belong to some families; all if none is named.
+
+    Raises
+    ------
+    MusrecError
+        There is no family of that name.
+    """
+    if unknown := [name for name in families if name not in FAMILIES]:
+        raise MusrecError(
+            f"There are no features called {', '.join(unknown)}.",
+            f"Use some of: {', '.join(FAMILIES)}.",
+        )
+    wanted = tuple(start for name in families for start in FAMILIES[name])
+    return [i for i, name in enumerate(NAMES) if not families or name.startswith(wanted)]
+
+
+def extract(
+    data: DataSet,
+    cache_folder: Path,
+    *,
+    seconds: float = 30.0,
+    workers: int | None = None,
+    progress: Progress = untold,
+) -> Measured:
+    """Clean and measure a data set; what was measured before is read.
+
+    Parameters
+    ----------
+    cache_folder : Path
+        Made if it is not there.
+    seconds : float
+        Of each clip at most, from its middle.
+    workers : int, optional
+        Processes; as many as there are processors by default.
+
+    Raises
+    ------
+    MusrecError
+        Nothing is left, or the cache cannot be written.
+    """
+    folder = cache_folder / f"{VERSION}-{seconds:g}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MusrecError(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Name another cache folder."
+        ) from None
+    kept: list[tuple[Clip, Path]] = []
+    faults = list(data.faults)
+    sounds: dict[str, str] = {}
+    jobs = [(clip.path, folder, seconds) for clip in data.clips]
+    for done, (clip, outcome) in enumerate(
+        zip(data.clips, _measured(jobs, workers or os.cpu_count() or 1), strict=True), start=1
+    ):
+        if isinstance(outcome, str):
+            faults.append(Fault(clip.id, outcome))
+        elif outcome.sound in sounds:
+            faults.append(Fault(clip.id, f"the same recording as {sounds[outcome.sound]}"))
+        else:
+            sounds[outcome.sound] = clip.id
+            named = clip if clip.artist else replace(clip, artist=outcome.artist)
+            kept.append((named, outcome.file))
+        progress(done, len(jobs))
+    if not kept:
+        first = faults[0] if faults else Fault("", "there are no clips")
+        raise MusrecError(
+            f"None of the clips of {data.folder} can be used; the first: {first.what}, "
+            f"{first.reason}.",
+            "Check that they play.",
+        )
+    return _loaded(kept, faults)
+
+
+def _loaded(kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault]) -> Measured:
+    arrays = [dict(np.load(file)) for _, file in kept]
+    columns_ = {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
+    return Measured(
+        clips=tuple(clip for clip, _ in kept),
+        seconds=columns_["seconds"],
+        statistics=columns_["statistics"],
+        pictures=columns_["picture"].astype(np.float32),
+        tags=columns_["tags"],
+        embeddings=columns_["embedding"],
+        mels=tuple(file.with_suffix(".npy") for _, file in kept),
+        faults=tuple(faults),
+    )
+
+
+# One clip -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A clip that was measured: where to, a digest of its sound, and the artist it names."""
+
+    file: Path
+    sound: str
+    artist: str
+
+
+_Job = tuple[Path, Path, float]
+
+
+def _measured(jobs: Sequence[_Job], workers: int) -> Iterator[_Outcome | str]:
+    """Yield what came of each clip, in order: an outcome, or why it is left out."""
+    if workers == 1 or len(jobs) < 4:
+        yield from map(_measure, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(_measure, jobs, chunksize=4)
+        except BrokenProcessPool:
+            raise MusrecError(
+                "A process that measures clips was killed.",
+                "Run the command again: it goes on where it was. Fewer workers need less memory.",
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _measure(job: _Job) -> _Outcome | str:
+    path, folder, seconds = job
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    digest = hashlib.sha256(data).hexdigest()
+    file = folder / digest[:2] / f"{digest}.npz"
+    if (known := _known(file)) is not None:
+        return known
+    try:
+        samples = decode.decode(data, seconds=seconds)
+    except NotAudio as error:
+        return str(error)
+    y = samples.y
+    if samples.seconds < SHORTEST:
+        return f"too short: {samples.seconds:.1f} s"
+    if np.abs(y).max() < SILENT:
+        return "silent"
+    artist = (artists_of(samples.tags.artists) or ("",))[0]
+    sound = hashlib.sha256((y * 32_767).astype(np.int16).tobytes()).hexdigest()
+    try:
+        _write(file, _arrays(y), sound, artist)
+    except OSError as error:
+        raise MusrecError(
+            f"{folder} cannot be written: {error.strerror}.",
+            "Make room or name another cache folder; what was measured is kept.",
+        ) from None
+    return _Outcome(file, sound, artist)
+
+
+def _known(file: Path) -> _Outcome | None:
+    try:
+        with np.load(file) as kept:
+            sound, artist = str(kept["sound"]), str(kept["artist"])
+        np.load(file.with_suffix(".npy"), mmap_mode="r")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # absent, or cut off in the middle of writing
+    return _Outcome(file, sound, artist)
+
+
+def _write(file: Path, arrays: dict[str, FloatArray], sound: str, artist: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    mel = arrays.pop("mel")
+    words: dict[str, Any] = {"sound": np.array(sound), "artist": np.array(artist)}
+    saves: tuple[tuple[Path, Callable[[Any], None]], ...] = (
+        (file.with_suffix(".npy"), lambda stream: np.save(stream, mel)),
+        (file, lambda stream: np.savez(stream, allow_pickle=False, **words, **arrays)),
+    )
+    for target, save in saves:
+        part = target.with_suffix(f".{os.getpid()}.part")
+        try:
+            with part.open("wb") as stream:
+                save(stream)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _arrays(y: FloatArray) -> dict[str, FloatArray]:
+    spectra = features.spectra(y)
+    chroma = constant_q.chroma(spectra)
+    more = np.concatenate([features.tonnetz(chroma.T).T, peak_normalised(chroma), cens(chroma)])
+    statistics = np.concatenate(
+        [features.moments(spectra.series), features.moments(more.astype(np.float32))]
+    )
+    mel = spectra.mel_db - spectra.mel_db.max()
+    tagging = tagger_or_none()
+    heard = tagging.tag(y) if tagging else None
+    return {
+        "seconds": np.array(y.size / SAMPLE_RATE, np.float32),
+        "statistics": statistics,
+        "picture": picture(mel).astype(np.float16),
+        "tags": np.full(100, np.nan, np.float32)
+        if heard is None
+        else np.concatenate([heard.mean, heard.std]).astype(np.float32),
+        "embedding": np.full(200, np.nan, np.float32) if heard is None else heard.embedding,
+        "mel": np.ascontiguousarray(mel.T.astype(np.float16)),
+    }
+
+
+@cache
+def tagger_or_none() -> Tagger | None:
+    """Return the installed tagger, or None."""
+    try:
+        return tagger.load()
+    except ModelMissing:
+        return None
+
+
+def picture(mel_db: FloatArray, size: int = PIXELS) -> FloatArray:
+    """Return a mel spectrogram (128, t), dB from -80 to 0, as a picture (size, size), 0 to 1.
+
+    Each pixel is the mean of what it covers; short clips are repeated to fill the width.
+    """
+    level = np.clip(1 + mel_db / 80, 0, 1)
+    if level.shape[1] < size:
+        level = np.tile(level, (1, -(-size // level.shape[1])))
+    rows = np.add.reduceat(level, np.arange(size) * level.shape[0] // size, axis=0)
+    rows /= level.shape[0] / size
+    edges = np.arange(size) * level.shape[1] // size
+    widths = np.diff(np.append(edges, level.shape[1]))
+    return np.asarray(np.add.reduceat(rows, edges, axis=1) / widths, np.float32)
+
+
+def peak_normalised(chroma: FloatArray) -> FloatArray:
+    """Return a chromagram (12, t) whose frames have a maximum of 1, as ``librosa``'s have."""
+    peak = chroma.max(axis=0, keepdims=True)
+    return np.asarray(chroma / np.where(peak > np.finfo(np.float32).tiny, peak, 1))
+
+
+def cens(chroma: FloatArray, smoothing: int = 41) -> FloatArray:
+    """Return chroma energy normalised statistics (12, t), those of ``librosa.chroma_cens``.
+
+    Parameters
+    ----------
+    chroma : FloatArray, shape (12, t)
+        From a constant-Q transform.
+    smoothing : int
+        Frames of the Hann window.
+
+    References
+    ----------
+    M. Müller, S. Ewert, "Chroma Toolbox", ISMIR 2011.
+    """
+    shares = chroma / np.maximum(chroma.sum(axis=0, keepdims=True), np.finfo(np.float32).tiny)
+    steps = sum((shares > limit) * 0.25 for limit in (0.4, 0.2, 0.1, 0.05))
+    window = np.hanning(smoothing + 2)
+    window /= window.sum()
+    smooth = np.stack([np.convolve(row, window, mode="same") for row in np.asarray(steps)])
+    length = np.linalg.norm(smooth, axis=0, keepdims=True)
+    return np.asarray(smooth / np.where(length > np.finfo(np.float32).tiny, length, 1), np.float32)

@@ -1,0 +1,177 @@
+"""Figures as SVG: small, sharp on any screen, and dark or light as the page is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WIDTH, HEIGHT, MARGIN = 640, 320, 48
+
+COLOURS = (
+    *("#3b82c4", "#d9822b", "#4a9c5d", "#c0504d", "#8064a2", "#8c6d4f", "#c76da8", "#6b7280"),
+    *("#a3a13a", "#3aa6a3"),
+)
+"""Of groups; each is told by its name too."""
+
+
+def lines(
+    series: Sequence[tuple[str, Sequence[float]]], *, x: str, y: str, marked: int | None = None
+) -> str:
+    """Return curves over 1, 2, 3 ...; `marked` draws a vertical line there."""
+    values = np.array([value for _, points in series for value in points if np.isfinite(value)])
+    longest = max((len(points) for _, points in series), default=0)
+    if not values.size or not longest:
+        return ""
+    low, high = _range(values)
+
+    def at(step: float, value: float) -> str:
+        across = MARGIN + (WIDTH - 2 * MARGIN) * (step - 1) / max(1, longest - 1)
+        return f"{across:.1f},{_up(value, low, high):.1f}"
+
+    body = [_axes(x, y, ("1", str(longest)), (f"{low:.2f}", f"{high:.2f}"))]
+    if marked is not None:
+        across = at(marked, low).split(",")[0]
+        body.append(
+            f'<line class="mark" x1="{across}" x2="{across}" y1="16" y2="{HEIGHT - MARGIN}"/>'
+        )
+    for number, (name, points) in enumerate(series):
+        path = " ".join(
+            at(step, value) for step, value in enumerate(points, start=1) if np.isfinite(value)
+        )
+        body.append(
+            f'<polyline fill="none" stroke="{COLOURS[number]}" stroke-width="2" points="{path}"/>'
+        )
+        body.append(_legend(number, name))
+    return _svg(body, f"{y} over {x}")
+
+
+def confusion(matrix: NDArray[np.floating], labels: Sequence[str]) -> str:
+    """Return a confusion matrix, rows the truth, in shares of each row."""
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    n = len(labels)
+    left, size = 112, min(44.0, (WIDTH - 120) / n)
+    body = []
+    for i, row in enumerate(shares):
+        top = 8 + i * size
+        body.append(_text(left - 8, top + size * 0.65, labels[i], anchor="end"))
+        for j, share in enumerate(row):
+            body.append(
+                f'<rect x="{left + j * size:.1f}" y="{top:.1f}" width="{size - 1:.1f}" '
+                f'height="{size - 1:.1f}" fill="{COLOURS[0]}" fill-opacity="{share:.2f}"/>'
+            )
+            if share >= 0.005:
+                body.append(
+                    _text(
+                        left + (j + 0.5) * size,
+                        top + size * 0.65,
+                        f"{100 * share:.0f}",
+                        anchor="middle",
+                        strong=share > 0.55,
+                    )
+                )
+    for j, name in enumerate(labels):
+        across, down = left + (j + 0.6) * size, 16 + n * size
+        body.append(
+            f'<text transform="translate({across:.1f},{down:.1f}) rotate(40)">{escape(name)}</text>'
+        )
+    return _svg(body, "Confusion matrix, percent of each row", height=int(8 + n * size + 84))
+
+
+def calibration(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> str:
+    """Return how often a guess was right, by how sure it was, beside the diagonal."""
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    body = [_axes("how sure", "how often right", ("0", "1"), ("0", "1"))]
+    wide = (WIDTH - 2 * MARGIN) / bins
+    for number in range(bins):
+        inside = which == number
+        if inside.any():
+            top = _up(float(right[inside].mean()), 0, 1)
+            body.append(
+                f'<rect x="{MARGIN + number * wide + 2:.1f}" y="{top:.1f}" width="{wide - 4:.1f}" '
+                f'height="{HEIGHT - MARGIN - top:.1f}" fill="{COLOURS[0]}"/>'
+            )
+    body.append(
+        f'<line class="mark" x1="{MARGIN}" y1="{HEIGHT - MARGIN}" x2="{WIDTH - MARGIN}" y2="16"/>'
+    )
+    return _svg(body, "Calibration")
+
+
+def bars(values: Sequence[tuple[str, float]], *, most: float | None = None) -> str:
+    """Return named horizontal bars from 0."""
+    highest = most or max((value for _, value in values), default=0) or 1
+    body = []
+    for number, (name, value) in enumerate(values):
+        top = 8 + number * 28
+        width = max(0.0, (WIDTH - 300) * value / highest)
+        body.append(_text(200, top + 15, name, anchor="end"))
+        body.append(
+            f'<rect x="208" y="{top}" width="{width:.1f}" height="20" fill="{COLOURS[0]}"/>'
+        )
+        body.append(_text(216 + width, top + 15, f"{value:.3f}"))
+    return _svg(body, "Bars", height=16 + 28 * len(values))
+
+
+def scatter(points: NDArray[np.floating], groups: Sequence[str], names: Sequence[str]) -> str:
+    """Return points (n, 2) coloured by group, each with its name as a tip."""
+    (left, low), (right, high) = points.min(axis=0), points.max(axis=0)
+    known = sorted(set(groups))
+    body = []
+    for (across, up), group, name in zip(points, groups, names, strict=True):
+        colour = COLOURS[known.index(group) % len(COLOURS)]
+        x = MARGIN + (WIDTH - 2 * MARGIN) * (across - left) / max(right - left, 1e-9)
+        y = 16 + (HEIGHT * 1.4 - 32) * (1 - (up - low) / max(high - low, 1e-9))
+        body.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" fill-opacity=".8">'
+            f"<title>{escape(name)} ({escape(group)})</title></circle>"
+        )
+    body += [_legend(number, group) for number, group in enumerate(known[: len(COLOURS)])]
+    return _svg(body, "Map", height=int(HEIGHT * 1.4))
+
+
+def _range(values: NDArray[np.floating]) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _up(value: float, low: float, high: float) -> float:
+    return HEIGHT - MARGIN - (HEIGHT - MARGIN - 16) * (value - low) / (high - low)
+
+
+def _axes(x: str, y: str, across: tuple[str, str], up: tuple[str, str]) -> str:
+    bottom = HEIGHT - MARGIN
+    return (
+        f'<path class="axis" d="M{MARGIN} 16V{bottom}H{WIDTH - MARGIN}" fill="none"/>'
+        + _text(MARGIN, bottom + 18, across[0], anchor="middle")
+        + _text(WIDTH - MARGIN, bottom + 18, across[1], anchor="middle")
+        + _text(WIDTH / 2, bottom + 36, x, anchor="middle")
+        + _text(MARGIN - 6, bottom, up[0], anchor="end")
+        + _text(MARGIN - 6, 24, up[1], anchor="end")
+        + _text(MARGIN + 8, 24, y)
+    )
+
+
+def _legend(number: int, name: str) -> str:
+    top = 20 + 20 * number
+    return (
+        f'<rect x="{WIDTH - 150}" y="{top - 10}" width="12" height="12" fill="{COLOURS[number]}"/>'
+        + _text(WIDTH - 132, top, name)
+    )
+
+
+def _text(x: float, y: float, said: str, *, anchor: str = "start", strong: bool = False) -> str:
+    kind = ' class="on"' if strong else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(said)}</text>'
+
+
+def _svg(body: Sequence[str], label: str, *, height: int = HEIGHT) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+        + "".join(body)
+        + "</svg>"
+    )

@@ -1,0 +1,99 @@
+"""The commands of the laboratory, on real clips, with reports that need nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import Run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab-store")
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty cuts of three genres, with the table that names their artists."""
+    folder = tmp_path_factory.mktemp("gtzan")
+    shutil.copy(shared_data / "gtzan" / "clips.csv", folder)
+    for genre in ("classical", "disco", "metal"):
+        for file in sorted((shared_data / "gtzan" / "snippets").glob(f"{genre}.*"))[:20]:
+            shutil.copy(file, folder)
+    return folder
+
+
+def test_inspect_counts_labels_and_names_what_is_left_out(run: Run, folder: Path) -> None:
+    ran = run("lab", "inspect", folder)
+    assert ran.code == 0, ran.err
+    assert re.search(r"\| disco \| 20 \|", ran.out)
+    assert "listed, but there is no such file" in ran.out
+
+
+def test_compare_writes_a_page_that_needs_nothing_else(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    ran = run("lab", "compare", folder, "--models", "majority,knn,lr", "--out", "lab")
+    assert ran.code == 0, ran.err
+    page = (tmp_path / "lab" / "compare.html").read_text("utf-8")
+    assert not re.search(r"(?:src|href)=[\"']?(?!data:)", page)
+    assert "<script" not in page
+    table = json.loads((tmp_path / "lab" / "compare.json").read_text("utf-8"))["tables"][0]
+    accuracy = {row[0]: row[1] for row in table["rows"]}
+    assert accuracy["lr"] > accuracy["majority"]
+    assert "# Models compared" in (tmp_path / "lab" / "compare.md").read_text("utf-8")
+
+
+def test_retrieve_compares_pixels_features_and_our_space(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    ran = run("lab", "retrieve", folder, "--out", "lab")
+    assert ran.code == 0, ran.err
+    tables = json.loads((tmp_path / "lab" / "retrieve.json").read_text("utf-8"))["tables"]
+    precision = {(row[0], row[1]): row[2] for row in tables[0]["rows"]}
+    assert precision["our space", "cosine"] > precision["pixels", "cosine"]
+    searches = {row[0]: row[4] for row in tables[2]["rows"]}
+    assert searches["exact"] == searches["KD tree"] == searches["ball tree"] == 1
+
+
+def test_pictures_are_written_once(run: Run, folder: Path, tmp_path: Path) -> None:
+    assert "Wrote 60 pictures" in run("lab", "spectrograms", folder, "pictures").err
+    (tmp_path / "pictures" / "disco.00001.png").unlink(missing_ok=True)
+    assert re.search(r"Wrote [01] pictures", run("lab", "spectrograms", folder, "pictures").err)
+
+
+@pytest.mark.parametrize("command", ["gallery", "clusters"])
+def test_pictures_in_a_page(run: Run, folder: Path, tmp_path: Path, command: str) -> None:
+    ran = run("lab", command, folder, "--out", "lab")
+    assert ran.code == 0, ran.err
+    assert "<figure>" in (tmp_path / "lab" / f"{command}.html").read_text("utf-8")
+
+
+def test_each_claim_has_its_command(run: Run) -> None:
+    ran = run("lab", "seeds")
+    assert ran.code == 0
+    assert len(re.findall(r"musrec (?:lab|evaluate) \w+", ran.out)) >= 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "absent"), "There is no folder absent"),
+        (("gallery", ".", "--by", "loudness"), "no music"),
+        (("compare", "{folder}", "--models", "forest"), "There is no model forest"),
+        (("gallery", "{folder}", "--by", "shine"), "There is no column 'shine'"),
+        (("compare", "{folder}", "--split", "mood"), "There is no split 'mood'"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    run: Run, folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = run("lab", *(each.format(folder=folder) for each in arguments))
+    assert ran.code in (1, 4)
+    assert said in ran.err
+    assert "Traceback" not in ran.err

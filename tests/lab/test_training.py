@@ -1,0 +1,227 @@
+"""Networks learn from real music, repeatably; they resume, and say what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: `make lab`")
+
+from musrec.audio import decode, features  # noqa: E402 - only with PyTorch
+from musrec.lab import classifiers, exported, splits, training  # noqa: E402
+from musrec.lab.extraction import Measured  # noqa: E402
+from musrec.lab.recipe import Recipe  # noqa: E402
+from musrec.lab.splits import Split  # noqa: E402
+from musrec.model import ModelMissing, MusrecError  # noqa: E402
+
+SMALL = Recipe("cnn", mels=64, frames=64, stride=1, epochs=10, patience=0)
+QUICK = replace(SMALL, mels=32, epochs=3)
+
+
+@pytest.fixture(scope="module")
+def split(cuts: Measured) -> Split:
+    return splits.by_artist(cuts.clips)[0]
+
+
+@pytest.fixture(scope="module")
+def quick(
+    cuts: Measured, split: Split, tmp_path_factory: pytest.TempPathFactory
+) -> training.Trained:
+    folder = tmp_path_factory.mktemp("quick")
+    return training.train(QUICK, cuts, splits.labels(cuts.clips), split, folder)
+
+
+def recall(
+    recipe: Recipe, cuts: Measured, split: Split, folder: Path, *, permuted: bool = False
+) -> float:
+    """Train, and return the macro recall on the test part."""
+    truth = splits.labels(cuts.clips)
+    taught = np.random.default_rng(recipe.seed).permutation(truth) if permuted else truth
+    trained = training.train(recipe, cuts, taught, split, folder)
+    _, chances = training.heard(trained, cuts, split.test)
+    right = np.array(trained.labels)[chances.argmax(axis=1)] == truth[split.test]
+    return float(
+        np.mean([right[truth[split.test] == name].mean() for name in set(truth[split.test])])
+    )
+
+
+@pytest.mark.parametrize("network", ["cnn", "crnn"])
+def test_networks_learn_genres_and_nothing_from_permuted_labels(
+    network: str, cuts: Measured, split: Split, tmp_path: Path
+) -> None:
+    recipe = replace(SMALL, network=network)
+    heard = [
+        recall(replace(recipe, seed=seed), cuts, split, tmp_path / str(seed)) for seed in range(3)
+    ]
+    chance = recall(recipe, cuts, split, tmp_path / "permuted", permuted=True)
+    assert np.mean(heard) >= 0.30
+    assert chance < 0.2
+
+
+def test_a_head_on_the_tagger_beats_the_statistics(cuts: Measured, tmp_path: Path) -> None:
+    if not np.isfinite(cuts.tags).all():
+        pytest.skip("the tagger is not installed: `musrec models install`")
+    truth, folds = splits.labels(cuts.clips), splits.by_artist(cuts.clips)
+    x = classifiers.inputs(cuts)
+    hits: dict[str, list[bool]] = {"transfer": [], "statistics": []}
+    for number, fold in enumerate(folds):
+        trained = training.train(
+            replace(SMALL, network="transfer", epochs=30), cuts, truth, fold, tmp_path / str(number)
+        )
+        _, chances = training.heard(trained, cuts, fold.test)
+        hits["transfer"] += (
+            np.array(trained.labels)[chances.argmax(axis=1)] == truth[fold.test]
+        ).tolist()
+        chances, classes = classifiers.probabilities("lr", x, truth, fold)
+        hits["statistics"] += (
+            np.array(classes)[chances.argmax(axis=1)] == truth[fold.test]
+        ).tolist()
+    assert np.mean(hits["transfer"]) > np.mean(hits["statistics"])
+
+
+def test_the_same_seed_gives_the_same_weights(
+    cuts: Measured, split: Split, quick: training.Trained, tmp_path: Path
+) -> None:
+    again = training.train(QUICK, cuts, splits.labels(cuts.clips), split, tmp_path / "again")
+    for one, other in zip(
+        quick.network.state_dict().values(), again.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+    other = training.train(
+        replace(QUICK, seed=1), cuts, splits.labels(cuts.clips), split, tmp_path / "other"
+    )
+    assert [epoch.loss for epoch in other.curve] != [epoch.loss for epoch in quick.curve]
+
+
+KILLED = textwrap.dedent("""
+    import os, pickle, signal, sys
+    from pathlib import Path
+    from musrec.lab import training
+
+    recipe, cuts, labels, split = pickle.loads(Path(sys.argv[1]).read_bytes())
+
+    def listener(epoch, left):
+        if epoch.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    training.train(recipe, cuts, labels, split, Path(sys.argv[2]), listener)
+""")
+
+
+def test_a_killed_run_goes_on_and_draws_the_same_curve(
+    cuts: Measured, split: Split, quick: training.Trained, tmp_path: Path
+) -> None:
+    import pickle
+
+    labels = splits.labels(cuts.clips)
+    (tmp_path / "job").write_bytes(pickle.dumps((QUICK, cuts, labels, split)))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "job"), str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    died = subprocess.run(command, env=environment, check=False)
+    assert died.returncode == -signal.SIGKILL
+    heard: list[int] = []
+    resumed = training.train(
+        QUICK, cuts, labels, split, tmp_path / "run", lambda epoch, _: heard.append(epoch.number)
+    )
+    assert heard == [3]
+    assert [(e.loss, e.valid_loss) for e in resumed.curve] == [
+        (e.loss, e.valid_loss) for e in quick.curve
+    ]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(
+    cuts: Measured, split: Split, tmp_path: Path
+) -> None:
+    labels = splits.labels(cuts.clips)
+    training.train(replace(QUICK, epochs=1), cuts, labels, split, tmp_path)
+    for other in (replace(QUICK, epochs=1, mels=64), replace(QUICK, epochs=2)):
+        with pytest.raises(MusrecError, match=r"another recipe|was planned for"):
+            training.train(other, cuts, labels, split, tmp_path)
+    (tmp_path / training.CHECKPOINT).write_bytes(b"not a checkpoint")
+    with pytest.raises(MusrecError, match="cannot be read"):
+        training.train(replace(QUICK, epochs=1), cuts, labels, split, tmp_path)
+
+
+def test_a_loss_that_is_no_number_is_told(cuts: Measured, split: Split, tmp_path: Path) -> None:
+    broken = replace(
+        cuts, statistics=np.where(np.arange(cuts.statistics.shape[1]) == 3, np.inf, cuts.statistics)
+    )
+    with pytest.raises(MusrecError, match="loss became"):
+        training.train(
+            replace(QUICK, network="cnn1d"), broken, splits.labels(cuts.clips), split, tmp_path
+        )
+
+
+def test_one_label_is_refused(cuts: Measured, split: Split, tmp_path: Path) -> None:
+    with pytest.raises(MusrecError, match="holds only rock"):
+        training.train(QUICK, cuts, np.full(len(cuts), "rock"), split, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    cuts: Measured, split: Split, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MusrecError, match="cannot be written"):
+        training.train(QUICK, cuts, splits.labels(cuts.clips), split, tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("network", ["cnn", "crnn", "resnet"])
+def test_an_exported_network_hears_the_same(
+    network: str, cuts: Measured, split: Split, tmp_path: Path
+) -> None:
+    recipe = replace(QUICK, network=network, epochs=1)
+    trained = training.train(recipe, cuts, splits.labels(cuts.clips), split, tmp_path / "run")
+    encoder = exported.Encoder.load(exported.export(trained, tmp_path / "network.onnx"))
+    assert encoder.labels == trained.labels
+    rows = split.test[:5]
+    vectors, chances = training.heard(trained, cuts, rows)
+    for row, vector, chance in zip(rows, vectors, chances, strict=True):
+        spectra = features.spectra(decode.decode(cuts.clips[row].path.read_bytes()).y)
+        ours, theirs = encoder.hear(spectra.mel_db)
+        np.testing.assert_allclose(ours, vector, atol=2e-3)  # kept spectrograms are float16
+        ours, theirs = encoder.hear(np.asarray(cuts.mel(row), np.float32).T)
+        np.testing.assert_allclose(ours, vector, atol=1e-4)
+        np.testing.assert_allclose(theirs, chance, atol=1e-4)
+
+
+def test_a_network_on_features_has_no_onnx_form(
+    cuts: Measured, split: Split, tmp_path: Path
+) -> None:
+    recipe = replace(QUICK, network="cnn1d", epochs=1)
+    trained = training.train(recipe, cuts, splits.labels(cuts.clips), split, tmp_path)
+    with pytest.raises(MusrecError, match="no ONNX form"):
+        exported.export(trained, tmp_path / "network.onnx")
+
+
+def test_files_that_break_the_contract_are_refused(quick: training.Trained, tmp_path: Path) -> None:
+    import onnx
+
+    file = exported.export(quick, tmp_path / "network.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {"musrec.contract": "1", "musrec.input": "{}"})
+    onnx.save(model, tmp_path / "odd.onnx")
+    onnx.helper.set_model_props(model, {})
+    onnx.save(model, tmp_path / "bare.onnx")
+    for name, said in (
+        ("absent.onnx", "no file"),
+        ("text.onnx", "no ONNX model"),
+        ("odd.onnx", "describes its input wrongly"),
+        ("bare.onnx", "does not state"),
+    ):
+        with pytest.raises(ModelMissing, match=said):
+            exported.Encoder.load(tmp_path / name)
+
+
+def test_a_curve_can_be_read_by_tensorboard(quick: training.Trained, tmp_path: Path) -> None:
+    training.log(quick.curve, tmp_path / "log")
+    [file] = (tmp_path / "log").glob("events.out.tfevents.*")
+    assert b"loss/valid" in file.read_bytes()
