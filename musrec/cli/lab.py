@@ -35,6 +35,7 @@ Split = Annotated[
     str | None,
     typer.Option(help="official, artists or random; official where there is a test part."),
 ]
+Epochs = Annotated[int, typer.Option(min=1, help="Times that a network sees every clip.")]
 Seed = Annotated[int, typer.Option(help="Of folds, weights and crops.")]
 
 # Each command imports what it runs itself: NumPy, SciPy, scikit-learn and PyTorch come with it.
@@ -101,8 +102,10 @@ def compare(
     split: Split = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
-    folds: Annotated[int, typer.Option(min=2, max=20)] = 5,
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    folds: Annotated[
+        int, typer.Option(min=2, max=20, help="Parts that take turns at being tested.")
+    ] = 5,
+    epochs: Epochs = 40,
     mels: Annotated[int, typer.Option(help="128, 64 or 32.")] = 64,
     seed: Seed = 0,
     out: Out = Path("lab"),
@@ -151,7 +154,7 @@ def train(
     split: Split = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    epochs: Epochs = 40,
     mels: Annotated[int, typer.Option(help="128, 64 or 32.")] = 64,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 2e-3,
     seed: Seed = 0,
@@ -203,7 +206,7 @@ def retrieve(
     split: Split = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    epochs: Epochs = 40,
     seed: Seed = 0,
     out: Out = Path("lab"),
     as_json: Json = False,

@@ -216,6 +216,7 @@ async def test_every_kind_of_message_can_be_looked_at(
         shown["did-you-mean"] = meant.response
         shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))
         shown["setup"] = (await owner.slash(channel, "setup")).response
+        assert not [name for name, response in shown.items() if response is None]
         messages = {name: response.message for name, response in shown.items()}
         if FOLDER:
             messages |= await tastes(room)

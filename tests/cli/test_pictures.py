@@ -28,7 +28,7 @@ def test_tastes_are_drawn_and_put_together(answer: Callable[..., Any], tmp_path:
     assert sum(mapped["groups"].values()) == len(mapped["songs"])
     for picture in (taste, blend, mapped):
         with Image.open(tmp_path / picture["picture"]) as image:
-            assert image.width >= 1000
+            assert image.width >= 800
 
 
 def test_two_songs_are_compared(answer: Callable[..., Any], tmp_path: Path) -> None:

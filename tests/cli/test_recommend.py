@@ -25,7 +25,7 @@ def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: P
         assert pick["reason"].endswith(".")
     with Image.open(tmp_path / first["card"]) as card:
         assert card.format == "PNG"
-        assert card.width >= 1000
+        assert card.width >= 800
 
     best = first["picks"][0]
     assert run("dislike", best["id"], "--as", "me").code == 0

@@ -90,8 +90,10 @@ async def test_a_title_is_found_songs_around_it_are_heard_and_a_preview_plays(
     assert "[**Song number 10000**](https://www.deezer.com/" in said  # heard only just now
 
     name = next(p["custom_id"] for p in parts_of(card["components"]) if _plays(p))
-    played = await finished(online, await online.fake.click(bob, card, name), "preview.")
+    played = await finished(online, await online.fake.click(bob, card, name), "deezer.com")
     assert played["flags"] & EPHEMERAL
+    [sent] = played["attachments"]
+    assert sent["filename"] == "Song number 10000 - Neighbour 0.mp3"
     assert clip(1) in [data for _, data in online.fake.files.values()]
     links = [part["url"] for part in parts_of(played["components"]) if part.get("style") == 5]
     assert any(link.startswith("https://www.deezer.com/") for link in links)
