@@ -22,7 +22,9 @@ from musrec.lab.recipe import Recipe  # noqa: E402
 from musrec.lab.splits import Split  # noqa: E402
 from musrec.model import ModelMissing, MusrecError  # noqa: E402
 
-SMALL = Recipe("cnn", mels=64, frames=64, stride=1, epochs=10, patience=0)
+SMALL = Recipe(
+    "cnn", mels=64, frames=64, stride=1, epochs=10, batch=16, patience=0, mixup=0.0, masks=0.0
+)
 QUICK = replace(SMALL, mels=32, epochs=3)
 
 
