@@ -212,7 +212,8 @@ async def test_every_kind_of_message_can_be_looked_at(
         shown["show"] = heard.response
         found = await alice.slash(channel, "search", song="city")
         shown["search"] = found.response
-        shown["did-you-mean"] = await room.ask(song="Piloting Wafes")
+        title = max((song.title for song in service_of_music.catalogue.songs.tracks), key=len)
+        shown["did-you-mean"] = await room.ask(song=title[:4] + title[6:])
         assert "Did you mean" in said(shown["did-you-mean"])
         shown["trouble"] = await room.ask(clip=("notes.txt", b"only words"))
         shown["setup"] = (await owner.slash(channel, "setup")).response
