@@ -24,7 +24,7 @@ Kind = Literal["all", "liked", "disliked", "played", "skipped"]
 PICTURE = "taste.png"
 
 Asked = commands.CooldownMapping[tuple[int, int]]
-"""Who asked whom to show their taste."""
+"""Pairs of members: one asked to see the taste of the other."""
 ASKED_AGAIN = 600
 """Seconds until a member can ask the same one again."""
 

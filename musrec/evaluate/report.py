@@ -32,7 +32,7 @@ class Report:
 
     def markdown(self) -> str:
         """Return the table with its title, protocol and notes."""
-        cells = [[_cell(value) for value in row] for row in self.rows]
+        cells = [[cell(value) for value in row] for row in self.rows]
         lines = [f"## {self.title}", "", self.protocol, ""]
         lines.append("| " + " | ".join(self.columns) + " |")
         lines.append("|" + " --- |" * len(self.columns))
@@ -45,7 +45,8 @@ class Report:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
 
-def _cell(value: Cell) -> str:
+def cell(value: Cell) -> str:
+    """Return a value as it stands in a table."""
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

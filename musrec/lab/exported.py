@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musrec.audio import features
+from musrec.lab.recipe import window_starts
 from musrec.model import SAMPLE_RATE, ModelMissing, MusrecError
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 CONTRACT = "1"
 FLOOR = 80
-WINDOWS = 8
 
 
 def export(trained: Trained, file: Path) -> Path:
@@ -214,9 +214,7 @@ class Encoder:
         length = self.frames * self.stride
         if len(level) < length:
             level = np.resize(level, (length, level.shape[1]))
-        last = len(level) - length
-        count = min(WINDOWS, 1 + last // (length // 2))
-        starts = np.unique(np.linspace(0, last, count).astype(int))
+        starts = window_starts(len(level), length)
         shape = (self.frames, self.stride, self.mels, level.shape[1] // self.mels)
         cut = [level[start : start + length].reshape(shape).mean(axis=(1, 3)) for start in starts]
         return np.stack(cut).astype(np.float32)

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import musrec
-from musrec.evaluate.report import Cell, Report
+from musrec.evaluate.report import Report, cell
 from musrec.model import MusrecError
 
 
@@ -107,7 +107,7 @@ def _section(section: Section) -> str:
     report = section.report
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(cell(value))}</td>" for value in row) + "</tr>"
         for row in report.rows
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
@@ -127,12 +127,6 @@ def _figure(figure: Figure) -> str:
         data = base64.b64encode(drawn).decode()
         drawn = f'<img alt="{escape(figure.caption)}" src="data:image/png;base64,{data}">'
     return f"<figure>{drawn}<figcaption>{escape(figure.caption)}</figcaption></figure>"
-
-
-def _cell(value: Cell) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 _STYLE = """

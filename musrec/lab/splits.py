@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -180,8 +179,3 @@ def shared_artists(clips: Sequence[Clip], split: Split) -> set[str]:
     return set(artists[split.test].tolist()) & set(
         artists[np.concatenate([split.train, split.valid])].tolist()
     )
-
-
-def balance(clips: Sequence[Clip]) -> Counter[str]:
-    """Return how many clips each label has."""
-    return Counter(clip.label for clip in clips)

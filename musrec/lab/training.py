@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from musrec.lab import networks
-from musrec.lab.recipe import Epoch, Recipe
+from musrec.lab.recipe import Epoch, Recipe, window_starts
 from musrec.model import MusrecError
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from musrec.lab.extraction import Measured
     from musrec.lab.splits import Rows, Split
     from musrec.model import FloatArray
-
-WINDOWS = 8
-"""Crops of a clip that are averaged when it is judged."""
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -201,10 +198,9 @@ class _Source:
         """Return the crops that a clip is judged by, evenly spread over it."""
         if not self.on_mels:
             return np.asarray(self.table[row][None])
-        last = self.crops(row) - 1
-        count = min(WINDOWS, 1 + last // (self.recipe.frames * self.recipe.stride // 2))
-        starts = np.unique(np.linspace(0, last, count).astype(int))
-        return np.stack([self.crop(row, int(start)) for start in starts])
+        length = self.recipe.frames * self.recipe.stride
+        starts = window_starts(len(self.measured.mel(row)), length)
+        return np.stack([self.crop(row, start) for start in starts])
 
 
 def _tensor(batch: FloatArray, mean: FloatArray, scale: FloatArray) -> Tensor:

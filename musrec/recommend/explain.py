@@ -184,12 +184,6 @@ def near_evidence(closeness: Closeness | None, asked: str) -> str:
     return f"it sounds {closeness} to {asked}" if closeness else f"it sounds like {asked}"
 
 
-def _same(tag: str, other: str) -> bool:
-    """Return whether one tag only repeats the other, as rock after classic rock does."""
-    one, two = (_word(name).removeprefix("like ") for name in (tag, other))
-    return one in two or two in one
-
-
 def _word(tag: str) -> str:
     """Return how a tag reads after "both sound"."""
     words = tag.lower()

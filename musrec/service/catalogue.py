@@ -48,7 +48,7 @@ class CatalogueView:
         return search.moods()
 
     def first_steps(self) -> list[Track]:
-        """Return one song of each genre, for members of whom nothing is known yet."""
+        """Return one song of each genre, for members who have liked nothing yet."""
         return search.one_of_each(self.songs)
 
     async def search(
