@@ -17,7 +17,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,faiss,dev]'
+		--constraint constraints.txt --editable '.[bot,web,faiss,postgres,cluster,dev]'
 	touch $@
 
 # The tagger is worth having and not needed: without it everything works on statistics, and says so.
@@ -29,14 +29,15 @@ lab: $(LAB)
 
 $(LAB): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,faiss,dev,lab]'
+		--constraint constraints.txt --editable '.[bot,web,faiss,postgres,cluster,dev,lab]'
 	touch $@
 
 demo: models
 	$(BIN)/musrec demo
 
+# One process per core: a file's tests stay together, and arithmetic keeps to its own core.
 test: models
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # The attacks that the tests make, at full size: hours. Writes docs/reliability.md.
 attack: models
