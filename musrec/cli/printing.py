@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 class _Console(Console):
-    """Prints titles and file names as they read, whatever is in them."""
+    """Prints titles and file names as they read, whatever is in them.
+
+    Only a terminal has a width: lines are not broken in a pipe or a file.
+    """
 
     def print(self, *objects: Any, **more: Any) -> None:
+        more.setdefault("soft_wrap", not self.is_terminal)
         super().print(*(_shown(one) if isinstance(one, str) else one for one in objects), **more)
 
 
