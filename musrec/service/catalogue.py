@@ -44,8 +44,8 @@ class CatalogueView:
         return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
 
     def moods(self) -> tuple[str, ...]:
-        """Return the words for how songs sound that can be searched for."""
-        return search.moods()
+        """Return the words for how songs sound that some song of the catalogue is."""
+        return search.moods(self.songs)
 
     def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""
