@@ -198,9 +198,6 @@ class Playlists:
         )
         chosen = await self._live.think(self._live.engine.recommender.recommend, request)
         picks = continuation.varied(chosen.picks, count)
-        ids = [pick.track.id for pick in picks]
-        await self._store.answers.remember_picks(
-            member, ids, None, now, since=since, arm=chosen.arm
-        )
         notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
-        return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
+        answer = Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
+        return await self._answers.keep(answer, now, member=member, since=since, arm=chosen.arm)
