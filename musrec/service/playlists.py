@@ -48,8 +48,8 @@ class Playlists:
         self._answers = answers
         self._members = members
 
-    async def create(self, member: str, name: str) -> Playlist:
-        """Make an empty playlist.
+    async def create(self, member: str, name: str, song: Track | None = None) -> Playlist:
+        """Make a playlist, empty or with its first song in it.
 
         Raises
         ------
@@ -60,7 +60,9 @@ class Playlists:
         """
         name = names.clean_name(name)
         key = names.key(name)
-        made = await self._store.playlists.create(member, name, key, MOST_PLAYLISTS)
+        made = await self._store.playlists.create(
+            member, name, key, MOST_PLAYLISTS, song.id if song else None
+        )
         if made is None:
             if await self._store.playlists.named(member, key):
                 raise PlaylistError(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import FileStamp
+from musrec.members.model import Card
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -183,6 +184,34 @@ async def test_an_answer_and_what_it_recommended_are_kept_together_or_not_at_all
     assert await store.answers.get("an answer") == answer(known)
     assert not await store.answers.keep(answer(known, "b"), NOW, member="ann", since=NOW)
     assert (await store.members.personal("ann"))["answers"][0]["id"] == "an answer"
+
+
+async def test_a_playlist_and_its_first_song_are_made_together_or_not_at_all(
+    store: Store,
+) -> None:
+    known, unknown = await store.tracks.add(song(1)), song(2)
+    with pytest.raises(IntegrityError):
+        await store.playlists.create("ann", "Late", "late", 10, unknown.id)
+    assert await store.playlists.of_member("ann") == []
+    made = await store.playlists.create("ann", "Late", "late", 10, known.id)
+    assert made is not None
+    assert await store.playlists.of_member("ann") == [made]
+    assert await store.playlists.songs(made.id) == [known]
+
+
+async def test_a_pressed_thumb_and_its_count_are_kept_together_or_not_at_all(
+    store: Store,
+) -> None:
+    track = await store.tracks.add(song(1))
+    await store.cards.keep(Card("a message", "a channel", track.id, NOW))
+    with pytest.raises(IntegrityError):
+        await store.cards.pressed("a message", Feedback("ann", song(2).id, LIKE, NOW))
+    assert await store.members.get("ann") is None
+    assert await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert not await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert await store.cards.pressed("no card", Feedback("ben", track.id, LIKE, NOW))
+    assert await store.cards.thumbs("a message") == {LIKE: 1}
+    assert {event.member for event in await store.feedback.events()} == {"ann", "ben"}
 
 
 async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
