@@ -469,6 +469,9 @@ class Answer:
         None for a drop, which starts from the member alone.
     notes : tuple of str
         Sentences about the limits of this answer: what was missing, what was relaxed.
+    id : str
+        What it is kept under, so that its reasons and other picks can be asked for later; empty if
+        it is not kept.
     """
 
     query: Track | None
@@ -476,6 +479,7 @@ class Answer:
     profile: Profile | None
     picks: tuple[Pick, ...]
     notes: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,7 +97,7 @@ def pack_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
+def unpack_answer(id_: str, body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
     """Rebuild an answer without the picks whose track is gone; profiles are left empty."""
     return Answer(
         query=tracks.get(body["query"]),
@@ -109,6 +109,7 @@ def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answe
             if row["track"] in tracks
         ),
         notes=tuple(body["notes"]),
+        id=id_,
     )
 
 

@@ -13,15 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import FileStamp
+from musrec.members.model import Card
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
+    Answer,
+    Explanation,
     Feedback,
     FeedbackKind,
     Harmony,
+    Pick,
+    Profile,
     Rhythm,
     Served,
     SoundKind,
@@ -161,12 +167,60 @@ async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> N
     assert len(kept) == 200
 
 
+def answer(track: Track, id_: str = "an answer") -> Answer:
+    pick = Pick(track, 0.5, None, (), Explanation("It sounds alike."), Profile())
+    return Answer(None, None, None, (pick,), id=id_)
+
+
+async def test_an_answer_and_what_it_recommended_are_kept_together_or_not_at_all(
+    store: Store,
+) -> None:
+    known, unknown = await store.tracks.add(song(1)), song(2)
+    since = await store.members.meet("ann")
+    with pytest.raises(IntegrityError):
+        await store.answers.keep(answer(unknown), NOW, member="ann", since=since)
+    assert await store.answers.get("an answer") is None
+    assert await store.answers.keep(answer(known), NOW, member="ann", since=since)
+    assert await store.answers.get("an answer") == answer(known)
+    assert not await store.answers.keep(answer(known, "b"), NOW, member="ann", since=NOW)
+    assert (await store.members.personal("ann"))["answers"][0]["id"] == "an answer"
+
+
+async def test_a_playlist_and_its_first_song_are_made_together_or_not_at_all(
+    store: Store,
+) -> None:
+    known, unknown = await store.tracks.add(song(1)), song(2)
+    with pytest.raises(IntegrityError):
+        await store.playlists.create("ann", "Late", "late", 10, unknown.id)
+    assert await store.playlists.of_member("ann") == []
+    made = await store.playlists.create("ann", "Late", "late", 10, known.id)
+    assert made is not None
+    assert await store.playlists.of_member("ann") == [made]
+    assert await store.playlists.songs(made.id) == [known]
+
+
+async def test_a_pressed_thumb_and_its_count_are_kept_together_or_not_at_all(
+    store: Store,
+) -> None:
+    track = await store.tracks.add(song(1))
+    await store.cards.keep(Card("a message", "a channel", track.id, NOW))
+    with pytest.raises(IntegrityError):
+        await store.cards.pressed("a message", Feedback("ann", song(2).id, LIKE, NOW))
+    assert await store.members.get("ann") is None
+    assert await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert not await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert await store.cards.pressed("no card", Feedback("ben", track.id, LIKE, NOW))
+    assert await store.cards.thumbs("a message") == {LIKE: 1}
+    assert {event.member for event in await store.feedback.events()} == {"ann", "ben"}
+
+
 async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
-    track = (await store.tracks.add(song(1))).id
-    await store.feedback.add(Feedback("ann-4711", track, LIKE, NOW))
+    track = await store.tracks.add(song(1))
+    await store.feedback.add(Feedback("ann-4711", track.id, LIKE, NOW))
     since = await store.members.meet("ann-4711")
-    await store.answers.remember_picks("ann-4711", [track], None, NOW, since=since)
-    assert await store.answers.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
+    await store.answers.keep(answer(track), NOW, member="ann-4711", since=since)
+    found = await store.answers.recommended("ann-4711", NOW - timedelta(days=1))
+    assert found == {track.id: NOW}
     assert await store.members.delete("ann-4711")
     database = sqlite3.connect(tmp_path / "musrec.db")
     for table in schema.metadata.tables:
@@ -194,15 +248,16 @@ async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: P
 
 
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
-    first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
+    first, second = [await store.tracks.add(song(number)) for number in (1, 2)]
     later = NOW + timedelta(hours=1)
     ann, ben = [await store.members.meet(member) for member in ("ann", "ben")]
-    await store.answers.remember_picks("ann", [second], None, later, since=ann, arm="by sound")
-    await store.answers.remember_picks("ann", [first], None, NOW, since=ann, arm="balanced")
-    await store.answers.remember_picks("ben", [first], None, NOW, since=ben)
+    keep = store.answers.keep
+    await keep(answer(second, "a"), later, member="ann", since=ann, arm="by sound")
+    await keep(answer(first, "b"), NOW, member="ann", since=ann, arm="balanced")
+    await keep(answer(first, "c"), NOW, member="ben", since=ben)
     assert await store.answers.served() == [
-        Served("ann", first, "balanced", NOW),
-        Served("ann", second, "by sound", later),
+        Served("ann", first.id, "balanced", NOW),
+        Served("ann", second.id, "by sound", later),
     ]
     await store.members.delete("ann")
     assert await store.answers.served() == []
