@@ -38,6 +38,11 @@ Split = Annotated[
 Epochs = Annotated[int, typer.Option(min=1, help="Times that a network sees every clip.")]
 Seed = Annotated[int, typer.Option(help="Of folds, weights and crops.")]
 
+Under = Annotated[
+    str | None,
+    typer.Option(metavar="GENRE", help="Only its clips, labelled by sub-genre (FMA)."),
+]
+
 # Each command imports what it runs itself: NumPy, SciPy, scikit-learn and PyTorch come with it.
 
 
@@ -47,10 +52,13 @@ def _measured(
     layout: str | None,
     seconds: float,
     workers: int | None,
+    under: str | None = None,
 ) -> Measured:
     from musrec.lab import datasets, extraction
 
     data = datasets.read(folder, layout=layout)
+    if under is not None:
+        data = datasets.under(data, under)
     cache = load_settings(context).paths.data / "lab"
     with err.status(f"Measuring {len(data.clips)} clips ...") as status:
 
@@ -76,6 +84,7 @@ def inspect(
     context: typer.Context,
     folder: Folder,
     layout: Layout = None,
+    under: Under = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
     as_json: Json = False,
@@ -83,7 +92,7 @@ def inspect(
     """Read a data set, measure its clips once, and say what is left out and why."""
     from musrec.lab import study
 
-    measured = _measured(context, folder, layout, seconds, workers)
+    measured = _measured(context, folder, layout, seconds, workers, under)
     for report in study.inspected(measured):
         print_report(report, as_json=as_json)
 
@@ -99,6 +108,7 @@ def compare(
         str, typer.Option(help="Families of features with commas between; all by default.")
     ] = "",
     layout: Layout = None,
+    under: Under = None,
     split: Split = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
@@ -115,7 +125,7 @@ def compare(
     from musrec.lab import page, study
     from musrec.lab.recipe import Recipe
 
-    measured = _measured(context, folder, layout, seconds, workers)
+    measured = _measured(context, folder, layout, seconds, workers, under)
     names = _names(models)
     recipe = Recipe("cnn", epochs=epochs, mels=mels, seed=seed)
     sections = study.compared(
@@ -151,6 +161,7 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="Write the network as an ONNX file.")
     ] = None,
     layout: Layout = None,
+    under: Under = None,
     split: Split = None,
     seconds: Seconds = 30.0,
     workers: Workers = None,
@@ -172,7 +183,7 @@ def train(
         raise MusrecError(
             f"There is no network {network!r}.", f"Use one of: {', '.join(study.NETWORKS)}."
         )
-    measured = _measured(context, folder, layout, seconds, workers)
+    measured = _measured(context, folder, layout, seconds, workers, under)
     recipe = Recipe(network, epochs=epochs, mels=mels, rate=rate, seed=seed)
     trained, sections = study.trained_on(
         measured, recipe, out / network, split=split, seed=seed, say=_say
@@ -236,12 +247,39 @@ def spectrograms(
     seconds: Seconds = 30.0,
     workers: Workers = None,
 ) -> None:
-    """Write one picture of the mel spectrogram per song, going on where a run stopped."""
+    """Write one picture of the mel spectrogram per song, resuming a run that was stopped."""
     from musrec.lab import looking
 
     measured = _measured(context, folder, layout, seconds, workers)
-    made, kept = looking.write_spectrograms(measured, target)
-    err.print(f"Wrote {made} pictures to {target}; {kept} were there.", markup=False)
+    made, kept = looking.write_spectrograms(measured, target, workers=workers)
+    said = f"Wrote {made} picture{'' if made == 1 else 's'} to {target}"
+    err.print(f"{said}; {kept} were there before." if kept else f"{said}.", markup=False)
+
+
+@lab.command()
+def sheets(
+    context: typer.Context,
+    folder: Folder,
+    clips: Annotated[
+        str, typer.Option(help="Ids with commas between; one clip of each label by default.")
+    ] = "",
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="At most so many.")] = 6,
+    layout: Layout = None,
+    seconds: Seconds = 30.0,
+    workers: Workers = None,
+    out: Out = Path("lab"),
+    as_json: Json = False,
+) -> None:
+    """Draw waveform, spectrogram, roll-off and zero crossings of clips over time."""
+    from musrec.lab import looking, page
+
+    measured = _measured(context, folder, layout, seconds, workers)
+    section = looking.sheets(measured, _names(clips), count=count, seconds=seconds)
+    facts = {"Data": str(folder), "Command": f"musrec lab sheets {folder}"}
+    if clips:
+        facts["Command"] += f" --clips {clips}"
+    facts |= page.versions("numpy")
+    _written(page.Page("Sheets", facts, (section,)), out / "sheets.html", as_json=as_json)
 
 
 @lab.command()

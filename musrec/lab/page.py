@@ -18,7 +18,7 @@ from musrec.model import MusrecError
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with its caption: SVG text, or the bytes of a PNG."""
+    """A picture with its caption: SVG or HTML without scripts, or the bytes of a PNG."""
 
     caption: str
     content: str | bytes
@@ -143,5 +143,11 @@ dd{margin:0;overflow-wrap:anywhere}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 figure{margin:1.5rem 0}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
+.gallery{list-style:none;margin:0;padding:0;display:grid;gap:.6rem;
+grid-template-columns:repeat(auto-fill,minmax(7rem,1fr))}
+.gallery li{line-height:1.25;font-size:.85rem;overflow-wrap:anywhere}
+.gallery img{display:block;width:100%;aspect-ratio:1;margin-bottom:.2rem}
+.gallery .hit img{outline:3px solid #4a9c5d}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.pair strong{display:block;margin:.3rem 0}
 svg .axis{stroke:var(--soft)}svg .mark{stroke:var(--soft);stroke-dasharray:4 4}
 """

@@ -63,11 +63,14 @@ def test_retrieve_compares_pixels_features_and_our_space(
 
 def test_pictures_are_written_once(run: Run, folder: Path, tmp_path: Path) -> None:
     assert "Wrote 60 pictures" in run("lab", "spectrograms", folder, "pictures").err
-    (tmp_path / "pictures" / "disco.00001.png").unlink(missing_ok=True)
-    assert re.search(r"Wrote [01] pictures", run("lab", "spectrograms", folder, "pictures").err)
+    drawn = sorted((tmp_path / "pictures").glob("*.png"))
+    assert len(drawn) == 60
+    drawn[7].unlink()
+    assert "Wrote 1 picture to" in run("lab", "spectrograms", folder, "pictures").err
+    assert sorted((tmp_path / "pictures").iterdir()) == drawn
 
 
-@pytest.mark.parametrize("command", ["gallery", "clusters"])
+@pytest.mark.parametrize("command", ["gallery", "clusters", "sheets"])
 def test_pictures_in_a_page(run: Run, folder: Path, tmp_path: Path, command: str) -> None:
     ran = run("lab", command, folder, "--out", "lab")
     assert ran.code == 0, ran.err
@@ -88,6 +91,9 @@ def test_each_claim_has_its_command(run: Run) -> None:
         (("compare", "{folder}", "--models", "forest"), "There is no model forest"),
         (("gallery", "{folder}", "--by", "shine"), "There is no column 'shine'"),
         (("compare", "{folder}", "--split", "mood"), "There is no split 'mood'"),
+        (("compare", "{folder}", "--features", "published"), "comes without published"),
+        (("sheets", "{folder}", "--clips", "disco.99999"), "There is no clip disco.99999"),
+        (("inspect", "{folder}", "--under", "Rock"), "Only FMA has a hierarchy"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -153,7 +153,7 @@ def test_spotify_clips_are_found_by_track_id(tmp_path: Path) -> None:
     assert clip.columns == {"popularity": 73.0, "energy": 0.461}
     assert reasons(data) == {
         "5SuOikwiRyPMVoIQDJUgSV": "also listed as jpop; acoustic is kept",
-        "1 tracks": "listed, but there is no such file",
+        "1 track": "listed, but there is no such file",
         "other": "not in dataset.csv",
     }
 
