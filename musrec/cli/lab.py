@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from musrec.cli.opening import load_settings
-from musrec.cli.options import SHARED, Data, Json
+from musrec.cli.opening import load_settings, with_service
+from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
 from musrec.cli.printing import err, print_report
-from musrec.model import MusrecError
+from musrec.model import MusrecError, NotFound
 
 if TYPE_CHECKING:
+    from musrec.evaluate.report import Report
     from musrec.lab.extraction import Measured
     from musrec.lab.page import Page
+    from musrec.service import Service
 
 app = typer.Typer()
 lab = typer.Typer(
@@ -139,13 +141,12 @@ def compare(
         seed=seed,
         say=_say,
     )
-    facts = {
-        "Data": str(folder),
-        "Clips": f"{len(measured)}, the middle {seconds:g} s of each",
-        "Seed": str(seed),
-        "Command": f"musrec lab compare {folder} --models {models} --epochs {epochs} --seed {seed}",
-        **page.versions("numpy", "scikit-learn", "torch"),
-    }
+    command = f"compare {folder} --models {models} --epochs {epochs} --seed {seed}"
+    command += f" --features {features}" if features else ""
+    command += f" --under {under}" if under else ""
+    command += f" --split {split}" if split else ""
+    facts = _facts(folder, measured, seconds, command) | {"Seed": str(seed)}
+    facts |= page.versions("numpy", "scikit-learn", "torch")
     whole = page.Page("Models compared", facts, sections)
     _written(whole, out / "compare.html", as_json=as_json)
 
@@ -189,17 +190,25 @@ def train(
         measured, recipe, out / network, split=split, seed=seed, say=_say
     )
     training.log(trained.curve, out / network / "log")
-    facts = {
-        "Data": str(folder),
-        "Seed": str(seed),
-        "Threads": str(recipe.threads),
-        "Command": f"musrec lab train {folder} --model {network} --epochs {epochs} --seed {seed}",
-        **page.versions("numpy", "torch"),
-    }
+    command = f"train {folder} --model {network} --epochs {epochs} --seed {seed}"
+    command += f" --under {under}" if under else ""
+    command += f" --split {split}" if split else ""
+    facts = _facts(folder, measured, seconds, command)
+    facts |= {"Seed": str(seed), "Threads": str(recipe.threads), **page.versions("numpy", "torch")}
     whole = page.Page(f"{network} trained", facts, sections)
     _written(whole, out / f"{network}.html", as_json=as_json)
     if export is not None:
         err.print(f"Wrote {exported.export(trained, export)}.", markup=False)
+
+
+def _facts(folder: Path, measured: Measured, seconds: float, command: str) -> dict[str, str]:
+    """Return what someone needs to repeat a report."""
+    return {
+        "Data": str(folder),
+        "Layout": measured.layout,
+        "Clips": f"{len(measured)} clips of {folder.name}, the middle {seconds:g} s of each",
+        "Command": f"musrec lab {command}",
+    }
 
 
 def _names(text: str) -> list[str]:
@@ -229,12 +238,9 @@ def retrieve(
     sections = study.retrieved(
         measured, network, out, split=split, epochs=epochs, seed=seed, say=_say
     )
-    facts = {
-        "Data": str(folder),
-        "Seed": str(seed),
-        "Command": f"musrec lab retrieve {folder}" + (f" --model {network}" if network else ""),
-        **page.versions("numpy", "scikit-learn", "torch", "faiss-cpu"),
-    }
+    command = f"retrieve {folder}" + (f" --model {network}" if network else "")
+    facts = _facts(folder, measured, seconds, command) | {"Seed": str(seed)}
+    facts |= page.versions("numpy", "scikit-learn", "torch", "faiss-cpu")
     _written(page.Page("Retrieval", facts, sections), out / "retrieve.html", as_json=as_json)
 
 
@@ -275,10 +281,8 @@ def sheets(
 
     measured = _measured(context, folder, layout, seconds, workers)
     section = looking.sheets(measured, _names(clips), count=count, seconds=seconds)
-    facts = {"Data": str(folder), "Command": f"musrec lab sheets {folder}"}
-    if clips:
-        facts["Command"] += f" --clips {clips}"
-    facts |= page.versions("numpy")
+    command = f"sheets {folder}" + (f" --clips {clips}" if clips else "")
+    facts = _facts(folder, measured, seconds, command) | page.versions("numpy")
     _written(page.Page("Sheets", facts, (section,)), out / "sheets.html", as_json=as_json)
 
 
@@ -303,7 +307,7 @@ def gallery(
         looking.high_and_low(measured, by),
         page.Section(looking.seen_and_measured(measured)),
     )
-    facts = {"Data": str(folder), "Command": f"musrec lab gallery {folder} --by {by}"}
+    facts = _facts(folder, measured, seconds, f"gallery {folder} --by {by}")
     facts |= page.versions("numpy")
     _written(
         page.Page(f"High and low {by}", facts, sections), out / "gallery.html", as_json=as_json
@@ -325,15 +329,65 @@ def clusters(
     from musrec.lab import looking, page
 
     measured = _measured(context, folder, layout, seconds, workers)
-    facts = {"Data": str(folder), "Seed": str(seed), "Command": f"musrec lab clusters {folder}"}
+    facts = _facts(folder, measured, seconds, f"clusters {folder}") | {"Seed": str(seed)}
     facts |= page.versions("numpy", "scikit-learn")
     whole = page.Page("Clusters", facts, (looking.clusters(measured, seed=seed),))
     _written(whole, out / "clusters.html", as_json=as_json)
 
 
 @lab.command()
-def seeds(data: Data = SHARED, as_json: Json = False) -> None:
-    """List what the earlier systems claimed, and the command that measures each claim."""
-    from musrec.lab import seeds as claims
+def recommenders(
+    context: typer.Context,
+    data: Listening = LISTENING,
+    members: Annotated[int, typer.Option(min=20, help="Users of Last.fm, as a server.")] = 300,
+    server: Annotated[int, typer.Option(min=20, help="Members of the simulated server.")] = 60,
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Splits, drawn one after another.")] = 3,
+    out: Out = Path("lab"),
+    as_json: Json = False,
+) -> None:
+    """Compare content, user-based, item-based and hybrid recommendation, and what feedback gains.
 
-    print_report(claims.table(data), as_json=as_json)
+    Without Last.fm only the simulated server is measured. Ratings of drops come from the store.
+    """
+    from musrec.evaluate import satisfaction
+    from musrec.lab import page
+    from musrec.lab import recommenders as study
+
+    async def ratings(service: Service) -> Report:
+        return satisfaction.report(await service.drops.ratings())
+
+    rated = with_service(context, ratings)
+    drawn = range(seeds)
+    with err.status("Comparing on a simulated server ...") as status:
+        sections = study.compared(study.simulated(server), drawn)
+        facts = {"Data": f"a simulated server of {server} members"}
+        try:
+            town = study.last_fm(data, members)
+        except NotFound as error:
+            facts["Missing"] = str(error)
+        else:
+            status.update("Comparing on Last.fm ...")
+            sections = (*study.compared(town, drawn), *sections)
+            facts["Data"] = f"{members} users of Last.fm and {facts['Data']}"
+    facts["Seeds"] = ", ".join(map(str, drawn))
+    facts["Command"] = (
+        f"musrec lab recommenders --data {data} --members {members} --server {server} "
+        f"--seeds {seeds}"
+    )
+    facts |= page.versions("numpy", "scipy", "scikit-learn")
+    whole = page.Page("Recommenders compared", facts, (*sections, page.Section(rated)))
+    _written(whole, out / "recommenders.html", as_json=as_json)
+
+
+@lab.command("seeds")
+def claims(data: Data = SHARED, out: Out = Path("lab"), as_json: Json = False) -> None:
+    """List what the earlier systems claimed beside what the reports in --out measured."""
+    from musrec.lab import page
+    from musrec.lab import seeds as earlier
+
+    whole = page.Page(
+        "The earlier systems' claims",
+        {"Reports": str(out), "Data": str(data), "Command": f"musrec lab seeds --data {data}"},
+        (page.Section(earlier.table(data, out)),),
+    )
+    _written(whole, out / "seeds.html", as_json=as_json)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musrec.audio import constant_q, decode, features, rhythm, tagger
-from musrec.lab.model import Clip, DataSet, Fault, Published
+from musrec.lab.model import Clip, DataSet, Fault
 from musrec.model import SAMPLE_RATE, ModelMissing, MusrecError, NotAudio
 from musrec.titles import artists_of
 
@@ -97,6 +97,8 @@ class Measured:
 
     Attributes
     ----------
+    layout : str
+        Of the data set.
     clips : tuple of Clip, length n
     seconds : FloatArray, shape (n,)
     statistics : FloatArray, shape (n, len(NAMES))
@@ -115,6 +117,7 @@ class Measured:
         What was left out, of the data set and of its files.
     """
 
+    layout: str
     clips: tuple[Clip, ...]
     seconds: FloatArray
     statistics: FloatArray
@@ -249,16 +252,16 @@ def extract(
             f"{first.reason}.",
             "Check that they play.",
         )
-    return _loaded(kept, faults, data.published)
+    return _loaded(data, kept, faults)
 
 
-def _loaded(
-    kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault], given: Published
-) -> Measured:
+def _loaded(data: DataSet, kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault]) -> Measured:
+    given = data.published
     arrays = [dict(np.load(file)) for _, file in kept]
     columns_ = {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
     nothing = np.full(len(given.names), np.nan, np.float32)
     return Measured(
+        layout=data.layout,
         clips=tuple(clip for clip, _ in kept),
         seconds=columns_["seconds"],
         statistics=columns_["statistics"],

@@ -107,8 +107,7 @@ def _section(section: Section) -> str:
     report = section.report
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell(value))}</td>" for value in row) + "</tr>"
-        for row in report.rows
+        "<tr>" + "".join(_cell(cell(value)) for value in row) + "</tr>" for row in report.rows
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
@@ -119,6 +118,14 @@ def _section(section: Section) -> str:
         + "".join(map(_figure, section.figures))
         + "</section>"
     )
+
+
+def _cell(text: str) -> str:
+    return f"<td{' class=long' if len(text) > _LONG else ''}>{escape(text)}</td>"
+
+
+_LONG = 32
+"""Letters from which on a cell of a table is broken into lines."""
 
 
 def _figure(figure: Figure) -> str:
@@ -141,6 +148,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+td.long{white-space:normal;min-width:15rem}
 figure{margin:1.5rem 0}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
 .gallery{list-style:none;margin:0;padding:0;display:grid;gap:.6rem;
