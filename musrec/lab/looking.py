@@ -194,7 +194,10 @@ def side_by_side(measured: Measured, found: Found, count: int = 4) -> tuple[Figu
         sides = [
             (
                 f"{name}: {found.shares[name][at]:.0%} hits",
-                cards(measured, [row, *found.lists[name][at][:7].tolist()], like=label),
+                [
+                    *cards(measured, [row]),
+                    *cards(measured, found.lists[name][at][:7], like=label),
+                ],
             )
             for name in ("pixels", "features")
         ]

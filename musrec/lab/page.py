@@ -149,7 +149,8 @@ dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 td.long{white-space:normal;min-width:15rem}
-figure{margin:1.5rem 0}svg,img{width:100%;height:auto;max-width:44rem}
+figure{margin:1.5rem 0;overflow-x:auto}figcaption{margin-top:.5rem}
+svg{min-width:30rem}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
 .gallery{list-style:none;margin:0;padding:0;display:grid;gap:.6rem;
 grid-template-columns:repeat(auto-fill,minmax(7rem,1fr))}

@@ -184,7 +184,7 @@ def sheet(
     hertz : tuple of float
         The edges of the mel axis.
     """
-    left, wide = 64, WIDTH - 64 - 8
+    left, wide = 64, WIDTH - 64 - 24
     tops = {"wave": 8, "mel": 104, "below": 352}
     heights = {"wave": 80, "mel": 232, "below": 72}
     data = base64.b64encode(png(level[::-1])).decode()

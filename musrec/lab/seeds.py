@@ -153,6 +153,14 @@ def _above_zero(interval: object) -> str:
     return HOLDS if bounds[0] > 0 else FAILS if bounds[1] < 0 else OPEN
 
 
+def _as_much(interval: object, claimed: float) -> str:
+    """Return whether an interval says that a claimed size is reached."""
+    bounds = _bounds(interval)
+    if bounds is None:
+        return ""
+    return FAILS if bounds[1] < claimed else HOLDS if bounds[0] >= claimed else OPEN
+
+
 def _apart(better: object, worse: object) -> str:
     """Return whether one interval lies above another."""
     one, other = _bounds(better), _bounds(worse)
@@ -180,7 +188,7 @@ def _together(result: Result) -> Measured | None:
     return Measured("; ".join(said), verdicts[0]) if said else None
 
 
-def _gain(kind: str) -> Callable[[Result], Measured | None]:
+def _gain(kind: str, percent: float) -> Callable[[Result], Measured | None]:
     def read(result: Result) -> Measured | None:
         said, verdicts = [], []
         for town in _towns(result):
@@ -188,7 +196,10 @@ def _gain(kind: str) -> Callable[[Result], Measured | None]:
                 row = result.row(f"Feedback, {town}", system, feedback=kind)
                 if row is not None:
                     said.append(f"{system} {row['gain']} ({row['95% CI']}) on {town}")
-                    verdicts.append(_above_zero(row["95% CI"]))
+                    verdicts.append(
+                        f"better: {_above_zero(row['95% CI'])}, {percent:.0f}%: "
+                        f"{_as_much(row['95% CI'], percent)}"
+                    )
         return Measured("; ".join(said), verdicts[0]) if said else None
 
     return read
@@ -248,11 +259,7 @@ def _reaches(names: Sequence[str], accuracy: float) -> Callable[[Result], Measur
         row = _model(result, names)
         if row is None:
             return None
-        bounds = _bounds(row["95% CI"])
-        verdict = ""
-        if bounds is not None:
-            verdict = FAILS if bounds[1] < accuracy else HOLDS if bounds[0] >= accuracy else OPEN
-        return Measured(_accuracy(row), verdict)
+        return Measured(_accuracy(row), _as_much(row["95% CI"], accuracy))
 
     return read
 
@@ -354,7 +361,7 @@ CLAIMS = (
         _RECOMMENDERS,
         "recommenders",
         "",
-        _gain("explicit"),
+        _gain("explicit", 15),
     ),
     Claim(
         "hybrid recommender",
@@ -362,7 +369,7 @@ CLAIMS = (
         _RECOMMENDERS,
         "recommenders",
         "",
-        _gain("implicit"),
+        _gain("implicit", 12),
     ),
     Claim(
         "hybrid recommender",
