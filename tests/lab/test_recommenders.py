@@ -18,7 +18,7 @@ def server() -> tuple[Section, ...]:
 def test_members_with_a_taste_get_more_from_content_than_from_charts(
     server: tuple[Section, ...],
 ) -> None:
-    value = {row[0]: row[1] for row in server[0].report.rows}
+    value = {row[0]: float(row[1] or 0) for row in server[0].report.rows}
     assert value["content"] > value["popular"]
     assert value["hybrid"] > value["popular"]
 
