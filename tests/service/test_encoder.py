@@ -77,14 +77,18 @@ async def test_songs_heard_before_stay_and_are_heard_again(tmp_path: Path) -> No
     async with Service.open(first) as service:
         assert len(service.catalogue) == before, "songs heard before stay"
         assert service.catalogue.encoded == 0
-        song = next(track for track in service.catalogue.songs.tracks if "starter" not in track.id)
-        picks = (await service.answers.recommend(song)).picks
+        tracks = service.catalogue.songs.tracks
+        song = next(track.id for track in tracks if "starter" not in track.identities)
+        heard = await service.songs.heard(song)
+        assert heard is not None
+        picks = (await service.answers.recommend(heard)).picks
         assert picks, "a catalogue that the encoder has not heard still answers"
         assert await service.songs.explore() >= count
         assert service.catalogue.encoded == count
-        heard = await service.songs.heard(song.id)
+        heard = await service.songs.heard(song)
         assert heard is not None
-        assert (await service.answers.recommend(song)).picks
+        assert service.songs.describe(heard).labels == {"loud": 0.5, "quiet": 0.5}
+        assert (await service.answers.recommend(heard)).picks
         assert await added(service, tunes) == [True] * count, "nothing is heard twice"
 
     # Another file is another version: its vectors are not compared with those of the first.
