@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0020"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
