@@ -78,6 +78,12 @@ class Workers(_Section):
     fetch_tagger: bool = True
 
 
+class HearingSettings(_Section):
+    """What clips are heard by beside what is built in."""
+
+    encoder: Folder | None = None
+
+
 class CatalogueSettings(_Section):
     """What can be recommended beside what members bring."""
 
@@ -122,6 +128,7 @@ class Settings(BaseSettings):
     paths: Paths = Field(default_factory=Paths)
     store: StoreSettings = Field(default_factory=StoreSettings)
     workers: Workers = Field(default_factory=Workers)
+    hearing: HearingSettings = Field(default_factory=HearingSettings)
     catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings)
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     sources: SourcesSettings = Field(default_factory=SourcesSettings)

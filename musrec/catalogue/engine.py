@@ -9,6 +9,7 @@ import numpy as np
 
 from musrec import space as spaces
 from musrec.audio import tagger
+from musrec.audio.encoder import Encoder
 from musrec.catalogue import search
 from musrec.model import Analysis, Catalogue, Feedback, Heard, Served, Track
 from musrec.recommend import Recommender, closeness
@@ -47,10 +48,13 @@ def build(
     songs: Sequence[tuple[Track, Analysis]],
     feedback: Sequence[Feedback],
     served: Sequence[Served],
+    encoder: Encoder | None = None,
 ) -> Engine:
     """Place every song; those heard without the tagger wait until they are heard again."""
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
+    if encoder is not None:
+        space = space.hearing_with(encoder, (analysis for _, analysis in known))
     catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
     index = spaces.Index(
         catalogue.vectors, fine=catalogue.fine, parts=spaces.parts.of(catalogue.facets)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musrec.audio import tagger
+from musrec.audio.encoder import Encoder
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
@@ -99,12 +100,18 @@ class Service:
         ------
         StoreError
             The database cannot be used.
+        ModelMissing
+            ``hearing.encoder`` cannot be used; the message says why.
         """
         async with AsyncExitStack() as stack:
+            path = settings.hearing.encoder
+            encoder = await asyncio.to_thread(Encoder.load, path) if path else None
             store = await Store.open(settings.store_url)
             stack.push_async_callback(store.close)
-            live = await stack.enter_async_context(Live.open(settings, store))
-            outside = await stack.enter_async_context(Outside.open(settings, store, endpoints))
+            live = await stack.enter_async_context(Live.open(settings, store, encoder))
+            outside = await stack.enter_async_context(
+                Outside.open(settings, store, endpoints, encoder)
+            )
             # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)
             service = cls(settings, store, live, outside)
@@ -185,6 +192,11 @@ class Service:
         ]
         old = (await self._outside.sources()).old(datetime.now(UTC).date())
         return (*said, old) if old else tuple(said)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The configured encoder of the owner's own."""
+        return self._live.encoder
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search, systems
 from musrec.catalogue.model import By, Comparison, GalleryRow, SongFilter, SystemPair
@@ -38,6 +40,14 @@ class CatalogueView:
     def space(self) -> Space:
         """Where songs stand now: the full space, or the one without tags."""
         return self._live.engine.space
+
+    @property
+    def encoded(self) -> int:
+        """How many songs the owner's own encoder has heard; 0 without one."""
+        fine = self.songs.fine
+        if self.space.encoder is None or fine is None:
+            return 0
+        return int(np.isfinite(fine).all(axis=1).sum())
 
     def genres(self) -> tuple[str, ...]:
         """Return the genres that songs of the catalogue state, lower case, in order."""

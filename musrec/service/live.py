@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from musrec import space
+from musrec.audio.encoder import Encoder
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import engine as engines
 from musrec.catalogue.atlas import atlas
@@ -37,7 +38,8 @@ NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound
 class Live:
     """The current engine, the thread that it thinks in, and work in the background."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, encoder: Encoder | None) -> None:
+        self.encoder = encoder
         self._settings = settings
         self._store = store
         self.engine: Engine
@@ -51,9 +53,11 @@ class Live:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, store: Store) -> AsyncIterator[Live]:
+    async def open(
+        cls, settings: Settings, store: Store, encoder: Encoder | None = None
+    ) -> AsyncIterator[Live]:
         """Load what can be recommended."""
-        live = cls(settings, store)
+        live = cls(settings, store, encoder)
         try:
             await live.reload()
             yield live
@@ -76,7 +80,9 @@ class Live:
             songs = await self._songs()
             feedback = await self._store.feedback.events()
             served = await self._store.answers.served()
-            self.engine = await asyncio.to_thread(engines.build, songs, feedback, served)
+            self.engine = await asyncio.to_thread(
+                engines.build, songs, feedback, served, self.encoder
+            )
             # The catalogue stays. Going through it again in every full collection would hold up the
             # event loop for as long as half a second.
             gc.unfreeze()

@@ -218,8 +218,8 @@ class Analyses:
                 found |= {row.track_id: row.detail for row in await connection.execute(query)}
         return found
 
-    async def file_known(self, file: FileStamp) -> bool:
-        """Whether this file was analysed and has not changed since."""
+    async def file_known(self, file: FileStamp, encoder: str | None = None) -> bool:
+        """Whether this file was analysed, by this encoder too, and has not changed since."""
         async with self._database.read() as connection:
             result = await connection.execute(
                 sa.select(sa.literal(1))
@@ -229,9 +229,26 @@ class Analyses:
                     files.c.size == file.size,
                     files.c.modified_ns == file.modified_ns,
                     _CURRENT,
+                    sa.true() if encoder is None else analyses.c.encoder == encoder,
                 )
             )
             return result.first() is not None
+
+    async def without_encoder(self, encoder: str) -> list[tuple[str, str]]:
+        """Return the songs to be heard again by an encoder, id and origin, longest ago first.
+
+        Those are left out whose audio cannot be had again: clips that members sent.
+        """
+        query = (
+            sa.select(analyses.c.track_id, analyses.c.origin)
+            .where(
+                analyses.c.origin.not_in(("upload", "starter")),
+                sa.or_(analyses.c.encoder.is_(None), analyses.c.encoder != encoder),
+            )
+            .order_by(analyses.c.heard_at, analyses.c.track_id)
+        )
+        async with self._database.read() as connection:
+            return [(row.track_id, row.origin) for row in await connection.execute(query)]
 
     async def paths(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the path of a local file for each of those tracks that has one."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0013"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -98,6 +98,9 @@ analyses = Table(
     Column("tag_mean", LargeBinary),
     Column("tag_std", LargeBinary),
     Column("embedding", LargeBinary),
+    # An encoder of the owner's own: its digest, and the vector that it gave.
+    Column("encoder", String),
+    Column("encoding", LargeBinary),
     Column("facts", JSON, nullable=False),
     Column("detail", LargeBinary),
     Column("heard_at", Moment, nullable=False),
