@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0014"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -48,6 +49,9 @@ class Moment(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+LARGE = BigInteger().with_variant(Integer(), "sqlite")
+"""Integers of 64 bits; SQLite's all are."""
 
 
 def _track(name: str = "track_id", **options: Any) -> Column[str]:
@@ -116,8 +120,8 @@ files = Table(
     "files",
     metadata,
     Column("path", Text, primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("modified_ns", Integer, nullable=False),
+    Column("size", LARGE, nullable=False),
+    Column("modified_ns", LARGE, nullable=False),
     _track(nullable=False, index=True),
 )
 
