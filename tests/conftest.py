@@ -83,6 +83,14 @@ def postgres() -> Iterator[Server]:
         pytest.skip(f"PostgreSQL cannot run here: {why}")
 
 
+@pytest.fixture
+def postgres_url(postgres: Server) -> Iterator[str]:
+    """Address of an empty store on PostgreSQL."""
+    url = postgres.prepared()
+    yield url
+    postgres.drop(url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Address of an empty store of its own, once on each database."""

@@ -135,6 +135,14 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose reads all show the database as it was at the first of them."""
+        async with self.read() as connection:
+            if self.is_postgres:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection to write with: committed at the end, rolled back on an error."""
         async with self._writing, self._transaction() as connection:

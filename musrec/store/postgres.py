@@ -136,6 +136,17 @@ def check(connection: sa.Connection) -> None:
         )
 
 
+def in_use(connection: sa.Connection) -> bool:
+    """Whether another process has the store open."""
+    others = connection.execute(
+        sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'musrec' AND pid <> pg_backend_pid()"
+        )
+    )
+    return bool(others.scalar())
+
+
 def said(error: BaseException) -> Sentence | None:
     """Return what to tell of a driver's error and what to try; None if it is not PostgreSQL's."""
     state, words = _state(error), str(getattr(error, "orig", None) or error)

@@ -18,6 +18,7 @@ from musrec.model import Feedback, FeedbackKind, StoreError
 from musrec.service import Service
 from musrec.store import Store
 from musrec.store import database as databases
+from musrec.store import postgres as driver
 from tests.support.postgres import Server, Unavailable, server
 from tests.support.posting import settings
 from tests.support.running import write_some
@@ -144,7 +145,7 @@ async def test_a_writer_that_hangs_holds_the_others_up_for_a_while_only(
     postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = await asyncio.to_thread(postgres.prepared)
-    monkeypatch.setattr(databases.postgres, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(driver, "LOCK_SECONDS", 1)
     monkeypatch.setattr(databases, "TRIES", 1)
     stores = [await Store.open(url) for _ in range(2)]
     async with stores[0].database.write():
