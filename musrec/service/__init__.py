@@ -28,6 +28,7 @@ from musrec.audio import tagger
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
+from musrec.service.changes import following
 from musrec.service.drops import Drops
 from musrec.service.live import Live
 from musrec.service.members import Members
@@ -110,6 +111,7 @@ class Service:
             stack.push_async_callback(live.end_background)
             service = cls(settings, store, live, outside)
             live.spawn(service.songs.fingerprint_older())
+            await stack.enter_async_context(following(store, live, service.members))
             yield service
 
     @property

@@ -13,9 +13,10 @@ import asyncio
 import logging
 import os
 import re
+import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,15 @@ CONNECTIONS = 6
 """Connections of a process, one of which listens for changes. More than the others only take turns:
 each connection to an SQLite file has a thread of its own."""
 
+LOOK_SECONDS = 0.5
+"""How often an SQLite file is looked at for changes of other processes."""
+
+QUIET_SECONDS = 30.0
+"""How long PostgreSQL may tell of no change before it is asked whether it is still there."""
+
+CHANNEL = "musrec"
+"""On which PostgreSQL tells of changes."""
+
 RESTART_SECONDS = 3.0
 """Pause before a PostgreSQL that restarts is tried again."""
 
@@ -67,6 +77,8 @@ class Database:
     ----------
     set_aside : dict of str to int
         Table to how many of its rows could not be read and were left out; see `readable`.
+    token : str
+        Tells what this process writes from what others do.
     is_postgres : bool
         Whether it is PostgreSQL; else it is an SQLite file.
     """
@@ -78,6 +90,7 @@ class Database:
         self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
         self.set_aside: dict[str, int] = {}
+        self.token = secrets.token_hex(8)
         self.is_postgres = engine.dialect.name == "postgresql"
         self.insert = postgresql.insert if self.is_postgres else sqlite.insert
 
@@ -223,6 +236,20 @@ class Database:
                 return connection
         raise AssertionError("the last try returns or raises")
 
+    @asynccontextmanager
+    async def arrivals(self) -> AsyncIterator[AsyncIterator[None]]:
+        """Give an iterator with one step now, and one whenever another process may have written."""
+        with clear_errors():
+            async with self._engine.connect() as connection:
+                steps = _told(connection) if self.is_postgres else _looked(connection)
+                async with aclosing(steps):
+                    yield steps
+
+    async def announce(self, connection: AsyncConnection) -> None:
+        """Let the steps of `arrivals` happen in every process, once this is committed."""
+        if self.is_postgres:
+            await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+
     def readable(
         self, table: sa.Table, result: sa.CursorResult[Any], build: Callable[[Any], T]
     ) -> list[T]:
@@ -260,6 +287,53 @@ class Database:
                     if await connection.run_sync(_checkpoint):
                         return True
         return False
+
+
+async def _looked(connection: AsyncConnection) -> AsyncGenerator[None, None]:
+    """Step whenever SQLite's file has changed."""
+    seen = None
+    while True:
+        if (now := await connection.run_sync(_data_version)) != seen:
+            seen = now
+            yield
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _data_version(connection: sa.Connection) -> int:
+    # Not as a statement of SQLAlchemy's, which would begin a transaction that sees no change.
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("PRAGMA data_version")
+        [(version,)] = cursor.fetchall()
+    finally:
+        cursor.close()
+    return int(version)
+
+
+async def _told(connection: AsyncConnection) -> AsyncGenerator[None, None]:
+    """Step whenever PostgreSQL tells of a change."""
+    listener: Any = (await connection.get_raw_connection()).driver_connection
+    told = asyncio.Event()
+
+    def tell(*_: object) -> None:
+        told.set()
+
+    await listener.add_listener(CHANNEL, tell)
+    listener.add_termination_listener(tell)
+    try:
+        while True:
+            yield
+            try:
+                await asyncio.wait_for(told.wait(), QUIET_SECONDS)
+            except TimeoutError:
+                await listener.fetchval("SELECT 1", timeout=postgres.CONNECT_SECONDS)
+            told.clear()
+            if listener.is_closed():
+                raise ConnectionResetError("connection was closed")
+    finally:
+        listener.remove_termination_listener(tell)
+        if not listener.is_closed():
+            await listener.remove_listener(CHANNEL, tell)
 
 
 def utc(value: Any) -> datetime:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0014"
+HEAD = "0015"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -369,4 +369,19 @@ playlist_songs = Table(
     _track(nullable=False, index=True),
     Column("added_at", Moment, nullable=False),
     UniqueConstraint("playlist_id", "track_id", name="a_song_once"),
+)
+
+# What other processes have yet to hear of; see `musrec.store.changes`. No number is used twice.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", LARGE, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("feedback_id", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), index=True),
+    _track(index=True),
+    Column("mark", String),
+    Column("detail", String),
+    Column("writer", String, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    sqlite_autoincrement=True,
 )
