@@ -132,7 +132,7 @@ async def note(
             at=datetime.now(UTC),
         )
     )
-    await database.announce(connection)
+    database.announce()
 
 
 def _change(row: Any) -> Change:

@@ -90,6 +90,7 @@ class Database:
         self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
         self.set_aside: dict[str, int] = {}
+        self._announcing = False
         self.token = secrets.token_hex(8)
         self.is_postgres = engine.dialect.name == "postgresql"
         self.insert = postgresql.insert if self.is_postgres else sqlite.insert
@@ -208,7 +209,10 @@ class Database:
         with clear_errors():
             connection = await self._begun()
             try:
+                self._announcing = False
                 yield connection
+                if self._announcing and self.is_postgres:
+                    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
                 await connection.commit()
             finally:
                 await asyncio.shield(connection.close())
@@ -245,10 +249,9 @@ class Database:
                 async with aclosing(steps):
                     yield steps
 
-    async def announce(self, connection: AsyncConnection) -> None:
+    def announce(self) -> None:
         """Let the steps of `arrivals` happen in every process, once this is committed."""
-        if self.is_postgres:
-            await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+        self._announcing = True
 
     def readable(
         self, table: sa.Table, result: sa.CursorResult[Any], build: Callable[[Any], T]
