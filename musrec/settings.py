@@ -49,6 +49,20 @@ def _known_database(url: SecretStr) -> SecretStr:
     return url
 
 
+def known_database(url: str) -> None:
+    """Refuse an address that no store can be at.
+
+    Raises
+    ------
+    SettingsError
+        It does not begin as it must, or its driver is not installed.
+    """
+    try:
+        _known_database(SecretStr(url))
+    except ValueError as error:
+        raise SettingsError(f"That is no address of a database: {error}.") from None
+
+
 Folder = Annotated[Path, AfterValidator(_expanded)]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -29,6 +29,7 @@ from musrec.audio.encoder import Encoder
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
+from musrec.service.changes import following
 from musrec.service.drops import Drops
 from musrec.service.live import Live
 from musrec.service.members import Members
@@ -39,6 +40,7 @@ from musrec.service.songs import Songs
 from musrec.settings import Settings
 from musrec.store import Store
 from musrec.store.backup import backup, restore
+from musrec.store.copying import copy
 
 if TYPE_CHECKING:
     from musrec.sources import Endpoints
@@ -116,6 +118,7 @@ class Service:
             stack.push_async_callback(live.end_background)
             service = cls(settings, store, live, outside)
             live.spawn(service.songs.fingerprint_older())
+            await stack.enter_async_context(following(store, live, service.members))
             yield service
 
     @property
@@ -157,8 +160,7 @@ class Service:
         Raises
         ------
         StoreError
-            There is a file of that name and `replace` is false, the store is not an SQLite file,
-            or it is damaged.
+            There is a file of that name and `replace` is false, or the store is damaged.
         """
         await backup(settings.store_url, to, replace=replace)
 
@@ -173,6 +175,13 @@ class Service:
             backup.
         """
         await restore(settings.store_url, file, replace=replace)
+
+    @staticmethod
+    async def copy_store(
+        source: str, target: str, progress: Callable[[str, int], None] | None = None
+    ) -> dict[str, int]:
+        """Copy everything that one store holds into another; see `musrec.store.copying.copy`."""
+        return await copy(source, target, progress)
 
     @property
     def set_aside(self) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Accounted, Card, Intended
 from musrec.model import Feedback, FeedbackKind, NotFound
+from musrec.service.changes import KEPT
 from musrec.service.live import Live, whole
 from musrec.store import Store
 
@@ -117,3 +118,4 @@ class Cards:
         """Forget answers and cards that are too old for their buttons."""
         await self._store.answers.sweep(now - ANSWERS_KEPT)
         await self._store.cards.sweep(now - CARDS_KEPT)
+        await self._store.changes.sweep(now - KEPT)

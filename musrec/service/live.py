@@ -43,6 +43,8 @@ class Live:
         self._settings = settings
         self._store = store
         self.engine: Engine
+        self.seen = 0
+        """Number of the newest change of the store that the engine knows."""
         # The recommender is not thread-safe: thumbs and answers queue for this one thread.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
@@ -77,12 +79,14 @@ class Live:
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
         async with self._changing:
+            seen = await self._store.changes.last()
             songs = await self._songs()
             feedback = await self._store.feedback.events()
             served = await self._store.answers.served()
             self.engine = await asyncio.to_thread(
                 engines.build, songs, feedback, served, self.encoder
             )
+            self.seen = seen
             # The catalogue stays. Going through it again in every full collection would hold up the
             # event loop for as long as half a second.
             gc.unfreeze()

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from musrec.catalogue.model import FileStamp
 from musrec.model import ANALYSER_VERSION, Analysis, Track
 from musrec.store import codec
+from musrec.store.changes import What, note
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.schema import analyses, files, landmarks
 from musrec.store.tracks import read_tracks, write_track
@@ -76,6 +77,8 @@ class Analyses:
                 await _write_file(self._database, connection, file, track.id)
             if marks is not None:
                 await _write_marks(self._database, connection, track.id, marks)
+            if origin != "upload":
+                await note(self._database, connection, What.SONG, track=track.id)
         return track
 
     async def sharing(self, marks: Sequence[int], limit: int) -> list[tuple[str, str]]:
@@ -133,6 +136,22 @@ class Analyses:
             )
             row = result.first()
             return codec.unpack(row) if row else None
+
+    async def some(self, ids: Sequence[str]) -> list[tuple[Track, Analysis]]:
+        """Return those of some tracks that were analysed, without spectrograms."""
+        async with self._database.read() as connection:
+            known = await read_tracks(self._database, connection, list(ids))
+            found: list[tuple[Track, Analysis]] = []
+            for start in range(0, len(ids), IN_CHUNK):
+                query = sa.select(*_LIGHT).where(
+                    analyses.c.track_id.in_(ids[start : start + IN_CHUNK]), _CURRENT
+                )
+                found += self._database.readable(
+                    analyses,
+                    await connection.execute(query),
+                    lambda row: (known[row.track_id], codec.unpack(row)),
+                )
+        return found
 
     async def by_digest(self, digest: str) -> tuple[Track, Analysis] | None:
         """Return the track and analysis of the bytes with this SHA-256."""

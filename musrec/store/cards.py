@@ -256,7 +256,7 @@ async def _react(
         await connection.execute(database.insert(card_thumbs).values(row).on_conflict_do_nothing())
         return [event] if learnt else [], []
     mine = sa.and_(card_thumbs.c.message_id == message, card_thumbs.c.member_id == event.member)
-    removed = await remove_feedback(connection, event.member, event.track, event.kind)
+    removed = await remove_feedback(database, connection, event.member, event.track, event.kind)
     await connection.execute(
         card_thumbs.delete().where(mine, card_thumbs.c.kind == event.kind.value)
     )
