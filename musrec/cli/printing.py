@@ -25,6 +25,9 @@ class _Console(Console):
     """Prints titles and file names as they read, whatever is in them."""
 
     def print(self, *objects: Any, **more: Any) -> None:
+        # A program at the other end of a pipe reads lines as they are.
+        if not self.is_terminal and all(isinstance(one, str) for one in objects):
+            more.setdefault("soft_wrap", True)
         super().print(*(_shown(one) if isinstance(one, str) else one for one in objects), **more)
 
 
