@@ -45,7 +45,9 @@ def _known_database(url: SecretStr) -> SecretStr:
     if not rest or scheme not in _DRIVERS:
         raise ValueError(f"an address begins with {' or '.join(f'{it}://' for it in _DRIVERS)}")
     if find_spec(_DRIVERS[scheme]) is None:
-        raise ValueError('its driver is not installed: run `pip install "musrec[postgres]"`')
+        raise ValueError(
+            "its driver is not installed: run `pip install '.[postgres]'` where musrec was unpacked"
+        )
     return url
 
 

@@ -195,7 +195,7 @@ def _connect(address: str) -> Client:
     except ImportError:
         raise SettingsError(
             "`workers.scheduler` needs Dask's `distributed`, which is not installed.",
-            'Run `pip install "musrec[cluster]"`, or leave the key out.',
+            "Run `pip install '.[cluster]'` where musrec was unpacked, or leave the key out.",
         ) from None
     try:
         return Client(address, timeout=10, set_as_default=False)

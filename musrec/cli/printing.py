@@ -28,7 +28,8 @@ class _Console(Console):
     """
 
     def print(self, *objects: Any, **more: Any) -> None:
-        more.setdefault("soft_wrap", not self.is_terminal)
+        if not self.is_terminal and all(isinstance(one, str) for one in objects):
+            more.setdefault("soft_wrap", True)
         super().print(*(_shown(one) if isinstance(one, str) else one for one in objects), **more)
 
 

@@ -16,8 +16,8 @@ from musrec.model import ANALYSER_VERSION, Analysis, Track
 from musrec.store import codec
 from musrec.store.changes import What, note
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.schema import analyses, files, landmarks
-from musrec.store.tracks import read_tracks, write_track
+from musrec.store.schema import analyses, files, identities, landmarks, tracks
+from musrec.store.tracks import read_tracks, track_row, write_track
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
@@ -127,6 +127,30 @@ class Analyses:
                         where=(analyses.c.origin == "starter") | ~_CURRENT,
                     )
                 )
+
+    async def add_many(self, songs: Sequence[tuple[Track, Analysis]], origin: str) -> None:
+        """Keep songs that share no identity with any other, all in one transaction.
+
+        Several times as fast as `add`, which looks for the same recording first. A track that is
+        kept already stays as it is.
+        """
+        if not songs:
+            return
+        now, insert = datetime.now(UTC), self._database.insert
+        rows = [{"added_at": now, **track_row(track)} for track, _ in songs]
+        names = [
+            {"scheme": scheme, "value": value, "track_id": track.id}
+            for track, _ in songs
+            for scheme, value in track.identities.items()
+        ]
+        heard = [
+            {"track_id": track.id, "origin": origin, "heard_at": now, **codec.pack(analysis)}
+            for track, analysis in songs
+        ]
+        async with self._database.write() as connection:
+            for table, values in ((tracks, rows), (identities, names), (analyses, heard)):
+                if values:
+                    await connection.execute(insert(table).on_conflict_do_nothing(), values)
 
     async def get(self, track_id: str) -> Analysis | None:
         """Return the analysis of a track, spectrogram included."""
