@@ -1,7 +1,7 @@
 """What a catalogue of many songs costs: to start with, to search, to like, to recommend, to grow.
 
 ``python -m benchmarks.catalogue --songs N`` builds a made-up catalogue of N songs through the
-store's own codec and prints one row of the table in ``docs/scale.md``. ``--folder`` keeps the store
+store's own codec and prints one row of its table. ``--folder`` keeps the store
 for another run: pass a folder that does not exist yet, or one from a run with as many songs.
 
 Songs are drawn around those of the starter catalogue: their tags are mixed in pairs and every

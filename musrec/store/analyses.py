@@ -151,6 +151,8 @@ class Analyses:
             for table, values in ((tracks, rows), (identities, names), (analyses, heard)):
                 if values:
                     await connection.execute(insert(table).on_conflict_do_nothing(), values)
+            for track, _ in songs:
+                await note(self._database, connection, What.SONG, track=track.id)
 
     async def get(self, track_id: str) -> Analysis | None:
         """Return the analysis of a track, spectrogram included."""
