@@ -14,6 +14,7 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -47,6 +48,19 @@ def _known_database(url: SecretStr) -> SecretStr:
     if find_spec(_DRIVERS[scheme]) is None:
         raise ValueError('its driver is not installed: run `pip install "musrec[postgres]"`')
     return url
+
+
+def _base_url(url: str) -> str:
+    address = urlsplit(url)
+    if url and (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or address.path.strip("/")
+        or address.query
+        or address.fragment
+    ):
+        raise ValueError("an address looks like https://music.example.org, without a path")
+    return url.rstrip("/")
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
@@ -105,6 +119,15 @@ class DiscordSettings(_Section):
     guild_commands_per_minute: Count = 30
 
 
+class WebSettings(_Section):
+    """The local page."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    base_url: Annotated[str, AfterValidator(_base_url)] = ""
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -126,6 +149,7 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     sources: SourcesSettings = Field(default_factory=SourcesSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property
