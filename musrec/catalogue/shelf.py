@@ -5,35 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec.audio.descriptors import mood
 from musrec.catalogue import search
-from musrec.catalogue.model import SongFilter
-from musrec.model import Catalogue, NotFound, Profile, Track
+from musrec.catalogue.model import FACETS, Order, Shelf, SongFilter
+from musrec.model import Catalogue, NotFound
 from musrec.titles import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Order = Literal["best", "title", "artist", "year", "tempo"]
-ORDERS: Mapping[Order, str] = {
-    "best": "best match",
-    "title": "title",
-    "artist": "artist",
-    "year": "newest",
-    "tempo": "slowest",
-}
 
 TEMPI = ((40, 80), (80, 100), (100, 120), (120, 140), (140, 220))
 """Ranges that a shelf can be narrowed to, beats per minute."""
 
 MOODS = 3
 """Words that a song is counted under: those by which it is marked most."""
-
-FACETS = ("genre", "mood", "key", "tempo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +36,6 @@ class Facets:
     """
 
     values: Mapping[str, tuple[tuple[str, ...], NDArray[np.bool_]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """One page of songs.
-
-    Attributes
-    ----------
-    facets : mapping of str to mapping of str to int
-        For each of `FACETS`, its values among all the songs found, the most frequent first.
-    page, pages : int
-        From 0; there is at least one page, which may be empty.
-    why : str
-        Why there is none; empty otherwise.
-    """
-
-    songs: tuple[tuple[Track, Profile], ...]
-    facets: Mapping[str, Mapping[str, int]]
-    total: int
-    page: int
-    pages: int
-    why: str = ""
 
 
 def facets(catalogue: Catalogue) -> Facets:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search, shelf, systems
-from musrec.catalogue.model import Atlas, By, Comparison, GalleryRow, SongFilter, SystemPair
+from musrec.catalogue.model import (
+    Atlas,
+    By,
+    Comparison,
+    GalleryRow,
+    Order,
+    Shelf,
+    SongFilter,
+    SystemPair,
+)
 from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
@@ -84,10 +93,10 @@ class CatalogueView:
         self,
         wanted: SongFilter,
         *,
-        order: shelf.Order = "best",
+        order: Order = "best",
         page: int = 0,
         size: int = 50,
-    ) -> shelf.Shelf:
+    ) -> Shelf:
         """Return one page of the songs that are as wanted, with counts of what could narrow it."""
         while True:
             engine, known = self._live.engine, await self._live.facets()
