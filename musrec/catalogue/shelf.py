@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musrec.audio.descriptors import mood
+from musrec.audio.descriptors import DEFINITIONS, said_tags, word
 from musrec.catalogue import search
 from musrec.catalogue.model import FACETS, Order, Shelf, SongFilter
-from musrec.model import Catalogue, NotFound
+from musrec.model import Catalogue, Constraints, NotFound
+from musrec.recommend import variety
 from musrec.titles import fold
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 TEMPI = ((40, 80), (80, 100), (100, 120), (120, 140), (140, 220))
 """Ranges that a shelf can be narrowed to, beats per minute."""
-
-MOODS = 3
-"""Words that a song is counted under: those by which it is marked most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +37,34 @@ class Facets:
 
 
 def facets(catalogue: Catalogue) -> Facets:
-    """Sort the songs of a catalogue under genres, moods, keys and tempi."""
-    of: dict[str, list[tuple[str, ...]]] = {facet: [] for facet in FACETS}
-    for track, profile in zip(catalogue.tracks, catalogue.profiles, strict=True):
-        of["genre"].append((track.genre.lower(),) if track.genre else ())
-        of["mood"].append(mood(profile.percentiles, MOODS))
-        of["key"].append((profile.key,) if profile.key else ())
-        tempo = profile.tempo or 0.0
-        of["tempo"].append(tuple(f"{a}–{b}" for a, b in TEMPI if a <= tempo < b))
-    values = {}
-    for facet, rows in of.items():
-        known = sorted({value for row in rows for value in row})
-        column = {value: at for at, value in enumerate(known)}
-        has = np.zeros((len(rows), len(known)), bool)
-        for at, row in enumerate(rows):
-            has[at, [column[value] for value in row]] = True
-        values[facet] = tuple(known), has
-    return Facets(values)
+    """Sort the songs of a catalogue under genres, moods, keys and tempi, as a search does."""
+    of: dict[str, list[set[str]]] = {facet: [] for facet in FACETS[1:]}
+    words = frozenset(search.moods())
+    for profile in catalogue.profiles:
+        said = {tag.casefold() for tag in said_tags(profile.tags)}
+        said |= {word(name, at) for name, at in profile.percentiles.items() if name in DEFINITIONS}
+        of["mood"].append(said & words)
+        of["key"].append({profile.key} if profile.key else set())
+        tempi = [tempo for tempo in (profile.tempo, profile.other_tempo) if tempo is not None]
+        of["tempo"].append(
+            {f"{low}–{high}" for low, high in TEMPI if any(low <= one <= high for one in tempi)}
+        )
+    genres = tuple(sorted({track.genre.lower() for track in catalogue.tracks if track.genre}))
+    masks = [
+        variety.allowed(catalogue, Constraints(only_genres=frozenset((genre,))))[0]
+        for genre in genres
+    ]
+    has = np.array(masks, bool).T.reshape(len(catalogue), len(genres))
+    return Facets({"genre": (genres, has)} | {facet: _sorted(rows) for facet, rows in of.items()})
+
+
+def _sorted(rows: list[set[str]]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    known = sorted(set[str]().union(*rows))
+    column = {value: at for at, value in enumerate(known)}
+    has = np.zeros((len(rows), len(known)), bool)
+    for at, row in enumerate(rows):
+        has[at, [column[value] for value in row]] = True
+    return tuple(known), has
 
 
 def browse(
@@ -109,7 +118,7 @@ def _ordered(
     rows: NDArray[np.intp], catalogue: Catalogue, names: tuple[search.Name, ...], order: Order
 ) -> NDArray[np.intp]:
     tracks, profiles = catalogue.tracks, catalogue.profiles
-    keys = {
+    keys: dict[Order, Callable[[int], Any]] = {
         "title": lambda row: names[row].title,
         "artist": lambda row: (names[row].artist, names[row].title),
         "year": lambda row: -(tracks[row].year or 0),

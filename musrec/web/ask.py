@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -70,7 +70,7 @@ async def card(request: Request) -> Response:
     return picture((await service.answers.card(found, pick, look=look(request))).png)
 
 
-async def _shown(request: Request, id_: str) -> dict[str, object]:
+async def _shown(request: Request, id_: str) -> dict[str, Any]:
     service, who = service_of(request), visit(request)
     found = await service.answers.kept(id_)
     thumbs = {p.track.id: await service.members.thumb(who.member, p.track.id) for p in found.picks}

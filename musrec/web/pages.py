@@ -46,7 +46,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def text(request: Request, name: str, **values: Any) -> str:
+def text(request: Request, name: str, /, **values: Any) -> str:
     """Render a template."""
     state = request.state
     return _templates.get_template(name).render(
@@ -60,7 +60,7 @@ def text(request: Request, name: str, **values: Any) -> str:
     )
 
 
-def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+def render(request: Request, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Answer with a page."""
     return HTMLResponse(text(request, name, **values), status)
 

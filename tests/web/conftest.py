@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -46,11 +46,11 @@ class Visitor:
         self.http = aiohttp.ClientSession(
             address, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"accept": "text/html"}
         )
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
 
     async def get(self, path: str) -> tuple[int, str]:
         async with self.http.get(path) as response:
-            self.headers = dict(response.headers)
+            self.headers = response.headers
             return response.status, (await response.read()).decode("utf-8", "replace")
 
     async def post(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,7 @@ revision = "0013"
 down_revision = "0012"
 
 
-def _member(**options: bool) -> sa.Column[str]:
+def _member(**options: Any) -> sa.Column[str]:
     key = sa.ForeignKey("members.id", ondelete="CASCADE")
     return sa.Column("member_id", sa.String, key, **options)
 
