@@ -14,6 +14,7 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -63,6 +64,19 @@ def known_database(url: str) -> None:
         _known_database(SecretStr(url))
     except ValueError as error:
         raise SettingsError(f"That is no address of a database: {error}.") from None
+
+
+def _base_url(url: str) -> str:
+    address = urlsplit(url)
+    if url and (
+        address.scheme not in ("http", "https")
+        or not address.hostname
+        or address.path.strip("/")
+        or address.query
+        or address.fragment
+    ):
+        raise ValueError("an address looks like https://music.example.org, without a path")
+    return url.rstrip("/")
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
@@ -127,6 +141,15 @@ class DiscordSettings(_Section):
     guild_commands_per_minute: Count = 30
 
 
+class WebSettings(_Section):
+    """The local page."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    base_url: Annotated[str, AfterValidator(_base_url)] = ""
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -149,6 +172,7 @@ class Settings(BaseSettings):
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     sources: SourcesSettings = Field(default_factory=SourcesSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property

@@ -26,7 +26,15 @@ AREAS = ("members", "catalogue", "playlists", "drops")
 MAY_IMPORT = {
     "bot": DOORS,
     "musrec.cli": DOORS
-    | {"musrec.train", "musrec.evaluate", "musrec.audio", "musrec.demo", "musrec.lab"},
+    | {
+        "musrec.web",
+        "musrec.train",
+        "musrec.evaluate",
+        "musrec.audio",
+        "musrec.demo",
+        "musrec.lab",
+    },
+    "musrec.web": DOORS,
     "musrec.lab": HEARING | {"musrec.evaluate", "musrec.pictures", "musrec.train"},
     "musrec.service": {f"musrec.{area}" for area in AREAS}
     | HEARING

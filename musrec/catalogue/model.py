@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from musrec.model import Closeness, NotFound, Spectrogram, Track
+from musrec.model import Closeness, NotFound, Profile, Spectrogram, Track
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,6 +198,40 @@ class SongFilter:
     mood: str = ""
     key: str = ""
     tempo: tuple[float, float] | None = None
+
+
+Order = Literal["best", "title", "artist", "year", "tempo"]
+ORDERS: Mapping[Order, str] = {
+    "best": "best match",
+    "title": "title",
+    "artist": "artist",
+    "year": "newest",
+    "tempo": "slowest",
+}
+
+FACETS = ("genre", "mood", "key", "tempo")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One page of songs.
+
+    Attributes
+    ----------
+    facets : mapping of str to mapping of str to int
+        For each of `FACETS`, its values among all the songs found, the most frequent first.
+    page, pages : int
+        From 0; there is at least one page, which may be empty.
+    why : str
+        Why there is none; empty otherwise.
+    """
+
+    songs: tuple[tuple[Track, Profile], ...]
+    facets: Mapping[str, Mapping[str, int]]
+    total: int
+    page: int
+    pages: int
+    why: str = ""
 
 
 def tempo_range(text: str) -> tuple[float, float]:

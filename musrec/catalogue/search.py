@@ -126,7 +126,12 @@ def moods(catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> list[Track]:
-    """Find the songs of the catalogue that are as wanted, best first.
+    """Find the songs of the catalogue that are as wanted, best first, as `rows` does."""
+    return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)]
+
+
+def rows(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> NDArray[np.intp]:
+    """Find the rows of the songs that are as wanted, best first.
 
     Parameters
     ----------
@@ -155,18 +160,18 @@ def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> l
     if reasons:
         sentence = "; ".join(reasons)
         raise NotFound(f"{sentence[0].upper()}{sentence[1:]}.", "Ask for less.")
-    rows = np.flatnonzero(keep)
+    found = np.flatnonzero(keep)
     if wanted.artist:
         part = fold(wanted.artist)
-        rows = np.array([row for row in rows.tolist() if part in names[row].artist], np.intp)
+        found = np.array([row for row in found.tolist() if part in names[row].artist], np.intp)
     if wanted.text:
-        rows = _named(names, rows, wanted.text)
+        found = _named(names, found, wanted.text)
     elif mood:
-        profiles = [catalogue.profiles[row] for row in rows]
-        rows = _best(rows, [strength(mood, p.tags, p.percentiles) for p in profiles], 0)
-    if not len(rows):
+        profiles = [catalogue.profiles[row] for row in found]
+        found = _best(found, [strength(mood, p.tags, p.percentiles) for p in profiles], 0)
+    if not len(found):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
-    return [catalogue.tracks[row] for row in rows]
+    return found
 
 
 def _best(

@@ -23,6 +23,7 @@ from musrec.cli import (
     playlists,
     privacy,
     recommend,
+    serve,
     songs,
     store,
     train,
@@ -36,6 +37,7 @@ from musrec.model import MusrecError
 _AREAS = (
     songs,
     recommend,
+    serve,
     drops,
     pictures,
     history,

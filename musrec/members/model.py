@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from musrec.model import Feedback, FeedbackKind, MusrecError, Profile, Track
 
@@ -305,3 +305,66 @@ class Playing:
         """Share of the song heard by then, 0 to 1."""
         whole = self.duration.total_seconds()
         return min(1.0, max(0.0, (at - self.since).total_seconds() / whole)) if whole > 0 else 0.0
+
+
+class Role(StrEnum):
+    """How a member came to the page, which decides what they may do there."""
+
+    OWNER = "owner"
+    """Runs this machine: sees its files and its state, and invites others."""
+    GUEST = "guest"
+    """Has an account that the owner made: plays the owner's files, too."""
+    MEMBER = "member"
+    """Came from Discord: hears previews alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A member who is signed in to the page.
+
+    Attributes
+    ----------
+    name : str
+        What the page calls them.
+    until : datetime
+        When they have to sign in again.
+    """
+
+    member: str
+    name: str
+    role: Role
+    until: datetime
+
+    @property
+    def owner(self) -> bool:
+        """Whether they run this machine."""
+        return self.role is Role.OWNER
+
+    @property
+    def may_play_files(self) -> bool:
+        """Whether they may play the files of this machine."""
+        return self.role is not Role.MEMBER
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Someone who signs in to the page with a name and a password.
+
+    Attributes
+    ----------
+    member : str
+        Begins with `LOCAL`, which no Discord id does.
+    password : str or None
+        Its hash; None until they chose one.
+    """
+
+    member: str
+    name: str
+    password: str | None
+    made_at: datetime
+
+
+LOCAL = "local:"
+"""How the ids of members begin who do not come from Discord."""
+OWNER = f"{LOCAL}owner"
+"""The member who runs this machine."""

@@ -98,6 +98,29 @@ AREAS = (
     Area(
         "playlist songs", "playlist_songs", "The songs in your playlists, and when you added them."
     ),
+    Area(
+        "shared playlists",
+        "playlist_shares",
+        "The links under which you share playlists.",
+        "until you withdraw them",
+    ),
+    Area(
+        "account",
+        "accounts",
+        "The name that you sign in to the page with, and a hash of your password.",
+    ),
+    Area(
+        "sessions",
+        "sessions",
+        "Where you are signed in to the page.",
+        "for 30\u00a0days, or until you sign out",
+    ),
+    Area(
+        "links",
+        "sign_in_links",
+        "Links that sign you in to the page once.",
+        "for a day at most",
+    ),
 )
 """Every area; a table that names members but is missing here fails the tests."""
 

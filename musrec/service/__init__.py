@@ -37,6 +37,7 @@ from musrec.service.outside import Outside
 from musrec.service.playlists import Playlists
 from musrec.service.servers import Servers
 from musrec.service.songs import Songs
+from musrec.service.visits import Visits
 from musrec.settings import Settings
 from musrec.store import Store
 from musrec.store.backup import backup, restore
@@ -67,6 +68,8 @@ class Service:
         Messages that feature a song, and the reactions under them.
     servers : Servers
         Their settings.
+    visits : Visits
+        Who may use the local page.
     """
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
@@ -76,6 +79,7 @@ class Service:
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
         self.servers = Servers(store)
+        self.visits = Visits(settings, store, live)
         self.cards = Cards(store, live)
         self.members = Members(store, live)
         self.catalogue = CatalogueView(store, live, self.songs)

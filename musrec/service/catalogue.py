@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import pictures
-from musrec.catalogue import comparison, gallery, search, systems
-from musrec.catalogue.model import By, Comparison, GalleryRow, SongFilter, SystemPair
+from musrec.catalogue import comparison, gallery, search, shelf, systems
+from musrec.catalogue.model import (
+    Atlas,
+    By,
+    Comparison,
+    GalleryRow,
+    Order,
+    Shelf,
+    SongFilter,
+    SystemPair,
+)
 from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
@@ -89,6 +98,31 @@ class CatalogueView:
                     raise
         elsewhere = await self._songs.find(wanted.text)
         return list(elsewhere.tracks) if isinstance(elsewhere, Choices) else [elsewhere]
+
+    async def browse(
+        self,
+        wanted: SongFilter,
+        *,
+        order: Order = "best",
+        page: int = 0,
+        size: int = 50,
+    ) -> Shelf:
+        """Return one page of the songs that are as wanted, with counts of what could narrow it."""
+        while True:
+            engine, known = self._live.engine, await self._live.facets()
+            if engine is self._live.engine:  # it may have been replaced meanwhile
+                break
+        return await asyncio.to_thread(
+            shelf.browse, engine.catalogue, engine.names, known, wanted, order, page, size
+        )
+
+    async def artists(self, text: str = "") -> list[tuple[str, int]]:
+        """Return the artists whose names hold a text, and how many songs there are of each."""
+        return await asyncio.to_thread(shelf.artists, self.songs, text)
+
+    async def atlas(self) -> tuple[Atlas, Catalogue]:
+        """Return the catalogue as a map, and the songs that its points stand for."""
+        return await self._live.atlas()
 
     async def compare(
         self, ours: Heard, theirs: Heard, *, look: LookName = "dark"

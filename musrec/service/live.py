@@ -16,6 +16,7 @@ from musrec import space
 from musrec.audio.encoder import Encoder
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import engine as engines
+from musrec.catalogue import shelf
 from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
@@ -51,6 +52,7 @@ class Live:
         self._background: set[asyncio.Task[None]] = set()
         self._whole: set[asyncio.Task[Any]] = set()
         self._atlas: tuple[Atlas, Catalogue] | None = None
+        self._facets: tuple[shelf.Facets, Catalogue] | None = None
         self._statistics: tuple[dict[str, int], FloatArray, Catalogue] | None = None
 
     @classmethod
@@ -119,6 +121,14 @@ class Live:
             known = await asyncio.to_thread(atlas, catalogue), catalogue
             self._atlas = known
         return known
+
+    async def facets(self) -> shelf.Facets:
+        """Return what the songs of the catalogue are counted under, computed once."""
+        catalogue, known = self.engine.catalogue, self._facets
+        if known is None or known[1] is not catalogue:
+            known = await asyncio.to_thread(shelf.facets, catalogue), catalogue
+            self._facets = known
+        return known[0]
 
     async def statistics(self) -> tuple[dict[str, int], FloatArray]:
         """Return the statistics of the catalogue, read once: id to row, and shape (n, d)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -140,6 +141,43 @@ class Playlists:
         raise NotFound(
             f"{song[:80]} is not in {playlist.name}.", "`playlist show` lists its songs."
         )
+
+    async def order(self, playlist: Playlist, tracks: Iterable[str]) -> None:
+        """Put the songs of a playlist in another order; those that are not named go to the end."""
+        await self._store.playlists.order(playlist, list(tracks))
+
+    async def share(self, playlist: Playlist) -> str:
+        """Share a playlist with whoever has its link; return the last part of its address.
+
+        Raises
+        ------
+        NotFound
+            The playlist was deleted meanwhile.
+        """
+        token = await self._store.playlists.share(playlist, secrets.token_urlsafe(16))
+        if token is None:
+            raise NotFound("That playlist is no longer there.")
+        return token
+
+    async def shared_as(self, playlist: Playlist) -> str | None:
+        """Return the last part of the address under which a playlist is shared."""
+        return await self._store.playlists.shared_as(playlist.id)
+
+    async def shared(self, token: str) -> Playlist:
+        """Return the playlist that is shared under a link.
+
+        Raises
+        ------
+        NotFound
+            None is, or no longer.
+        """
+        if (found := await self._store.playlists.shared(token)) is None:
+            raise NotFound("This playlist is no longer shared.", "Ask for a new link.")
+        return found
+
+    async def withdraw(self, playlist: Playlist) -> None:
+        """End the sharing of a playlist: its link no longer works."""
+        await self._store.playlists.withdraw(playlist.id)
 
     async def delete(self, playlist: Playlist) -> bool:
         """Delete a playlist; return whether it was still there."""

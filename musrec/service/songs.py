@@ -494,6 +494,24 @@ class Songs:
             return Added(path, problem=_unsuited(heard.analysis)), None
         return Added(path, heard.track), heard
 
+    async def file_of(self, track: str) -> Path:
+        """Return where the file of a song is, if it still is the one that was added.
+
+        Raises
+        ------
+        NotFound
+            The song came from no file of this machine, or the file has gone.
+        """
+        known = (await self._store.analyses.paths([track])).get(track)
+        if known is None:
+            raise NotFound("I have no file of this song.")
+        path = Path(known)
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFound(
+                "The file of this song has gone.", "Add its new place with `musrec add`."
+            )
+        return path
+
     # Songs of other services ------------------------------------------------------------------
 
     async def hear_around(self, track: Track, progress: Progress | None = None) -> None:

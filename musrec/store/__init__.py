@@ -14,6 +14,7 @@ from musrec.store.members import Members
 from musrec.store.playlists import Playlists
 from musrec.store.servers import Servers
 from musrec.store.tracks import Tracks
+from musrec.store.visits import Visits
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         self.lookups = Lookups(database)
         self.changes = Changes(database)
         self.foreign = ForeignFeatures(database)
+        self.visits = Visits(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

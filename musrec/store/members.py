@@ -171,7 +171,8 @@ async def meet_unless_paused(database: Database, connection: AsyncConnection, me
 async def _rows_with_parts(
     database: Database, connection: AsyncConnection, table: sa.Table, where: sa.ColumnElement[bool]
 ) -> list[dict[str, Any]]:
-    result = await connection.execute(sa.select(table).where(where))
+    columns = [column for column in table.c if column not in schema.SECRET]
+    result = await connection.execute(sa.select(*columns).where(where))
     rows = database.readable(table, result, lambda row: dict(row._mapping))
     for key in (key for part in schema.metadata.sorted_tables for key in part.foreign_keys):
         part = key.parent.table

@@ -11,7 +11,7 @@ from musrec.model import Track
 from musrec.playlists.model import Playlist
 from musrec.store.database import Database
 from musrec.store.members import meet_unless_paused
-from musrec.store.schema import playlist_songs, playlists
+from musrec.store.schema import playlist_shares, playlist_songs, playlists
 from musrec.store.tracks import read_tracks
 
 
@@ -143,3 +143,70 @@ class Playlists:
         async with self._database.write() as connection:
             result = await connection.execute(playlists.delete().where(playlists.c.id == playlist))
             return result.rowcount > 0
+
+    async def order(self, playlist: Playlist, songs: Sequence[str]) -> None:
+        """Put the songs of a playlist in another order; those that are not named go to the end."""
+        query = (
+            sa.select(playlist_songs.c.track_id, playlist_songs.c.added_at)
+            .where(playlist_songs.c.playlist_id == playlist.id)
+            .order_by(playlist_songs.c.id)
+        )
+        async with self._database.write() as connection:
+            there = {row.track_id: row.added_at for row in await connection.execute(query)}
+            wanted = [song for song in dict.fromkeys(songs) if song in there]
+            rows = [
+                {
+                    "playlist_id": playlist.id,
+                    "member_id": playlist.member,
+                    "track_id": song,
+                    "added_at": there[song],
+                }
+                for song in dict.fromkeys((*wanted, *there))
+            ]
+            await connection.execute(
+                playlist_songs.delete().where(playlist_songs.c.playlist_id == playlist.id)
+            )
+            if rows:
+                await connection.execute(playlist_songs.insert(), rows)
+
+    async def share(self, playlist: Playlist, token: str) -> str | None:
+        """Share a playlist; return the token of its link, None if the playlist is gone."""
+        kept = sa.select(playlist_shares.c.token).where(
+            playlist_shares.c.playlist_id == playlist.id
+        )
+        here = sa.select(playlists.c.id).where(playlists.c.id == playlist.id)
+        async with self._database.write() as connection:
+            if await connection.scalar(here) is None:
+                return None
+            await connection.execute(
+                self._database.insert(playlist_shares)
+                .values(
+                    playlist_id=playlist.id,
+                    member_id=playlist.member,
+                    token=token,
+                    at=datetime.now(UTC),
+                )
+                .on_conflict_do_nothing()
+            )
+            found: str | None = await connection.scalar(kept)
+        return found
+
+    async def shared_as(self, playlist: int) -> str | None:
+        """Return the token under which a playlist is shared."""
+        query = sa.select(playlist_shares.c.token).where(playlist_shares.c.playlist_id == playlist)
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(query)
+        return found
+
+    async def shared(self, token: str) -> Playlist | None:
+        """Return the playlist that is shared under a token."""
+        ids = sa.select(playlist_shares.c.playlist_id).where(playlist_shares.c.token == token)
+        found = await self._playlists(playlists.c.id.in_(ids))
+        return found[0] if found else None
+
+    async def withdraw(self, playlist: int) -> None:
+        """End the sharing of a playlist."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                playlist_shares.delete().where(playlist_shares.c.playlist_id == playlist)
+            )

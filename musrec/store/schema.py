@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0015"
+HEAD = "0016"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -388,3 +388,42 @@ changes = Table(
     Column("at", Moment, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
+
+# People who sign in to the page with a name and a password. `key` is the name as it is compared.
+accounts = Table(
+    "accounts",
+    metadata,
+    _member(primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("password", Text),
+    Column("made_at", Moment, nullable=False),
+)
+
+# Who is signed in, and links that sign a member in once. Only the SHA-256 of each secret is kept.
+sessions, sign_in_links = (
+    Table(
+        name,
+        metadata,
+        Column("digest", String, primary_key=True),
+        _member(nullable=False, index=True),
+        Column("role", String, nullable=False),
+        Column("until", Moment, nullable=False),
+    )
+    for name in ("sessions", "sign_in_links")
+)
+
+# A playlist that whoever has the link may see, until its member withdraws the link.
+playlist_shares = Table(
+    "playlist_shares",
+    metadata,
+    Column(
+        "playlist_id", Integer, ForeignKey("playlists.id", ondelete="CASCADE"), primary_key=True
+    ),
+    _member(nullable=False, index=True),
+    Column("token", String, nullable=False, unique=True),
+    Column("at", Moment, nullable=False),
+)
+
+SECRET = frozenset((accounts.c.password, sessions.c.digest, sign_in_links.c.digest))
+"""Columns that no export repeats: whoever finds a copy of one must not gain anything by it."""

@@ -1,0 +1,129 @@
+"""The catalogue as a shelf to browse: facets with counts, orders and pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musrec.audio.descriptors import DEFINITIONS, said_tags, word
+from musrec.catalogue import search
+from musrec.catalogue.model import FACETS, Order, Shelf, SongFilter
+from musrec.model import Catalogue, Constraints, NotFound
+from musrec.recommend import variety
+from musrec.titles import fold
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TEMPI = ((40, 80), (80, 100), (100, 120), (120, 140), (140, 220))
+"""Ranges that a shelf can be narrowed to, beats per minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What each song is counted under, computed once for a catalogue.
+
+    Attributes
+    ----------
+    values : mapping of str to (tuple of str, NDArray of bool, shape (n, values))
+        For each of `FACETS`, its values and which songs have which.
+    """
+
+    values: Mapping[str, tuple[tuple[str, ...], NDArray[np.bool_]]]
+
+
+def facets(catalogue: Catalogue) -> Facets:
+    """Sort the songs of a catalogue under genres, moods, keys and tempi, as a search does."""
+    of: dict[str, list[set[str]]] = {facet: [] for facet in FACETS[1:]}
+    words = frozenset(search.moods())
+    for profile in catalogue.profiles:
+        said = {tag.casefold() for tag in said_tags(profile.tags)}
+        said |= {word(name, at) for name, at in profile.percentiles.items() if name in DEFINITIONS}
+        of["mood"].append(said & words)
+        of["key"].append({profile.key} if profile.key else set())
+        tempi = [tempo for tempo in (profile.tempo, profile.other_tempo) if tempo is not None]
+        of["tempo"].append(
+            {f"{low}–{high}" for low, high in TEMPI if any(low <= one <= high for one in tempi)}
+        )
+    genres = tuple(sorted({track.genre.lower() for track in catalogue.tracks if track.genre}))
+    masks = [
+        variety.allowed(catalogue, Constraints(only_genres=frozenset((genre,))))[0]
+        for genre in genres
+    ]
+    has = np.array(masks, bool).T.reshape(len(catalogue), len(genres))
+    return Facets({"genre": (genres, has)} | {facet: _sorted(rows) for facet, rows in of.items()})
+
+
+def _sorted(rows: list[set[str]]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    known = sorted(set[str]().union(*rows))
+    column = {value: at for at, value in enumerate(known)}
+    has = np.zeros((len(rows), len(known)), bool)
+    for at, row in enumerate(rows):
+        has[at, [column[value] for value in row]] = True
+    return tuple(known), has
+
+
+def browse(
+    catalogue: Catalogue,
+    names: tuple[search.Name, ...],
+    known: Facets,
+    wanted: SongFilter,
+    order: Order,
+    page: int,
+    size: int,
+) -> Shelf:
+    """Return one page of the songs that are as wanted, and what all of them are counted under."""
+    why = ""
+    try:
+        rows = search.rows(catalogue, names, wanted)
+    except NotFound as none:
+        rows, why = np.empty(0, np.intp), f"{none} {none.hint}"
+    rows = _ordered(rows, catalogue, names, order)
+    pages = max(1, -(-len(rows) // size))
+    page = min(max(page, 0), pages - 1)
+    shown = rows[page * size : (page + 1) * size].tolist()
+    return Shelf(
+        tuple((catalogue.tracks[row], catalogue.profiles[row]) for row in shown),
+        {facet: _counted(*known.values[facet], rows) for facet in FACETS},
+        len(rows),
+        page,
+        pages,
+        why,
+    )
+
+
+def artists(catalogue: Catalogue, text: str = "") -> list[tuple[str, int]]:
+    """Return every artist whose name holds a text, and how many songs there are of each."""
+    found = Counter(artist for track in catalogue.tracks for artist in track.artists)
+    part = fold(text)
+    return sorted(
+        ((name, count) for name, count in found.items() if part in fold(name)),
+        key=lambda one: fold(one[0]),
+    )
+
+
+def _counted(
+    values: tuple[str, ...], has: NDArray[np.bool_], rows: NDArray[np.intp]
+) -> dict[str, int]:
+    counts = has[rows].sum(axis=0)
+    order = np.argsort(-counts, kind="stable")
+    return {values[at]: int(counts[at]) for at in order if counts[at]}
+
+
+def _ordered(
+    rows: NDArray[np.intp], catalogue: Catalogue, names: tuple[search.Name, ...], order: Order
+) -> NDArray[np.intp]:
+    tracks, profiles = catalogue.tracks, catalogue.profiles
+    keys: dict[Order, Callable[[int], Any]] = {
+        "title": lambda row: names[row].title,
+        "artist": lambda row: (names[row].artist, names[row].title),
+        "year": lambda row: -(tracks[row].year or 0),
+        "tempo": lambda row: profiles[row].tempo or np.inf,
+    }
+    if order == "best":
+        return rows
+    return np.array(sorted(rows.tolist(), key=keys[order]), np.intp)

@@ -1,0 +1,295 @@
+"""The application: its routes, what guards them, and how it is served."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from musrec.members.model import OWNER, Role
+from musrec.model import Busy, MusrecError, NotFound, SettingsError
+from musrec.web import ask, library, playlists, sessions, you
+from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
+from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
+
+if TYPE_CHECKING:
+    from musrec.service import Service
+    from musrec.settings import WebSettings
+
+_log = logging.getLogger(__name__)
+
+COVERS = "https://*.dzcdn.net https://*.mzstatic.com https://i.scdn.co"
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"img-src 'self' data: {COVERS}; media-src 'self' blob:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    # With "no-referrer" browsers would send forms with the origin "null".
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
+}
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+OPEN: tuple[BaseRoute, ...] = (
+    Route("/sign-in", sessions.sign_in, methods=["GET", "POST"]),
+    Route("/enter/{secret}", sessions.enter, methods=["GET", "POST"]),
+    Route("/shared/{secret}", playlists.shared),
+)
+"""What a stranger may ask for."""
+
+SIGNED_IN: tuple[BaseRoute, ...] = (
+    Route("/", ask.home),
+    Route("/ask", ask.ask, methods=["POST"]),
+    Route("/answers/{answer}", ask.answer),
+    Route("/answers/{answer}/{song}.png", ask.card),
+    Route("/library", library.songs),
+    Route("/artists", library.artists),
+    Route("/songs/{song}", library.song),
+    Route("/songs/{song}/sheet.png", library.sheet),
+    Route("/songs/{song}/thumb", library.thumb, methods=["POST"]),
+    Route("/compare", library.compare),
+    Route("/gallery", library.gallery),
+    Route("/gallery.png", library.gallery_picture),
+    Route("/playlists", playlists.index, methods=["GET", "POST"]),
+    Route("/playlists/add", playlists.add, methods=["POST"]),
+    Route("/playlists/{playlist:int}", playlists.show),
+    Route("/playlists/{playlist:int}/change", playlists.change, methods=["POST"]),
+    Route("/playlists/{playlist:int}/continue", playlists.continued, methods=["POST"]),
+    Route("/playlists/{playlist:int}/export.{how}", playlists.export),
+    Route("/history", you.history),
+    Route("/taste", you.taste),
+    Route("/taste.png", you.taste_picture),
+    Route("/map.png", you.map_picture),
+    Route("/you", you.show),
+    Route("/you/choose", you.choose, methods=["POST"]),
+    Route("/you/export.zip", you.export),
+    Route("/you/delete", you.delete, methods=["POST"]),
+    Route("/you/password", sessions.set_password, methods=["POST"]),
+    Route("/sign-out", sessions.sign_out, methods=["POST"]),
+)
+"""What a member may ask for."""
+
+OWNERS: tuple[BaseRoute, ...] = (Route("/people", you.people, methods=["GET", "POST"]),)
+"""What the owner alone may ask for."""
+
+
+class Guard:
+    """What holds for every request: host, origin, size, session, and headers of the answer."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or turn it away."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > LARGEST_CLIP + 65_536:
+                raise TooLarge
+            return message
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name for name, _ in message["headers"]}
+                extra = HEADERS if request.url.path.startswith("/static/") else _NO_STORE
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (name.encode(), value.encode())
+                        for name, value in extra.items()
+                        if name.encode() not in given
+                    ),
+                ]
+            await send(message)
+
+        request.state.visit = request.state.token = None
+        host = request.headers.get("host", "")
+        if host.casefold() not in self._hosts:
+            refusal = Response("This page is not served under that name.", 421)
+            await refusal(scope, receive, guarded)
+            return
+        if request.method not in ("GET", "HEAD") and not _own(request, host):
+            await Response("That form was not on this page.", 403)(scope, receive, guarded)
+            return
+        if not request.url.path.startswith("/static/"):
+            keeper: Doorkeeper = scope["app"].state.doorkeeper
+            if secret := keeper.secret(request):
+                request.state.visit = await scope["app"].state.service.visits.current(secret)
+                request.state.token = keeper.token(secret) if request.state.visit else None
+        await self._app(scope, counted, guarded)
+
+
+_NO_STORE = HEADERS | {"cache-control": "no-store"}
+
+
+def _own(request: Request, host: str) -> bool:
+    """Whether a write came from this page: browsers say so in `Origin`."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    return origin is not None and urlsplit(origin).netloc.casefold() == host.casefold()
+
+
+def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = False) -> Starlette:
+    """Make the application.
+
+    Parameters
+    ----------
+    service : Service
+        Open; its opener closes it.
+    key : bytes
+        Signs cookies: `Service.visits.key`.
+    hosts : iterable of str
+        Under which names, with their ports, it may be asked.
+    secure : bool
+        It is reached over HTTPS alone.
+    """
+    app = Starlette(
+        routes=[
+            *OPEN,
+            *(_only(sessions.visit, route) for route in SIGNED_IN),
+            *(_only(sessions.owner, route) for route in OWNERS),
+            Mount("/static", StaticFiles(directory=FOLDER / "static")),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={
+            MusrecError: _sorry,
+            HTTPException: _wrong_address,
+            Exception: _bug,
+        },
+    )
+    app.state.service = service
+    app.state.doorkeeper = Doorkeeper(key, secure=secure)
+    return app
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _only(who: Callable[[Request], object], route: BaseRoute) -> Route:
+    """Return a route that is open to some alone."""
+    assert isinstance(route, Route)
+    inner: Handler = route.endpoint
+
+    async def handler(request: Request) -> Response:
+        who(request)
+        return await inner(request)
+
+    return Route(route.path, handler, methods=list(route.methods or ()))
+
+
+def _status(error: MusrecError) -> int:
+    match error:
+        case NotSignedIn():
+            return 401
+        case NotAllowed():
+            return 403
+        case NotFound():
+            return 404
+        case TooLarge():
+            return 413
+        case Busy():
+            return 503
+        case _:
+            return 400
+
+
+async def _sorry(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MusrecError)
+    if isinstance(error, NotSignedIn) and request.method == "GET" and _wants_page(request):
+        return RedirectResponse("/sign-in", 303)
+    return render(request, "error.html", status=_status(error), what=str(error), hint=error.hint)
+
+
+async def _wrong_address(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = "There is no such page." if error.status_code == 404 else "That does not work here."
+    return render(request, "error.html", status=error.status_code, what=what, hint="")
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    _log.error("page failed", exc_info=error, extra={"reference": reference})
+    what = f"Something is broken here. The log knows it as {reference}."
+    return render(request, "error.html", status=500, what=what, hint="Try it again later.")
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+# Serving ------------------------------------------------------------------------------------------
+
+
+def address(settings: WebSettings, port: int) -> str:
+    """Return where the page is, without a slash at the end.
+
+    Raises
+    ------
+    SettingsError
+        It is served to other machines, and nothing says under which name.
+    """
+    if settings.base_url:
+        return settings.base_url
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            "web.base_url is missing: without it, the page cannot tell its own address from a "
+            "foreign one.",
+            'Set it to how others reach the page, such as "https://music.example.org".',
+        )
+    host = "[::1]" if settings.host == "::1" else settings.host
+    return f"http://{host}:{port}"
+
+
+async def serve(service: Service, settings: WebSettings, tell: Callable[[str], None]) -> None:
+    """Serve the page until it is told to stop.
+
+    Parameters
+    ----------
+    tell : callable
+        Called once with the link that signs the owner in.
+    """
+    address(settings, settings.port)
+    config = uvicorn.Config("", host=settings.host, port=settings.port)
+    listener = config.bind_socket()
+    port = listener.getsockname()[1]
+    where = address(settings, port)
+    hosts = {urlsplit(where).netloc, *(f"{host}:{port}" for host in LOCAL_HOSTS)}
+    app = build(
+        service,
+        await service.visits.key(),
+        hosts=hosts,
+        secure=where.startswith("https://"),
+    )
+    link = await service.visits.link(OWNER, Role.OWNER)
+    tell(f"{where}/enter/{link}")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+    )
+    await uvicorn.Server(config).serve(sockets=[listener])

@@ -1,0 +1,151 @@
+"""Home: ask with a title, a link or a file; the answer streams in, or comes as a page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from musrec.model import Choices, Heard, MusrecError, NotFound
+from musrec.service.songs import Progress
+from musrec.web.pages import LARGEST_CLIP, TooLarge, form, render, service_of, text
+from musrec.web.sessions import visit
+
+if TYPE_CHECKING:
+    from musrec.members.model import Visit
+
+_log = logging.getLogger(__name__)
+
+
+def look(request: Request) -> Literal["dark", "light"]:
+    """Return the look of a picture that a page asks for."""
+    return "light" if request.query_params.get("look") == "light" else "dark"
+
+
+def picture(png: bytes) -> Response:
+    """Answer with a drawn picture, which the asking browser may keep for a while."""
+    return Response(png, media_type="image/png", headers={"cache-control": "private, max-age=600"})
+
+
+async def home(request: Request) -> Response:
+    """Show where one asks, with songs to start from."""
+    service = service_of(request)
+    starts = await asyncio.to_thread(service.catalogue.first_steps)
+    return render(
+        request, "home.html", starts=starts[:12], songs=len(service.catalogue), question=""
+    )
+
+
+async def ask(request: Request) -> Response:
+    """Answer a question: as a stream of events to a script, else with a page."""
+    who, fields = visit(request), await form(request)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return StreamingResponse(
+            _stream(request, who, fields),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )
+    found = await _answered(request, who, fields, None)
+    if isinstance(found, Choices):
+        return render(request, "choices.html", found=found)
+    return RedirectResponse(f"/answers/{found}", 303)
+
+
+async def answer(request: Request) -> Response:
+    """Show an answer that was given before."""
+    return render(request, "answer.html", **await _shown(request, request.path_params["answer"]))
+
+
+async def card(request: Request) -> Response:
+    """Draw one pick of an answer beside its question."""
+    service = service_of(request)
+    id_, song = request.path_params["answer"], request.path_params["song"]
+    found, pick = await service.answers.kept_pick(id_, song)
+    return picture((await service.answers.card(found, pick, look=look(request))).png)
+
+
+async def _shown(request: Request, id_: str) -> dict[str, Any]:
+    service, who = service_of(request), visit(request)
+    found = await service.answers.kept(id_)
+    thumbs = {p.track.id: await service.members.thumb(who.member, p.track.id) for p in found.picks}
+    own = await service.playlists.of(who.member)
+    return {"id": id_, "answer": found, "thumbs": thumbs, "playlists": own}
+
+
+async def _heard(request: Request, fields: FormData) -> Heard | Choices | None:
+    service = service_of(request)
+    clip, song = fields.get("clip"), str(fields.get("song", ""))
+    words = str(fields.get("text", "")).strip()
+    if isinstance(clip, UploadFile) and clip.filename:
+        data = await clip.read(LARGEST_CLIP + 1)
+        if len(data) > LARGEST_CLIP:
+            raise TooLarge
+        return await service.songs.hear_clip(data, clip.filename)
+    if song:
+        return await service.songs.hear_track(await service.songs.get(song))
+    if not words:
+        if fields.get("mine"):
+            return None
+        raise NotFound("You asked for nothing yet.", "Type a title, or choose a file.")
+    found = await service.songs.find(words[:500])
+    return found if isinstance(found, Choices) else await service.songs.hear_track(found)
+
+
+async def _answered(
+    request: Request, who: Visit, fields: FormData, progress: Progress | None
+) -> str | Choices:
+    service = service_of(request)
+    since = await service.members.meet(who.member)
+    try:
+        adventurous = min(1.0, max(0.0, float(str(fields.get("adventurous", "")))))
+    except ValueError:
+        adventurous = None
+    async with service.promptly():
+        heard = await _heard(request, fields)
+        if isinstance(heard, Choices):
+            return heard
+        found = await service.answers.recommend(
+            heard, member=who.member, since=since, adventurous=adventurous, progress=progress
+        )
+    return await service.answers.keep(found, who.member, since)
+
+
+async def _stream(request: Request, who: Visit, fields: FormData) -> AsyncIterator[str]:
+    """Yield how far the answer is, then the answer, as server-sent events."""
+    steps: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    working = asyncio.create_task(
+        _answered(request, who, fields, lambda done, of: steps.put_nowait((done, of)))
+    )
+    try:
+        yield _event("heard", "Listening …")
+        while not working.done():
+            step = asyncio.create_task(steps.get())
+            await asyncio.wait((working, step), return_when=asyncio.FIRST_COMPLETED)
+            if step.done():
+                yield _event("heard", "Heard {} of {} songs".format(*step.result()))
+            else:
+                step.cancel()
+        found = working.result()
+        if isinstance(found, Choices):
+            yield _event("answer", text(request, "parts/choices.html", found=found))
+            return
+        page = text(request, "parts/answer.html", **await _shown(request, found))
+        yield _event("address", f"/answers/{found}")
+        yield _event("answer", page)
+    except MusrecError as error:
+        yield _event("wrong", f"{error} {error.hint}".strip())
+    except Exception:  # noqa: BLE001 - the answer has begun: nothing else can report it
+        _log.exception("an answer failed")
+        yield _event("wrong", "Something is broken here. The log says what.")
+    finally:
+        working.cancel()
+
+
+def _event(name: str, data: str) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"

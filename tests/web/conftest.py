@@ -1,0 +1,116 @@
+"""The page on a real socket, over a real store with the starter songs and real music."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from musrec.members.model import OWNER, Role
+from musrec.service import Service
+from musrec.settings import Settings
+from musrec.web.app import build
+
+KEY_FREE = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
+
+
+class Page:
+    """A page that is being served."""
+
+    def __init__(self, service: Service, address: str) -> None:
+        self.service = service
+        self.address = address
+
+    async def browser(self, member: str | None = None, role: Role = Role.MEMBER) -> Visitor:
+        """Return a browser, in which a member has followed a link."""
+        visitor = Visitor(self.address)
+        if member:
+            secret = await self.service.visits.link(member, role)
+            status, _ = await visitor.post(f"/enter/{secret}")
+            assert status == 200
+        return visitor
+
+
+class Visitor:
+    """One browser without scripts: cookies, forms and their tokens."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.http = aiohttp.ClientSession(
+            address, cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"accept": "text/html"}
+        )
+        self.headers: Mapping[str, str] = {}
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self.http.get(path) as response:
+            self.headers = response.headers
+            return response.status, (await response.read()).decode("utf-8", "replace")
+
+    async def post(
+        self, path: str, origin: str | None = None, **fields: str | bytes
+    ) -> tuple[int, str]:
+        _, first = await self.get("/nothing")
+        found = re.search('name="token" content="(.+?)"', first)
+        form = aiohttp.FormData({"token": found[1]} if found else {})
+        for name, value in fields.items():
+            if isinstance(value, bytes):
+                form.add_field(name, value, filename="clip.ogg")
+            else:
+                form.add_field(name, value)
+        headers = {"origin": origin or self.address}
+        async with self.http.post(path, data=form, headers=headers) as response:
+            return response.status, (await response.read()).decode("utf-8", "replace")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
+    """The page, served on loopback to whoever asks."""
+    folder: Path = tmp_path_factory.mktemp("page")
+    settings = Settings.model_validate(
+        {
+            "paths": {"data": folder},
+            "workers": {"count": 1, "fetch_tagger": False},
+            "recommend": {"budget_seconds": 60},
+            "sources": dict.fromkeys(KEY_FREE, False),
+        }
+    )
+    async with Service.open(settings) as service:
+        listener = socket.create_server(("127.0.0.1", 0))
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        app = build(service, await service.visits.key(), hosts=(host,))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield Page(service, f"http://{host}")
+        server.should_exit = True
+        await serving
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def owner(page: Page) -> AsyncIterator[Visitor]:
+    """The owner, signed in."""
+    visitor = await page.browser(OWNER, Role.OWNER)
+    yield visitor
+    await visitor.http.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def member(page: Page) -> AsyncIterator[Visitor]:
+    """A member of Discord, signed in."""
+    visitor = await page.browser("417711229900")
+    yield visitor
+    await visitor.http.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stranger(page: Page) -> AsyncIterator[Visitor]:
+    """A browser in which nobody is signed in."""
+    visitor = await page.browser()
+    yield visitor
+    await visitor.http.close()

@@ -1,0 +1,173 @@
+"""The page, asked as a browser without scripts asks."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from musrec.members.model import OWNER, Role
+from musrec.web.app import OWNERS, SIGNED_IN
+from musrec.web.pages import LARGEST_CLIP
+from tests.web.conftest import Page, Visitor
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def filled(page: Page, member: str) -> dict[str, str]:
+    """Return what the addresses of a member's pages are made of."""
+    service = page.service
+    song = service.catalogue.songs.tracks[0]
+    kept = await service.playlists.create(member, f"Mine {len(await service.playlists.of(member))}")
+    await service.playlists.add(kept, [t.id for t in service.catalogue.songs.tracks[:3]])
+    answer = await service.answers.recommend(
+        await service.songs.heard(song.id), member=member, online=False
+    )
+    id_ = await service.answers.keep(answer, member)
+    return {"song": song.id, "playlist": str(kept.id), "answer": id_, "how": "csv"}
+
+
+def path_of(route: object, parts: dict[str, str]) -> str:
+    path = str(getattr(route, "path")).replace(":int", "")  # noqa: B009
+    return path.format(**parts)
+
+
+async def test_every_route_turns_strangers_away(page: Page, stranger: Visitor) -> None:
+    parts = await filled(page, OWNER)
+    for route in (*SIGNED_IN, *OWNERS):
+        path = path_of(route, parts)
+        if "GET" in route.methods:  # type: ignore[attr-defined]
+            _, text = await stranger.get(path)
+            assert "<h1>Sign in</h1>" in text, path
+        if "POST" in route.methods:  # type: ignore[attr-defined]
+            status, _ = await stranger.post(path, name="x")
+            assert status == 401, path
+
+
+async def test_a_member_sees_own_things_alone(page: Page, member: Visitor) -> None:
+    others = await filled(page, OWNER)
+    for route in OWNERS:
+        assert (await member.get(path_of(route, others)))[0] == 403
+    for path in ("", "/export.csv"):
+        assert (await member.get(f"/playlists/{others['playlist']}{path}"))[0] == 404
+    status, _ = await member.post(f"/playlists/{others['playlist']}/change", do="delete")
+    assert status == 404
+    assert await page.service.playlists.get(int(others["playlist"]))
+
+
+async def test_every_page_opens_for_the_owner(page: Page, owner: Visitor) -> None:
+    parts = await filled(page, OWNER)
+    may_be_missing = ("/gallery", "/gallery.png", "/songs/{song}/sheet.png", "/taste.png")
+    for route in (*SIGNED_IN, *OWNERS):
+        if "GET" not in route.methods or "/{song}.png" in route.path:  # type: ignore[attr-defined]
+            continue
+        status, text = await owner.get(path_of(route, parts))
+        expected = (200, 404) if route.path in may_be_missing else (200,)  # type: ignore[attr-defined]
+        assert status in expected, (route.path, text)  # type: ignore[attr-defined]
+        assert owner.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_a_search_needs_no_script(owner: Visitor, page: Page) -> None:
+    track = page.service.catalogue.songs.tracks[5]
+    _, text = await owner.get(f"/library?text={track.title}")
+    assert f'href="/songs/{track.id}"' in text
+    # Each count is how many songs there are behind its link.
+    _, text = await owner.get("/library")
+    counted = re.findall(r'<a href="(\?[^"]+)">[^<]+</a> <span class="soft">(\d+)</span>', text)
+    assert {re.sub("=.*", "", link) for link, _ in counted} >= {"?genre", "?mood"}
+    for link, count in counted:
+        _, text = await owner.get(f"/library{html.unescape(link)}&sort=title")
+        found = re.search(r'id="found">([\d,]+)', text)
+        assert found, link
+        assert found[1] == count, link
+    _, text = await owner.get("/library?tempo=fast")
+    assert "is no tempo" in text
+
+
+async def test_a_file_is_heard_and_a_thumb_changes_the_next_answer(
+    owner: Visitor, page: Page, music: Path
+) -> None:
+    clip = (music / "alexander-ehlers--flags.ogg").read_bytes()
+    status, text = await owner.post("/ask", clip=clip)
+    assert status == 200, text
+    first = re.findall(r'id="pick-(\w+)"', text)
+    assert first
+    await owner.post(f"/songs/{first[0]}/thumb", kind="dislike")
+    assert (await page.service.members.thumb(OWNER, first[0])) == "dislike"
+    _, text = await owner.post("/ask", clip=clip)
+    assert first[0] not in re.findall(r'id="pick-(\w+)"', text)
+
+
+async def test_an_upload_that_is_too_large_or_no_music_gets_a_sentence(owner: Visitor) -> None:
+    status, text = await owner.post("/ask", clip=b"RIFF" + bytes(3000))
+    assert status == 400
+    assert "<h1>" in text
+    status, text = await owner.post("/ask", clip=bytes(LARGEST_CLIP + 200_000))
+    assert status == 413
+    assert "larger than 64" in text
+
+
+async def test_a_link_works_once_and_showing_it_does_not_use_it_up(page: Page) -> None:
+    secret = await page.service.visits.link("77", Role.MEMBER)
+    first, second = await page.browser(), await page.browser()
+    assert (await first.get(f"/enter/{secret}"))[0] == 200
+    assert (await first.post(f"/enter/{secret}"))[0] == 200
+    status, text = await second.post(f"/enter/{secret}")
+    assert status == 404
+    assert "has been used" in text
+    await first.post("/sign-out")
+    assert "<h1>Sign in</h1>" in (await first.get("/history"))[1]
+    for visitor in (first, second):
+        await visitor.http.close()
+
+
+async def test_forms_of_other_sites_and_forged_cookies_are_refused(
+    page: Page, owner: Visitor, stranger: Visitor
+) -> None:
+    status, _ = await owner.post("/playlists", origin="http://evil.example", name="x")
+    assert status == 403
+    headers = {"origin": page.address}
+    async with owner.http.post("/playlists", data={"name": "x"}, headers=headers) as response:
+        assert response.status == 400  # no token
+    async with owner.http.get("/", headers={"host": "evil.example"}) as response:
+        assert response.status == 421
+    stranger.http.cookie_jar.update_cookies({"musrec": "forged.signature"})
+    assert "<h1>Sign in</h1>" in (await stranger.get("/"))[1]
+
+
+async def test_a_guest_chooses_a_password_and_signs_in_with_it(
+    page: Page, owner: Visitor, stranger: Visitor
+) -> None:
+    _, text = await owner.post("/people", name="Zoë")
+    link = re.search(r"<code>http://[^/]+(/enter/[\w-]+)", text)
+    assert link
+    guest = await page.browser()
+    await guest.post(link[1])
+    status, _ = await guest.post("/you/password", password="a long green tree")
+    assert status == 200
+    _, text = await stranger.post("/sign-in", name="ZOË", password="a wrong guess")
+    assert "do not go together" in text
+    _, text = await stranger.post("/sign-in", name="zoë", password="a long green tree")
+    assert "What do you want to hear" in text
+    await guest.http.close()
+
+
+async def test_a_playlist_is_made_ordered_shared_and_withdrawn(
+    page: Page, owner: Visitor, stranger: Visitor
+) -> None:
+    songs = page.service.catalogue.songs.tracks[10:13]
+    for song in songs:
+        await owner.post("/playlists/add", playlist="On the road", song=song.id)
+    kept = await page.service.playlists.named(OWNER, "On the road")
+    await owner.post(f"/playlists/{kept.id}/change", do="up", song=songs[2].id)
+    _, text = await owner.get(f"/playlists/{kept.id}")
+    order = re.findall(r'/songs/(\w+)"', text)
+    assert order == [songs[0].id, songs[2].id, songs[1].id]
+    _, text = await owner.post(f"/playlists/{kept.id}/change", do="share")
+    link = re.search(r"http://[^/]+(/shared/[\w-]+)", text)
+    assert link
+    assert songs[0].title in (await stranger.get(link[1]))[1].replace("&#39;", "'")
+    await owner.post(f"/playlists/{kept.id}/change", do="withdraw")
+    assert (await stranger.get(link[1]))[0] == 404
