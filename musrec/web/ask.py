@@ -113,7 +113,9 @@ async def _answered(
         found = await service.answers.recommend(
             heard, member=who.member, since=since, adventurous=adventurous, progress=progress
         )
-    return await service.answers.keep(found, who.member, since)
+    if not found.picks:
+        raise NotFound(" ".join(found.notes) or "I found nothing that fits.")
+    return found.id
 
 
 async def _stream(request: Request, who: Visit, fields: FormData) -> AsyncIterator[str]:
