@@ -270,7 +270,7 @@ class Reactions(commands.Cog):
                         return False
                     for kind, is_there in thumbs:
                         cards = self._bot.service.cards
-                        await cards.react(card, member, kind, there=is_there)
+                        await cards.react(card, member, kind, there=is_there, read=True)
                     await recount(self._bot, member, card.track, card)
                     return True
 

@@ -74,14 +74,19 @@ class Cards:
         return await self._store.cards.accounted(message)
 
     @whole
-    async def react(self, card: Card, member: str, kind: FeedbackKind, *, there: bool) -> None:
+    async def react(
+        self, card: Card, member: str, kind: FeedbackKind, *, there: bool, read: bool = False
+    ) -> None:
         """Take a reaction under a card as a thumb on its song, or take it back with its reaction.
 
         The thumb and that it was counted are one transaction; a process that dies after it finds
-        the thumb in the store when it starts again.
+        the thumb in the store when it starts again. One that was `read` under the message, and not
+        told of, does not count if it was deleted meanwhile.
         """
         event = Feedback(member, card.track, kind, datetime.now(UTC))
-        learnt, forgotten = await self._store.cards.reacted(card.message, event, there=there)
+        learnt, forgotten = await self._store.cards.reacted(
+            card.message, event, there=there, read=read
+        )
         await self._live.change_opinions(learnt, forgotten)
 
     @whole

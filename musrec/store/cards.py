@@ -142,12 +142,18 @@ class Cards:
             )
 
     async def reacted(
-        self, message: str, event: Feedback, *, there: bool
+        self, message: str, event: Feedback, *, there: bool, read: bool = False
     ) -> tuple[list[Feedback], list[Feedback]]:
         """Count a reaction that came or went, and keep or take back its thumb, in one transaction.
 
         Nothing happens if the card is gone. A reaction of a member who paused never counts: not
         even if it is still there when they no longer do.
+
+        Parameters
+        ----------
+        read : bool
+            Whether it was read under the message. If so, the member may have had everything
+            deleted since: a thumb that went with the rest does not count again.
 
         Returns
         -------
@@ -156,7 +162,9 @@ class Cards:
             learnt again.
         """
         return await self._database.write_together(
-            lambda connection: _react(self._database, connection, message, event, there=there)
+            lambda connection: _react(
+                self._database, connection, message, event, there=there, read=read
+            )
         )
 
     async def pressed(self, message: str, event: Feedback) -> bool:
@@ -234,7 +242,13 @@ def _card(row: Any) -> Card:
 
 
 async def _react(
-    database: Database, connection: AsyncConnection, message: str, event: Feedback, *, there: bool
+    database: Database,
+    connection: AsyncConnection,
+    message: str,
+    event: Feedback,
+    *,
+    there: bool,
+    read: bool,
 ) -> tuple[list[Feedback], list[Feedback]]:
     card = await connection.scalar(sa.select(cards.c.track_id).where(cards.c.message_id == message))
     if card is None:
@@ -245,11 +259,10 @@ async def _react(
         insert = database.insert(uncounted_thumbs).values(of_none)
         await connection.execute(insert.on_conflict_do_nothing())
         return [], []
-    await connection.execute(
-        uncounted_thumbs.delete().where(
-            *(uncounted_thumbs.c[name] == value for name, value in of_none.items())
-        )
-    )
+    marked = sa.and_(*(uncounted_thumbs.c[name] == value for name, value in of_none.items()))
+    if there and read and await connection.scalar(sa.select(sa.exists().where(marked))):
+        return [], []
+    await connection.execute(uncounted_thumbs.delete().where(marked))
     if there:
         learnt = await write_feedback(database, connection, event)
         row = {"message_id": message, "member_id": event.member, "kind": event.kind.value}

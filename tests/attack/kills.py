@@ -15,7 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ import sqlalchemy as sa
 import musrec.audio.tagger
 import musrec.recommend  # noqa: F401
 from musrec.demo import ARTIST, TUNES, compose, wav
+from musrec.drops.model import Issue, Post
 from musrec.members.model import Card
-from musrec.model import Feedback, FeedbackKind
+from musrec.model import Answer, Feedback, FeedbackKind
 from musrec.service import Service
 from musrec.store import Store, schema
 from tests.attack.figures import Figures
@@ -38,6 +39,8 @@ from tests.support.store_processes import SONG
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+MESSAGES = 2 * 3
+"""Of two drops, with an opening and two songs each."""
 LIKE, DISLIKE = FeedbackKind.LIKE, FeedbackKind.DISLIKE
 Job = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -180,13 +183,54 @@ def posting(folder: Path, minutes: int = 0) -> Job:
     return lambda: drop_processes.post(folder, Channel(folder / "channel"), clock)
 
 
+class Halting(Channel):
+    """A channel that tells its parent of one message once posted, and waits to be killed."""
+
+    def __init__(self, file: Path, halt_after: int, told: int) -> None:
+        super().__init__(file)
+        self._left, self._told = halt_after, told
+
+    async def post(self, issue: Issue, post: Post, answer: Answer | None, *, again: bool) -> str:
+        message = await super().post(issue, post, answer, again=again)
+        self._left -= 1
+        if not self._left:
+            os.write(self._told, b"posted")
+            await asyncio.Event().wait()
+        return message
+
+
+def killed_once_posted(folder: Path, halt_after: int) -> None:
+    """Kill a process right after it posted a message, before it can note that."""
+    posted, told = os.pipe()
+    channel = Halting(folder / "channel", halt_after, told)
+    child = forked(lambda: drop_processes.post(folder, channel, Clock(WEDNESDAY)))
+    os.close(told)
+    assert os.read(posted, 6) == b"posted"  # nothing, if the child died by itself
+    os.close(posted)
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+
+
 def _drops(template: Path, folder: Path, size: int, seed: int) -> Figures:
+    """Kill at random statements, and a third between a message and the note that it is posted."""
     figures = Figures("kills: drops")
-    for copy, _ in kills(posting, template, folder, size, seed):
+    rng, once_posted = random.Random(seed), max(1, size // 3)
+
+    def copies() -> Iterator[Path]:
+        for copy, _ in kills(posting, template, folder, size - once_posted, seed):
+            yield copy
+        for number in range(once_posted):
+            copy = folder / f"once posted {number}"
+            shutil.copytree(template, copy)
+            killed_once_posted(copy, rng.randint(1, MESSAGES))
+            yield copy
+            shutil.rmtree(copy)
+
+    for copy in copies():
         channel = Channel(copy / "channel")
         assert ended(forked(posting(copy, minutes=10))) == 0
         times = channel.times()
-        figures.broken["lost"] += 2 * 3 - len(times)
+        figures.broken["lost"] += MESSAGES - len(times)
         figures.broken["doubled"] += sum(times.values()) - len(times)
         figures.broken["damaged files"] += _broken_file(copy)
         figures.tried["messages"] += len(times)

@@ -24,6 +24,7 @@ COPIES = {
     "3 s earlier": lambda y: encode(y[132_300:], "libmp3lame", 128_000),
     "3 s later": lambda y: encode(np.pad(y, (132_300, 0)), "libmp3lame", 128_000),
     "the first 20 s": lambda y: encode(y[:882_000], "libmp3lame", 96_000),
+    "5 s earlier, 12 dB softer aac": lambda y: encode(0.25 * y[220_500:], "aac", 96_000),
     "resampled": lambda y: encode(y, "libmp3lame", 48_000, rate=16_000),
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from musrec.drops.model import Drop, Schedule
-from musrec.members.model import Deleted, Paused
+from musrec.members.model import Card, Deleted, Paused
 from musrec.model import FeedbackKind, NotFound
 from musrec.service import Service
 from musrec.service import members as service_members
@@ -109,6 +109,20 @@ async def _wish(service: Service, _: Drop) -> object:
 
 async def _join(service: Service, mixtape: Drop) -> None:
     await service.drops.join_mixtape(mixtape, "ann", there=True)
+
+
+async def test_a_reading_under_way_brings_back_no_thumb_that_was_deleted(service: Service) -> None:
+    track = service.catalogue.songs.tracks[0].id
+    card = Card("message", "channel", track, datetime.now(UTC))
+    assert await service.cards.keep(card)
+    await service.cards.react(card, "ann", LIKE, there=True)
+    assert await service.members.delete("ann")
+    # Read before it was deleted, accounted for after.
+    await service.cards.react(card, "ann", LIKE, there=True, read=True)
+    assert not any((await service.members.about("ann")).values())
+    # A reaction that is given again counts.
+    await service.cards.react(card, "ann", LIKE, there=True)
+    assert await service.members.thumb("ann", track) is LIKE
 
 
 @pytest.mark.parametrize("ask", [_playlist, _wish, _join])
