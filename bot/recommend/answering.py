@@ -19,7 +19,7 @@ from discord import ui
 from bot import errors
 from bot.cards import layouts, words
 from bot.feedback.thumbs import Thumb, offer_reactions
-from bot.press import Press
+from bot.press import Press, is_private
 from bot.recommend import clips
 from bot.recommend.keeping import Keep
 from musrec.catalogue.model import By
@@ -480,11 +480,6 @@ async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
     except Exception:
         log.exception("no picture")
         return None
-
-
-def is_private(interaction: discord.Interaction[Any]) -> bool:
-    """Whether only one member sees the message that was pressed."""
-    return interaction.message is not None and interaction.message.flags.ephemeral
 
 
 def _in_company(interaction: discord.Interaction[Any]) -> bool:

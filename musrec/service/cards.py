@@ -84,8 +84,22 @@ class Cards:
         await self._live.change_opinions(learnt, forgotten)
 
     @whole
-    async def press(self, message: str, member: str, track: str, kind: FeedbackKind) -> bool:
+    async def press(
+        self,
+        message: str,
+        member: str,
+        track: str,
+        kind: FeedbackKind,
+        *,
+        channel: str | None = None,
+    ) -> bool:
         """Take a thumb that a member pressed under a message, and count it there if it is a card.
+
+        Parameters
+        ----------
+        channel : str, optional
+            Where the message is, if the member alone sees it: the thumb counts under the newest
+            card there that features the track.
 
         Returns
         -------
@@ -100,7 +114,7 @@ class Cards:
         if await self._store.tracks.get(track) is None:
             raise NotFound("I no longer have that song.", "Ask for it by its name.")
         event = Feedback(member, track, kind, datetime.now(UTC))
-        news = await self._store.cards.pressed(message, event)
+        news = await self._store.cards.pressed(message, event, channel)
         if news:
             await self._live.change_opinions([event])
         return news

@@ -159,18 +159,28 @@ class Cards:
             lambda connection: _react(self._database, connection, message, event, there=there)
         )
 
-    async def pressed(self, message: str, event: Feedback) -> bool:
-        """Keep a thumb that was pressed, and count it if its message is a card: one transaction.
+    async def pressed(self, message: str, event: Feedback, channel: str | None = None) -> bool:
+        """Keep a thumb that was pressed, and count it under a card: one transaction.
+
+        Parameters
+        ----------
+        channel : str, optional
+            Where the message is, if it is no card because one member alone sees it: the thumb
+            counts under the newest card there that features the track.
 
         Returns
         -------
         bool
             Whether the thumb was news; nothing is kept of a member who paused.
         """
-        who = sa.select(sa.literal(message), members.c.id).where(
-            members.c.id == event.member,
-            ~members.c.paused,
-            sa.exists().where(cards.c.message_id == message),
+        card = sa.select(cards.c.message_id)
+        if channel is None:
+            card = card.where(cards.c.message_id == message)
+        else:
+            card = card.where(cards.c.channel_id == channel, cards.c.track_id == event.track)
+        under = card.order_by(cards.c.at.desc()).limit(1).subquery()
+        who = sa.select(under.c.message_id, members.c.id).select_from(
+            under.join(members, (members.c.id == event.member) & ~members.c.paused)
         )
 
         async def job(connection: AsyncConnection) -> bool:
