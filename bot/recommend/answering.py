@@ -383,7 +383,8 @@ async def feature(
     # Noted before it is there: it is found, whatever happens from now on.
     intended = await cards.intend(str(slate.channel), str(slate.after))
     message = await _show(bot, slate, shown)
-    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
+    query = answer.query.id if answer.query else None
+    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC), query)
     await cards.keep(card)
     bot.dispatch("card", card)
     if not slate.reactions or await offer_reactions(message):

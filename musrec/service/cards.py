@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Accounted, Card, Intended
-from musrec.model import Feedback, FeedbackKind, NotFound
+from musrec.model import Feedback, FeedbackKind, NotFound, Track
 from musrec.service.live import Live, whole
 from musrec.store import Store
 
@@ -126,6 +126,10 @@ class Cards:
     async def touched(self, member: str, track: str | None = None) -> list[Card]:
         """Return the latest cards of one track, or of any, that a member gave a thumb under."""
         return await self._store.cards.touched(member, track, RECOUNTED)
+
+    async def asked(self, channel: str, limit: int) -> list[Track]:
+        """Return the songs that members asked about in a channel, the latest first."""
+        return await self._store.cards.asked(channel, limit)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old for their buttons."""

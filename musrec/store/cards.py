@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.members.model import Accounted, Card, Intended, Thumb, mark
-from musrec.model import Feedback, FeedbackKind
+from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
 from musrec.store.members import is_paused
@@ -25,6 +25,7 @@ from musrec.store.schema import (
     tracks,
     uncounted_thumbs,
 )
+from musrec.store.tracks import read_tracks
 
 
 class Cards:
@@ -65,6 +66,8 @@ class Cards:
             "channel_id": card.channel,
             "track_id": card.track,
             "at": card.at,
+            # A card read back from Discord names no query: what was kept stays.
+            **({"query_id": card.query} if card.query else {}),
         }
         async with self._database.write() as connection:
             known = sa.select(tracks.c.id).where(tracks.c.id == card.track)
@@ -228,6 +231,22 @@ class Cards:
         async with self._database.read() as connection:
             return self._database.readable(cards, await connection.execute(query), _card)
 
+    async def asked(self, channel: str, limit: int) -> list[Track]:
+        """Return the tracks that cards of a channel were found for, the latest first."""
+        latest = sa.func.max(cards.c.at)
+        query = (
+            sa.select(cards.c.query_id)
+            .join(tracks, tracks.c.id == cards.c.query_id)
+            .where(cards.c.channel_id == channel)
+            .group_by(cards.c.query_id)
+            .order_by(latest.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            ids = list(await connection.scalars(query))
+            found = await read_tracks(self._database, connection, ids)
+            return [found[id_] for id_ in ids if id_ in found]
+
     async def sweep(self, before: datetime) -> None:
         """Forget cards older than that, posted or intended."""
         async with self._database.write() as connection:
@@ -240,7 +259,7 @@ def _under(table: sa.Table, message: str) -> sa.Select[str]:
 
 
 def _card(row: Any) -> Card:
-    return Card(row.message_id, row.channel_id, row.track_id, row.at)
+    return Card(row.message_id, row.channel_id, row.track_id, row.at, row.query_id)
 
 
 async def _react(
