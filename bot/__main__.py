@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from bot.serve import Finding
 
 
@@ -34,7 +36,7 @@ def main() -> int:
         settings = load(arguments.config)
         logs.configure(settings)
         if arguments.check:
-            return _check(asyncio.run(check(settings)))
+            return asyncio.run(_say(check(settings)))
         asyncio.run(serve(settings))
     except MusrecError as error:
         print(f"✗ {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
@@ -46,12 +48,15 @@ def main() -> int:
     return 0
 
 
-def _check(findings: list[Finding]) -> int:
-    for finding in findings:
-        print(f"{'✓' if finding.good else '✗'} {finding.what}")  # noqa: T201
+async def _say(findings: AsyncIterator[Finding]) -> int:
+    """Print findings as they come; return 1 if one of them is bad."""
+    good = True
+    async for finding in findings:
+        good = good and finding.good
+        print(f"{'✓' if finding.good else '✗'} {finding.what}", flush=True)  # noqa: T201
         if finding.hint:
-            print(f"  {finding.hint}")  # noqa: T201
-    return 0 if all(finding.good for finding in findings) else 1
+            print(f"  {finding.hint}", flush=True)  # noqa: T201
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

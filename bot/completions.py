@@ -18,9 +18,16 @@ Choices = list[app_commands.Choice[str]]
 MOST = 25
 """Choices that Discord shows at most."""
 
+ASKED = 10
+"""Songs asked about in the same channel, at most, that are offered before anything is typed."""
+
 
 async def songs(interaction: Context, typed: str) -> Choices:
-    """Offer songs of the catalogue; before anything is typed, what the member liked last."""
+    """Offer songs of the catalogue.
+
+    Before anything is typed, offer what the member liked last, then what was asked about in the
+    same channel, for all its members to see.
+    """
     if typed.startswith("http"):
         return []
     service = interaction.client.service
@@ -29,7 +36,10 @@ async def songs(interaction: Context, typed: str) -> Choices:
     else:
         liked = HistoryFilter("liked")
         page = await service.members.history(str(interaction.user.id), liked, size=MOST)
-        found = [track for _, track in page.events]
+        own = [track for _, track in page.events]
+        asked = await service.cards.asked(str(interaction.channel_id), ASKED)
+        new = [track for track in asked if track not in own]
+        found = [*own[: MOST - len(new)], *new]
     return [
         app_commands.Choice(name=words.bare(str(track), 100), value=track.id) for track in found
     ]

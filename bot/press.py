@@ -73,3 +73,8 @@ def custom_ids(message: discord.Message) -> Iterator[str]:
         waiting += getattr(part, "children", ())
         if name := getattr(part, "custom_id", None):
             yield name
+
+
+def is_private(interaction: discord.Interaction[Any]) -> bool:
+    """Whether only one member sees the message that was pressed."""
+    return interaction.message is not None and interaction.message.flags.ephemeral

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 
 import discord
@@ -180,22 +180,33 @@ class Finding:
     hint: str = ""
 
 
-async def check(settings: Settings) -> list[Finding]:
-    """Find out whether the configuration will work, without connecting the bot."""
-    findings: list[Finding] = []
-    try:
-        async with Service.open(settings) as service:
-            findings.append(Finding(True, f"{len(service.catalogue):,} songs to recommend"))
-            findings += [Finding(True, note) for note in service.answers.notes]
+async def check(settings: Settings) -> AsyncGenerator[Finding]:
+    """Find out whether the configuration will work, without connecting the bot.
+
+    Each part's findings come as soon as they are known: a missing token before any worker starts.
+    """
+    for part in (_check_discord, _check_service):
+        try:
+            findings = await part(settings)
+        except MusrecError as error:
+            findings = [_bad(error)]
+        for finding in findings:
+            yield finding
+
+
+def _bad(error: MusrecError) -> Finding:
+    return Finding(False, str(error), error.hint)
+
+
+async def _check_service(settings: Settings) -> list[Finding]:
+    async with Service.open(settings) as service:
+        findings = [Finding(True, f"{len(service.catalogue):,} songs to recommend")]
+        findings += [Finding(True, note) for note in service.answers.notes]
+        try:
             await service.warm()
-            findings.append(Finding(True, f"songs are heard {_where(settings)}"))
-    except MusrecError as error:
-        findings.append(Finding(False, str(error), error.hint))
-    try:
-        findings += await _check_discord(settings)
-    except MusrecError as error:
-        findings.append(Finding(False, str(error), error.hint))
-    return findings
+        except MusrecError as error:
+            return [*findings, _bad(error)]
+        return [*findings, Finding(True, f"songs are heard {_where(settings)}")]
 
 
 def _where(settings: Settings) -> str:
@@ -206,9 +217,10 @@ def _where(settings: Settings) -> str:
 
 
 async def _check_discord(settings: Settings) -> list[Finding]:
+    token = _token(settings)
     client = discord.Client(intents=intents(settings, privileged=False))
     try:
-        await client.login(_token(settings))
+        await client.login(token)
         application = await client.application_info()
     except discord.LoginFailure:
         raise WrongToken(

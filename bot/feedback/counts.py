@@ -74,7 +74,7 @@ class Counts(commands.Cog):
                 message = await channel.fetch_message(int(card.message))
                 counts = await self._bot.service.cards.thumbs(card.message)
                 if view := _with_counts(message, counts):
-                    await message.edit(view=view)
+                    await message.edit(view=view, attachments=message.attachments)
         except (discord.NotFound, discord.Forbidden) as error:
             if error.code == errors.UNKNOWN_MESSAGE:
                 await self._bot.service.cards.remove(card.message)

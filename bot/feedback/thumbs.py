@@ -10,7 +10,7 @@ import discord
 from discord import ui
 
 from bot.cards import layouts, words
-from bot.press import Press, custom_ids
+from bot.press import Press, custom_ids, is_private
 from musrec.model import FeedbackKind
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         kind, id_ = FeedbackKind(self.about["kind"]), self.about["track"]
         track = await service.songs.get(id_)
         message = str(interaction.message.id) if interaction.message else ""
-        news = await service.cards.press(message, member, id_, kind)
+        channel = str(interaction.channel_id) if is_private(interaction) else None
+        news = await service.cards.press(message, member, id_, kind, channel=channel)
         await recount(interaction.client, member, id_)
         if not news and await service.members.paused(member):
             view = layouts.notice(

@@ -19,7 +19,7 @@ from discord import ui
 from bot import errors
 from bot.cards import layouts, words
 from bot.feedback.thumbs import Thumb, offer_reactions
-from bot.press import Press
+from bot.press import Press, is_private
 from bot.recommend import clips
 from bot.recommend.keeping import Keep
 from musrec.catalogue.model import By
@@ -383,7 +383,8 @@ async def feature(
     # Noted before it is there: it is found, whatever happens from now on.
     intended = await cards.intend(str(slate.channel), str(slate.after))
     message = await _show(bot, slate, shown)
-    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC))
+    query = answer.query.id if answer.query else None
+    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC), query)
     await cards.keep(card)
     bot.dispatch("card", card)
     if not slate.reactions or await offer_reactions(message):
@@ -480,11 +481,6 @@ async def _draw(bot: Bot, answer: Answer, pick: Pick) -> Picture | None:
     except Exception:
         log.exception("no picture")
         return None
-
-
-def is_private(interaction: discord.Interaction[Any]) -> bool:
-    """Whether only one member sees the message that was pressed."""
-    return interaction.message is not None and interaction.message.flags.ephemeral
 
 
 def _in_company(interaction: discord.Interaction[Any]) -> bool:

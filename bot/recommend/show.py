@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot import completions, policy
 from bot.cards import layouts, words
-from bot.press import Press
+from bot.press import Press, is_private
 from bot.recommend import answering
 from bot.recommend.answering import Question
 from musrec import wording
@@ -82,7 +82,7 @@ class Show(Press, template=r"show:(?P<member>\d+)"):
             raise NotFound("Only the member who asked can pick.", "Ask me with /show.")
         await interaction.response.defer()
         question = Question(interaction.user.id, track=str(self.values[0]))
-        private = answering.is_private(interaction)
+        private = is_private(interaction)
         slate = answering.slate_of(interaction, private=private)
         await _answer(interaction.client, slate, question)
 

@@ -57,12 +57,19 @@ class Deleted(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A message that features one track."""
+    """A message that features one track.
+
+    Attributes
+    ----------
+    query : str, optional
+        The track it was found for.
+    """
 
     message: str
     channel: str
     track: str
     at: datetime
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

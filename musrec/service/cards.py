@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Accounted, Card, Intended
-from musrec.model import Feedback, FeedbackKind, NotFound
+from musrec.model import Feedback, FeedbackKind, NotFound, Track
 from musrec.service.changes import KEPT
 from musrec.service.live import Live, whole
 from musrec.store import Store
@@ -90,8 +90,22 @@ class Cards:
         await self._live.change_opinions(learnt, forgotten)
 
     @whole
-    async def press(self, message: str, member: str, track: str, kind: FeedbackKind) -> bool:
+    async def press(
+        self,
+        message: str,
+        member: str,
+        track: str,
+        kind: FeedbackKind,
+        *,
+        channel: str | None = None,
+    ) -> bool:
         """Take a thumb that a member pressed under a message, and count it there if it is a card.
+
+        Parameters
+        ----------
+        channel : str, optional
+            Where the message is, if the member alone sees it: the thumb counts under the newest
+            card there that features the track.
 
         Returns
         -------
@@ -106,7 +120,7 @@ class Cards:
         if await self._store.tracks.get(track) is None:
             raise NotFound("I no longer have that song.", "Ask for it by its name.")
         event = Feedback(member, track, kind, datetime.now(UTC))
-        news = await self._store.cards.pressed(message, event)
+        news = await self._store.cards.pressed(message, event, channel)
         if news:
             await self._live.change_opinions([event])
         return news
@@ -118,6 +132,10 @@ class Cards:
     async def touched(self, member: str, track: str | None = None) -> list[Card]:
         """Return the latest cards of one track, or of any, that a member gave a thumb under."""
         return await self._store.cards.touched(member, track, RECOUNTED)
+
+    async def asked(self, channel: str, limit: int) -> list[Track]:
+        """Return the songs that members asked about in a channel, the latest first."""
+        return await self._store.cards.asked(channel, limit)
 
     async def sweep(self, now: datetime) -> None:
         """Forget answers and cards that are too old for their buttons."""

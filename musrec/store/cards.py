@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.members.model import Accounted, Card, Intended, Thumb, mark
-from musrec.model import Feedback, FeedbackKind
+from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
 from musrec.store.members import is_paused
@@ -25,6 +25,7 @@ from musrec.store.schema import (
     tracks,
     uncounted_thumbs,
 )
+from musrec.store.tracks import read_tracks
 
 
 class Cards:
@@ -65,6 +66,8 @@ class Cards:
             "channel_id": card.channel,
             "track_id": card.track,
             "at": card.at,
+            # A card read back from Discord names no query: what was kept stays.
+            **({"query_id": card.query} if card.query else {}),
         }
         async with self._database.write() as connection:
             known = sa.select(tracks.c.id).where(tracks.c.id == card.track)
@@ -167,18 +170,28 @@ class Cards:
             )
         )
 
-    async def pressed(self, message: str, event: Feedback) -> bool:
-        """Keep a thumb that was pressed, and count it if its message is a card: one transaction.
+    async def pressed(self, message: str, event: Feedback, channel: str | None = None) -> bool:
+        """Keep a thumb that was pressed, and count it under a card: one transaction.
+
+        Parameters
+        ----------
+        channel : str, optional
+            Where the message is, if it is no card because one member alone sees it: the thumb
+            counts under the newest card there that features the track.
 
         Returns
         -------
         bool
             Whether the thumb was news; nothing is kept of a member who paused.
         """
-        who = sa.select(sa.literal(message), members.c.id).where(
-            members.c.id == event.member,
-            ~members.c.paused,
-            sa.exists().where(cards.c.message_id == message),
+        card = sa.select(cards.c.message_id)
+        if channel is None:
+            card = card.where(cards.c.message_id == message)
+        else:
+            card = card.where(cards.c.channel_id == channel, cards.c.track_id == event.track)
+        under = card.order_by(cards.c.at.desc()).limit(1).subquery()
+        who = sa.select(under.c.message_id, members.c.id).select_from(
+            under.join(members, (members.c.id == event.member) & ~members.c.paused)
         )
 
         async def job(connection: AsyncConnection) -> bool:
@@ -226,6 +239,22 @@ class Cards:
         async with self._database.read() as connection:
             return self._database.readable(cards, await connection.execute(query), _card)
 
+    async def asked(self, channel: str, limit: int) -> list[Track]:
+        """Return the tracks that cards of a channel were found for, the latest first."""
+        latest = sa.func.max(cards.c.at)
+        query = (
+            sa.select(cards.c.query_id)
+            .join(tracks, tracks.c.id == cards.c.query_id)
+            .where(cards.c.channel_id == channel)
+            .group_by(cards.c.query_id)
+            .order_by(latest.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            ids = list(await connection.scalars(query))
+            found = await read_tracks(self._database, connection, ids)
+            return [found[id_] for id_ in ids if id_ in found]
+
     async def sweep(self, before: datetime) -> None:
         """Forget cards older than that, posted or intended."""
         async with self._database.write() as connection:
@@ -238,7 +267,7 @@ def _under(table: sa.Table, message: str) -> sa.Select[str]:
 
 
 def _card(row: Any) -> Card:
-    return Card(row.message_id, row.channel_id, row.track_id, row.at)
+    return Card(row.message_id, row.channel_id, row.track_id, row.at, row.query_id)
 
 
 async def _react(

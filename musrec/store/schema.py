@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0016"
+HEAD = "0017"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -209,6 +209,9 @@ cards = Table(
     Column("at", Moment, nullable=False, index=True),
     # When the reactions under it were last read back.
     Column("read_at", Moment),
+    # The song it was found for; it may be gone. SQLite adds no reference to a table that is there.
+    Column("query_id", String),
+    Index("cards_of_a_channel", "channel_id", "at"),
 )
 
 # Cards about to be posted: one may stand in the channel, after that message, without its row above.

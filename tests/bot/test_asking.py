@@ -88,6 +88,31 @@ async def test_a_title_is_completed_while_it_is_typed_and_then_answered(world: W
     assert "found for [**Boogie Nights**]" in said(card)
 
 
+async def test_before_anything_is_typed_what_was_asked_in_the_channel_comes_after_what_was_liked(
+    world: World,
+) -> None:
+    songs = {song.title: song for song in world.service.catalogue.songs.tracks}
+    asked, other = songs[SONG].id, next(s.id for t, s in songs.items() if t != SONG)
+
+    async def offered(who: Any) -> list[str]:
+        return [c["value"] for c in await who.autocomplete(world.channel, "recommend", "song", "")]
+
+    await world.ask(song=SONG, private=True)
+    assert await offered(world.bob) == [], "what was asked in private is no one else's business"
+    await world.ask(song=SONG)
+    await world.ask(song=SONG)
+    assert await offered(world.bob) == [asked]
+    await world.service.members.learn(str(world.bob.id), other, FeedbackKind.LIKE)
+    assert await offered(world.bob) == [other, asked]
+    await world.service.members.learn(str(world.bob.id), asked, FeedbackKind.LIKE)
+    assert await offered(world.bob) == [asked, other], "each is offered once"
+
+    here, world.channel = world.channel, world.guild.create_text_channel("elsewhere")
+    assert asked not in await offered(world.alice)
+    world.channel = here
+    assert await offered(world.alice) == [asked]
+
+
 async def test_before_anything_is_typed_what_the_member_liked_last_is_offered(
     world: World,
 ) -> None:

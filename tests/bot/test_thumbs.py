@@ -189,6 +189,36 @@ async def test_a_count_leaves_out_likes_given_elsewhere_and_by_who_paused(world:
     assert counts(world, card) == (None, None)
 
 
+async def test_a_thumb_under_a_card_of_ones_own_counts_under_the_one_that_all_see(
+    world: World,
+) -> None:
+    public = await world.ask(song=SONG)
+    alone = await world.ask(world.bob, song=SONG, private=True)
+    assert featured(alone) == featured(public)
+    noted = await press(world, world.bob, alone, "like:")
+    await world.env.settle()
+    assert counts(world, public) == ("1", None)
+    await press(world, world.bob, public, "like:")
+    await world.env.settle()
+    assert counts(world, public) == ("1", None), "a member counts once"
+    await world.bob.click(noted.message, custom_id=pressable(noted, "undo:"))
+    await world.env.settle()
+    assert counts(world, public) == (None, None)
+
+
+async def test_a_thumb_under_a_card_of_ones_own_counts_in_its_own_channel_alone(
+    world: World,
+) -> None:
+    public, here = await world.ask(song=SONG), world.channel
+    world.channel = world.guild.create_text_channel("elsewhere")
+    alone = await world.ask(world.bob, song=SONG, private=True)
+    await press(world, world.bob, alone, "dislike:")
+    world.channel = here
+    await world.env.settle()
+    assert await opinion(world, world.bob, public) is DISLIKE
+    assert counts(world, public) == (None, None)
+
+
 async def test_a_counted_card_keeps_its_picture_its_text_and_its_buttons(world: World) -> None:
     card = await world.ask(song=SONG)
     before = world.env.backend.get_message(card.message.channel.id, card.id)

@@ -75,6 +75,12 @@ async def test_a_storm_of_thumbs_is_one_edit_that_waits_for_the_card_to_be_compl
     await shown
     assert edits(wire, card) == 1
     assert card["attachments"] == picture
+    [body] = [
+        body
+        for method, path, body in wire.fake.bodies
+        if method == "patch" and path.startswith("/channels/") and "components" in body
+    ]
+    assert [str(file["id"]) for file in body["attachments"]] == [file["id"] for file in picture]
     assert contents(card) == before
 
 

@@ -503,7 +503,7 @@ async def test_stopping_hands_back_what_would_take_too_long(wire: Wire, tunes: T
 async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> None:
     wire.fake.flags = discord.ApplicationFlags(gateway_presence_limited=True).value
     settings = settings_for(tmp_path, token=FakeDiscord.TOKEN, message_content=True, presences=True)
-    findings = await check(settings)
+    findings = [finding async for finding in check(settings)]
     said = {finding.what: finding.good for finding in findings}
     assert said["the message content intent is wanted, but not granted"] is False
     assert said["the presence intent is on"] is True
@@ -518,11 +518,21 @@ async def test_check_tells_whether_it_will_work(wire: Wire, tmp_path: Any) -> No
         ("", "There is no bot token."),
     ):
         settings = settings_for(tmp_path, token=token).model_copy(update={"workers": away})
-        songs, ears, discord_ = await check(settings)
+        discord_, songs, ears = [finding async for finding in check(settings)]
         assert songs.good
         assert not ears.good
         assert "cheduler" in ears.what
         assert (discord_.good, discord_.what) == (False, complaint)
+
+
+async def test_check_names_a_missing_token_before_any_database_is_opened(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, token="")
+    findings = check(settings)
+    first = await anext(findings)
+    assert (first.good, first.what) == (False, "There is no bot token.")
+    assert "MUSREC_DISCORD__TOKEN" in first.hint
+    assert not list(tmp_path.rglob("*.db"))
+    await findings.aclose()
 
 
 async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
