@@ -39,7 +39,7 @@ class Facets:
 def facets(catalogue: Catalogue) -> Facets:
     """Sort the songs of a catalogue under genres, moods, keys and tempi, as a search does."""
     of: dict[str, list[set[str]]] = {facet: [] for facet in FACETS[1:]}
-    words = frozenset(search.moods())
+    words = frozenset(search.moods(catalogue))
     for profile in catalogue.profiles:
         said = {tag.casefold() for tag in said_tags(profile.tags)}
         said |= {word(name, at) for name, at in profile.percentiles.items() if name in DEFINITIONS}

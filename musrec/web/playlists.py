@@ -100,8 +100,9 @@ async def continued(request: Request) -> Response:
     service, kept = service_of(request), await _own(request)
     await form(request)
     answer = await service.playlists.continued(kept)
-    id_ = await service.answers.keep(answer, kept.member)
-    return RedirectResponse(f"/answers/{id_}", 303)
+    if not answer.picks:
+        raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
+    return RedirectResponse(f"/answers/{answer.id}", 303)
 
 
 async def export(request: Request) -> Response:
