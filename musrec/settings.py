@@ -144,7 +144,6 @@ class DiscordSettings(_Section):
 class WebSettings(_Section):
     """The local page."""
 
-    enabled: bool = False
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
     base_url: Annotated[str, AfterValidator(_base_url)] = ""

@@ -252,6 +252,18 @@ class Answers:
             picks=tuple(picks),
         )
 
+    async def kept_for(self, id_: str, member: str) -> Answer:
+        """Return a kept answer to its member; one that is no member's, to whoever has its id.
+
+        Raises
+        ------
+        NotFound
+            It is too old, or another member's.
+        """
+        if await self._store.answers.member_of(id_) not in (None, member):
+            raise NotFound("I no longer have that answer.", "Ask again.")
+        return await self.kept(id_)
+
     async def kept_pick(self, id_: str, track: str) -> tuple[Answer, Pick]:
         """Return a kept answer and the pick of it that is that song.
 

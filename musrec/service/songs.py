@@ -202,6 +202,21 @@ class Songs:
             raise NotFound("I no longer have that song.", "Ask for it by its name.")
         return track
 
+    async def shown_to(self, id_: str, member: str) -> Track:
+        """Return the song of that id if a member may see it: clips are their senders' alone.
+
+        Raises
+        ------
+        NotFound
+            It is not kept here, or it is a clip that another member sent.
+        """
+        track = await self.get(id_)
+        if await self._store.analyses.is_upload(id_) and not await self._store.answers.asked_about(
+            member, id_
+        ):
+            raise NotFound("I no longer have that song.", "Ask for it by its name.")
+        return track
+
     async def many(self, ids: Iterable[str]) -> dict[str, Track]:
         """Return the songs of those ids that exist."""
         return await self._store.tracks.many(ids)

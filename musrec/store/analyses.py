@@ -128,6 +128,12 @@ class Analyses:
                     )
                 )
 
+    async def is_upload(self, track: str) -> bool:
+        """Whether a track is known only from a clip that a member sent."""
+        query = sa.select(analyses.c.origin).where(analyses.c.track_id == track)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar() == "upload"
+
     async def add_many(self, songs: Sequence[tuple[Track, Analysis]], origin: str) -> None:
         """Keep songs that share no identity with any other, all in one transaction.
 

@@ -78,6 +78,31 @@ class Answers:
                 id_, body, await read_tracks(self._database, connection, ids)
             )
 
+    async def member_of(self, id_: str) -> str | None:
+        """Return whose a kept answer is; None if it is no member's, or not kept."""
+        async with self._database.read() as connection:
+            result = await connection.execute(
+                sa.select(answers.c.member_id).where(answers.c.id == id_)
+            )
+            member: str | None = result.scalar()
+            return member
+
+    async def asked_about(self, member: str, track: str) -> bool:
+        """Whether a member has asked for songs like that track."""
+        queries = (
+            sa.select(recommendations.c.id).where(
+                recommendations.c.member_id == member, recommendations.c.query_id == track
+            ),
+            sa.select(answers.c.id).where(
+                answers.c.member_id == member, answers.c.body["query"].as_string() == track
+            ),
+        )
+        async with self._database.read() as connection:
+            for query in queries:
+                if (await connection.execute(query.limit(1))).first() is not None:
+                    return True
+        return False
+
     async def served(self) -> list[Served]:
         """Return every recommendation whose arm is known, oldest first."""
         async with self._database.read() as connection:

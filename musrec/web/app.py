@@ -46,6 +46,9 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
 }
 
+LARGEST_FORM, LARGEST_OF_STRANGERS = 2**20, 2**14
+"""Bytes of a request without a clip, by a member and by a stranger."""
+
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 OPEN: tuple[BaseRoute, ...] = (
@@ -110,8 +113,8 @@ class Guard:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > LARGEST_CLIP + 65_536:
-                raise TooLarge
+            if size > request.state.most:
+                raise TooLarge(request.state.most)
             return message
 
         async def guarded(message: Message) -> None:
@@ -142,10 +145,18 @@ class Guard:
             if secret := keeper.secret(request):
                 request.state.visit = await scope["app"].state.service.visits.current(secret)
                 request.state.token = keeper.token(secret) if request.state.visit else None
+        request.state.most = _most(request)
         await self._app(scope, counted, guarded)
 
 
 _NO_STORE = HEADERS | {"cache-control": "no-store"}
+
+
+def _most(request: Request) -> int:
+    """Return how many bytes a request may hold."""
+    if request.state.visit is None:
+        return LARGEST_OF_STRANGERS
+    return LARGEST_CLIP + 65_536 if request.url.path == "/ask" else LARGEST_FORM
 
 
 def _own(request: Request, host: str) -> bool:
@@ -237,7 +248,9 @@ async def _bug(request: Request, error: Exception) -> Response:
     reference = secrets.token_hex(4)
     _log.error("page failed", exc_info=error, extra={"reference": reference})
     what = f"Something is broken here. The log knows it as {reference}."
-    return render(request, "error.html", status=500, what=what, hint="Try it again later.")
+    page = render(request, "error.html", status=500, what=what, hint="Try it again later.")
+    page.headers.update(_NO_STORE)  # it is made outside of `Guard`
+    return page
 
 
 def _wants_page(request: Request) -> bool:

@@ -66,19 +66,22 @@ async def card(request: Request) -> Response:
     """Draw one pick of an answer beside its question."""
     service = service_of(request)
     id_, song = request.path_params["answer"], request.path_params["song"]
-    found, pick = await service.answers.kept_pick(id_, song)
+    found = await service.answers.kept_for(id_, visit(request).member)
+    pick = next((pick for pick in found.picks if pick.track.id == song), None)
+    if pick is None:
+        raise NotFound("I no longer have that song.", "Ask again.")
     return picture((await service.answers.card(found, pick, look=look(request))).png)
 
 
 async def _shown(request: Request, id_: str) -> dict[str, Any]:
     service, who = service_of(request), visit(request)
-    found = await service.answers.kept(id_)
+    found = await service.answers.kept_for(id_, who.member)
     thumbs = {p.track.id: await service.members.thumb(who.member, p.track.id) for p in found.picks}
     own = await service.playlists.of(who.member)
     return {"id": id_, "answer": found, "thumbs": thumbs, "playlists": own}
 
 
-async def _heard(request: Request, fields: FormData) -> Heard | Choices | None:
+async def _heard(request: Request, who: Visit, fields: FormData) -> Heard | Choices | None:
     service = service_of(request)
     clip, song = fields.get("clip"), str(fields.get("song", ""))
     words = str(fields.get("text", "")).strip()
@@ -88,13 +91,15 @@ async def _heard(request: Request, fields: FormData) -> Heard | Choices | None:
             raise TooLarge
         return await service.songs.hear_clip(data, clip.filename)
     if song:
-        return await service.songs.hear_track(await service.songs.get(song))
+        return await service.songs.hear_track(await service.songs.shown_to(song, who.member))
     if not words:
         if fields.get("mine"):
             return None
         raise NotFound("You asked for nothing yet.", "Type a title, or choose a file.")
     found = await service.songs.find(words[:500])
-    return found if isinstance(found, Choices) else await service.songs.hear_track(found)
+    if isinstance(found, Choices):
+        return found
+    return await service.songs.hear_track(await service.songs.shown_to(found.id, who.member))
 
 
 async def _answered(
@@ -107,7 +112,7 @@ async def _answered(
     except ValueError:
         adventurous = None
     async with service.promptly():
-        heard = await _heard(request, fields)
+        heard = await _heard(request, who, fields)
         if isinstance(heard, Choices):
             return heard
         found = await service.answers.recommend(

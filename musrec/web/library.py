@@ -53,8 +53,8 @@ async def artists(request: Request) -> Response:
 
 async def _known(request: Request, id_: str) -> Heard:
     service = service_of(request)
+    await service.songs.shown_to(id_, visit(request).member)
     if (heard := await service.songs.heard(id_)) is None:
-        await service.songs.get(id_)
         raise NotFound("I have not heard this song yet.", "Ask for it under Ask.")
     return heard
 
@@ -96,6 +96,7 @@ async def thumb(request: Request) -> Response:
     if kind == "none":
         await service.members.forget(who.member, id_, FeedbackKind.LIKE, FeedbackKind.DISLIKE)
     elif kind in ("like", "dislike"):
+        await service.songs.shown_to(id_, who.member)
         await service.members.may_keep(who.member)
         await service.members.learn(who.member, id_, FeedbackKind(kind))
     else:

@@ -32,9 +32,12 @@ _templates.globals |= {"tempo": wording.tempo, "closeness": wording.closeness}
 
 
 class TooLarge(Busy):
-    """An upload is larger than `LARGEST_CLIP`."""
+    """A form, or a file in it, is larger than it may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = LARGEST_CLIP) -> None:
+        if most < LARGEST_CLIP:
+            super().__init__("That form is too large.", "Shorten it.")
+            return
         super().__init__(
             f"That file is larger than {LARGEST_CLIP // 2**20} MiB.", "Send an excerpt of it."
         )
@@ -66,18 +69,18 @@ def render(request: Request, name: str, /, *, status: int = 200, **values: Any) 
 
 
 async def form(request: Request) -> FormData:
-    """Read a form; a file in it is kept on the disk, and never larger than `LARGEST_CLIP`.
+    """Read a form; a file in it is kept on the disk.
 
     Raises
     ------
     TooLarge
-        It is.
+        It holds more bytes than `request.state.most`.
     MusrecError
         The form was not made by this page.
     """
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > LARGEST_CLIP + 65_536:
-        raise TooLarge
+    if length.isdigit() and int(length) > request.state.most:
+        raise TooLarge(request.state.most)
     try:
         fields = await request.form(max_files=1, max_fields=11_000, max_part_size=2**20)
     except TooLarge:

@@ -39,7 +39,7 @@ async def add(request: Request) -> Response:
     """Put a song at the end of a playlist; a new name makes one."""
     service, who, fields = service_of(request), visit(request), await form(request)
     name, song = str(fields.get("playlist", "")), str(fields.get("song", ""))
-    await service.songs.get(song)
+    await service.songs.shown_to(song, who.member)
     try:
         kept = await service.playlists.named(who.member, name)
     except NotFound:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
@@ -27,9 +28,9 @@ SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
 
 TRIES, WITHIN = 5, 60.0
-"""Sign-ins that may fail for one name, and in how many seconds."""
-ALL_TRIES = 60
-"""Those that may fail altogether in that time."""
+"""Sign-ins that may fail from one address for one name, and in how many seconds."""
+ALL_TRIES = 20
+"""Those that may fail from one address in that time."""
 
 _hasher = PasswordHasher()
 # Checked where there is no such account, so that the time taken tells nobody which names exist.
@@ -66,7 +67,7 @@ class Doorkeeper:
         self._key = key
         self.secure = secure
         self.cookie = "__Host-musrec" if secure else "musrec"
-        self._failed: dict[str, deque[float]] = defaultdict(deque)
+        self._failed: dict[tuple[str, str | None], deque[float]] = defaultdict(deque)
 
     def secret(self, request: Request) -> str | None:
         """Return the secret of a request's session; None if the cookie is absent or forged."""
@@ -91,8 +92,10 @@ class Doorkeeper:
         """Return what every form of a session repeats."""
         return hmac.new(self._key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def count_try(self, name: str) -> None:
-        """Count a try to sign in.
+    def count_try(self, client: str, name: str) -> Callable[[], None]:
+        """Count a try to sign in; return what takes it back, for when it succeeds.
+
+        It is counted before the password is checked: tries side by side would all be let in.
 
         Raises
         ------
@@ -100,15 +103,25 @@ class Doorkeeper:
             There were too many.
         """
         now = time.monotonic()
-        for whose, most in ((f"name:{name.casefold()[:80]}", TRIES), ("all", ALL_TRIES)):
+        limits = {(client, name.casefold()[:80]): TRIES, (client, None): ALL_TRIES}
+        for whose, most in limits.items():
             tries = self._failed[whose]
             while tries and tries[0] < now - WITHIN:
                 tries.popleft()
             if len(tries) >= most:
                 raise Busy("Too many tries to sign in.", "Wait a minute.")
-            tries.append(now)
-        for whose in [name for name, tries in self._failed.items() if tries[-1] < now - WITHIN]:
+        for whose in limits:
+            self._failed[whose].append(now)
+        over = [who for who, tries in self._failed.items() if not tries or tries[-1] < now - WITHIN]
+        for whose in over:
             del self._failed[whose]
+
+        def succeeded() -> None:
+            for whose in limits:
+                if now in (tries := self._failed.get(whose, deque())):
+                    tries.remove(now)
+
+        return succeeded
 
 
 def visit(request: Request) -> Visit:
@@ -157,13 +170,15 @@ async def sign_in(request: Request) -> Response:
         return render(request, "sign_in.html")
     fields = await form(request)
     name, password = str(fields.get("name", "")), str(fields.get("password", ""))
-    _doorkeeper(request).count_try(name)
+    client = request.client.host if request.client else ""
+    succeeded = _doorkeeper(request).count_try(client, name)
     account = await _service(request).visits.named(name)
     hashed = account.password if account and account.password else _NOBODY
     right = await asyncio.to_thread(_verify, hashed, password[:LONGEST_PASSWORD])
     if account is None or account.password is None or not right:
         wrong = "That name and password do not go together."
         return render(request, "sign_in.html", status=403, wrong=wrong, name=name)
+    succeeded()
     secret = await _service(request).visits.begin(account.member, Role.GUEST)
     return _doorkeeper(request).admit(RedirectResponse("/", 303), secret)
 

@@ -49,6 +49,10 @@ async def test_a_member_sees_own_things_alone(page: Page, member: Visitor) -> No
     others = await filled(page, OWNER)
     for route in OWNERS:
         assert (await member.get(path_of(route, others)))[0] == 403
+    assert (await member.get(f"/answers/{others['answer']}"))[0] == 404
+    kept = await page.service.answers.kept(others["answer"])
+    picture = f"/answers/{kept.id}/{kept.picks[0].track.id}.png"
+    assert (await member.get(picture))[0] == 404
     for path in ("", "/export.csv"):
         assert (await member.get(f"/playlists/{others['playlist']}{path}"))[0] == 404
     status, _ = await member.post(f"/playlists/{others['playlist']}/change", do="delete")
@@ -97,6 +101,26 @@ async def test_a_file_is_heard_and_a_thumb_changes_the_next_answer(
     assert (await page.service.members.thumb(OWNER, first[0])) == "dislike"
     _, text = await owner.post("/ask", clip=clip)
     assert first[0] not in re.findall(r'id="pick-(\w+)"', text)
+
+
+async def test_a_clip_is_shown_to_its_sender_alone(
+    owner: Visitor, member: Visitor, page: Page, music: Path
+) -> None:
+    clip = (music / "alexander-ehlers--flags.ogg").read_bytes()
+    sent = await page.service.songs.hear_clip(clip, "clip.ogg")
+    status, _ = await owner.post("/ask", clip=clip)
+    assert status == 200
+    id_ = sent.track.id
+    assert (await owner.get(f"/songs/{id_}"))[0] == 200
+    for path in (f"/songs/{id_}", f"/songs/{id_}/sheet.png", f"/compare?ours={id_}&theirs={id_}"):
+        assert (await member.get(path))[0] == 404, path
+    for path, fields in (
+        (f"/songs/{id_}/thumb", {"kind": "like"}),
+        ("/ask", {"song": id_}),
+        ("/ask", {"text": id_}),
+        ("/playlists/add", {"song": id_, "playlist": "Found"}),
+    ):
+        assert (await member.post(path, **fields))[0] == 404, path
 
 
 async def test_an_upload_that_is_too_large_or_no_music_gets_a_sentence(owner: Visitor) -> None:
@@ -151,6 +175,24 @@ async def test_a_guest_chooses_a_password_and_signs_in_with_it(
     _, text = await stranger.post("/sign-in", name="zoë", password="a long green tree")
     assert "What do you want to hear" in text
     await guest.http.close()
+
+
+async def test_failed_sign_ins_are_limited_and_their_bodies_are_small(
+    page: Page, stranger: Visitor
+) -> None:
+    for _ in range(5):
+        status, _ = await stranger.post("/sign-in", name="Yan", password="a wrong guess")
+        assert status == 403
+    status, _ = await stranger.post("/sign-in", name="yan", password="a wrong guess")
+    assert status == 503
+    status, text = await stranger.post("/sign-in", name="Yan", password="x" * 20_000)
+    assert status == 413
+    assert "too large" in text
+
+
+async def test_names_of_files_that_do_not_exist_are_not_found(owner: Visitor) -> None:
+    for name in ("nothing.css", "%00", "..%2fapp.py", "x" * 300):
+        assert (await owner.get(f"/static/{name}"))[0] == 404, name
 
 
 async def test_a_playlist_is_made_ordered_shared_and_withdrawn(
