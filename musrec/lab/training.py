@@ -406,6 +406,8 @@ def _log(folder: Path, curve: Sequence[Epoch]) -> Iterator[Callable[[Epoch], Non
                 ("loss/valid", epoch.valid_loss),
                 ("accuracy/valid", epoch.valid_accuracy),
             ):
+                if not math.isfinite(value):
+                    continue  # no validation part, no accuracy
                 summary = scalar(name, value)
                 writer.write_event(Event(summary=summary, step=epoch.number, wall_time=time.time()))
             writer.flush()
