@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,11 +142,8 @@ def compare(
         seed=seed,
         say=_say,
     )
-    command = f"compare {folder} --models {models} --epochs {epochs} --seed {seed}"
-    command += f" --features {features}" if features else ""
-    command += f" --under {under}" if under else ""
-    command += f" --split {split}" if split else ""
-    facts = _facts(folder, measured, seconds, command) | {"Seed": str(seed)}
+    facts = _facts(context, measured) | {"Threads": str(recipe.threads)}
+    facts |= {"Split": study.stated(measured, split, seed, folds)}
     facts |= page.versions("numpy", "scikit-learn", "torch")
     whole = page.Page("Models compared", facts, sections)
     _written(whole, out / "compare.html", as_json=as_json)
@@ -177,7 +175,7 @@ def train(
     from musrec.lab import page, study
 
     study.need_torch()
-    from musrec.lab import exported, training
+    from musrec.lab import exported
     from musrec.lab.recipe import Recipe
 
     if network not in study.NETWORKS:
@@ -189,26 +187,38 @@ def train(
     trained, sections = study.trained_on(
         measured, recipe, out / network, split=split, seed=seed, say=_say
     )
-    training.log(trained.curve, out / network / "log")
-    command = f"train {folder} --model {network} --epochs {epochs} --seed {seed}"
-    command += f" --under {under}" if under else ""
-    command += f" --split {split}" if split else ""
-    facts = _facts(folder, measured, seconds, command)
-    facts |= {"Seed": str(seed), "Threads": str(recipe.threads), **page.versions("numpy", "torch")}
+    facts = _facts(context, measured) | {"Threads": str(recipe.threads)}
+    facts |= {"Split": study.stated(measured, split, seed), **page.versions("numpy", "torch")}
     whole = page.Page(f"{network} trained", facts, sections)
     _written(whole, out / f"{network}.html", as_json=as_json)
     if export is not None:
         err.print(f"Wrote {exported.export(trained, export)}.", markup=False)
 
 
-def _facts(folder: Path, measured: Measured, seconds: float, command: str) -> dict[str, str]:
+def _facts(context: typer.Context, measured: Measured) -> dict[str, str]:
     """Return what someone needs to repeat a report."""
-    return {
-        "Data": str(folder),
+    given = context.params
+    facts = {
+        "Data": str(given["folder"]),
         "Layout": measured.layout,
-        "Clips": f"{len(measured)} clips of {folder.name}, the middle {seconds:g} s of each",
-        "Command": f"musrec lab {command}",
+        "Clips": f"{len(measured)}, the middle {given['seconds']:g} s of each",
+        "Command": _command(context),
     }
+    return facts | ({"Seed": str(given["seed"])} if "seed" in given else {})
+
+
+def _command(context: typer.Context) -> str:
+    """Return the whole command line, with the defaults of today."""
+    words = ["musrec", "lab", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if value is None or value is False or value == "":
+            continue
+        if parameter.param_type_name == "option":
+            words.append(parameter.opts[0])
+        if value is not True:
+            words.append(str(value))
+    return shlex.join(words)
 
 
 def _names(text: str) -> list[str]:
@@ -238,8 +248,9 @@ def retrieve(
     sections = study.retrieved(
         measured, network, out, split=split, epochs=epochs, seed=seed, say=_say
     )
-    command = f"retrieve {folder}" + (f" --model {network}" if network else "")
-    facts = _facts(folder, measured, seconds, command) | {"Seed": str(seed)}
+    facts = _facts(context, measured)
+    if network:
+        facts |= {"Split": study.stated(measured, split, seed)}
     facts |= page.versions("numpy", "scikit-learn", "torch", "faiss-cpu")
     _written(page.Page("Retrieval", facts, sections), out / "retrieve.html", as_json=as_json)
 
@@ -281,8 +292,7 @@ def sheets(
 
     measured = _measured(context, folder, layout, seconds, workers)
     section = looking.sheets(measured, _names(clips), count=count, seconds=seconds)
-    command = f"sheets {folder}" + (f" --clips {clips}" if clips else "")
-    facts = _facts(folder, measured, seconds, command) | page.versions("numpy")
+    facts = _facts(context, measured) | page.versions("numpy")
     _written(page.Page("Sheets", facts, (section,)), out / "sheets.html", as_json=as_json)
 
 
@@ -307,8 +317,7 @@ def gallery(
         looking.high_and_low(measured, by),
         page.Section(looking.seen_and_measured(measured)),
     )
-    facts = _facts(folder, measured, seconds, f"gallery {folder} --by {by}")
-    facts |= page.versions("numpy")
+    facts = _facts(context, measured) | page.versions("numpy")
     _written(
         page.Page(f"High and low {by}", facts, sections), out / "gallery.html", as_json=as_json
     )
@@ -329,7 +338,7 @@ def clusters(
     from musrec.lab import looking, page
 
     measured = _measured(context, folder, layout, seconds, workers)
-    facts = _facts(folder, measured, seconds, f"clusters {folder}") | {"Seed": str(seed)}
+    facts = _facts(context, measured)
     facts |= page.versions("numpy", "scikit-learn")
     whole = page.Page("Clusters", facts, (looking.clusters(measured, seed=seed),))
     _written(whole, out / "clusters.html", as_json=as_json)
@@ -370,10 +379,7 @@ def recommenders(
             sections = (*study.compared(town, drawn), *sections)
             facts["Data"] = f"{members} users of Last.fm and {facts['Data']}"
     facts["Seeds"] = ", ".join(map(str, drawn))
-    facts["Command"] = (
-        f"musrec lab recommenders --data {data} --members {members} --server {server} "
-        f"--seeds {seeds}"
-    )
+    facts["Command"] = _command(context)
     facts |= page.versions("numpy", "scipy", "scikit-learn")
     whole = page.Page("Recommenders compared", facts, (*sections, page.Section(rated)))
     _written(whole, out / "recommenders.html", as_json=as_json)

@@ -110,6 +110,16 @@ def chosen(
     raise MusrecError(f"There is no split {name!r}.", "Use official, artists or random.")
 
 
+def stated(folds: Sequence[Split]) -> str:
+    """Return what a report says of its splits."""
+    count = "one fold" if len(folds) == 1 else f"{len(folds)} folds"
+    return {
+        "official": "the data set's own split, without test clips of artists in training",
+        "artists": f"{count}, artists kept apart",
+        "random": f"{count} drawn at random, artists not kept apart",
+    }[folds[0].name]
+
+
 def official(clips: Sequence[Clip], seed: int = 0) -> tuple[Split, list[Fault]] | None:
     """Return the split that the data set states, without the test clips of artists in training.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,7 +179,7 @@ def compared(
     Returns
     -------
     tuple of Section
-        The comparison, then one section per model, then what was left out.
+        The comparison, the differences between models, one section per model, what was left out.
 
     Raises
     ------
@@ -202,9 +204,18 @@ def compared(
         }
     return (
         Section(_table(measured, apart, tested, loose)),
+        *((Section(_differences(measured, tested)),) if len(tested) > 1 else ()),
         *(_details(measured, each) for each in tested.values()),
         Section(_left_out(faults)),
     )
+
+
+def stated(measured: Measured, split: str | None, seed: int, folds: int | None = None) -> str:
+    """Return what a report says of its split; without `folds`, of the first fold alone."""
+    rows, _ = splits.usable(measured.clips)
+    clips = measured.rows(rows.tolist()).clips
+    found, _ = splits.chosen(clips, split, seed, folds or splits.FOLDS)
+    return splits.stated(found if folds else found[:1])
 
 
 def _table(
@@ -236,16 +247,11 @@ def _table(
             )
         )
     unknown = sum(not clip.artist for clip in measured.clips)
-    name = folds[0].name
-    how = (
-        {"official": "the data set's own split", "random": f"{len(folds)} random folds"}
-        | {"artists": f"{len(folds)} folds with artists kept apart"}
-    )[name]
     return Report(
         "Models",
         f"{len(measured)} clips, {len(set(artists.tolist()))} artists, "
-        f"{len(set(splits.labels(measured.clips).tolist()))} labels; {how}. Intervals: 95% "
-        "bootstrap over whole artists.",
+        f"{len(set(splits.labels(measured.clips).tolist()))} labels; {splits.stated(folds)}. "
+        "Intervals: 95% bootstrap over whole artists.",
         (
             *("model", "accuracy", "95% CI", "macro recall", "random split", "gap", "ECE"),
             *("parameters", "s per epoch", "s in all"),
@@ -257,8 +263,42 @@ def _table(
             else "The artist of every clip is known.",
             "Gap: accuracy on random folds minus accuracy with artists kept apart.",
             "ECE: expected calibration error of the top label, in ten bins.",
-            "Where intervals overlap, this data does not say which model is better.",
+            *_undecided(measured, tuple(tested)),
         ),
+    )
+
+
+FULL = {"gtzan": 900, "fma": 7_000}
+"""Clips from which on a data set counts as whole; FMA's smallest has 8,000."""
+
+
+def _undecided(measured: Measured, models: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentence that a small data set decides nothing, with the command that would."""
+    if len(measured) >= FULL.get(measured.layout, math.inf):
+        return ()
+    said = (
+        f"{len(measured)} clips do not decide which model is best, nor for which genre. Only full "
+        "GTZAN (1,000 clips) or FMA does: "
+        f"musrec lab compare FOLDER --models {','.join(models)}"
+    )
+    return (said,)
+
+
+def _differences(measured: Measured, tested: dict[str, Tested]) -> Report:
+    artists = splits.groups(measured.clips)
+    rows: list[tuple[Cell, ...]] = []
+    for (one, first), (other, second) in combinations(tested.items(), 2):
+        gain = _right(measured, first) - _right(measured, second)
+        low, high = metrics.bootstrap(gain, artists[first.rows])
+        better = one if low > 0 else other if high < 0 else "undecided"
+        rows.append((one, other, float(gain.mean()), f"{low:+.3f} to {high:+.3f}", better))
+    return Report(
+        "Differences",
+        "Accuracy of the first model minus that of the second on the same clips. Intervals: 95% "
+        "paired bootstrap over whole artists.",
+        ("first", "second", "difference", "95% CI", "better"),
+        tuple(rows),
+        ("Undecided: the interval holds 0.", "The intervals are not corrected for their number."),
     )
 
 

@@ -12,15 +12,17 @@ would otherwise be learned; a clip shorter than a crop is repeated, not padded, 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 CHECKPOINT = "checkpoint.pt"
+LOG = "log"
+"""Folder that TensorBoard reads, beside the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -284,18 +288,20 @@ class _Run:
         """Train until the last epoch, or until the validation part no longer gains."""
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe = self.recipe
-        while len(self.curve) < recipe.epochs and not self._stalled():
-            began = time.perf_counter()
-            loss = self._epoch(truth, split.train)
-            valid_loss, accuracy = self._validated(truth, split.valid)
-            taken = time.perf_counter() - began
-            epoch = Epoch(len(self.curve) + 1, loss, valid_loss, accuracy, taken)
-            self.curve.append(epoch)
-            best = min(self.curve, key=lambda row: row.valid_loss)
-            if best is epoch:
-                self.best, self.best_state = epoch.number, self._state()
-            self._write()
-            listener(epoch, taken * (recipe.epochs - epoch.number))
+        with _log(self.folder / LOG, self.curve) as logged:
+            while len(self.curve) < recipe.epochs and not self._stalled():
+                began = time.perf_counter()
+                loss = self._epoch(truth, split.train)
+                valid_loss, accuracy = self._validated(truth, split.valid)
+                taken = time.perf_counter() - began
+                epoch = Epoch(len(self.curve) + 1, loss, valid_loss, accuracy, taken)
+                self.curve.append(epoch)
+                best = min(self.curve, key=lambda row: row.valid_loss)
+                if best is epoch:
+                    self.best, self.best_state = epoch.number, self._state()
+                self._write()
+                logged(epoch)
+                listener(epoch, taken * (recipe.epochs - epoch.number))
 
     def _stalled(self) -> bool:
         return len(self.curve) - self.best >= self.recipe.patience > 0 and bool(self.curve)
@@ -355,10 +361,11 @@ class _Run:
             "best": self.best,
             "best_state": self.best_state,
         }
-        part = self.folder / f"{CHECKPOINT}.part"
+        part, saved = self.folder / f"{CHECKPOINT}.part", io.BytesIO()
+        torch.save(kept, saved)  # not to the file: PyTorch does not say that a disk is full
         try:
             with part.open("wb") as stream:
-                _saved(kept, stream)
+                stream.write(saved.getbuffer())
                 stream.flush()
                 os.fsync(stream.fileno())
             part.replace(self.folder / CHECKPOINT)
@@ -380,19 +387,31 @@ class _Run:
         )
 
 
-def _saved(kept: dict[str, Any], stream: Any) -> None:
-    try:
-        torch.save(kept, stream)
-    except RuntimeError as error:  # torch's own writer turns a full disk into one
-        raise OSError(None, str(error)) from None
+@contextmanager
+def _log(folder: Path, curve: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
+    """Write a curve in TensorBoard's format; what is yielded adds one epoch, on disk at once."""
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.summary import scalar
 
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()  # a run that was killed may have logged an epoch that no checkpoint has
+    # SummaryWriter writes in a thread, late, and says nothing of a full disk.
+    with closing(EventsWriter(str(folder / "events"))) as writer:
 
-def log(curve: Sequence[Epoch], folder: Path) -> None:
-    """Write a curve in TensorBoard's format."""
-    from tensorboardX import SummaryWriter
+        def add(epoch: Epoch) -> None:
+            for name, value in (
+                ("loss/train", epoch.loss),
+                ("loss/valid", epoch.valid_loss),
+                ("accuracy/valid", epoch.valid_accuracy),
+            ):
+                if not math.isfinite(value):
+                    continue  # no validation part, no accuracy
+                summary = scalar(name, value)
+                writer.write_event(Event(summary=summary, step=epoch.number, wall_time=time.time()))
+            writer.flush()
 
-    with SummaryWriter(str(folder)) as writer:
         for epoch in curve:
-            writer.add_scalar("loss/train", epoch.loss, epoch.number)
-            writer.add_scalar("loss/valid", epoch.valid_loss, epoch.number)
-            writer.add_scalar("accuracy/valid", epoch.valid_accuracy, epoch.number)
+            add(epoch)
+        yield add

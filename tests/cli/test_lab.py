@@ -43,9 +43,23 @@ def test_compare_writes_a_page_that_needs_nothing_else(
     page = (tmp_path / "lab" / "compare.html").read_text("utf-8")
     assert not re.search(r"(?:src|href)=[\"']?(?!data:)", page)
     assert "<script" not in page
-    table = json.loads((tmp_path / "lab" / "compare.json").read_text("utf-8"))["tables"][0]
-    accuracy = {row[0]: row[1] for row in table["rows"]}
+    report = json.loads((tmp_path / "lab" / "compare.json").read_text("utf-8"))
+    models, differences = report["tables"][:2]
+    accuracy = {row[0]: row[1] for row in models["rows"]}
     assert accuracy["lr"] > accuracy["majority"]
+    for first, second, difference, interval, better in differences["rows"]:
+        assert difference == pytest.approx(accuracy[first] - accuracy[second])
+        low, high = map(float, interval.split(" to "))
+        assert low <= difference <= high
+        assert better == (first if low > 0 else second if high < 0 else "undecided")
+    assert any(
+        "Only full GTZAN" in note and "musrec lab compare" in note for note in models["notes"]
+    )
+    facts = report["facts"]
+    assert facts["Command"].startswith(f"musrec lab compare {folder} --models majority,knn,lr ")
+    assert " --folds 5 --epochs 40 --mels 64 --seed 0 " in facts["Command"]
+    assert facts["Split"] == "5 folds, artists kept apart"
+    assert {"Seed", "Threads", "musrec", "numpy"} <= set(facts)
     assert "# Models compared" in (tmp_path / "lab" / "compare.md").read_text("utf-8")
 
 
