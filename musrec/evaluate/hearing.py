@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import librosa
+from librosa.beat import beat_track
 import numpy as np
-from mir_eval.beat import f_measure, trim_beats
+from mir_eval.beat import f_measure, trim_beats  # type: ignore[import-untyped]
 
 from musrec.audio import features, harmony
 from musrec.evaluate.descriptors import krumhansl
@@ -86,7 +86,7 @@ def _hear(clip: Clip, model: Model) -> Heard:
     if clip.profile is not None:
         found = harmony.named(clip.profile, weights=model.key)
         key, sure = found[:2], found[2]
-    tempo, beats = librosa.beat.beat_track(
+    tempo, beats = beat_track(
         onset_envelope=clip.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH, units="time"
     )
     assert clip.chroma is not None
