@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from librosa.beat import beat_track
 import numpy as np
+from librosa.beat import beat_track
 from mir_eval.beat import f_measure, trim_beats  # type: ignore[import-untyped]
 
 from musrec.audio import features, harmony

@@ -255,7 +255,8 @@ def _short(value: float) -> float:
 def _ridge(z: Float64Array, y: Float64Array) -> tuple[Float64Array, float]:
     intercept = float(y.mean())
     gram = z.T @ z + _RIDGE * np.eye(z.shape[1])
-    return np.linalg.solve(gram, z.T @ (y - intercept)), intercept
+    weights: Float64Array = np.asarray(np.linalg.solve(gram, z.T @ (y - intercept)), np.float64)
+    return weights, intercept
 
 
 def _inputs(clip: Clip, columns: Sequence[int]) -> Float64Array:
