@@ -39,7 +39,8 @@ demo: models
 test: models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# The attacks that the tests make, at full size: hours. Writes docs/reliability.md.
+# The attacks that the tests make, at full size: hours. It goes on where docs/reliability.md stops;
+# `python -m tests.attack PART --rounds N` runs a part of it.
 attack: models
 	$(BIN)/python -m tests.attack
 

@@ -41,8 +41,9 @@ async def genres(interaction: Context, typed: str) -> Choices:
 
 
 async def moods(interaction: Context, typed: str) -> Choices:
-    """Offer words for how songs sound."""
-    return names(interaction.client.service.catalogue.moods(), typed)
+    """Offer words for how songs sound, each with a song that does."""
+    known = await asyncio.to_thread(interaction.client.service.catalogue.moods)
+    return names(known, typed)
 
 
 def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:

@@ -234,6 +234,24 @@ class Spectrogram:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What an encoder of the owner's own (`musrec.audio.encoder`) hears in a clip.
+
+    Attributes
+    ----------
+    encoder : str
+        The encoder's digest: vectors of different encoders are not comparable.
+    vector : FloatArray, shape (d,)
+    labels : mapping of str to float
+        Chance of each label, summing to 1; empty for an encoder without labels.
+    """
+
+    encoder: str
+    vector: FloatArray
+    labels: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """Everything heard in one clip.
 
@@ -261,6 +279,8 @@ class Analysis:
         Raw values of `musrec.audio.descriptors`, by name.
     spectrogram : Spectrogram or None
         None for songs that were never heard here.
+    encoded : Encoded or None
+        None where no encoder was configured.
     """
 
     version: int
@@ -277,6 +297,7 @@ class Analysis:
     loudness: float | None = None
     descriptors: Mapping[str, float] = field(default_factory=dict)
     spectrogram: Spectrogram | None = None
+    encoded: Encoded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +490,9 @@ class Answer:
         None for a drop, which starts from the member alone.
     notes : tuple of str
         Sentences about the limits of this answer: what was missing, what was relaxed.
+    id : str
+        What it is kept under, so that its reasons and other picks can be asked for later; empty if
+        it is not kept.
     """
 
     query: Track | None
@@ -476,6 +500,7 @@ class Answer:
     profile: Profile | None
     picks: tuple[Pick, ...]
     notes: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,8 +45,24 @@ def _known_database(url: SecretStr) -> SecretStr:
     if not rest or scheme not in _DRIVERS:
         raise ValueError(f"an address begins with {' or '.join(f'{it}://' for it in _DRIVERS)}")
     if find_spec(_DRIVERS[scheme]) is None:
-        raise ValueError('its driver is not installed: run `pip install "musrec[postgres]"`')
+        raise ValueError(
+            "its driver is not installed: run `pip install '.[postgres]'` where musrec was unpacked"
+        )
     return url
+
+
+def known_database(url: str) -> None:
+    """Refuse an address that no store can be at.
+
+    Raises
+    ------
+    SettingsError
+        It does not begin as it must, or its driver is not installed.
+    """
+    try:
+        _known_database(SecretStr(url))
+    except ValueError as error:
+        raise SettingsError(f"That is no address of a database: {error}.") from None
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
@@ -76,6 +92,12 @@ class Workers(_Section):
     clip_seconds: Annotated[float, Field(ge=5, le=120)] = 30.0
     timeout_seconds: Annotated[float, Field(ge=5, le=600)] = 90.0
     fetch_tagger: bool = True
+
+
+class HearingSettings(_Section):
+    """What clips are heard by beside what is built in."""
+
+    encoder: Folder | None = None
 
 
 class CatalogueSettings(_Section):
@@ -122,6 +144,7 @@ class Settings(BaseSettings):
     paths: Paths = Field(default_factory=Paths)
     store: StoreSettings = Field(default_factory=StoreSettings)
     workers: Workers = Field(default_factory=Workers)
+    hearing: HearingSettings = Field(default_factory=HearingSettings)
     catalogue: CatalogueSettings = Field(default_factory=CatalogueSettings)
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     sources: SourcesSettings = Field(default_factory=SourcesSettings)

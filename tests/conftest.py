@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ import pytest
 
 from musrec.sources import ytdlp
 from tests.support import guard
+from tests.support.postgres import Server, Unavailable, server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,3 +71,45 @@ def shared_data() -> Path:
 def music(shared_data: Path) -> Path:
     """Folder of excerpts of real music by 22 artists in seven formats, with tracks.csv."""
     return shared_data / "music"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL with pgvector, running for the whole session."""
+    try:
+        with server() as running:
+            yield running
+    except Unavailable as why:
+        pytest.skip(f"PostgreSQL cannot run here: {why}")
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> Iterator[str]:
+    """Address of an empty store on PostgreSQL."""
+    url = postgres.prepared()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Address of an empty store of its own, once on each database."""
+    yield from _address(request, tmp_path, Server.prepared)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Address of a database without any table, once on each database."""
+    yield from _address(request, tmp_path, Server.empty)
+
+
+def _address(
+    request: pytest.FixtureRequest, folder: Path, create: Callable[[Server], str]
+) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{folder / 'musrec.db'}"
+        return
+    running: Server = request.getfixturevalue("postgres")
+    url = create(running)
+    yield url
+    running.drop(url)

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "bot": DOORS,
     "musrec.cli": DOORS
     | {"musrec.train", "musrec.evaluate", "musrec.audio", "musrec.demo", "musrec.lab"},
-    "musrec.lab": HEARING | {"musrec.evaluate", "musrec.pictures"},
+    "musrec.lab": HEARING | {"musrec.evaluate", "musrec.pictures", "musrec.train"},
     "musrec.service": {f"musrec.{area}" for area in AREAS}
     | HEARING
     | {"musrec.store", "musrec.sources", "musrec.pictures", "musrec.settings"},

@@ -85,10 +85,9 @@ class Thumb(Press, template=r"(?P<kind>like|dislike):(?P<track>[^:]{1,40})"):
         service, member = interaction.client.service, str(interaction.user.id)
         kind, id_ = FeedbackKind(self.about["kind"]), self.about["track"]
         track = await service.songs.get(id_)
-        news = await service.members.learn(member, id_, kind)
-        if interaction.message is not None:
-            await service.cards.pressed(str(interaction.message.id), member)
-            await recount(interaction.client, member, id_)
+        message = str(interaction.message.id) if interaction.message else ""
+        news = await service.cards.press(message, member, id_, kind)
+        await recount(interaction.client, member, id_)
         if not news and await service.members.paused(member):
             view = layouts.notice(
                 "You paused learning, so nothing was kept.",

@@ -183,16 +183,13 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist"):
         """Find songs that continue a playlist."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         kept = await self._playlist(interaction, playlist)
-        service, member = self._bot.service, str(interaction.user.id)
-        since = await service.members.meet(member)
-        answer = await service.playlists.continued(kept, count=count)
+        answer = await self._bot.service.playlists.continued(kept, count=count)
         if not answer.picks:
             raise NotFound(" ".join(answer.notes) or "I found nothing that fits.")
-        id_ = await service.answers.keep(answer, member, since)
         blocks: list[layouts.Control] = [
             layouts.text(f"### To continue {words.plain(kept.name)}\n{_picked(answer.picks)}"),
             layouts.row(Into.offer(kept, [pick.track for pick in answer.picks])),
-            layouts.row(answering.Feature.offer(id_, answer.picks, self._bot)),
+            layouts.row(answering.Feature.offer(answer.id, answer.picks, self._bot)),
         ]
         if answer.notes:
             blocks.append(

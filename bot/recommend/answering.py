@@ -277,11 +277,10 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
                 " ".join(found.notes) or "I found nothing that fits.",
                 "Drop a wish, or try another song.",
             )
-        kept = await bot.service.answers.keep(found, str(question.member), since)
         intro = ""
         if question.clip is not None and heard is not None and clips.nameless(heard.track):
             intro = f"found for a clip by <@{question.member}>"
-        shown = await feature(bot, slate, kept, found, found.picks[0], intro=intro)
+        shown = await feature(bot, slate, found.id, found, found.picks[0], intro=intro)
         took = round(monotonic() - began, 2)
         log.info("answered", extra={"seconds": took, "picks": len(found.picks)})
     await complete(bot, slate, shown)

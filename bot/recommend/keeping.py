@@ -91,9 +91,8 @@ class NewPlaylist(ui.Modal, title="New playlist"):
         await interaction.response.defer()
         service = interaction.client.service
         track = await service.songs.get(self._track)
-        made = await service.playlists.create(str(interaction.user.id), self.name.value)
-        view = await added(interaction, made, [track])
-        await interaction.edit_original_response(view=view)
+        made = await service.playlists.create(str(interaction.user.id), self.name.value, track)
+        await interaction.edit_original_response(view=_added(made, [track], 1, made.songs))
 
     async def on_error(  # type: ignore[override]  # a modal has no item, unlike its base
         self, interaction: discord.Interaction[Any], error: Exception, /
@@ -144,14 +143,17 @@ async def added(
 ) -> ui.LayoutView:
     """Put songs into a playlist; return the message that says so, with undo for a single one."""
     count = await interaction.client.service.playlists.add(playlist, [one.id for one in tracks])
+    return _added(playlist, tracks, count, playlist.songs + count)
+
+
+def _added(playlist: Playlist, tracks: Sequence[Track], count: int, holds: int) -> ui.LayoutView:
     what = words.title(tracks[0]) if len(tracks) == 1 else songs(count)
     name = f"**{words.plain(playlist.name)}**"
     if not count:
         has = what if len(tracks) == 1 else "all of them"
         return layouts.notice(f"📃 {name} has {has} already.")
     undo = [TakeOut.button(playlist, tracks[0])] if len(tracks) == 1 else []
-    now = songs(playlist.songs + count)
-    return layouts.notice(f"📃 Added {what} to {name}; it holds {now} now.", *undo)
+    return layouts.notice(f"📃 Added {what} to {name}; it holds {songs(holds)} now.", *undo)
 
 
 def removed(playlist: Playlist, track: Track) -> ui.LayoutView:

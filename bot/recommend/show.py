@@ -28,6 +28,11 @@ TAGS, UNSURE = 8, 3
 SURE = 0.5
 """Confidence from which a tempo or a key is stated without "perhaps"."""
 MOST_LINKS = 10
+LINES = (
+    "-# White: 85% of the power lies below. Blue: half the zero crossings per second, estimated; "
+    "for a pure tone, its pitch."
+)
+"""What the two lines over the spectrogram are."""
 
 
 class ShowCommands(commands.Cog):
@@ -116,7 +121,7 @@ async def _put(
     mood = bot.service.answers.mood(heard.profile)
     said = _heard(heard, bot.service.songs.describe(heard), mood)
     blocks: list[layouts.Control] = [layouts.text(f"### {words.song(heard.track)}")]
-    blocks += [layouts.image(picture, PICTURE)] if picture else []
+    blocks += [layouts.image(picture, PICTURE), layouts.text(LINES)] if picture else []
     blocks.append(layouts.text(said))
     if elsewhere := words.elsewhere(heard.track, features):
         blocks.append(layouts.line())

@@ -93,7 +93,9 @@ class CatalogueCommands(commands.Cog):
         wanted = genre.strip().lower()
         rows, picture = await self._bot.service.catalogue.gallery(wanted, intensity or "")
         tracks = {track.id: track for row in rows for track, _, _ in row.songs}
+        heading = f"{wanted.capitalize()} by intensity" if wanted else "Songs by intensity"
         view = layouts.page(
+            layouts.text(f"### {words.plain(heading)}"),
             layouts.image(picture, PICTURE),
             layouts.text("-# Pick one for more songs like it."),
             layouts.row(

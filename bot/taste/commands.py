@@ -68,7 +68,7 @@ class TasteCommands(commands.Cog):
             await _ask(interaction, "taste", member, self._asked)
             return
         await interaction.response.defer(thinking=True, ephemeral=True)
-        view, file = await _taste(interaction, interaction.user, Share.button("taste"))
+        view, file = await _taste(interaction, Share.button("taste"))
         await interaction.edit_original_response(view=view, attachments=[file])
 
     @app_commands.command()
@@ -104,19 +104,25 @@ class TasteCommands(commands.Cog):
 
 
 async def _taste(
-    interaction: Context, member: discord.abc.User, *controls: layouts.Control
+    interaction: Context, share: Share | None = None
 ) -> tuple[ui.LayoutView, discord.File]:
+    """Show the taste of the member who pressed or asked: to them alone if they may `share` it."""
+    member = interaction.user
     portrait, picture = await interaction.client.service.members.taste(
         str(member.id), _name(member), among=await _likers_here(interaction)
     )
+    who = "You're" if share else f"{words.plain(_name(member))} is"
     changed = f"\n-# {portrait.changed}" if portrait.changed else ""
-    heading = layouts.text(f"### What {words.plain(_name(member))} likes{changed}")
-    view = layouts.page(
-        heading,
+    blocks = [
+        layouts.text(f"### {who} into {words.plain(portrait.likes)}{changed}"),
         layouts.image(picture, PICTURE),
-        *([layouts.row(*controls)] if controls else []),
-    )
-    return view, layouts.file(picture, PICTURE)
+    ]
+    if portrait.signature:
+        songs = ", ".join(words.title(track) for track in portrait.signature)
+        blocks.append(layouts.text(f"**Signature songs** {songs}"))
+    if share:
+        blocks.append(layouts.row(share))
+    return layouts.page(*blocks), layouts.file(picture, PICTURE)
 
 
 async def _likers_here(interaction: Context) -> set[str] | None:
@@ -145,12 +151,17 @@ async def _map(
     bot: Bot, member: discord.abc.User, *controls: layouts.Control
 ) -> tuple[ui.LayoutView, discord.File]:
     atlas, picture = await bot.service.members.map(str(member.id))
-    note = layouts.text(
-        "-# Colours are groups of songs that sound alike, named after what I hear in them. A flat "
-        f"map shows {atlas.share:.0%} of how songs differ."
+    count = len(atlas.points)
+    note = (
+        f"-# {count:,} song{'s' if count != 1 else ''}: neighbours sound alike, and "
+        f"{words.plain(_name(member))}'s likes are ringed. Each colour is a group, named after "
+        f"what I hear in it. A flat map shows {atlas.share:.0%} of how songs differ."
     )
     view = layouts.page(
-        layouts.image(picture, PICTURE), note, *([layouts.row(*controls)] if controls else [])
+        layouts.text("### The catalogue by ear"),
+        layouts.image(picture, PICTURE),
+        layouts.text(note),
+        *([layouts.row(*controls)] if controls else []),
     )
     return view, layouts.file(picture, PICTURE)
 
@@ -171,7 +182,7 @@ class Share(Press, template=r"share:(?P<what>taste|map)"):
         """Draw it again for the channel: only its member sees the message with the button."""
         await interaction.response.defer(thinking=True)
         if self.about["what"] == "taste":
-            view, file = await _taste(interaction, interaction.user)
+            view, file = await _taste(interaction)
         else:
             view, file = await _map(interaction.client, interaction.user)
         await interaction.edit_original_response(view=view, attachments=[file])
@@ -235,7 +246,7 @@ class Agree(Press, template=r"agree:(?P<what>taste|blend):(?P<asker>\d+):(?P<oth
         await interaction.response.defer()
         bot = interaction.client
         if self.about["what"] == "taste":
-            view, file = await _taste(interaction, interaction.user)
+            view, file = await _taste(interaction)
         else:
             asker = await _who_asked(interaction, int(self.about["asker"]))
             view, file = await _blend(bot, asker, interaction.user)

@@ -487,8 +487,8 @@ def _mean(frame: AudioFrame) -> FloatArray:
 
     dtype, full = _FORMATS[frame.format.name]
     planes, channels, count = frame.planes, frame.layout.nb_channels, frame.samples
-    if len(planes) == channels:
-        waves = [np.frombuffer(memoryview(plane), dtype, count) for plane in planes]
+    if frame.format.is_planar:  # PyAV gives planes that do not exist beyond seven channels
+        waves = [np.frombuffer(memoryview(plane), dtype, count) for plane in planes[:channels]]
     else:  # interleaved
         packed = np.frombuffer(memoryview(planes[0]), dtype, count * channels)
         waves = [packed[channel::channels] for channel in range(channels)]

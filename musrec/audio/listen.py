@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.audio import constant_q, decode, descriptors, features, harmony, kind, rhythm, tagger
+from musrec.audio.encoder import Encoder
 from musrec.audio.tags import Tags
-from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, ModelMissing
+from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, Encoded, ModelMissing
 
 if TYPE_CHECKING:
+    from musrec.audio.features import Spectra
     from musrec.model import FloatArray
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +29,14 @@ class Listened:
     tags: Tags
 
 
-def listen(data: bytes, *, digest: str, seconds: float = 30.0, limit: float = 30.0) -> Listened:
+def listen(
+    data: bytes,
+    *,
+    digest: str,
+    seconds: float = 30.0,
+    limit: float = 30.0,
+    encoder: Encoder | None = None,
+) -> Listened:
     """Hear a clip.
 
     It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
@@ -41,6 +53,8 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0, limit: float = 30
         How much to hear at most; the middle of a longer clip.
     limit : float
         Seconds that decoding may take; see `musrec.audio.decode.decode`.
+    encoder : Encoder, optional
+        An encoder of the owner's own, which hears the clip too.
 
     Returns
     -------
@@ -55,10 +69,10 @@ def listen(data: bytes, *, digest: str, seconds: float = 30.0, limit: float = 30
         Nothing can be decoded, or less than one second.
     """
     samples = decode.decode(data, seconds=seconds, limit=limit)
-    return Listened(replace(_hear(samples.y), digest=digest), samples.tags)
+    return Listened(replace(_hear(samples.y, encoder), digest=digest), samples.tags)
 
 
-def _hear(y: FloatArray) -> Analysis:
+def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
     spectra = features.spectra(y)
     statistics = features.statistics(spectra, constant_q.tonnetz(spectra))
     tagging = _tag(y)
@@ -88,20 +102,29 @@ def _hear(y: FloatArray) -> Analysis:
             statistics, tag_mean=tag_mean, rhythm=pulse, loudness=loudness
         ),
         spectrogram=features.spectrogram(spectra),
+        encoded=_encode(spectra, encoder) if encoder else None,
     )
 
 
-def prepare() -> None:
+def prepare(encoder: Encoder | None = None) -> None:
     """Load what `listen` needs, so that the first clip is heard as fast as the others."""
     decode.start()
     noise = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
-    _hear(noise)
+    _hear(noise, encoder)
 
 
 def _tag(y: FloatArray) -> tagger.Tagging | None:
     try:
         return _tagger().tag(y)
     except ModelMissing:
+        return None
+
+
+def _encode(spectra: Spectra, encoder: Encoder) -> Encoded | None:
+    try:
+        return encoder.hear(spectra)
+    except ModelMissing as error:  # the rest of what is heard serves without it
+        _log.warning("heard without the encoder: %s", error)
         return None
 
 

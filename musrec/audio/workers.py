@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from musrec.audio.encoder import Encoder
     from musrec.audio.listen import Listened
     from musrec.settings import Workers
 
@@ -44,6 +45,8 @@ class Ears:
     ----------
     settings : Workers
         ``scheduler``, if set, is the address of a Dask cluster to hear on instead.
+    encoder : Encoder, optional
+        Hears every clip too; on a cluster its file is at the same path of each machine.
 
     Examples
     --------
@@ -51,9 +54,11 @@ class Ears:
     ...     analysis = (await ears.hear(data)).analysis
     """
 
-    def __init__(self, settings: Workers) -> None:
+    def __init__(self, settings: Workers, encoder: Encoder | None = None) -> None:
         self._settings = settings
-        self._workers = [] if settings.scheduler else [_Worker() for _ in range(settings.count)]
+        self._encoder = encoder
+        count = 0 if settings.scheduler else settings.count
+        self._workers = [_Worker(encoder) for _ in range(count)]
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the warmest first
         self._cluster: Client | None = None
 
@@ -103,7 +108,7 @@ class Ears:
         limit = min(limit, longest)
         if self._cluster is not None:
             executor = self._cluster.get_executor()
-            return await _wait(executor.submit(_hear, data, seconds, limit), longest)
+            return await _wait(executor.submit(_hear, data, seconds, limit, self._encoder), longest)
         for _ in range(2):
             worker = await self._idle.get()
             with contextlib.suppress(BrokenProcessPool):
@@ -139,7 +144,8 @@ async def _wait(job: Future[Listened], limit: float) -> Listened:
 class _Worker:
     """One process that hears one clip at a time, and can be replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: Encoder | None) -> None:
+        self._encoder = encoder
         self._changing = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._pid = 0
@@ -157,7 +163,7 @@ class _Worker:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise Busy("A process for hearing did not start.", _CROWDED) from None
                 self._pool = pool
-                self._job = self._loaded = pool.submit(_prepare)
+                self._job = self._loaded = pool.submit(_prepare, self._encoder)
         try:
             self._loaded.result(_START_SECONDS)
         except TimeoutError:
@@ -167,7 +173,7 @@ class _Worker:
         """Hand the process a clip."""
         if self._pool is None:
             raise BrokenProcessPool("the worker was ended")
-        self._job = job = self._pool.submit(_hear, data, seconds, limit)
+        self._job = job = self._pool.submit(_hear, data, seconds, limit, self._encoder)
         return job
 
     def end(self) -> None:
@@ -189,7 +195,7 @@ def _connect(address: str) -> Client:
     except ImportError:
         raise SettingsError(
             "`workers.scheduler` needs Dask's `distributed`, which is not installed.",
-            'Run `pip install "musrec[cluster]"`, or leave the key out.',
+            "Run `pip install '.[cluster]'` where musrec was unpacked, or leave the key out.",
         ) from None
     try:
         return Client(address, timeout=10, set_as_default=False)
@@ -225,13 +231,14 @@ def _leave_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _prepare() -> None:
+def _prepare(encoder: Encoder | None) -> None:
     from musrec.audio.listen import prepare
 
-    prepare()
+    prepare(encoder)
 
 
-def _hear(data: bytes, seconds: float, limit: float) -> Listened:
+def _hear(data: bytes, seconds: float, limit: float, encoder: Encoder | None) -> Listened:
     from musrec.audio.listen import listen
 
-    return listen(data, digest=hashlib.sha256(data).hexdigest(), seconds=seconds, limit=limit)
+    digest = hashlib.sha256(data).hexdigest()
+    return listen(data, digest=digest, seconds=seconds, limit=limit, encoder=encoder)

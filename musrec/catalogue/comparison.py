@@ -81,7 +81,8 @@ def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]
     if space.fine is not None and fine is not None:
         share, width = 1 - FINE_SHARE, space.fine.embedding.shape[1]
         products = FINE_SHARE * fine[0] * fine[1]
-        sums["what the tagger hears"] = float(products[:width].sum())
+        hearing = "tagger" if space.encoder is None else "encoder"
+        sums[f"what the {hearing} hears"] = float(products[:width].sum())
         sums["fine timbre"] = float(products[width:].sum())
     parts = rows[0] * (space.projection @ vectors[1]) + rows[1] * (space.projection @ vectors[0])
     parts *= share / (2 * lengths)

@@ -9,9 +9,11 @@ import numpy as np
 
 from musrec import space as spaces
 from musrec.audio import tagger
+from musrec.audio.encoder import Encoder
 from musrec.catalogue import search
 from musrec.model import Analysis, Catalogue, Feedback, Heard, Served, Track
 from musrec.recommend import Recommender, closeness
+from musrec.space import place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,18 +42,29 @@ class Engine:
 
     def heard(self, track: Track, analysis: Analysis) -> Heard:
         """Describe and place a song."""
-        return _heard(self.space, track, analysis)
+        return Heard(track, analysis, spaces.profile(analysis), self.space.place(analysis))
 
 
 def build(
     songs: Sequence[tuple[Track, Analysis]],
     feedback: Sequence[Feedback],
     served: Sequence[Served],
+    encoder: Encoder | None = None,
 ) -> Engine:
     """Place every song; those heard without the tagger wait until they are heard again."""
     space = spaces.Space.load("full" if tagger.status().installed else "statistics")
     known = [song for song in songs if space.name != "full" or song[1].tag_mean is not None]
-    catalogue = _catalogue([_heard(space, track, analysis) for track, analysis in known], space)
+    analyses = [analysis for _, analysis in known]
+    if encoder is not None:
+        space = space.hearing_with(encoder, analyses)
+    places = space.places(analyses)
+    catalogue = Catalogue(
+        tuple(track for track, _ in known),
+        tuple(spaces.profiles(analyses)),
+        places.vectors,
+        places.facets,
+        places.fine,
+    )
     index = spaces.Index(
         catalogue.vectors, fine=catalogue.fine, parts=spaces.parts.of(catalogue.facets)
     )
@@ -88,22 +101,13 @@ def grown(engine: Engine, fresh: Sequence[Heard]) -> Engine:
     return Engine(engine.space, catalogue, index, engine.recommender, names)
 
 
-def _heard(space: spaces.Space, track: Track, analysis: Analysis) -> Heard:
-    return Heard(track, analysis, spaces.profile(analysis), space.place(analysis))
-
-
 def _catalogue(songs: Sequence[Heard], space: spaces.Space) -> Catalogue:
-    # An empty catalogue still has columns: one made-up place lends its widths.
-    shape = space.empty_place()
+    """Return at least one song as a catalogue."""
+    fine = [song.place.fine for song in songs if song.place.fine is not None]
     return Catalogue(
         tracks=tuple(song.track for song in songs),
         profiles=tuple(song.profile for song in songs),
-        vectors=np.stack([shape.vector, *(song.place.vector for song in songs)])[1:],
-        facets={
-            name: np.stack([values, *(song.place.facets[name] for song in songs)])[1:]
-            for name, values in shape.facets.items()
-        },
-        fine=None
-        if shape.fine is None
-        else np.stack([shape.fine, *(d for s in songs if (d := s.place.fine) is not None)])[1:],
+        vectors=np.stack([song.place.vector for song in songs]),
+        facets={name: np.stack([s.place.facets[name] for s in songs]) for name in place.FACETS},
+        fine=None if space.fine is None else np.stack(fine),
     )

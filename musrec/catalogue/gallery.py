@@ -35,7 +35,7 @@ def ranked(catalogue: Catalogue, genre: str, among: set[str]) -> list[Ranked]:
     return sorted(found, key=lambda pair: (-pair[1], pair[0].id))
 
 
-def ends(songs: Sequence[Ranked], end: str, across: int = 4) -> list[tuple[str, Sequence[Ranked]]]:
+def ends(songs: Sequence[Ranked], end: str, across: int = 3) -> list[tuple[str, Sequence[Ranked]]]:
     """Return labelled rows of the first and the last of some songs, none twice, none empty.
 
     Parameters

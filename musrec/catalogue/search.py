@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, strength
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, said_tags, strength, word
 from musrec.catalogue.model import SongFilter
 from musrec.model import Catalogue, Choices, Constraints, NotFound, Track
 from musrec.recommend import variety
@@ -114,11 +114,15 @@ def one_of_each(catalogue: Catalogue) -> list[Track]:
     return [chosen[genre] for genre in sorted(chosen)]
 
 
-def moods() -> tuple[str, ...]:
-    """Return the words by which songs can be searched: descriptor words and mood tags."""
-    words = [word for one in DEFINITIONS.values() for word in (one.low, one.high)]
-    tags = [tag.casefold() for tag, kind in TAG_KINDS.items() if kind == "mood"]
-    return tuple(sorted({*words, *tags}))
+def moods(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the words, of descriptors and mood tags, that are said of some song, in order."""
+    found: set[str] = set()
+    for profile in catalogue.profiles:
+        found |= {
+            word(name, place) for name, place in profile.percentiles.items() if name in DEFINITIONS
+        }
+        found |= {tag.casefold() for tag in said_tags(profile.tags) if TAG_KINDS.get(tag) == "mood"}
+    return tuple(sorted(found - {""}))
 
 
 def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> list[Track]:
@@ -135,10 +139,10 @@ def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> l
         No song is; the message says which wish none meets.
     """
     mood = wanted.mood.casefold()
-    if mood and mood not in moods():
-        raise NotFound(
-            f"I know no mood called {mood[:40]!r}.", f"Try one of: {', '.join(moods())}."
-        )
+    if mood and mood not in (known := moods(catalogue)):
+        near = [one for one, *_ in process.extract(mood, known, limit=3, score_cutoff=NEARLY)]
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Try one of: {', '.join(known)}."
+        raise NotFound(f"No song I know sounds {mood[:40]!r}.", hint if known else "")
     keep, reasons = variety.allowed(
         catalogue,
         Constraints(

@@ -54,7 +54,7 @@ app = typer.Typer(
     name="musrec",
     help="Listen to music, recommend more of it, and say why.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -51,6 +51,7 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         "Ears": [
             ("workers", str(service.settings.workers.count)),
             ("tagger", tagger_line()),
+            ("encoder", _encoder(service)),
         ],
         "Catalogue": [
             ("songs", f"{len(service.catalogue):,}"),
@@ -64,6 +65,15 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         ],
         **({"To see to": warnings} if warnings else {}),
     }
+
+
+def _encoder(service: Service) -> str:
+    if (encoder := service.encoder) is None:
+        return "none of your own (hearing.encoder)"
+    return (
+        f"{encoder.path.name}, version {encoder.digest}: {encoder.dimensions} numbers, "
+        f"{len(encoder.labels)} labels; {service.catalogue.encoded:,} songs heard by it"
+    )
 
 
 def _health(provider: ProviderHealth) -> str:

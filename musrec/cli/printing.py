@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 
 class _Console(Console):
-    """Prints titles and file names as they read, whatever is in them."""
+    """Prints titles and file names as they read, whatever is in them.
+
+    Only a terminal has a width: lines are not broken in a pipe or a file.
+    """
 
     def print(self, *objects: Any, **more: Any) -> None:
+        if not self.is_terminal and all(isinstance(one, str) for one in objects):
+            more.setdefault("soft_wrap", True)
         super().print(*(_shown(one) if isinstance(one, str) else one for one in objects), **more)
 
 

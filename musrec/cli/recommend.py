@@ -12,13 +12,24 @@ from rich.table import Table
 from musrec.catalogue.model import By
 from musrec.cli.opening import with_service
 from musrec.cli.options import Adventurous, Count, Json, MaybeMember, Member, Offline, Song
-from musrec.cli.printing import err, out, print_answer, print_json, print_notes, save, track_json
-from musrec.model import Answer, Constraints, FeedbackKind, Track
+from musrec.cli.printing import (
+    complain,
+    err,
+    out,
+    print_answer,
+    print_json,
+    print_notes,
+    save,
+    track_json,
+)
+from musrec.model import Answer, Constraints, FeedbackKind, MusrecError, Track
 
 if TYPE_CHECKING:
     from musrec.service import Service
 
 app = typer.Typer()
+
+_CARD = "musrec-card.png"
 
 Named = Annotated[str, typer.Argument(metavar="SONG", help="An id, title or link.")]
 
@@ -29,9 +40,15 @@ def recommend(
     song: Song,
     count: Count = 5,
     member: MaybeMember = None,
-    card: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the card.")] = Path(
-        "musrec-card.png"
-    ),
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write the card; with --json it is written only if named.",
+            show_default=_CARD,
+        ),
+    ] = None,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Write no card.")] = False,
     genre: Annotated[list[str] | None, typer.Option(help="Only this genre; repeatable.")] = None,
     adventurous: Adventurous = None,
     by: Annotated[
@@ -58,8 +75,17 @@ def recommend(
                 online=not offline,
                 progress=lambda done, of: status.update(f"Heard {done} of {of} songs"),
             )
-            drawn = await draw_card(service, answer, card)
+            drawn, unwritten = None, None
+            to = card or (None if as_json else Path(_CARD))
+            if to and not no_card:
+                try:
+                    drawn = await draw_card(service, answer, to)
+                except MusrecError as error:  # the songs are what was asked for
+                    unwritten = error
         print_answer(answer, drawn, as_json=as_json)
+        if unwritten:
+            complain("MusrecError", str(unwritten), unwritten.hint, as_json=False)
+            raise typer.Exit(unwritten.exit_code)
 
     with_service(context, job)
 

@@ -188,6 +188,8 @@ def _print_heard(
         table.add_row("[bold]Genre[/]", doubt + _shares(profile.genres, 3))
     if profile.tags:
         table.add_row("[bold]Tags[/]", _shares(profile.tags, 8))
+    if description.labels:
+        table.add_row("[bold]Encoder[/]", escape(_shares(description.labels, 3)))
     for name, percentile in profile.percentiles.items():
         bar, descriptor = "█" * round(percentile / 5), description.definitions[name]
         than = f"{descriptor.higher} than {percentile:.0f}% of {descriptor.population}"
@@ -237,6 +239,12 @@ def _heard_json(heard: Heard, description: Description) -> dict[str, Any]:
         "tag_deviations": _rounded(analysis.tag_std),
         "taggram": _rounded(analysis.taggram),
         "embedding": _rounded(analysis.embedding),
+        "encoded": analysis.encoded
+        and {
+            "encoder": analysis.encoded.encoder,
+            "vector": _rounded(analysis.encoded.vector),
+            "labels": dict(analysis.encoded.labels),
+        },
         # JSON has no NaN: a statistic that is not known is null.
         "statistics": {
             name: None if isnan(value) else value for name, value in description.statistics.items()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from musrec.model import Pick, Places
+    from musrec.model import Pick, Places, Trait
     from musrec.recommend.attribution import Property
     from musrec.recommend.scoring import Scoring
 
@@ -174,21 +174,15 @@ def _cards(recommender: Recommender, deck: Deck, row: int) -> list[Card]:
 
 def _truth(deck: Deck, cards: Sequence[Card], rebuilt: int) -> Report:
     spread = np.unique(np.linspace(0, len(cards) - 1, min(rebuilt, len(cards))).astype(int))
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    found: dict[str, list[bool]] = {}
     for card in (cards[at] for at in spread.tolist()):
         for trait in card.pick.explanation.traits:
-            lower, loss, first = _rebuilt(deck, card, (trait.kind, trait.name))
-            found.setdefault(trait.kind, []).append((lower, loss > 0, first))
-    rows: list[tuple[Cell, ...]] = []
+            found.setdefault(trait.kind, []).append(_ranks_lower(deck, card, trait))
     everything = [each for values in found.values() for each in values]
-    for kind, values in [*sorted(found.items()), ("all", everything)]:
-        lower, loses, first = np.array(values, dtype=bool).T
-        rows.append(
-            (
-                *(kind, len(values), float(lower.mean()), float((lower | (first & loses)).mean())),
-                int((first & ~lower).sum()),
-            )
-        )
+    rows: list[tuple[Cell, ...]] = [
+        (kind, len(values), float(np.mean(values)))
+        for kind, values in [*sorted(found.items()), ("all", everything)]
+    ]
     named = np.array([len(card.pick.explanation.traits) for card in cards])
     often = float((named > 0).mean())
     many = float(named[named > 0].mean()) if often else 0.0
@@ -201,28 +195,21 @@ def _truth(deck: Deck, cards: Sequence[Card], rebuilt: int) -> Report:
             " is replaced by the catalogue's median in the pick's row, index, scales and scores are"
             " built again, and the rank among all candidates, before variety, is compared."
         ),
-        columns=(
-            *("property", "named", "ranks lower", "ranks lower, or first and loses score"),
-            "first before and after",
-        ),
+        columns=("property", "named", "ranks lower"),
         rows=tuple(rows),
-        notes=(
-            f"{often:.3f} of all cards name a property; those name {many:.1f} on average.",
-            "A pick at the first place may keep it: then its score has to fall.",
-        ),
+        notes=(f"{often:.3f} of all cards name a property; those name {many:.1f} on average.",),
     )
 
 
-def _rebuilt(deck: Deck, card: Card, what: Property) -> tuple[bool, float, bool]:
-    """Return whether a pick ranks lower without a property, its loss, and whether it was first."""
+def _ranks_lower(deck: Deck, card: Card, trait: Trait) -> bool:
+    """Return whether a pick ranks lower without a property, with everything built again."""
     without, row = card.scoring.songs.without, int(card.scoring.rows[card.at])
     assert without is not None
-    changed = _with_row(deck.catalogue, row, without.replaced(row, [what]))
+    changed = _with_row(deck.catalogue, row, without.replaced(row, [(trait.kind, trait.name)]))
     scoring, _, _ = deck.recommender(changed).score(deck.request(card.query))
     assert scoring is not None
     at = int(np.flatnonzero(scoring.rows == row)[0])
-    before, after = card.scoring.rank(card.at), scoring.rank(at)
-    return after > before, float(card.scoring.total[card.at] - scoring.total[at]), before == 1
+    return scoring.rank(at) > card.scoring.rank(card.at)
 
 
 def _with_row(songs: Catalogue, row: int, changed: Places) -> Catalogue:

@@ -44,18 +44,23 @@ def inputs(measured: Measured, features: Sequence[str] = ()) -> FloatArray:
     Parameters
     ----------
     features : sequence of str
-        Families of `extraction.FAMILIES`, and ``tags`` for what the tagger heard; all families if
-        none is named.
+        Families of `extraction.FAMILIES`, ``tags`` for what the tagger heard, and ``published`` or
+        ``published_mfcc`` and the like for what the data set comes with; all families if none is
+        named.
 
     Raises
     ------
     MusrecError
-        A name is unknown, or tags are wanted and the tagger was not installed.
+        A name is unknown, tags are wanted and the tagger was not installed, or the data set
+        comes without features.
     """
-    families = [name for name in features if name != "tags"]
+    given = [name for name in features if name.startswith(extraction.PUBLISHED)]
+    families = [name for name in features if name != "tags" and name not in given]
     parts = []
     if families or not features:
         parts.append(measured.statistics[:, extraction.columns(families)])
+    if given:
+        parts.append(extraction.published(measured, given))
     if "tags" in features:
         if not np.isfinite(measured.tags).all():
             raise MusrecError(

@@ -3,13 +3,15 @@
 GTZAN
     Files named ``<genre>.<number>.<ext>``, loose or in folders of genres. A ``clips.csv`` with the
     columns ``clip, artist, title, split`` above them names artists and parts (B. Sturm, "The GTZAN
-    dataset: its contents, its faults, their effects on evaluation, and its future use", 2013);
-    so do the fault-filtered lists ``train_filtered.txt``, ``valid_filtered.txt`` and
+    dataset: its contents, its faults, their effects on evaluation, and its future use", 2013).
+    The fault-filtered lists ``train_filtered.txt``, ``valid_filtered.txt`` and
     ``test_filtered.txt`` (C. Kereliuk, B. Sturm, J. Larsen, "Deep learning and music adversaries",
-    IEEE TMM 17, 2015), and then what they do not list is left out.
+    IEEE TMM 17, 2015) name parts. What the table or the lists do not name is left out.
 FMA
     ``fma_metadata/tracks.csv`` beside ``fma_small``, ``fma_medium``, ``fma_large`` or ``fma_full``
     (M. Defferrard et al., "FMA: a dataset for music analysis", ISMIR 2017), with its own parts.
+    ``genres.csv`` gives the hierarchy, ``features.csv`` published features, and ``echonest.csv``
+    columns such as ``danceability``; each of the three may be absent.
 Spotify
     A ``dataset.csv`` with the columns ``track_id`` and ``track_genre``, and clips named by track id
     anywhere below.
@@ -23,14 +25,17 @@ import ast
 import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
 from musrec import titles
 from musrec.formats import ENDINGS
-from musrec.lab.model import Clip, DataSet, Fault
+from musrec.lab.model import Clip, DataSet, Fault, Published
 from musrec.model import MusrecError, NotFound
 
 PARTS = {
@@ -44,8 +49,21 @@ PARTS = {
 
 _GTZAN = re.compile(r"([a-z&-]+)\.(\d{5})")
 _FILTERED = ("train_filtered.txt", "valid_filtered.txt", "test_filtered.txt")
+_NO_FILE = "listed, but there is no such file"
 _FMA_SUBSETS = ("small", "medium", "large", "full")
 """Each holds those before it; a track names the smallest that it is in."""
+
+_FMA_FEATURES = {
+    "chroma_stft": "chroma",
+    "rmse": "rms",
+    "zcr": "zero_crossing_rate",
+}
+"""What FMA calls differently from us."""
+
+_COUNT = {3: "three", 4: "four"}
+
+_ECHONEST = ("audio_features", "social_features")
+"""The groups of ``echonest.csv`` that are numbers with a name."""
 
 
 def read(folder: Path, *, layout: str | None = None) -> DataSet:
@@ -81,6 +99,50 @@ def read(folder: Path, *, layout: str | None = None) -> DataSet:
     return found
 
 
+def under(data: DataSet, genre: str) -> DataSet:
+    """Return the clips of one genre, labelled by the genres right below it in the hierarchy.
+
+    Raises
+    ------
+    MusrecError
+        The data set has no hierarchy, or nothing below that genre.
+    """
+    below = sorted(child for child, parent in data.parents.items() if parent == genre)
+    if not below:
+        tops = sorted(set(data.parents.values()))
+        raise MusrecError(
+            f"Nothing is known below the genre {genre!r}.",
+            f"Use one of: {', '.join(tops)}." if tops else "Only FMA has a hierarchy of genres.",
+        )
+    clips, faults = [], list(data.faults)
+    for clip in data.clips:
+        found = {
+            name
+            for each in clip.genres
+            for name in _lineage(each, data.parents)
+            if data.parents.get(name) == genre
+        }
+        if len(found) == 1:
+            clips.append(replace(clip, label=found.pop()))
+        elif genre == clip.label or genre in clip.genres or found:
+            many = "more than one genre" if found else "no genre"
+            faults.append(Fault(clip.id, f"{many} right below {genre}"))
+    if not clips:
+        raise NotFound(
+            f"No clip of {data.folder} has just one of the genres below {genre}.",
+            f"They are: {', '.join(below)}.",
+        )
+    return replace(data, clips=tuple(clips), faults=tuple(faults))
+
+
+def _lineage(genre: str, parents: Mapping[str, str]) -> list[str]:
+    """Return a genre and all above it; a circle in the table ends."""
+    found = [genre]
+    while (above := parents.get(found[-1])) and above not in found:
+        found.append(above)
+    return found
+
+
 def _layout(folder: Path) -> str:
     if (folder / "fma_metadata").is_dir() or (folder / "tracks.csv").is_file():
         return "fma"
@@ -105,6 +167,17 @@ def _music(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _by_stem(paths: Iterable[Path], faults: list[Fault]) -> dict[str, Path]:
+    """Return files by their name without suffix; of several, the first is kept."""
+    files: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in files:
+            faults.append(Fault(path.name, f"a second file of {path.stem}"))
+        else:
+            files[path.stem] = path
+    return files
+
+
 # GTZAN --------------------------------------------------------------------------------------------
 
 
@@ -120,10 +193,13 @@ def _gtzan(folder: Path) -> DataSet:
             faults.append(Fault(str(path.relative_to(folder)), "not named <genre>.<number>"))
             continue
         name = named.group()
-        row = listed.get(name, {})
         if parts and name not in parts:
             faults.append(Fault(name, "not in the fault-filtered lists"))
             continue
+        if listed and name not in listed:
+            faults.append(Fault(name, "not in clips.csv"))
+            continue
+        row = listed.get(name, {})
         unique = name if name not in seen else str(path.relative_to(folder).with_suffix(""))
         seen.add(name)
         clips.append(
@@ -136,9 +212,8 @@ def _gtzan(folder: Path) -> DataSet:
                 parts.get(name) or PARTS.get(row.get("split", ""), ""),
             )
         )
-    faults += [
-        Fault(name, "listed, but there is no such file") for name in sorted(listed.keys() - seen)
-    ]
+    wanted = (parts or listed).keys()
+    faults += [Fault(name, _NO_FILE) for name in sorted(wanted - seen)]
     return DataSet("gtzan", folder, tuple(clips), tuple(faults))
 
 
@@ -175,54 +250,135 @@ def _fma(folder: Path) -> DataSet:
         raise NotFound(
             f"{folder} has no folder of clips.", "Put fma_small, fma_medium or fma_large there."
         )
-    files = {path.stem: path for place in audio for path in _music(place)}
+    faults: list[Fault] = []
+    files = _by_stem((path for place in audio for path in _music(place)), faults)
     here = {place.name.removeprefix("fma_") for place in audio}
     expected = set(_FMA_SUBSETS[: max(map(_FMA_SUBSETS.index, here)) + 1])
-    clips: list[Clip] = []
-    faults: list[Fault] = []
-    for row in _fma_tracks(tables / "tracks.csv"):
+    clips: dict[str, Clip] = {}
+    for row in _fma_rows(tables / "tracks.csv", 3, faults):
         number = row["track_id"].zfill(6)
+        if number in clips:
+            faults.append(Fault(number, "listed twice; the first row is kept"))
+            continue
         path = files.pop(number, None)
         if path is None:
             if row.get("set.subset") in expected:
-                faults.append(Fault(number, "listed, but there is no such file"))
+                faults.append(Fault(number, _NO_FILE))
             continue
-        label = row.get("track.genre_top") or _fma_top(row.get("track.genres", ""), names, top)
+        own = _fma_ids(row.get("track.genres_all") or row.get("track.genres", ""))
+        label = row.get("track.genre_top") or _fma_top(own, names, top)
         if not label:
             faults.append(Fault(number, "no genre in tracks.csv"))
             continue
-        clips.append(
-            Clip(
-                number,
-                path,
-                label,
-                row.get("artist.name", ""),
-                row.get("track.title", ""),
-                PARTS.get(row.get("set.split", ""), ""),
-                _numbers(row, {"track.listens": "popularity", "track.duration": "duration"}),
-            )
+        clips[number] = Clip(
+            number,
+            path,
+            label,
+            row.get("artist.name", ""),
+            row.get("track.title", ""),
+            PARTS.get(row.get("set.split", ""), ""),
+            _numbers(row, {"track.listens": "popularity", "track.duration": "duration"}),
+            tuple(names[genre] for genre in own if genre in names),
         )
     faults += [Fault(number, "not in tracks.csv") for number in sorted(files)]
-    return DataSet("fma", folder, tuple(clips), tuple(faults), parents)
+    echonest = _fma_echonest(tables / "echonest.csv", clips)
+    return DataSet(
+        "fma",
+        folder,
+        tuple(
+            replace(clip, columns={**clip.columns, **echonest.get(number, {})})
+            for number, clip in clips.items()
+        ),
+        tuple(faults),
+        parents,
+        _fma_features(tables / "features.csv", clips),
+    )
 
 
-def _fma_tracks(file: Path) -> Iterator[dict[str, str]]:
-    """Yield rows by ``group.column``; the header has three lines, the third naming the index."""
+def _fma_rows(
+    file: Path, header: int, faults: list[Fault], *, only: Collection[str] | None = None
+) -> Iterator[dict[str, str]]:
+    """Yield rows of one of FMA's tables by ``group.column``, and the index as ``track_id``.
+
+    Parameters
+    ----------
+    header : int
+        Lines of it; the last one begins with ``track_id`` and holds nothing else.
+    only : collection of str, optional
+        Six-digit track ids; all other rows are skipped.
+    """
     with _opened(file) as lines:
         table = csv.reader(lines)
-        try:
-            groups, columns, index = next(table), next(table), next(table)
-        except StopIteration:
-            groups = columns = index = []
-        if not index or index[0] != "track_id" or len(groups) != len(columns):
+        above = [line for _, line in zip(range(header), table, strict=False)]
+        if (
+            len(above) < header
+            or above[-1][:1] != ["track_id"]
+            or any(above[-1][1:])
+            or len(set(map(len, above))) != 1
+        ):
             raise MusrecError(
-                f"{file} does not begin with the three header lines of FMA's tracks.csv.",
+                f"{file} does not begin with the {_COUNT[header]} header lines of FMA's own.",
                 "Use the file of fma_metadata.zip as it is.",
             )
-        names = ["track_id", *(f"{a}.{b}" for a, b in zip(groups[1:], columns[1:], strict=True))]
+        names = ["track_id", *(".".join(filter(None, each)) for each in zip(*above, strict=True))]
+        del names[1]  # of the index itself
+        if only is not None:  # features.csv of all FMA is a gigabyte: most of it is not parsed
+            table = csv.reader(line for line in lines if line.partition(",")[0].zfill(6) in only)
         for row in table:
             if len(row) == len(names):
                 yield dict(zip(names, row, strict=True))
+            elif row:
+                told = f"{len(row)} of {len(names)} columns in {file.name}"
+                faults.append(Fault(row[0].zfill(6), told))
+
+
+def _fma_features(file: Path, clips: Collection[str]) -> Published:
+    """Return the published statistics of the clips at hand, renamed to ours."""
+    if not file.is_file():
+        return Published()
+    names: tuple[str, ...] = ()
+    values = {}
+    for row in _fma_rows(file, 4, [], only=clips):
+        number = row.pop("track_id").zfill(6)
+        names = names or tuple(map(_feature_name, row))
+        try:
+            values[number] = np.array([float(value or "nan") for value in row.values()], np.float32)
+        except ValueError:
+            raise MusrecError(
+                f"{file} has something other than numbers in the row of track {number}.",
+                "Use the file of fma_metadata.zip as it is.",
+            ) from None
+    return Published(names, values)
+
+
+def _feature_name(column: str) -> str:
+    """Return our name of a published statistic: ``mfcc.mean.01`` is ``mfcc_0_mean``."""
+    feature, _, rest = column.partition(".")
+    moment, _, number = rest.partition(".")
+    feature = _FMA_FEATURES.get(feature, feature)
+    single = feature in ("rms", "zero_crossing_rate") or (
+        feature.startswith("spectral_") and feature != "spectral_contrast"
+    )
+    if single or not number.isdigit():
+        return f"{feature}_{moment}"
+    return f"{feature}_{int(number) - 1}_{moment}"
+
+
+def _fma_echonest(file: Path, clips: Collection[str]) -> dict[str, dict[str, float]]:
+    """Return columns such as ``danceability`` by clip."""
+    if not file.is_file():
+        return {}
+    return {
+        row["track_id"].zfill(6): _numbers(
+            row,
+            {
+                column: column.rpartition(".")[2]
+                for column in row
+                if any(f"{group}." in column for group in _ECHONEST)
+            },
+        )
+        for row in _fma_rows(file, 4, [], only=clips)
+    }
 
 
 def _fma_genres(file: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -235,13 +391,17 @@ def _fma_genres(file: Path) -> tuple[dict[str, str], dict[str, str], dict[str, s
     return names, parents, {row["genre_id"]: names.get(row["top_level"], "") for row in rows}
 
 
-def _fma_top(genres: str, names: Mapping[str, str], top: Mapping[str, str]) -> str:
-    """Return the one top-level genre that all of a track's genres share, or nothing."""
+def _fma_ids(genres: str) -> list[str]:
+    """Return the ids in a cell such as ``[12, 45]``."""
     try:
-        ids = [str(genre) for genre in ast.literal_eval(genres or "[]")]
-    except (ValueError, SyntaxError):
-        return ""
-    found = {top.get(genre) or names.get(genre, "") for genre in ids} - {""}
+        return [str(genre) for genre in ast.literal_eval(genres or "[]")]
+    except (ValueError, SyntaxError, TypeError):
+        return []
+
+
+def _fma_top(genres: Iterable[str], names: Mapping[str, str], top: Mapping[str, str]) -> str:
+    """Return the one top-level genre that all of a track's genres share, or nothing."""
+    found = {top.get(genre) or names.get(genre, "") for genre in genres} - {""}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -249,15 +409,19 @@ def _fma_top(genres: str, names: Mapping[str, str], top: Mapping[str, str]) -> s
 
 
 def _spotify(folder: Path) -> DataSet:
-    files = {path.stem: path for path in _music(folder)}
-    clips: dict[str, Clip] = {}
     faults: list[Fault] = []
-    absent = set()
+    files = _by_stem(_music(folder), faults)
+    clips: dict[str, Clip] = {}
+    absent: set[str] = set()
+    unlabelled: set[str] = set()
     for row in _rows(folder / "dataset.csv", ("track_id", "track_genre")):
         track, genre = row["track_id"], row["track_genre"]
         path = files.get(track)
-        if path is None or not genre:
+        if path is None:
             absent.add(track)
+            continue
+        if not genre:
+            unlabelled.add(track)
             continue
         if track in clips:  # the table lists a track once for each of its genres
             if clips[track].label != genre:
@@ -272,8 +436,12 @@ def _spotify(folder: Path) -> DataSet:
             columns=_numbers(row, {}),
         )
     if absent:
-        faults.append(Fault(f"{len(absent)} tracks", "listed, but there is no such file"))
-    faults += [Fault(name, "not in dataset.csv") for name in sorted(files.keys() - clips.keys())]
+        count = f"{len(absent)} track{'' if len(absent) == 1 else 's'}"
+        faults.append(Fault(count, _NO_FILE))
+    bare = unlabelled - clips.keys()
+    faults += [Fault(name, "no genre in dataset.csv") for name in sorted(bare)]
+    rest = files.keys() - clips.keys() - bare
+    faults += [Fault(name, "not in dataset.csv") for name in sorted(rest)]
     return DataSet("spotify", folder, tuple(clips.values()), tuple(faults))
 
 

@@ -2,8 +2,9 @@
 
 Every clip is decoded to one form (mono, `SAMPLE_RATE`, the middle `seconds`), and left out with a
 reason if it is damaged, too short, silent, or the same as one before it. What remains is measured
-in one pass: all series of the product's own hearing, librosa's other two chromagrams, the mel
-spectrogram, the spectrogram as a small picture, and what the tagger hears if it is installed.
+in one pass: all series of the product's own hearing, librosa's other two chromagrams, local tempi,
+the mel spectrogram, the spectrogram as a small picture, and what the tagger hears if it is
+installed.
 
 A clip's measurements are two files named by the digest of its bytes: small ones together, and the
 mel spectrogram by itself, which is mapped into memory when a network wants a piece of it. So a run
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musrec.audio import constant_q, decode, features, tagger
+from musrec.audio import constant_q, decode, features, rhythm, tagger
 from musrec.lab.model import Clip, DataSet, Fault
 from musrec.model import SAMPLE_RATE, ModelMissing, MusrecError, NotAudio
 from musrec.titles import artists_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from musrec.audio.tagger import Tagger
     from musrec.model import FloatArray
 
-VERSION = 1
+VERSION = 2
 """Of the measurements; raised by one whenever they change."""
 
 SHORTEST = 2.0
@@ -52,6 +53,7 @@ SERIES = (
     *features.CONSTANT_Q_SERIES,
     *(f"chroma_cqt_{i}" for i in range(features.N_CHROMA)),
     *(f"chroma_cens_{i}" for i in range(features.N_CHROMA)),
+    *("tempo", "steadiness"),
 )
 """Of `statistics`: seven moments each."""
 
@@ -71,8 +73,15 @@ FAMILIES = {
     "zcr": ("zero_crossing_rate_",),
     "rms": ("rms_",),
     "onset": ("onset_strength_",),
+    "tempo": ("tempo_", "steadiness_"),
 }
 """Name of a family of features to what its statistics begin with."""
+
+PUBLISHED = "published"
+"""Name of all features that a data set comes with; with an underscore and a family, of some."""
+
+TEMPO_SECONDS, TEMPO_STEP = 9.0, 3.0
+"""Length of the windows in which a tempo is found, and how far apart they begin."""
 
 Progress = Callable[[int, int], None]
 """Called with the clips done and all clips."""
@@ -88,6 +97,8 @@ class Measured:
 
     Attributes
     ----------
+    layout : str
+        Of the data set.
     clips : tuple of Clip, length n
     seconds : FloatArray, shape (n,)
     statistics : FloatArray, shape (n, len(NAMES))
@@ -97,18 +108,24 @@ class Measured:
         Mean and deviation of the tagger's 50 tags; NaN without the tagger.
     embeddings : FloatArray, shape (n, 200)
         Of the tagger; NaN without it.
+    published : FloatArray, shape (n, len(published_names))
+        What the data set itself gives; NaN where it does not.
+    published_names : tuple of str
     mels : tuple of Path, length n
         Mel spectrograms; `mel` opens one.
     faults : tuple of Fault
         What was left out, of the data set and of its files.
     """
 
+    layout: str
     clips: tuple[Clip, ...]
     seconds: FloatArray
     statistics: FloatArray
     pictures: FloatArray
     tags: FloatArray
     embeddings: FloatArray
+    published: FloatArray
+    published_names: tuple[str, ...]
     mels: tuple[Path, ...]
     faults: tuple[Fault, ...]
 
@@ -129,7 +146,10 @@ class Measured:
             mels=tuple(self.mels[row] for row in at),
             **{
                 name: getattr(self, name)[at]
-                for name in ("seconds", "statistics", "pictures", "tags", "embeddings")
+                for name in (
+                    *("seconds", "statistics", "pictures", "tags", "embeddings"),
+                    "published",
+                )
             },
         )
 
@@ -149,6 +169,33 @@ def columns(families: Sequence[str] = ()) -> list[int]:
         )
     wanted = tuple(start for name in families for start in FAMILIES[name])
     return [i for i, name in enumerate(NAMES) if not families or name.startswith(wanted)]
+
+
+def published(measured: Measured, names: Sequence[str] = (PUBLISHED,)) -> FloatArray:
+    """Return published features (n, f); a clip without them gets the median of the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+        ``published`` for all of them, ``published_mfcc`` and the like for a family.
+
+    Raises
+    ------
+    MusrecError
+        The data set comes with no such features.
+    """
+    families = [name.removeprefix(PUBLISHED).removeprefix("_") for name in names]
+    columns([name for name in families if name])
+    starts = tuple(start for name in families for start in (FAMILIES[name] if name else ("",)))
+    at = [i for i, name in enumerate(measured.published_names) if name.startswith(starts)]
+    values = measured.published[:, at]
+    known = np.isfinite(values)
+    if not at or not known.any(axis=0).all():
+        raise MusrecError(
+            f"This data set comes without {', '.join(names)}.",
+            "FMA publishes features: put features.csv into fma_metadata.",
+        )
+    return np.where(known, values, np.nanmedian(values, axis=0))
 
 
 def extract(
@@ -205,19 +252,24 @@ def extract(
             f"{first.reason}.",
             "Check that they play.",
         )
-    return _loaded(kept, faults)
+    return _loaded(data, kept, faults)
 
 
-def _loaded(kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault]) -> Measured:
+def _loaded(data: DataSet, kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault]) -> Measured:
+    given = data.published
     arrays = [dict(np.load(file)) for _, file in kept]
     columns_ = {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
+    nothing = np.full(len(given.names), np.nan, np.float32)
     return Measured(
+        layout=data.layout,
         clips=tuple(clip for clip, _ in kept),
         seconds=columns_["seconds"],
         statistics=columns_["statistics"],
         pictures=columns_["picture"].astype(np.float32),
         tags=columns_["tags"],
         embeddings=columns_["embedding"],
+        published=np.stack([given.values.get(clip.id, nothing) for clip, _ in kept]),
+        published_names=given.names,
         mels=tuple(file.with_suffix(".npy") for _, file in kept),
         faults=tuple(faults),
     )
@@ -320,7 +372,11 @@ def _arrays(y: FloatArray) -> dict[str, FloatArray]:
     chroma = constant_q.chroma(spectra)
     more = np.concatenate([features.tonnetz(chroma.T).T, peak_normalised(chroma), cens(chroma)])
     statistics = np.concatenate(
-        [features.moments(spectra.series), features.moments(more.astype(np.float32))]
+        [
+            features.moments(spectra.series),
+            features.moments(more.astype(np.float32)),
+            features.moments(tempi(spectra.onset)),
+        ]
     )
     mel = spectra.mel_db - spectra.mel_db.max()
     tagging = tagger_or_none()
@@ -359,6 +415,26 @@ def picture(mel_db: FloatArray, size: int = PIXELS) -> FloatArray:
     edges = np.arange(size) * level.shape[1] // size
     widths = np.diff(np.append(edges, level.shape[1]))
     return np.asarray(np.add.reduceat(rows, edges, axis=1) / widths, np.float32)
+
+
+def tempi(onset: FloatArray) -> FloatArray:
+    """Return tempo (beats per minute) and steadiness (0 to 1) in windows of a clip, (2, windows).
+
+    Both are 0 where there is no pulse.
+
+    Parameters
+    ----------
+    onset : FloatArray, shape (t,)
+        Onset strength of each frame.
+    """
+    rate = SAMPLE_RATE / features.HOP_LENGTH
+    length, step = int(TEMPO_SECONDS * rate), int(TEMPO_STEP * rate)
+    starts = range(0, max(1, onset.size - length + 1), step)
+    found = [
+        rhythm.pulse(onset[start : start + length], sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+        for start in starts
+    ]
+    return np.array([[one.tempo for one in found], [one.steadiness for one in found]], np.float32)
 
 
 def peak_normalised(chroma: FloatArray) -> FloatArray:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from musrec.model import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Clip:
         ``train``, ``valid`` or ``test`` if the data set says so, else empty.
     columns : mapping of str to float
         Numbers that the data set gives, such as Spotify's ``energy`` or ``popularity``.
+    genres : tuple of str
+        Every genre that a hierarchy gives the clip, the most specific ones included.
     """
 
     id: str
@@ -32,6 +38,7 @@ class Clip:
     title: str = ""
     part: str = ""
     columns: Mapping[str, float] = field(default_factory=dict)
+    genres: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,21 @@ class Fault:
 
     what: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Published:
+    """Features that a data set comes with, such as FMA's ``features.csv``.
+
+    Attributes
+    ----------
+    names : tuple of str, length f
+        In the words of `extraction.NAMES`: ``mfcc_0_mean``.
+    values : mapping of clip id to FloatArray, shape (f,)
+    """
+
+    names: tuple[str, ...] = ()
+    values: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,9 @@ class DataSet:
     layout : str
         ``gtzan``, ``fma``, ``spotify`` or ``folders``.
     parents : mapping of str to str
-        Label to the label above it, where there is a hierarchy of genres.
+        Genre to the genre above it, where there is a hierarchy.
+    published : Published
+        Empty if the data set comes with no features.
     """
 
     layout: str
@@ -59,6 +83,7 @@ class DataSet:
     clips: tuple[Clip, ...]
     faults: tuple[Fault, ...] = ()
     parents: Mapping[str, str] = field(default_factory=dict)
+    published: Published = Published()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from musrec.model import MusrecError
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with its caption: SVG text, or the bytes of a PNG."""
+    """A picture with its caption: SVG or HTML without scripts, or the bytes of a PNG."""
 
     caption: str
     content: str | bytes
@@ -107,8 +107,7 @@ def _section(section: Section) -> str:
     report = section.report
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell(value))}</td>" for value in row) + "</tr>"
-        for row in report.rows
+        "<tr>" + "".join(_cell(cell(value)) for value in row) + "</tr>" for row in report.rows
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
@@ -119,6 +118,14 @@ def _section(section: Section) -> str:
         + "".join(map(_figure, section.figures))
         + "</section>"
     )
+
+
+def _cell(text: str) -> str:
+    return f"<td{' class=long' if len(text) > _LONG else ''}>{escape(text)}</td>"
+
+
+_LONG = 32
+"""Letters from which on a cell of a table is broken into lines."""
 
 
 def _figure(figure: Figure) -> str:
@@ -141,7 +148,15 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-figure{margin:1.5rem 0}svg,img{width:100%;height:auto;max-width:44rem}
+td.long{white-space:normal;min-width:15rem}
+figure{margin:1.5rem 0;overflow-x:auto}figcaption{margin-top:.5rem}
+svg{min-width:30rem}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
+.gallery{list-style:none;margin:0;padding:0;display:grid;gap:.6rem;
+grid-template-columns:repeat(auto-fill,minmax(7rem,1fr))}
+.gallery li{line-height:1.25;font-size:.85rem;overflow-wrap:anywhere}
+.gallery img{display:block;width:100%;aspect-ratio:1;margin-bottom:.2rem}
+.gallery .hit img{outline:3px solid #4a9c5d;outline-offset:-3px}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.pair strong{display:block;margin:.3rem 0}
 svg .axis{stroke:var(--soft)}svg .mark{stroke:var(--soft);stroke-dasharray:4 4}
 """

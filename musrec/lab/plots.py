@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL import Image
+
+from musrec.pictures import draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,20 +123,178 @@ def bars(values: Sequence[tuple[str, float]], *, most: float | None = None) -> s
 
 
 def scatter(points: NDArray[np.floating], groups: Sequence[str], names: Sequence[str]) -> str:
-    """Return points (n, 2) coloured by group, each with its name as a tip."""
+    """Return points (n, 2) coloured by group, each with its name as a tip.
+
+    Groups beyond the colours share the last one.
+    """
     (left, low), (right, high) = points.min(axis=0), points.max(axis=0)
     known = sorted(set(groups))
+    last = len(COLOURS) - 1
+    named = known if len(known) <= len(COLOURS) else [*known[:last], f"{len(known) - last} more"]
+    height = int(HEIGHT * 1.3)
+    below = height + 8
     body = []
     for (across, up), group, name in zip(points, groups, names, strict=True):
-        colour = COLOURS[known.index(group) % len(COLOURS)]
-        x = MARGIN + (WIDTH - 2 * MARGIN) * (across - left) / max(right - left, 1e-9)
-        y = 16 + (HEIGHT * 1.4 - 32) * (1 - (up - low) / max(high - low, 1e-9))
+        colour = COLOURS[min(known.index(group), last)]
+        x = 12 + (WIDTH - 24) * (across - left) / max(right - left, 1e-9)
+        y = 12 + (height - 24) * (1 - (up - low) / max(high - low, 1e-9))
         body.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" fill-opacity=".8">'
             f"<title>{escape(name)} ({escape(group)})</title></circle>"
         )
-    body += [_legend(number, group) for number, group in enumerate(known[: len(COLOURS)])]
-    return _svg(body, "Map", height=int(HEIGHT * 1.4))
+    for number, group in enumerate(named):  # two columns, because the names of clusters are long
+        column, row = 12 + number % 2 * WIDTH / 2, below + number // 2 * 22
+        body.append(
+            f'<rect x="{column:.1f}" y="{row}" width="12" height="12" fill="{COLOURS[number]}"/>'
+            + _text(column + 20, row + 11, group)
+        )
+    return _svg(body, "Map", height=below + -(-len(named) // 2) * 22 + 8)
+
+
+class Curve(NamedTuple):
+    """A curve over the time of a clip, its values (t,) from `low` to `high`."""
+
+    name: str
+    values: NDArray[np.floating]
+    low: float
+    high: float
+
+
+def sheet(
+    wave: NDArray[np.floating],
+    level: NDArray[np.floating],
+    over: Sequence[Curve],
+    below: Curve,
+    *,
+    seconds: float,
+    hertz: tuple[float, float],
+) -> str:
+    """Return one clip on one time axis: waveform, mel spectrogram with curves over it, a curve.
+
+    Parameters
+    ----------
+    wave : NDArray, shape (n,)
+        Samples.
+    level : NDArray, shape (n_mels, t)
+        0 to 1, low frequencies first.
+    over : sequence of Curve
+        In Hz, drawn on the mel axis.
+    seconds : float
+        Of the clip.
+    hertz : tuple of float
+        The edges of the mel axis.
+    """
+    left, wide = 64, WIDTH - 64 - 24
+    tops = {"wave": 8, "mel": 104, "below": 352}
+    heights = {"wave": 80, "mel": 232, "below": 72}
+    data = base64.b64encode(png(level[::-1])).decode()
+    body = [
+        _text(left - 8, tops["wave"] + heights["wave"] / 2 + 4, "wave", anchor="end"),
+        _envelope(wave, left, wide, tops["wave"], heights["wave"]),
+    ]
+    body.append(
+        f'<image x="{left}" y="{tops["mel"]}" width="{wide}" height="{heights["mel"]}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
+    )
+    bottom = tops["mel"] + heights["mel"]
+    for value, said in draw.hertz_ticks(*hertz):
+        y = bottom - heights["mel"] * draw.height_of(value, len(level), *hertz)
+        body.append(_text(left - 8, y + 4, said, anchor="end"))
+    for number, curve in enumerate(over):
+        high = [draw.height_of(value, len(level), *hertz) for value in _thin(curve.values)]
+        body.append(_curve(high, left, wide, tops["mel"], heights["mel"], _OVER[number]))
+        x = left + 8 + 150 * number
+        body.append(
+            f'<rect x="{x}" y="{tops["mel"] + 8}" width="140" height="20" fill="#000" '
+            f'fill-opacity=".55"/><line x1="{x + 6}" x2="{x + 26}" y1="{tops["mel"] + 18}" '
+            f'y2="{tops["mel"] + 18}" stroke="{_OVER[number]}" stroke-width="2"/>'
+            f'<text class="on" x="{x + 32}" y="{tops["mel"] + 23}">{escape(curve.name)}</text>'
+        )
+    span = max(below.high - below.low, 1e-9)
+    shares = [(value - below.low) / span for value in _thin(below.values)]
+    body.append(_text(left - 8, tops["below"] + 12, f"{below.high:.2g}", anchor="end"))
+    body.append(_text(left - 8, tops["below"] + 42, below.name, anchor="end"))
+    body.append(_text(left - 8, tops["below"] + 72, f"{below.low:.2g}", anchor="end"))
+    body.append(_curve(shares, left, wide, tops["below"], heights["below"], COLOURS[1]))
+    foot = tops["below"] + heights["below"]
+    body.append(f'<path class="axis" d="M{left} {foot}H{left + wide}" fill="none"/>')
+    for time in draw.clock_ticks(seconds):
+        along = left + wide * time / seconds
+        body.append(_text(along, foot + 20, draw.clock(time), anchor="middle"))
+    return _svg(body, "Waveform, mel spectrogram and curves over time", height=foot + 28)
+
+
+_OVER = ("#ffffff", "#7fe0ff")
+"""Of curves over a spectrogram, whose colours are the same on a dark and on a light page."""
+
+
+def _envelope(
+    wave: NDArray[np.floating], left: float, wide: float, top: float, height: float
+) -> str:
+    edges = np.linspace(0, len(wave), min(len(wave), 400) + 1).astype(int)[:-1]
+    peak = max(float(np.abs(wave).max()), 1e-9)
+    high = np.maximum.reduceat(wave, edges) / peak
+    low = np.minimum.reduceat(wave, edges) / peak
+    x = left + wide * (np.arange(len(edges)) + 0.5) / len(edges)
+    middle = top + height / 2
+    there = [f"{a:.1f},{middle - b * height / 2:.1f}" for a, b in zip(x, high, strict=True)]
+    back = [f"{a:.1f},{middle - b * height / 2:.1f}" for a, b in zip(x, low, strict=True)]
+    return f'<polygon fill="{COLOURS[0]}" points="{" ".join([*there, *back[::-1]])}"/>'
+
+
+def _thin(values: NDArray[np.floating], most: int = 320) -> NDArray[np.floating]:
+    """Return the means of at most `most` stretches: a screen shows no more."""
+    edges = np.linspace(0, len(values), min(len(values), most) + 1).astype(int)
+    return np.add.reduceat(values, edges[:-1]) / np.diff(edges)
+
+
+def _curve(
+    shares: Sequence[float], left: float, wide: float, top: float, height: float, colour: str
+) -> str:
+    points = " ".join(
+        f"{left + wide * (i + 0.5) / len(shares):.1f},"
+        f"{top + height * (1 - min(max(share, 0.0), 1.0)):.1f}"
+        for i, share in enumerate(shares)
+    )
+    return f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{points}"/>'
+
+
+def png(level: NDArray[np.floating]) -> bytes:
+    """Return a picture (height, width) of values from 0 to 1 as PNG, in the colours of cards."""
+    image = Image.fromarray(np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8))
+    image.putpalette(draw.MAGMA.tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+class Card(NamedTuple):
+    """A picture (height, width) of values from 0 to 1 with a line below it."""
+
+    level: NDArray[np.floating]
+    said: str
+    hit: bool = False
+
+
+def gallery(cards: Sequence[Card]) -> str:
+    """Return pictures in a grid that follows the width of the screen; hits are marked."""
+    cells = []
+    for card in cards:
+        data = base64.b64encode(png(card.level[::-1])).decode()
+        mark = "✓ " if card.hit else ""
+        cells.append(
+            f'<li{" class=hit" if card.hit else ""}><img alt="Spectrogram of {escape(card.said)}" '
+            f'src="data:image/png;base64,{data}"><span>{mark}{escape(card.said)}</span></li>'
+        )
+    return f'<ul class="gallery">{"".join(cells)}</ul>'
+
+
+def pair(sides: Sequence[tuple[str, Sequence[Card]]]) -> str:
+    """Return galleries side by side, each under its name."""
+    columns = "".join(
+        f"<div><strong>{escape(name)}</strong>{gallery(cards)}</div>" for name, cards in sides
+    )
+    return f'<div class="pair">{columns}</div>'
 
 
 def _range(values: NDArray[np.floating]) -> tuple[float, float]:

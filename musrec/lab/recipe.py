@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from musrec.model import MusrecError
 
-WINDOWS = 8
-"""Pieces of a clip, at most, that are averaged when it is judged."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -56,13 +53,6 @@ class Recipe:
             raise MusrecError(
                 f"The learning rate {self.rate:g} is out of range.", "Use 0.002, or a little less."
             )
-
-
-def window_starts(frames: int, length: int) -> list[int]:
-    """Return where the windows begin by which a clip of so many frames is judged, evenly spread."""
-    last = max(0, frames - length)
-    count = min(WINDOWS, 1 + last // max(1, length // 2))
-    return sorted({last * place // max(1, count - 1) for place in range(count)})
 
 
 @dataclass(frozen=True, slots=True)

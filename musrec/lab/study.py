@@ -377,8 +377,8 @@ def trained_on(
     )
 
 
-def inspected(measured: Measured) -> tuple[Report, Report]:
-    """Return what a data set holds, by label, and what was left out."""
+def inspected(measured: Measured) -> tuple[Report, ...]:
+    """Return what a data set holds, by label, what was left out, and how its features agree."""
     artists, labels = splits.groups(measured.clips), splits.labels(measured.clips)
     rows: list[tuple[Cell, ...]] = []
     for label in sorted(set(labels.tolist())):
@@ -401,7 +401,8 @@ def inspected(measured: Measured) -> tuple[Report, Report]:
         tuple(rows),
         (f"The artist of {unknown} clips is not known.",) if unknown else (),
     )
-    return held, _left_out(measured.faults)
+    agreement = (looking.published_and_measured(measured),) if measured.published_names else ()
+    return held, _left_out(measured.faults), *agreement
 
 
 def _progress(epoch: Epoch, left: float) -> str:
@@ -451,32 +452,13 @@ def retrieved(
         more[network] = vectors
         predicted = np.array(trained.labels)[chances.argmax(axis=1)]
         queries, train = fold.test, np.concatenate([fold.train, fold.valid])
-    precision, overlap, lists = retrieval.compared(
-        measured, more, train=train, queries=queries, predicted=predicted
-    )
+    found = retrieval.compared(measured, more, train=train, queries=queries, predicted=predicted)
     everything = np.arange(len(measured))
     ours = retrieval.systems(measured, everything)["our space"]
     searched = more[network] if network else ours
     return (
-        Section(precision, _side_by_side(measured, lists, queries)),
-        Section(overlap),
+        Section(found.precision, looking.side_by_side(measured, found)),
+        Section(found.overlap),
         Section(retrieval.trees(searched)),
         Section(_left_out(left_out)),
-    )
-
-
-def _side_by_side(
-    measured: Measured, lists: dict[str, list[NDArray[np.intp]]], queries: NDArray[np.intp] | None
-) -> tuple[Figure, ...]:
-    """Return the pictures that pixels and features find for the first query with a full list."""
-    asked = np.arange(len(measured)) if queries is None else queries
-    first = next((i for i, found in enumerate(lists["pixels"]) if len(found) >= 4), None)
-    if first is None:
-        return ()
-    return tuple(
-        Figure(
-            f"{measured.clips[asked[first]].id} and what {name} finds for it.",
-            looking.gallery(measured, [int(asked[first]), *lists[name][first][:7].tolist()]),
-        )
-        for name in ("pixels", "features")
     )

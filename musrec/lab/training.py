@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from musrec.audio.encoder import window_starts
 from musrec.lab import networks
-from musrec.lab.recipe import Epoch, Recipe, window_starts
+from musrec.lab.recipe import Epoch, Recipe
 from musrec.model import MusrecError
 
 if TYPE_CHECKING:

@@ -160,8 +160,10 @@ class Portrait:
         One sentence about this month; empty where there is none.
     against : str
         What `server` is the mean of, for people.
+    likes : str
+        What is liked in a few words, such as "intense metal".
     title : str
-        The headline of its picture; by default made of what is liked.
+        Whose it is, where it is not one member's.
     heading : str
         What stands over the genres.
     """
@@ -176,6 +178,7 @@ class Portrait:
     signature: tuple[Track, ...] = ()
     changed: str = ""
     against: str = "the server"
+    likes: str = ""
     title: str = ""
     heading: str = "genres"
 

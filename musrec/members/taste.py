@@ -43,6 +43,9 @@ MARKED = 8.0
 VERDICTS = ((85, "much the same taste"), (70, "a lot in common"), (55, "something in common"))
 """Least `Blend.alike`, and how two tastes are called from there; 50 is chance. Decided."""
 
+LEADING = 0.15
+"""Share of a member's songs from which a genre says what they are into."""
+
 LIKED = 0.4
 """Opinion from which a song is said to be liked; a song played once is not."""
 
@@ -160,18 +163,43 @@ def portrait(
     against : str
         What that is.
     """
+    member, shares = (
+        means(liked.profiles, liked.weights),
+        genres(liked.profiles, liked.tracks, liked.weights),
+    )
     return Portrait(
         name=name,
         songs=len(liked),
-        member=means(liked.profiles, liked.weights),
+        member=member,
         server=usual,
         against=against,
-        genres=genres(liked.profiles, liked.tracks, liked.weights),
+        likes=headline(member, shares),
+        genres=shares,
         decades=decades(liked.tracks),
         artists=artists(liked.tracks, liked.weights),
         signature=signature(liked),
         changed=changed(liked, now or datetime.now(UTC)),
     )
+
+
+def headline(member: Mapping[str, float], genres: Mapping[str, float]) -> str:
+    """Return what a taste is in a few words, such as "intense metal".
+
+    Parameters
+    ----------
+    member : mapping of str to float
+        Mean percentile of each descriptor over the songs liked. The one farthest from the middle
+        is named, and only where it is clearly on one side.
+    genres : mapping of str to float
+        Shares, largest first.
+    """
+    clear = [
+        (abs(place - 50), said) for name, place in member.items() if (said := word(name, place))
+    ]
+    leading = [genre for genre, share in genres.items() if genre and share >= LEADING]
+    if clear:
+        return f"{max(clear)[1]} {leading[0] if leading else 'music'}"
+    return " and ".join(leading[:2]) or "a bit of everything"
 
 
 def means(profiles: Sequence[Profile], weights: Sequence[float] | FloatArray) -> dict[str, float]:

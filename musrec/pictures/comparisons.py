@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from musrec import wording
 from musrec.catalogue.model import Difference, GalleryRow
 from musrec.model import Analysis, Closeness, Picture, Track
-from musrec.pictures import draw, spectrograms
-from musrec.pictures.draw import LEAST, MARGIN, READABLE, WIDTH, Box, Canvas, LookName
+from musrec.pictures import draw, lettering, spectrograms
+from musrec.pictures.draw import MARGIN, READABLE, WIDTH, Box, Canvas, LookName
 
 STRIP = 150
-ACROSS, MOST = 2, 4
-"""Spectrograms side by side in a gallery, and under one label."""
+LOW_STRIP = 84
+"""Height of a spectrogram in a gallery."""
 
 
 def compare(
@@ -87,52 +87,47 @@ def compare(
 
 
 def gallery(title: str, rows: Sequence[GalleryRow], *, look: LookName = "dark") -> Picture:
-    """Draw small spectrograms under their labels, on one loudness and one time scale.
+    """Draw spectrograms one below the other under their labels, on one loudness and time scale.
 
     Parameters
     ----------
     title : str
+        For the alternative text; the message around the picture says it.
     rows : sequence of GalleryRow
-        For example the songs with the most and the least energy; four of each are shown.
+        For example the songs with the most and the least energy. An artist is named where there is
+        room for the whole name.
     look : ``"dark"`` or ``"light"``
     """
-    gap, cell = 20, 210
-    pairs = [-(-len(row.songs[:MOST]) // ACROSS) for row in rows]
-    height = 84 + sum(58 + cell * max(1, count) for count in pairs)
-    canvas = Canvas(height, look)
-    colours = canvas.look
-    canvas.text((MARGIN, 58), title, 34, weight="bold", width=WIDTH - 2 * MARGIN)
-    shown = [song for row in rows for song in row.songs[:MOST]]
-    said = [f"{draw.shorten(title, 120)}."]
-    if not shown:
-        return canvas.finish(" ".join([*said, "Nothing heard yet."]))
-    top_db = spectrograms.loudest([spectrogram for _, spectrogram, _ in shown])
-    seconds = max(spectrogram.seconds for _, spectrogram, _ in shown)
-    width = (WIDTH - 2 * MARGIN - (ACROSS - 1) * gap) // ACROSS
-    top = 84
-    for row, count in zip(rows, pairs, strict=True):
-        canvas.text((MARGIN, top + 30), row.label, 26, weight="bold", width=WIDTH - 2 * MARGIN)
-        for position, (track, spectrogram, why) in enumerate(row.songs[:MOST]):
-            left = MARGIN + position % ACROSS * (width + gap)
-            upper = top + 48 + position // ACROSS * cell
-            panel = Box(left, upper, left + width, upper + 108)
-            spectrograms.sound(canvas, panel, spectrogram, top_db, seconds)
-            y = panel.bottom + 30
-            canvas.text((left, y), draw.named(track), 24, weight="bold", width=width)
-            y += 30
-            room = width - 16
-            room -= round(
-                canvas.text((panel.right, y), why, LEAST, colour=colours.query, anchor="right")
-            )
-            canvas.text((left, y), track.artist, LEAST, colour=colours.muted, width=room)
+    label, song, said = 78, 60 + LOW_STRIP, [f"{draw.shorten(title, 120)}."]
+    songs = [song for row in rows for song in row.songs]
+    height = sum(label + song * max(1, len(row.songs)) for row in rows)
+    canvas = Canvas(max(height, label) + 20, look)
+    muted = canvas.look.muted
+    if not songs:
+        said.append("Nothing heard yet.")
+    top_db = spectrograms.loudest([heard for _, heard, _ in songs]) if songs else 0.0
+    seconds = max((heard.seconds for _, heard, _ in songs), default=1.0)
+    top = 0
+    for row in rows:
+        canvas.title((MARGIN, top + 60), row.label, (42, READABLE), WIDTH - 2 * MARGIN)
+        top += label
+        for track, heard, _ in row.songs:
+            y, room = top + 36, WIDTH - 2 * MARGIN
+            name = draw.named(track)
+            room -= round(canvas.text((MARGIN, y), name, READABLE, weight="bold", width=room)) + 24
+            if lettering.measure(lettering.clean(track.artist), READABLE, "medium") <= room:
+                right = WIDTH - MARGIN
+                canvas.text((right, y), track.artist, READABLE, colour=muted, anchor="right")
+            strip = Box(MARGIN, top + 50, WIDTH - MARGIN, top + 50 + LOW_STRIP)
+            spectrograms.sound(canvas, strip, heard, top_db, seconds)
+            top += song
         if not row.songs:
-            canvas.text((MARGIN, top + 80), "none yet", 24, colour=colours.muted)
-        top += 58 + cell * max(1, count)
-        songs = "; ".join(
-            f"{draw.who(track)} ({why})" if why else draw.who(track)
-            for track, _, why in row.songs[:MOST]
+            canvas.text((MARGIN, top + 36), "none yet", READABLE, colour=muted)
+            top += song
+        listed = "; ".join(
+            f"{draw.who(track)} ({why})" if why else draw.who(track) for track, _, why in row.songs
         )
-        said.append(f"{row.label}: {songs or 'none'}.")
+        said.append(f"{row.label}: {listed or 'none'}.")
     return canvas.finish(" ".join(said))
 
 

@@ -1,7 +1,7 @@
 """The drawing layer of all pictures: colours, canvas, axes and PNG.
 
-Pictures are drawn 800 pixels wide, twice the width at which a phone shows them: text of size 22,
-the smallest that a canvas writes, is 11 pixels high there.
+Pictures are drawn 800 pixels wide. A message 400 pixels wide shows them 270 wide, so that text of
+size 33, the smallest that a canvas writes, is 11 pixels high there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 WIDTH = 800
 MARGIN = 28
-LEAST = 22
-"""The smallest size of text."""
 READABLE = 33
-"""Size of text in a card: 11 pixels high in a message 400 pixels wide, which has margins."""
+"""The smallest size of text."""
 
 LookName = Literal["dark", "light"]
 Anchor = Literal["left", "middle", "right"]
@@ -167,10 +165,12 @@ class Canvas:
         Raises
         ------
         ValueError
-            `size` is below `LEAST`: nobody could read it on a phone.
+            `size` is below `READABLE`: too small for a phone.
         """
-        if size < LEAST:
-            raise ValueError(f"text of size {size} is too small for a phone; the least is {LEAST}")
+        if size < READABLE:
+            raise ValueError(
+                f"text of size {size} is too small for a phone; the least is {READABLE}"
+            )
         x, y = at
         room = {
             "left": self.image.width - x,
@@ -436,7 +436,7 @@ def height_of(hertz: float, n_mels: int, fmin: float, fmax: float) -> float:
 
 def hertz_ticks(fmin: float, fmax: float) -> list[tuple[float, str]]:
     """Return the frequencies between two edges that get a label, each with its label."""
-    ladder = (500, 1000, 2000, 4000, 8000)
+    ladder = (500, 2000, 8000)
     return [(rung, hertz(rung).replace(".0 ", " ")) for rung in ladder if fmin < rung < fmax]
 
 

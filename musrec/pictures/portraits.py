@@ -13,91 +13,64 @@ from musrec.audio.descriptors import DEFINITIONS
 from musrec.members.model import Portrait
 from musrec.model import Picture
 from musrec.pictures import draw, lettering
-from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, LookName
+from musrec.pictures.draw import MARGIN, READABLE, WIDTH, Box, Canvas, LookName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
 
-MOST_AXES = 5
-MOST_GENRES = 5
-MOST_NAMES = 3
+MOST_AXES = 3
+MOST_GENRES = 4
+MOST_ARTISTS = 3
 
-CLEAR = 80.0
-"""Place, 0 to 100, from which on a taste is called by the word for 100."""
+WORD = 232
+"""Width of the words on the left of a taste."""
+HEADING, ROW, LINE = 66, 54, 46
+"""Heights: of a heading, of a scale or a bar below it, and of a line of text."""
 
-FARTHER = 40.0
+FARTHER = 60.0
 """Pixels that the name of a group may move to hide one hundredth less of all songs."""
+
+WIDEST_NAME = 400
+"""Pixels of a line of a group's name."""
 
 
 def taste(portrait: Portrait, *, look: LookName = "dark") -> Picture:
-    """Draw a taste: a headline, where it stands against another, genres, artists and songs."""
+    """Draw a taste: where it stands against another, its genres and its artists.
+
+    The message around it says what the taste is in a few words.
+    """
     axes, genres = _axes(portrait), list(portrait.genres.items())[:MOST_GENRES]
-    lists = [
-        (title, names)
-        for title, names in (
-            ("top artists", portrait.artists[:MOST_NAMES]),
-            ("signature songs", [draw.named(t) for t in portrait.signature[:MOST_NAMES]]),
-        )
-        if names
-    ]
-    scales = 44 + 46 * len(axes) if axes else 60
-    below = max(48 + 40 * len(genres), (48 + 34 * MOST_NAMES) * len(lists))
-    # A title of its own stands over the picture in its message already.
-    y = 46 if portrait.title else 104
-    canvas = Canvas(y + 8 + scales + below, look)
-    if not portrait.title:
-        canvas.title((MARGIN, 62), headline(portrait), (40, 34, 30), WIDTH - 2 * MARGIN)
-    _places(canvas, y, axes, (portrait.name, portrait.against))
-    top = y + scales
-    right = MARGIN + 350 if lists else WIDTH - MARGIN
-    _genres(canvas, Box(MARGIN, top, right, top + below), portrait.heading, genres)
-    for position, (title, names) in enumerate(lists):
-        y = top + 26 + (48 + 34 * MOST_NAMES) * position
-        canvas.text((MARGIN + 400, y), title, 24, weight="bold")
-        for line, name in enumerate(names):
-            canvas.text((MARGIN + 400, y + 38 + 34 * line), name, LEAST, width=344)
+    artists = portrait.artists[:MOST_ARTISTS]
+    scales = HEADING + (ROW * len(axes) if axes else LINE)
+    below = HEADING + (ROW * len(genres) if genres else LINE)
+    canvas = Canvas(scales + below + (HEADING + LINE * len(artists) if artists else 0) + 28, look)
+    _places(canvas, axes, (portrait.name, portrait.against))
+    _genres(canvas, scales, portrait.heading, genres)
+    if artists:
+        y = scales + below + 52
+        canvas.text((MARGIN, y), "top artists", READABLE, weight="bold")
+        for line, name in enumerate(artists, start=1):
+            room = WIDTH - 2 * MARGIN
+            canvas.text((MARGIN, y + 4 + LINE * line), name, READABLE, width=room)
 
     heard = f"learned from {portrait.songs} song{'s' if portrait.songs != 1 else ''}"
     if portrait.title:
         said = [f"{draw.shorten(portrait.title, 100)}, {heard}."]
     else:
-        name = draw.shorten(portrait.name, 100)
-        said = [f"The taste of {name}, {heard}: {draw.shorten(headline(portrait), 100)}."]
+        likes = f": into {draw.shorten(portrait.likes, 100)}" if portrait.likes else ""
+        said = [f"The taste of {draw.shorten(portrait.name, 100)}, {heard}{likes}."]
     if axes:
-        points = ", ".join(f"{high} {ours:.0f} ({theirs:.0f})" for _, high, ours, theirs in axes)
+        points = ", ".join(f"{word} {ours:.0f} ({theirs:.0f})" for word, ours, theirs in axes)
         against = draw.shorten(portrait.against, 80)
         said.append(f"On scales of 0 to 100, in brackets {against}: {points}.")
     if genres:
-        said.append(
-            f"{portrait.heading.capitalize()}: "
-            + ", ".join(f"{name} {share:.0%}" for name, share in genres)
-            + "."
-        )
-    for title, names in lists:
-        said.append(f"{title.capitalize()}: {'; '.join(names)}.")
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in genres)
+        said.append(f"{portrait.heading.capitalize()}: {shares}.")
+    if artists:
+        said.append(f"Top artists: {'; '.join(artists)}.")
     return canvas.finish(" ".join([*said, portrait.changed]).strip())
-
-
-def headline(portrait: Portrait) -> str:
-    """Return what a taste is in a few words, such as "Into intense metal".
-
-    A descriptor is named only where its mean over the songs liked is at least `CLEAR`, or at most
-    as far from the other end.
-    """
-    places = [
-        (abs(place - 50), DEFINITIONS[name].high if place >= 50 else DEFINITIONS[name].low)
-        for name, place in portrait.member.items()
-        if name in DEFINITIONS and abs(place - 50) >= CLEAR - 50
-    ]
-    word = max(places)[1] if places else ""
-    leading = [genre for genre, share in portrait.genres.items() if genre and share >= 0.15]
-    if word:
-        return f"Into {word} {leading[0] if leading else 'music'}"
-    if leading:
-        return f"Into {' and '.join(leading[:2])}"
-    return "Into a bit of everything"
 
 
 def catalogue_map(
@@ -122,28 +95,18 @@ def catalogue_map(
         Which songs the member likes.
     look : ``"dark"`` or ``"light"``
     """
-    canvas = Canvas(800, look)
+    canvas = Canvas(WIDTH, look)
     colours = canvas.look
-    canvas.text((MARGIN, 58), "The catalogue by ear", 34, weight="bold")
-    total = f"{len(points):,} song{'s' if len(points) != 1 else ''}; neighbours sound alike"
-    area = Box(MARGIN, 118, WIDTH - MARGIN, 800 - MARGIN)
+    area = Box(12, 12, WIDTH - 12, WIDTH - 12)
     canvas.rounded(area, colours.panel, 16)
-    said = f"Map of {total}."
-    room = WIDTH - 2 * MARGIN
+    said = f"Map of {len(points):,} song{'s' if len(points) != 1 else ''}; neighbours sound alike."
     if mine.any():
-        words = f"{int(mine.sum())} liked by you"
-        wide = lettering.measure(words, LEAST, "medium")
-        canvas.dot((WIDTH - MARGIN - wide - 22, 92), 11, colours.text)
-        canvas.dot((WIDTH - MARGIN - wide - 22, 92), 8, colours.query)
-        canvas.text((WIDTH - MARGIN, 100), words, LEAST, anchor="right")
-        said += f" {words}, ringed."
-        room -= round(wide) + 60
-    canvas.text((MARGIN, 100), total, LEAST, colour=colours.muted, width=room)
+        said += f" {int(mine.sum())} liked by you, ringed."
     if not len(points):
         return canvas.finish(said)
 
     place = _spread(points, area)
-    radius = float(np.clip(90 / math.sqrt(len(points)), 2.0, 6.0))
+    radius = float(np.clip(120 / math.sqrt(len(points)), 3.0, 9.0))
     for cluster in range(len(names)):
         chosen = (clusters == cluster) & ~mine
         _stamp(canvas, area, place[chosen], radius, colours.series[cluster % 8], 0.75)
@@ -164,60 +127,60 @@ def catalogue_map(
     return canvas.finish(f"{said} Groups, largest first: {groups}.")
 
 
-def _axes(portrait: Portrait) -> list[tuple[str, str, float, float]]:
-    """Return (word for 0, word for 100, member, other), those farthest apart first."""
-    rows = [
-        (
-            descriptor.low,
-            descriptor.high,
-            float(portrait.member.get(name, math.nan)),
-            float(portrait.server.get(name, math.nan)),
-        )
-        for name, descriptor in DEFINITIONS.items()
-    ]
-    known = [row for row in rows if math.isfinite(row[2] + row[3])]
-    return sorted(known, key=lambda row: -abs(row[2] - row[3]))[:MOST_AXES]
+def _axes(portrait: Portrait) -> list[tuple[str, float, float]]:
+    """Return (word, member, other), those farthest apart first.
+
+    A word is the end that the member leans to; 100 is as much of it as there is.
+    """
+    rows = []
+    for name, descriptor in DEFINITIONS.items():
+        ours = float(portrait.member.get(name, math.nan))
+        theirs = float(portrait.server.get(name, math.nan))
+        if ours >= 50:
+            rows.append((descriptor.high, ours, theirs))
+        else:
+            rows.append((descriptor.low, 100 - ours, 100 - theirs))
+    known = [row for row in rows if math.isfinite(row[1] + row[2])]
+    return sorted(known, key=lambda row: -abs(row[1] - row[2]))[:MOST_AXES]
 
 
 def _places(
-    canvas: Canvas,
-    y: int,
-    axes: Sequence[tuple[str, str, float, float]],
-    names: tuple[str, str],
+    canvas: Canvas, axes: Sequence[tuple[str, float, float]], names: tuple[str, str]
 ) -> None:
-    """Draw where two tastes stand, one scale per row, under their names on the baseline `y`."""
-    look, left = canvas.look, MARGIN
+    """Draw where two tastes stand, one scale per row, under their names."""
+    look, left, y = canvas.look, MARGIN, 52
     if not axes:
-        words = "A few more likes, and I can draw how this taste sounds."
-        canvas.text((MARGIN, y + 24), words, 24, colour=look.muted, width=WIDTH - 2 * MARGIN)
+        for line, words in enumerate(
+            ("A few more likes, and I can", "draw how this taste sounds.")
+        ):
+            canvas.text((MARGIN, y + LINE * line), words, READABLE, colour=look.muted)
         return
     for colour, name in zip((look.query, look.pick), names, strict=True):
-        canvas.dot((left + 9, y - 8), 9, colour)
-        wide = canvas.text((left + 28, y), name, LEAST, colour=look.muted, width=330)
-        left += 70 + round(wide)
-    for position, (low, high, ours, theirs) in enumerate(axes):
-        middle = y + 42 + 46 * position
-        canvas.text((MARGIN, middle + 8), low, LEAST, width=150)
-        canvas.text((WIDTH - MARGIN, middle + 8), high, LEAST, anchor="right", width=150)
-        area = Box(MARGIN + 170, middle - 20, WIDTH - MARGIN - 170, middle + 20)
+        canvas.dot((left + 12, y - 11), 12, colour)
+        wide = canvas.text((left + 36, y), name, READABLE, colour=look.muted, width=320)
+        left += 76 + round(wide)
+    for position, (word, ours, theirs) in enumerate(axes):
+        top = HEADING + ROW * position
+        canvas.text((MARGIN, top + 38), word, READABLE, weight="bold", width=WORD)
+        area = Box(MARGIN + WORD + 20, top + 2, WIDTH - MARGIN - 14, top + ROW - 2)
         canvas.scale(area, ours, theirs)
 
 
-def _genres(canvas: Canvas, area: Box, title: str, rows: Sequence[tuple[str, float]]) -> None:
+def _genres(canvas: Canvas, top: int, title: str, rows: Sequence[tuple[str, float]]) -> None:
     look = canvas.look
-    canvas.text((area.left, area.top + 26), title, 24, weight="bold")
+    canvas.text((MARGIN, top + 52), title, READABLE, weight="bold")
     if not rows:
-        canvas.text((area.left, area.top + 64), "not known yet", LEAST, colour=look.muted)
+        canvas.text((MARGIN, top + 100), "not known yet", READABLE, colour=look.muted)
         return
     # If all shares are small, the bars stay short.
     largest = max(rows[0][1], 0.25)
-    bars = Box(area.left + 150, area.top, area.right - 66, area.bottom)
+    left, right = MARGIN + WORD + 20, WIDTH - MARGIN
     for position, (name, share) in enumerate(rows):
-        y = area.top + 64 + 40 * position
-        canvas.text((area.left, y), name, LEAST, width=140)
-        length = max(6, round(bars.width * share / largest))
-        canvas.rounded(Box(bars.left, y - 20, bars.left + length, y + 4), look.query, 6)
-        canvas.text((area.right, y), f"{share:.0%}", LEAST, colour=look.muted, anchor="right")
+        y = top + HEADING + ROW * position + 38
+        canvas.text((MARGIN, y), name, READABLE, width=WORD)
+        length = max(6, round((right - 100 - left) * share / largest))
+        canvas.rounded(Box(left, y - 30, left + length, y + 6), look.query, 6)
+        canvas.text((right, y), f"{share:.0%}", READABLE, colour=look.muted, anchor="right")
 
 
 def _spread(points: FloatArray, area: Box) -> FloatArray:
@@ -274,31 +237,36 @@ def _name_clusters(
         if not len(members):
             continue
         x, y = (float(value) for value in np.median(members, axis=0))
-        text = lettering.fit(names[cluster], LEAST, "bold", 280)
-        half = round(lettering.measure(text, LEAST, "bold") / 2) + 26
-        x = min(max(x, area.left + half + 8), area.right - half - 8)
-        y = min(max(y, area.top + 30), area.bottom - 30)
+        lines = lettering.wrap(names[cluster], READABLE, "bold", WIDEST_NAME, 2)
+        wide = max(round(lettering.measure(line, READABLE, "bold")) for line in lines) + 76
+        high = 12 + 40 * len(lines)
         boxes = [
-            (Box(left - half, top - 19, left + half, top + 19), math.hypot(left - x, top - y))
-            for left in range(round(x) - 264, round(x) + 265, 44)
-            for top in range(round(y) - 220, round(y) + 221, 22)
+            Box(left, top, left + wide, top + high) for left, top in _corners(area, wide, high)
         ]
-        free = [
-            (box, away)
-            for box, away in boxes
-            if area.left < box.left
-            and area.top < box.top
-            and box.right < area.right
-            and box.bottom < area.bottom
-            and not any(_overlap(box, other) for other in taken)
-        ]
+        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
         if not free:
             continue
-        plate, _ = min(free, key=lambda found: worth * _covered(found[0], hidden) + found[1])
+
+        def cost(box: Box, x: float = x, y: float = y) -> float:
+            away = math.hypot((box.left + box.right) / 2 - x, (box.top + box.bottom) / 2 - y)
+            return worth * _covered(box, hidden) + away
+
+        plate = min(free, key=cost)
         taken.append(plate)
-        canvas.rounded(plate, look.background, 19)
-        canvas.dot((plate.left + 20, plate.top + 19), 7, look.series[cluster % 8])
-        canvas.text((plate.left + 35, plate.top + 27), text, LEAST, weight="bold")
+        canvas.rounded(plate, look.background, 26)
+        canvas.dot((plate.left + 28, (plate.top + plate.bottom) / 2), 10, look.series[cluster % 8])
+        for row, line in enumerate(lines):
+            at = (plate.left + 50, plate.top + 37 + 40 * row)
+            canvas.text(at, line, READABLE, weight="bold")
+
+
+def _corners(area: Box, wide: int, high: int) -> list[tuple[int, int]]:
+    """Return where the upper left corner of a plate may be in an area, on a grid."""
+    return [
+        (left, top)
+        for left in range(area.left + 8, area.right - wide - 8, 22)
+        for top in range(area.top + 8, area.bottom - high - 8, 22)
+    ]
 
 
 def _covered(box: Box, points: FloatArray) -> int:

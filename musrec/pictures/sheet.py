@@ -6,10 +6,10 @@ import numpy as np
 
 from musrec import wording
 from musrec.model import Analysis, Picture, Track
-from musrec.pictures import draw, lettering, spectrograms
-from musrec.pictures.draw import LEAST, MARGIN, WIDTH, Box, Canvas, Colour, LookName
+from musrec.pictures import draw, spectrograms
+from musrec.pictures.draw import MARGIN, READABLE, WIDTH, Box, Canvas, Colour, LookName
 
-GUTTER = 78
+GUTTER = 118
 
 # Over a spectrogram, whose colours are the same in every look.
 _CYAN: Colour = (130, 236, 255)
@@ -35,37 +35,39 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
     if spectrogram is None:
         return None
     beats = analysis.rhythm.beats if analysis.rhythm else ()
-    canvas = Canvas(596 if beats else 570, look)
+    canvas = Canvas(800 if beats else 750, look)
     colours, seconds = canvas.look, spectrogram.seconds
-    strip = Box(MARGIN + GUTTER, 28, WIDTH - MARGIN, 108)
-    panel = Box(strip.left, strip.bottom + 8, strip.right, strip.bottom + 308)
-    notes = Box(strip.left, panel.bottom + 6, strip.right, panel.bottom + 66)
+    left, right = MARGIN + GUTTER, WIDTH - MARGIN
+    strip = Box(left, 28, right, 128)
+    panel = Box(left, strip.bottom + 60, right, strip.bottom + 400)
     top_db = spectrograms.loudest([spectrogram])
     spectrograms.wave(canvas, strip, spectrogram, seconds, colours.query)
     spectrograms.sound(canvas, panel, spectrogram, top_db, seconds)
     spectrograms.hertz_axis(canvas, panel, spectrogram)
     rolloff, crossings = spectrograms.rolloff(spectrogram), spectrograms.crossings(spectrogram)
-    left = panel.left + 8
+    key = Box(left, panel.top - 52, right, panel.top)
+    canvas.rectangle(key, spectrograms.INK)
+    x = key.left + 16.0
     for hertz, colour, name in (
-        (rolloff, spectrograms.WHITE, "— 85% roll-off"),
-        (crossings, _CYAN, "— zero crossings / 2, about"),
+        (rolloff, spectrograms.WHITE, "roll-off"),
+        (crossings, _CYAN, "zero crossings"),
     ):
         if spectrograms.curve(canvas, panel, spectrogram, hertz, seconds, colour):
-            wide = round(lettering.measure(name, LEAST, "medium")) + 20
-            canvas.rounded(Box(left, panel.top + 8, left + wide, panel.top + 38), spectrograms.INK)
-            canvas.text((left + 10, panel.top + 30), name, LEAST, colour=colour)
-            left += wide + 8
-    named = [(strip.top + 47, "wave")]
+            canvas.line([(x, key.top + 27), (x + 44, key.top + 27)], colour, 4)
+            x += 100 + canvas.text((x + 60, key.top + 38), name, READABLE, colour=colour)
+    named = [(strip.top + 62, "wave")]
+    top = panel.bottom + 8
     if beats:
-        beat = Box(strip.left, panel.bottom + 6, strip.right, panel.bottom + 26)
-        notes = Box(strip.left, beat.bottom + 6, strip.right, beat.bottom + 66)
+        beat = Box(left, top, right, top + 42)
         spectrograms.beats(canvas, beat, beats, seconds, colours.query)
-        named.append((beat.bottom - 3, "beat"))
+        named.append((beat.bottom - 9, "beat"))
+        top = beat.bottom + 8
+    notes = Box(left, top, right, top + 84)
     spectrograms.notes(canvas, notes, spectrogram, seconds, colours.query)
     spectrograms.time_axis(canvas, notes, seconds)
-    for y, name in (*named, (notes.bottom - 23, "notes")):
-        canvas.text((strip.left - 10, y), name, LEAST, colour=colours.muted, anchor="right")
-    spectrograms.legend(canvas, canvas.image.height - 18, top_db)
+    for y, name in (*named, (notes.bottom - 31, "notes")):
+        canvas.text((left - 14, y), name, READABLE, colour=colours.muted, anchor="right")
+    spectrograms.legend(canvas, canvas.image.height - 24, top_db)
     what = f"waveform, mel spectrogram, {'beats and ' if beats else ''}notes"
     said = [f"{draw.who(track)}: {what} of {draw.clock(seconds)}, {', '.join(_facts(analysis))}."]
     said += [

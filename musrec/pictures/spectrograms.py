@@ -14,7 +14,7 @@ import numpy as np
 
 from musrec.model import Spectrogram
 from musrec.pictures import draw
-from musrec.pictures.draw import LEAST, Anchor, Box, Canvas, Colour
+from musrec.pictures.draw import READABLE, Anchor, Box, Canvas, Colour
 
 if TYPE_CHECKING:
     from musrec.model import ByteArray, FloatArray
@@ -154,12 +154,12 @@ def curve(
 
 def hertz_axis(canvas: Canvas, panel: Box, spectrogram: Spectrogram) -> None:
     """Write the frequencies on the left of a spectrogram."""
-    look, x = canvas.look, panel.left - 10
+    look, x = canvas.look, panel.left - 14
     for hertz, name in draw.hertz_ticks(spectrogram.fmin, spectrogram.fmax):
         height = draw.height_of(hertz, spectrogram.mel.shape[0], spectrogram.fmin, spectrogram.fmax)
         y = round(panel.bottom - height * panel.height)
         canvas.rectangle(Box(panel.left - 6, y - 1, panel.left, y + 1), look.line)
-        canvas.text((x, y + 8), name, LEAST, colour=look.muted, anchor="right")
+        canvas.text((x, y + 12), name, READABLE, colour=look.muted, anchor="right")
 
 
 def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
@@ -168,9 +168,9 @@ def time_axis(canvas: Canvas, strip: Box, seconds: float) -> None:
     for time in draw.clock_ticks(seconds):
         x = strip.left + time / seconds * strip.width
         canvas.rectangle(Box(round(x) - 1, strip.bottom, round(x) + 1, strip.bottom + 6), look.line)
-        anchor: Anchor = "left" if time == 0 else "right" if x > strip.right - 24 else "middle"
-        label = (x, strip.bottom + 30)
-        canvas.text(label, draw.clock(time), LEAST, colour=look.muted, anchor=anchor)
+        anchor: Anchor = "left" if time == 0 else "right" if x > strip.right - 36 else "middle"
+        label = (x, strip.bottom + 40)
+        canvas.text(label, draw.clock(time), READABLE, colour=look.muted, anchor=anchor)
 
 
 def beats(
@@ -210,12 +210,12 @@ def wave(
 def legend(canvas: Canvas, y: int, top_db: float) -> None:
     """Draw the colour scale, its labels with their baseline at `y`."""
     middle = canvas.image.width // 2
-    bar = Box(middle - 130, y - 14, middle + 130, y)
+    bar = Box(middle - 110, y - 22, middle + 110, y)
     canvas.heat(bar, np.arange(256, dtype=np.uint8)[None, :], draw.MAGMA, smooth=86)
-    quiet, loud = f"quiet  {top_db - RANGE_DB:.0f} dB", f"{top_db:.0f} dB  loud"
-    muted = canvas.look.muted
-    canvas.text((bar.left - 12, y), quiet.replace("-", "−"), LEAST, colour=muted, anchor="right")
-    canvas.text((bar.right + 12, y), loud.replace("-", "−"), LEAST, colour=muted)
+    quiet, loud = f"quiet {top_db - RANGE_DB:.0f} dB", f"{top_db:.0f} dB loud"
+    muted, size = canvas.look.muted, READABLE
+    canvas.text((bar.left - 16, y), quiet.replace("-", "−"), size, colour=muted, anchor="right")
+    canvas.text((bar.right + 16, y), loud.replace("-", "−"), size, colour=muted)
 
 
 def _heard(strip: Box, spectrogram: Spectrogram, seconds: float) -> Box:

@@ -142,6 +142,11 @@ class Recommender:
     def __len__(self) -> int:
         return len(self._songs.catalogue)
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members of whom anything is known."""
+        return tuple(self._ledger.histories)
+
     # Learning -----------------------------------------------------------------------------------
 
     def learn(self, feedback: Feedback | Iterable[Feedback]) -> None:

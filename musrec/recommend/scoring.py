@@ -425,11 +425,8 @@ class Scoring:
         return tuple(sorted(traits, key=lambda trait: -trait.worth))
 
     def _falls(self, at: int, loss: float) -> bool:
-        """Return whether a candidate ranks lower with this loss; the first may keep its place."""
-        if loss <= 0:
-            return False
-        rank = self.rank(at)
-        return rank == 1 or self.rank(at, self.total[at] - loss) > rank
+        """Return whether a candidate ranks lower with this loss."""
+        return loss > 0 and self.rank(at, self.total[at] - loss) > self.rank(at)
 
     # Picks --------------------------------------------------------------------------------------
 
@@ -485,7 +482,7 @@ class Scoring:
         )
         because = {
             "sound": self._sound_because(profile, closeness, traits),
-            "members": self._members_because(track, row),
+            "members": self._members_because(track, at),
             "taste": self._taste_because(at, like),
             "freshness": self._freshness_because(row),
             "popularity": self._popularity_because(track, row),
@@ -513,7 +510,7 @@ class Scoring:
             (other.year if other is not None else None, track.year),
             [(trait.kind, trait.name) for trait in traits],
             closeness,
-            self._supporters(row).members,
+            self._supporters(at).members,
             causes,
         )
         return Reasons(closeness, terms, causes, traits, explain.sentences(pair))
@@ -558,11 +555,14 @@ class Scoring:
         return [self.thresholds.word(float(cosine)) for cosine in cosines]
 
     def _causes(self, at: int, terms: Sequence[Term]) -> list[str]:
-        """Return the one or two terms to mention: the largest ones that the rank depends on."""
+        """Return the one or two terms to mention: the largest ones that the rank depends on.
+
+        Of a song that would be first without any of them, the largest that names no member.
+        """
         speaking = sorted((t for t in terms if t.value > 0 and t.because), key=lambda t: -t.value)
         rank = self.rank(at)
         telling = [t for t in speaking if self.rank(at, self.total[at] - t.value) > rank]
-        telling = telling or speaking[:1]
+        telling = telling or [t for t in speaking if t.name != "members"][:1]
         return [t.name for t in telling[:2] if t.value >= SECOND_REASON * telling[0].value]
 
     # Evidence -----------------------------------------------------------------------------------
@@ -584,17 +584,17 @@ class Scoring:
         near = explain.near_evidence(closeness, self._asked())
         return explain.sound_evidence(query, profile, self.songs.usual, near)
 
-    def _members_because(self, track: Track, row: int) -> str:
-        found = self._supporters(row)
+    def _members_because(self, track: Track, at: int) -> str:
+        found = self._supporters(at)
         if not found.members:
             return ""
         if found.likes:
             return explain.members_evidence(track, found.members, found.likes)
         return explain.asked_evidence(self._asked(), found.members)
 
-    def _supporters(self, row: int) -> Supporters:
-        """Return who speaks for a track and adds to its score; nobody counts without adding."""
-        model = self.fitted.model
+    def _supporters(self, at: int) -> Supporters:
+        """Return which members speak for a candidate: it has to rank lower without them."""
+        model, row = self.fitted.model, int(self.rows[at])
         if row >= self.columns:
             return Supporters(0, 0)
         likes_it = np.zeros(model.by_track.shape[1], bool)
@@ -605,7 +605,7 @@ class Scoring:
             common = likes_it[fans]
             those = np.unique(fans[common])
             added = model.of_members(self.personal.pull[0], those, row) if len(those) else 0.0
-            if added * self.units["members"] <= 0:
+            if not self._falls(at, added * self.units["members"]):
                 continue
             likes = int(np.count_nonzero(np.bincount(songs[common]))) if own else 0
             return Supporters(len(those), likes)

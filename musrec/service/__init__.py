@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musrec.audio import tagger
+from musrec.audio.encoder import Encoder
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
+from musrec.service.changes import following
 from musrec.service.drops import Drops
 from musrec.service.live import Live
 from musrec.service.members import Members
@@ -38,6 +40,7 @@ from musrec.service.songs import Songs
 from musrec.settings import Settings
 from musrec.store import Store
 from musrec.store.backup import backup, restore
+from musrec.store.copying import copy
 
 if TYPE_CHECKING:
     from musrec.sources import Endpoints
@@ -99,16 +102,23 @@ class Service:
         ------
         StoreError
             The database cannot be used.
+        ModelMissing
+            ``hearing.encoder`` cannot be used; the message says why.
         """
         async with AsyncExitStack() as stack:
+            path = settings.hearing.encoder
+            encoder = await asyncio.to_thread(Encoder.load, path) if path else None
             store = await Store.open(settings.store_url)
             stack.push_async_callback(store.close)
-            live = await stack.enter_async_context(Live.open(settings, store))
-            outside = await stack.enter_async_context(Outside.open(settings, store, endpoints))
+            live = await stack.enter_async_context(Live.open(settings, store, encoder))
+            outside = await stack.enter_async_context(
+                Outside.open(settings, store, endpoints, encoder)
+            )
             # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)
             service = cls(settings, store, live, outside)
             live.spawn(service.songs.fingerprint_older())
+            await stack.enter_async_context(following(store, live, service.members))
             yield service
 
     @property
@@ -150,8 +160,7 @@ class Service:
         Raises
         ------
         StoreError
-            There is a file of that name and `replace` is false, the store is not an SQLite file,
-            or it is damaged.
+            There is a file of that name and `replace` is false, or the store is damaged.
         """
         await backup(settings.store_url, to, replace=replace)
 
@@ -166,6 +175,13 @@ class Service:
             backup.
         """
         await restore(settings.store_url, file, replace=replace)
+
+    @staticmethod
+    async def copy_store(
+        source: str, target: str, progress: Callable[[str, int], None] | None = None
+    ) -> dict[str, int]:
+        """Copy everything that one store holds into another; see `musrec.store.copying.copy`."""
+        return await copy(source, target, progress)
 
     @property
     def set_aside(self) -> Mapping[str, int]:
@@ -185,6 +201,11 @@ class Service:
         ]
         old = (await self._outside.sources()).old(datetime.now(UTC).date())
         return (*said, old) if old else tuple(said)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The configured encoder of the owner's own."""
+        return self._live.encoder
 
     async def has_tagger(self) -> bool:
         """Whether the tagger is installed, looked up now."""

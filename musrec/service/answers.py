@@ -95,6 +95,11 @@ class Answers:
         progress : callable, optional
             Called with how many of those were heard, and of how many.
 
+        Returns
+        -------
+        Answer
+            Kept under its id, for its buttons.
+
         Raises
         ------
         NotAudio
@@ -110,11 +115,11 @@ class Answers:
             since = await self._members.meet(member)
         if heard is not None and online:
             await self._songs.hear_around(heard.track, progress)
-        wishes = self._settings.recommend
+        wishes, now = self._settings.recommend, datetime.now(UTC)
         if heard is not None and by is not By.SOUND:
             wanted = constraints or Constraints()
-            return await self._by_one(heard, by, member, count or wishes.count, wanted)
-        now = datetime.now(UTC)
+            answer = await self._by_one(heard, by, member, count or wishes.count, wanted)
+            return await self.keep(answer, now, member=member, since=since, served=False)
         request = Request(
             member=member,
             seeds=(Seed(heard.place, heard.track, heard.profile),) if heard else (),
@@ -125,21 +130,14 @@ class Answers:
             recent=frozenset(await self.recent(member, now) if member else ()),
         )
         chosen = await self._live.think(self._live.engine.recommender.recommend, request)
-        if member and since:
-            query = heard.track.id if heard else None
-            ids = [pick.track.id for pick in chosen.picks]
-            kept = await self._store.answers.remember_picks(
-                member, ids, query, now, since=since, arm=chosen.arm
-            )
-            if not kept and await self._members.get(member) is None:
-                await self._live.forget_member(member)  # it has noted what it served
-        return Answer(
+        answer = Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
             profile=heard.profile if heard else None,
             picks=chosen.picks,
             notes=(*self.notes, *_short(heard), *chosen.notes),
         )
+        return await self.keep(answer, now, member=member, since=since, arm=chosen.arm)
 
     async def _by_one(
         self, heard: Heard, by: By, member: str | None, count: int, constraints: Constraints
@@ -192,27 +190,42 @@ class Answers:
 
     # For later questions ----------------------------------------------------------------------
 
-    async def keep(self, answer: Answer, member: str | None, since: datetime | None = None) -> str:
-        """Keep an answer so that its reasons and other picks can be asked for later.
+    async def keep(
+        self,
+        answer: Answer,
+        at: datetime,
+        *,
+        member: str | None,
+        since: datetime | None,
+        served: bool = True,
+        arm: str | None = None,
+    ) -> Answer:
+        """Keep an answer and what it recommended; return it with its id.
+
+        An empty answer is not kept.
 
         Parameters
         ----------
         member : str or None
             Whose it is.
-        since : datetime, optional
+        since : datetime or None
             What `Members.meet` said when they asked. If they paused or had everything deleted
             since, the answer is kept as no member's.
-
-        Returns
-        -------
-        str
-            Its id: eleven characters that cannot be guessed.
+        served : bool
+            Whether its picks are not to be recommended to that member again too soon.
+        arm : str, optional
+            The arm of `musrec.recommend.hybrid.ARMS` that chose them.
         """
-        id_ = secrets.token_urlsafe(8)
-        if member and since is None:
-            since = await self._members.meet(member)
-        await self._store.answers.keep(id_, answer, member, since)
-        return id_
+        if answer.picks:
+            answer = replace(answer, id=secrets.token_urlsafe(8))  # eleven characters to guess
+            theirs = await self._store.answers.keep(
+                answer, at, member=member, since=since, served=served, arm=arm
+            )
+        else:
+            theirs = False
+        if member and not theirs and await self._members.get(member) is None:
+            await self._live.forget_member(member)  # it has noted what it served
+        return answer
 
     async def kept(self, id_: str) -> Answer:
         """Return a kept answer, without the picks whose track is gone by now.

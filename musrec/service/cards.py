@@ -6,7 +6,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from musrec.members.model import Accounted, Card, Intended
-from musrec.model import Feedback, FeedbackKind
+from musrec.model import Feedback, FeedbackKind, NotFound
+from musrec.service.changes import KEPT
 from musrec.service.live import Live, whole
 from musrec.store import Store
 
@@ -83,9 +84,27 @@ class Cards:
         learnt, forgotten = await self._store.cards.reacted(card.message, event, there=there)
         await self._live.change_opinions(learnt, forgotten)
 
-    async def pressed(self, message: str, member: str) -> None:
-        """Note that a member pressed a thumb under a card, unless they paused or it is no card."""
-        await self._store.cards.pressed(message, member)
+    @whole
+    async def press(self, message: str, member: str, track: str, kind: FeedbackKind) -> bool:
+        """Take a thumb that a member pressed under a message, and count it there if it is a card.
+
+        Returns
+        -------
+        bool
+            Whether it was news; see `Members.learn`.
+
+        Raises
+        ------
+        NotFound
+            There is no such track.
+        """
+        if await self._store.tracks.get(track) is None:
+            raise NotFound("I no longer have that song.", "Ask for it by its name.")
+        event = Feedback(member, track, kind, datetime.now(UTC))
+        news = await self._store.cards.pressed(message, event)
+        if news:
+            await self._live.change_opinions([event])
+        return news
 
     async def thumbs(self, message: str) -> dict[FeedbackKind, int]:
         """Return how many members pressed or reacted under a card, by the opinion they hold now."""
@@ -99,3 +118,4 @@ class Cards:
         """Forget answers and cards that are too old for their buttons."""
         await self._store.answers.sweep(now - ANSWERS_KEPT)
         await self._store.cards.sweep(now - CARDS_KEPT)
+        await self._store.changes.sweep(now - KEPT)

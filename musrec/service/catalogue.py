@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from musrec import pictures
 from musrec.catalogue import comparison, gallery, search, systems
 from musrec.catalogue.model import By, Comparison, GalleryRow, SongFilter, SystemPair
@@ -39,13 +41,21 @@ class CatalogueView:
         """Where songs stand now: the full space, or the one without tags."""
         return self._live.engine.space
 
+    @property
+    def encoded(self) -> int:
+        """How many songs the owner's own encoder has heard; 0 without one."""
+        fine = self.songs.fine
+        if self.space.encoder is None or fine is None:
+            return 0
+        return int(np.isfinite(fine).all(axis=1).sum())
+
     def genres(self) -> tuple[str, ...]:
         """Return the genres that songs of the catalogue state, lower case, in order."""
         return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
 
     def moods(self) -> tuple[str, ...]:
-        """Return the words for how songs sound that can be searched for."""
-        return search.moods()
+        """Return the words for how songs sound that some song of the catalogue is."""
+        return search.moods(self.songs)
 
     def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from musrec import space
+from musrec.audio.encoder import Encoder
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import engine as engines
 from musrec.catalogue.atlas import atlas
@@ -37,10 +38,13 @@ NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound
 class Live:
     """The current engine, the thread that it thinks in, and work in the background."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, encoder: Encoder | None) -> None:
+        self.encoder = encoder
         self._settings = settings
         self._store = store
         self.engine: Engine
+        self.seen = 0
+        """Number of the newest change of the store that the engine knows."""
         # The recommender is not thread-safe: thumbs and answers queue for this one thread.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
@@ -51,9 +55,11 @@ class Live:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, store: Store) -> AsyncIterator[Live]:
+    async def open(
+        cls, settings: Settings, store: Store, encoder: Encoder | None = None
+    ) -> AsyncIterator[Live]:
         """Load what can be recommended."""
-        live = cls(settings, store)
+        live = cls(settings, store, encoder)
         try:
             await live.reload()
             yield live
@@ -73,10 +79,14 @@ class Live:
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
         async with self._changing:
+            seen = await self._store.changes.last()
             songs = await self._songs()
             feedback = await self._store.feedback.events()
             served = await self._store.answers.served()
-            self.engine = await asyncio.to_thread(engines.build, songs, feedback, served)
+            self.engine = await asyncio.to_thread(
+                engines.build, songs, feedback, served, self.encoder
+            )
+            self.seen = seen
             # The catalogue stays. Going through it again in every full collection would hold up the
             # event loop for as long as half a second.
             gc.unfreeze()

@@ -183,6 +183,14 @@ class Members:
                 self._listeners = found
         return self._listeners
 
+    async def read_choices(self) -> None:
+        """Read again whose listening may be learned from: another process may have changed it."""
+        before = self._listeners
+        self._listeners = None
+        if before is not None:
+            for member in before.keys() - (await self.listeners()).keys():
+                self._listening.forget(member)
+
     async def _stop_listening(self, member: str) -> None:
         (await self.listeners()).pop(member, None)
         self._listening.forget(member)

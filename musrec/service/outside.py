@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from musrec.audio.encoder import Encoder
 from musrec.audio.workers import Ears
 from musrec.model import Busy, NotFound
 from musrec.settings import Settings
@@ -30,9 +31,11 @@ class Outside:
         settings: Settings,
         store: Store,
         endpoints: Endpoints | None,
+        encoder: Encoder | None,
         stack: AsyncExitStack,
     ) -> None:
         self._settings = settings
+        self._encoder = encoder
         self._store = store
         self._endpoints = endpoints
         self._stack = stack
@@ -44,17 +47,22 @@ class Outside:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, store: Store, endpoints: Endpoints | None
+        cls,
+        settings: Settings,
+        store: Store,
+        endpoints: Endpoints | None,
+        encoder: Encoder | None = None,
     ) -> AsyncIterator[Outside]:
         """Open nothing yet; close whatever was opened at the end."""
         async with AsyncExitStack() as stack:
-            yield cls(settings, store, endpoints, stack)
+            yield cls(settings, store, endpoints, encoder, stack)
 
     async def ears(self) -> Ears:
         """Return the processes that hear."""
         async with self._opening:
             if self._ears is None:
-                self._ears = await self._stack.enter_async_context(Ears(self._settings.workers))
+                ears = Ears(self._settings.workers, self._encoder)
+                self._ears = await self._stack.enter_async_context(ears)
             return self._ears
 
     async def sources(self) -> Sources:

@@ -48,8 +48,8 @@ class Playlists:
         self._answers = answers
         self._members = members
 
-    async def create(self, member: str, name: str) -> Playlist:
-        """Make an empty playlist.
+    async def create(self, member: str, name: str, song: Track | None = None) -> Playlist:
+        """Make a playlist, empty or with its first song in it.
 
         Raises
         ------
@@ -60,7 +60,9 @@ class Playlists:
         """
         name = names.clean_name(name)
         key = names.key(name)
-        made = await self._store.playlists.create(member, name, key, MOST_PLAYLISTS)
+        made = await self._store.playlists.create(
+            member, name, key, MOST_PLAYLISTS, song.id if song else None
+        )
         if made is None:
             if await self._store.playlists.named(member, key):
                 raise PlaylistError(
@@ -198,9 +200,6 @@ class Playlists:
         )
         chosen = await self._live.think(self._live.engine.recommender.recommend, request)
         picks = continuation.varied(chosen.picks, count)
-        ids = [pick.track.id for pick in picks]
-        await self._store.answers.remember_picks(
-            member, ids, None, now, since=since, arm=chosen.arm
-        )
         notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
-        return Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
+        answer = Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)
+        return await self._answers.keep(answer, now, member=member, since=since, arm=chosen.arm)

@@ -94,6 +94,8 @@ class Description:
         Each population that percentiles refer to, and what it is.
     statistics : mapping of str to float
         By name; NaN where not known.
+    labels : mapping of str to float
+        Chances that the owner's own encoder gives its labels; empty without one.
     """
 
     genre: str | None
@@ -102,6 +104,7 @@ class Description:
     definitions: Mapping[str, Descriptor]
     populations: Mapping[str, str]
     statistics: Mapping[str, float]
+    labels: Mapping[str, float]
 
 
 class Songs:
@@ -320,6 +323,7 @@ class Songs:
             definitions={name: DEFINITIONS[name] for name in profile.percentiles},
             populations=populations(),
             statistics=dict(zip(STATISTIC_NAMES, analysis.statistics.tolist(), strict=True)),
+            labels=analysis.encoded.labels if analysis.encoded else {},
         )
 
     async def sheet(self, heard: Heard, *, look: LookName = "dark") -> Picture | None:
@@ -405,8 +409,10 @@ class Songs:
                 await self._store.analyses.mark(id_, marks)
 
     def _complete(self, analysis: Analysis) -> bool:
-        """Whether hearing it again would add nothing: the tagger may be new since."""
-        return analysis.tag_mean is not None or self._live.engine.space.name != "full"
+        """Whether hearing it again would add nothing: the tagger or encoder may be new since."""
+        tagged = analysis.tag_mean is not None or self._live.engine.space.name != "full"
+        encoder = self._live.encoder
+        return tagged and (encoder is None or encoder.vector_of(analysis) is not None)
 
     def _heard(self, track: Track, analysis: Analysis) -> Heard:
         return self._live.engine.heard(track, analysis)
@@ -473,9 +479,10 @@ class Songs:
             await self._live.grow(heard)
 
     async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
+        encoder = self._live.encoder
         try:
             file = await asyncio.to_thread(FileStamp.of, path)
-            if await self._store.analyses.file_known(file):
+            if await self._store.analyses.file_known(file, encoder.digest if encoder else None):
                 return Added(path, known=True), None
             data = await asyncio.to_thread(files.read_clip, path)
             heard = await self.hear_clip(data, path.name, origin="file", file=file)
@@ -555,17 +562,50 @@ class Songs:
         """Hear starter songs, then songs around what members liked, in quiet times.
 
         Call it hourly: it hears `STARTERS` starter songs, and an hour's share of at most
-        ``catalogue.explore_per_day`` others; 0 switches both off.
+        ``catalogue.explore_per_day`` others; 0 switches both off. Songs that a new encoder has not
+        heard yet come before them.
 
         Returns
         -------
         int
             How many songs were tried.
         """
-        tried = await self._hear_starters() + await self._explore_likes()
+        tried = await self._hear_again()
+        tried += await self._hear_starters() + await self._explore_likes()
         if tried:
             await self._live.reload()
         return tried
+
+    async def _hear_again(self) -> int:
+        """Hear songs by a new encoder: files of this machine, and up to `STARTERS` previews."""
+        if (encoder := self._live.encoder) is None:
+            return 0
+        waiting = await self._store.analyses.without_encoder(encoder.digest)
+        paths = await self._store.analyses.paths(id_ for id_, _ in waiting)
+        tried = previews = failed = 0
+        for id_, origin in waiting:
+            if failed == GIVE_UP or not self._outside.idle:
+                break
+            if id_ in paths:
+                tried += 1
+                await self._add_file(Path(paths[id_]))
+                continue
+            said = f"encoded:{encoder.digest}:{id_}"
+            online = origin.startswith("preview:") and self._settings.catalogue.explore_per_day
+            if not online or previews == STARTERS or await self._store.lookups.get(said):
+                continue
+            await self._store.lookups.put(said, "1", TRIED_AGAIN)
+            track = await self._store.tracks.get(id_)
+            if track is None:
+                continue
+            previews += 1
+            try:
+                await self._hear_preview(track, Deadline.within(LISTENING), music=True)
+                failed = 0
+            except (MusrecError, TimeoutError) as error:
+                _log.info("%s could not be heard again (%s)", track, type(error).__name__)
+                failed += 1
+        return tried + previews
 
     async def _hear_starters(self) -> int:
         """Hear starter songs, one after the other, until a question comes or services fail."""

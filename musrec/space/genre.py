@@ -13,7 +13,7 @@ from musrec.space import inputs
 from musrec.space.place import REINSTALL, shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from musrec.model import Analysis
     from musrec.space.inputs import DoubleArray
@@ -82,10 +82,24 @@ class GenreHead:
 
     def hear(self, analysis: Analysis) -> dict[str, float]:
         """Return genre to probability, likeliest first, summing to 1."""
-        tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
-        x = inputs.matrix(self.name, analysis.statistics[None], tag_mean)
-        row = self.probabilities(x)[0]
-        return {self.genres[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
+        (found,) = self.hear_all([analysis])
+        return found
+
+    def hear_all(self, analyses: Sequence[Analysis]) -> list[dict[str, float]]:
+        """Return what `hear` returns of each song; all have tags, or the head needs none."""
+        tags = [song.tag_mean for song in analyses if song.tag_mean is not None]
+        x = inputs.matrix(
+            self.name,
+            np.stack([song.statistics for song in analyses]),
+            np.stack(tags) if len(tags) == len(analyses) else None,
+        )
+        shares = self.probabilities(x)
+        order = np.argsort(-shares, axis=1, kind="stable")
+        ranked = np.take_along_axis(shares, order, axis=1)
+        return [
+            {self.genres[genre]: share for genre, share in zip(genres, values, strict=True)}
+            for genres, values in zip(order.tolist(), ranked.tolist(), strict=True)
+        ]
 
 
 def genre_head(*, tagged: bool = True) -> GenreHead:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -23,12 +23,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from musrec.audio.features import N_CHROMA, STATISTIC_NAMES
-from musrec.model import PITCH_CLASSES, ModelMissing, Place
+from musrec.model import PITCH_CLASSES, ModelMissing, Place, Places
 from musrec.space import inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from musrec.audio.encoder import Encoder
     from musrec.model import Analysis, FloatArray, Harmony, Rhythm
     from musrec.space.inputs import DoubleArray
 
@@ -69,6 +70,9 @@ _TEMPO_LENGTH, _KEY_LENGTH = 2.0, 3.5
 N_EMBEDDING = 200
 """Units of the tagger's last layer before the tags."""
 
+_ENOUGH_VECTORS = 30
+"""Of an encoder, to say how they spread."""
+
 _CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
 _ONSET = [STATISTIC_NAMES.index(f"onset_strength_{moment}") for moment in ("mean", "std")]
 
@@ -79,27 +83,48 @@ class FineEmbedding:
 
     Attributes
     ----------
-    embedding : array, shape (200, a)
-        For the tagger's embedding: its main directions, half whitened.
+    embedding : array, shape (m, a)
+        For the tagger's embedding, m = 200, or the vector of an encoder: main directions, half
+        whitened.
     statistics : array, shape (len(inputs.STATISTICS), b)
         For the standardised statistics: principal components, half whitened.
     offset : array, shape (b,)
         Added to what `statistics` gives.
+    centre : array, shape (m,), or 0
+        Taken away from what enters `embedding`.
     """
 
     embedding: DoubleArray
     statistics: DoubleArray
     offset: DoubleArray
+    centre: DoubleArray | float = 0.0
 
     def project(self, embeddings: FloatArray, z: DoubleArray) -> FloatArray:
-        """Return fine embeddings (n, a + b) of embeddings (n, 200) and standardised statistics.
+        """Return fine embeddings (n, a + b) of embeddings (n, m) and standardised statistics.
 
         Both parts have the same length, the whole has length 1; NaN in rows whose embedding is NaN.
         """
-        parts = (embeddings.astype(np.float64) @ self.embedding, z @ self.statistics + self.offset)
+        embedded = (embeddings.astype(np.float64) - self.centre) @ self.embedding
+        parts = (embedded, z @ self.statistics + self.offset)
         whole = np.concatenate([_unit(part) for part in parts], axis=1) / math.sqrt(len(parts))
         whole[~np.isfinite(embeddings).all(axis=1)] = np.nan
         return whole.astype(np.float32)
+
+
+def _half_whitening(vectors: FloatArray, width: int) -> tuple[DoubleArray, DoubleArray]:
+    """Return the centre (m,) of vectors (n, m) and their half-whitened main directions (m, a).
+
+    Nothing is moved or turned by fewer vectors than `_ENOUGH_VECTORS`.
+    """
+    if len(vectors) < _ENOUGH_VECTORS:
+        return np.zeros(width), np.eye(width)
+    wide = vectors.astype(np.float64)
+    centre = wide.mean(axis=0)
+    _, values, directions = np.linalg.svd(wide - centre, full_matrices=False)
+    kept = values > 1e-3 * max(values[0], np.finfo(np.float32).tiny)
+    if not kept.any():
+        return np.zeros(width), np.eye(width)
+    return centre, directions[kept].T / np.sqrt(values[kept] / math.sqrt(len(vectors)))
 
 
 def _unit(x: DoubleArray) -> DoubleArray:
@@ -124,6 +149,8 @@ class Space:
         How, from what and when it was made.
     fine : FineEmbedding or None
         None in the space without the tagger.
+    encoder : Encoder or None
+        Of the owner's own: in the fine embedding its vectors stand in place of the tagger's.
     """
 
     name: inputs.Name
@@ -133,6 +160,7 @@ class Space:
     offset: DoubleArray
     made: Mapping[str, Any]
     fine: FineEmbedding | None = None
+    encoder: Encoder | None = None
 
     @staticmethod
     @cache
@@ -155,6 +183,29 @@ class Space:
             )
         return Space(name=name, made=made, fine=fine, **parts)
 
+    def hearing_with(self, encoder: Encoder, songs: Iterable[Analysis]) -> Space:
+        """Return this space with the vectors of an encoder in the fine embedding.
+
+        Networks give vectors that all point about the same way, which makes hubs. So they are
+        centred (I. Suzuki et al., "Centering similarity measures to reduce hubs", EMNLP 2013) and
+        half whitened by those of `songs`; mutual proximity (`musrec.space.index`) then corrects
+        what is left.
+        """
+        other = self.fine or Space.load("full").fine
+        assert other is not None
+        found = [vector for song in songs if (vector := encoder.vector_of(song)) is not None]
+        centre, embedding = _half_whitening(np.array(found), encoder.dimensions)
+        fine = replace(other, embedding=embedding, centre=centre)
+        return replace(self, fine=fine, encoder=encoder)
+
+    def embedding_of(self, analysis: Analysis) -> FloatArray:
+        """Return what enters the fine embedding of a song; NaN where it is not known."""
+        if self.encoder is not None:
+            found, length = self.encoder.vector_of(analysis), self.encoder.dimensions
+        else:
+            found, length = analysis.embedding, N_EMBEDDING
+        return np.full(length, np.nan, dtype=np.float32) if found is None else found
+
     @property
     def dimensions(self) -> int:
         """Length of a vector."""
@@ -168,13 +219,45 @@ class Space:
         ValueError
             In the full space, for an analysis without tags.
         """
-        tag_mean = None if analysis.tag_mean is None else analysis.tag_mean[None]
-        vector = self.place_all(analysis.statistics[None], tag_mean)[0]
-        embedding = analysis.embedding
-        if embedding is None:
-            embedding = np.full(N_EMBEDDING, np.nan, dtype=np.float32)
-        fine = self.fine_all(analysis.statistics[None], embedding[None])
-        return Place(vector, self._facets(analysis), None if fine is None else fine[0])
+        found = self.places([analysis])
+        facets = {name: rows[0] for name, rows in found.facets.items()}
+        return Place(found.vectors[0], facets, None if found.fine is None else found.fine[0])
+
+    def places(self, analyses: Sequence[Analysis]) -> Places:
+        """Return where many songs stand, about a hundred times as fast as one by one.
+
+        Raises
+        ------
+        ValueError
+            In the full space, for an analysis without tags.
+        """
+        parts = [self._places(analyses[at : at + _AT_ONCE]) for at in _starts(len(analyses))]
+        return Places(
+            np.concatenate([part.vectors for part in parts]),
+            {name: np.concatenate([part.facets[name] for part in parts]) for name in FACETS},
+            None
+            if self.fine is None
+            else np.concatenate([part.fine for part in parts if part.fine is not None]),
+        )
+
+    def _places(self, analyses: Sequence[Analysis]) -> Places:
+        n = len(analyses)
+        statistics = np.empty((n, len(STATISTIC_NAMES)), np.float32)
+        length = N_EMBEDDING if self.encoder is None else self.encoder.dimensions
+        embeddings = np.empty((n, length), np.float32)
+        tags = np.full((n, inputs.N_TAGS), np.nan, np.float32)
+        for row, analysis in enumerate(analyses):
+            statistics[row] = analysis.statistics
+            embeddings[row] = self.embedding_of(analysis)
+            if analysis.tag_mean is not None:
+                tags[row] = analysis.tag_mean
+            elif self.name == "full":
+                raise ValueError("the full space needs tags")
+        return Places(
+            self.place_all(statistics, tags),
+            self._facets(analyses, statistics, tags),
+            self.fine_all(statistics, embeddings),
+        )
 
     def place_all(self, statistics: FloatArray, tag_mean: FloatArray | None = None) -> FloatArray:
         """Return the vectors of many songs.
@@ -198,8 +281,8 @@ class Space:
         Parameters
         ----------
         statistics : FloatArray, shape (n, len(STATISTIC_NAMES))
-        embeddings : FloatArray, shape (n, 200)
-            NaN in rows of songs that were not heard.
+        embeddings : FloatArray, shape (n, m)
+            Of `embedding_of`; NaN in rows of songs that were not heard.
 
         Returns
         -------
@@ -220,7 +303,8 @@ class Space:
         """Return the place of an unknown song: zeros and NaN of the right lengths."""
         unknown = {name: _unknown(name) for name in FACETS}
         nothing = np.full((1, len(STATISTIC_NAMES)), np.nan, dtype=np.float32)
-        fine = self.fine_all(nothing, np.full((1, N_EMBEDDING), np.nan, dtype=np.float32))
+        width = N_EMBEDDING if self.encoder is None else self.encoder.dimensions
+        fine = self.fine_all(nothing, np.full((1, width), np.nan, dtype=np.float32))
         vector = np.zeros(self.dimensions, dtype=np.float32)
         return Place(vector, unknown, None if fine is None else fine[0])
 
@@ -229,22 +313,32 @@ class Space:
         here = inputs.timbre(self.name)
         return inputs.standardised(x, self.mean[here], self.scale[here])
 
-    def _facets(self, analysis: Analysis) -> dict[str, FloatArray]:
-        known = np.isfinite(analysis.statistics[inputs.COLUMNS]).any()
-        timbre = self._timbre(analysis.statistics[None])[0].astype(np.float32)
-        return {
-            "timbre": timbre if known else _unknown("timbre"),
-            "rhythm": rhythm(analysis.rhythm, analysis.statistics),
-            "harmony": harmony(analysis.harmony, analysis.statistics),
-            "tags": self._tags(analysis.tag_mean),
-        }
+    def _facets(
+        self, analyses: Sequence[Analysis], statistics: FloatArray, tag_mean: FloatArray
+    ) -> dict[str, FloatArray]:
+        timbre = self._timbre(statistics).astype(np.float32)
+        timbre[~np.isfinite(statistics[:, inputs.COLUMNS]).any(axis=1)] = np.nan
+        tags = np.full_like(tag_mean, np.nan)
+        if self.name == "full":
+            n = inputs.N_TAGS
+            tags[:] = inputs.standardised(
+                tag_mean.astype(np.float64), self.mean[:n], self.scale[:n]
+            )
+        pulse, keys = (np.empty((len(analyses), FACETS[f]), np.float32) for f in _HEARD)
+        for row, analysis in enumerate(analyses):
+            pulse[row] = rhythm(analysis.rhythm, statistics[row])
+            keys[row] = harmony(analysis.harmony, statistics[row])
+        return {"timbre": timbre, "rhythm": pulse, "harmony": keys, "tags": tags}
 
-    def _tags(self, tag_mean: FloatArray | None) -> FloatArray:
-        if tag_mean is None or self.name != "full":
-            return _unknown("tags")
-        n = inputs.N_TAGS
-        z = inputs.standardised(tag_mean.astype(np.float64), self.mean[:n], self.scale[:n])
-        return z.astype(np.float32)
+
+_HEARD = ("rhythm", "harmony")
+
+_AT_ONCE = 4_096
+"""Songs that are placed together: more would only need more memory."""
+
+
+def _starts(n: int) -> range:
+    return range(0, max(n, 1), _AT_ONCE)
 
 
 REINSTALL = "Install musrec again."

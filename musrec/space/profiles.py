@@ -13,7 +13,12 @@ from musrec.model import Profile, SoundKind
 from musrec.space.genre import genre_head
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from musrec.model import Analysis
+
+_AT_ONCE = 4_096
+"""Songs whose genres are computed together."""
 
 
 def profile(analysis: Analysis) -> Profile:
@@ -22,18 +27,44 @@ def profile(analysis: Analysis) -> Profile:
     A clip without music has an empty profile: the models know only music, and would call silence
     rock.
     """
-    if analysis.kind is not SoundKind.MUSIC:
-        return Profile()
-    tagged = analysis.tag_mean is not None
-    heard = bool(np.isfinite(analysis.statistics).any())
-    tempo = analysis.rhythm.tempo if analysis.rhythm else 0.0
-    return Profile(
-        tags={}
-        if analysis.tag_mean is None
-        else dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True)),
-        percentiles=descriptors.percentiles(analysis.descriptors),
-        genres=genre_head(tagged=tagged).hear(analysis) if tagged or heard else {},
-        tempo=tempo or None,
-        key=wording.key(analysis.harmony) if analysis.harmony else None,
-        other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
-    )
+    (found,) = profiles([analysis])
+    return found
+
+
+def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
+    """Return the `profile` of each of many songs, its genres computed together."""
+    genres = _genres(analyses)
+    return [
+        Profile()
+        if analysis.kind is not SoundKind.MUSIC
+        else Profile(
+            tags={}
+            if analysis.tag_mean is None
+            else dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True)),
+            percentiles=descriptors.percentiles(analysis.descriptors),
+            genres=heard,
+            tempo=(analysis.rhythm.tempo if analysis.rhythm else 0.0) or None,
+            key=wording.key(analysis.harmony) if analysis.harmony else None,
+            other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
+        )
+        for analysis, heard in zip(analyses, genres, strict=True)
+    ]
+
+
+def _genres(analyses: Sequence[Analysis]) -> list[dict[str, float]]:
+    """Return the genres heard in each song, likeliest first; none where nothing is known."""
+    found: list[dict[str, float]] = [{} for _ in analyses]
+    for tagged in (True, False):
+        rows = [
+            row
+            for row, analysis in enumerate(analyses)
+            if analysis.kind is SoundKind.MUSIC
+            and (analysis.tag_mean is not None) is tagged
+            and (tagged or np.isfinite(analysis.statistics).any())
+        ]
+        for start in range(0, len(rows), _AT_ONCE):
+            part = rows[start : start + _AT_ONCE]
+            heard = genre_head(tagged=tagged).hear_all([analyses[row] for row in part])
+            for row, genres in zip(part, heard, strict=True):
+                found[row] = genres
+    return found

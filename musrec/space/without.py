@@ -1,8 +1,9 @@
 """A song of the catalogue as it would be without one property: with the catalogue's median for it.
 
 Places are linear in their inputs up to their length, so the vector and the statistics' half of the
-fine embedding are projected again exactly. The tagger's embedding of a song is not kept: its half
-moves as far as a ridge regression on the tags of the catalogue's songs predicts.
+fine embedding are projected again exactly. What a network heard in it (the tagger's embedding, or
+an encoder's vector) does not follow from its properties: that half moves as far as a ridge
+regression on the tags of the catalogue's songs predicts.
 """
 
 from __future__ import annotations

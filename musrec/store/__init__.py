@@ -5,6 +5,7 @@ from __future__ import annotations
 from musrec.store.analyses import Analyses
 from musrec.store.answers import Answers
 from musrec.store.cards import Cards
+from musrec.store.changes import Changes
 from musrec.store.database import Database
 from musrec.store.drops import Drops
 from musrec.store.feedback import FeedbackLog
@@ -30,6 +31,7 @@ class Store:
         self.drops = Drops(database)
         self.playlists = Playlists(database)
         self.lookups = Lookups(database)
+        self.changes = Changes(database)
         self.foreign = ForeignFeatures(database)
 
     @classmethod

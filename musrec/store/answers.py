@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -22,21 +21,46 @@ class Answers:
         self._database = database
 
     async def keep(
-        self, id_: str, answer: Answer, member: str | None = None, since: datetime | None = None
-    ) -> None:
-        """Keep an answer under an id of its own, for the buttons of its cards.
+        self,
+        answer: Answer,
+        at: datetime,
+        *,
+        member: str | None = None,
+        since: datetime | None = None,
+        served: bool = True,
+        arm: str | None = None,
+    ) -> bool:
+        """Keep an answer under its id, and its picks as recommended to a member: both, or neither.
 
         Parameters
         ----------
         member, since
             Whose answer it is, as `Members.meet` said when they asked. It is kept as no member's
             if they paused or had everything deleted since.
+        served : bool
+            Whether its picks are not to be recommended to that member again too soon.
+        arm : str, optional
+            The arm of `musrec.recommend.hybrid.ARMS` that chose them.
+
+        Returns
+        -------
+        bool
+            Whether it is that member's.
         """
-        row = {"id": id_, "body": codec.pack_answer(answer), "at": datetime.now(UTC)}
+        row = {"id": answer.id, "body": codec.pack_answer(answer), "at": at}
+        query = answer.query.id if answer.query else None
         async with self._database.write() as connection:
-            if member and since and await may_keep(connection, member, since):
+            theirs = bool(member and since and await may_keep(connection, member, since))
+            if theirs:
                 row["member_id"] = member
             await connection.execute(answers.insert().values(row))
+            if theirs and served and answer.picks:
+                picked = {"member_id": member, "query_id": query, "at": at, "blend": arm}
+                await connection.execute(
+                    recommendations.insert(),
+                    [{**picked, "track_id": pick.track.id} for pick in answer.picks],
+                )
+            return theirs
 
     async def get(self, id_: str) -> Answer | None:
         """Return a kept answer: its tracks and reasons, not how its songs sound.
@@ -50,51 +74,9 @@ class Answers:
                 return None
             ids = [row["track"] for row in body["picks"]]
             ids += [body["query"]] if body["query"] else []
-            return codec.unpack_answer(body, await read_tracks(self._database, connection, ids))
-
-    async def remember_picks(
-        self,
-        member: str,
-        picked: Sequence[str],
-        query: str | None,
-        at: datetime,
-        *,
-        since: datetime,
-        arm: str | None = None,
-    ) -> bool:
-        """Keep what was recommended to a member, so that it is not recommended again too soon.
-
-        Parameters
-        ----------
-        since : datetime
-            What `Members.meet` said when they asked.
-        arm : str, optional
-            The arm of `musrec.recommend.hybrid.ARMS` that chose them.
-
-        Returns
-        -------
-        bool
-            False if they paused or had everything deleted since: nothing is kept.
-        """
-        async with self._database.write() as connection:
-            if not await may_keep(connection, member, since):
-                return False
-            if not picked:
-                return True
-            await connection.execute(
-                recommendations.insert(),
-                [
-                    {
-                        "member_id": member,
-                        "track_id": track,
-                        "query_id": query,
-                        "at": at,
-                        "blend": arm,
-                    }
-                    for track in picked
-                ],
+            return codec.unpack_answer(
+                id_, body, await read_tracks(self._database, connection, ids)
             )
-            return True
 
     async def served(self) -> list[Served]:
         """Return every recommendation whose arm is known, oldest first."""

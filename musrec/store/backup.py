@@ -1,4 +1,8 @@
-"""Backups of an SQLite store, made by SQLite while the store is in use, and brought back."""
+"""Backups of a store, made while it is in use, and brought back.
+
+A backup is an SQLite file, whichever database it was made of: SQLite copies itself, PostgreSQL is
+read in one snapshot. So one made of either can be restored into either.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,16 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from musrec.model import StoreError
+from musrec.store import postgres
+from musrec.store.copying import copy, refill
 from musrec.store.database import Database, clear_errors
+from musrec.store.schema import members, tracks
 
 
 async def backup(url: str, to: Path, *, replace: bool = False) -> None:
@@ -28,12 +37,21 @@ async def backup(url: str, to: Path, *, replace: bool = False) -> None:
     Raises
     ------
     StoreError
-        There is a file of that name, the store is not an SQLite file, or it is damaged.
+        There is a file of that name, or the store is damaged.
     """
     store = _file(url)
     _may_write(to, store, replace=replace)
-    copy = await asyncio.to_thread(_copy, store, to)
-    await asyncio.to_thread(_put, copy, to)
+    if store is not None:
+        made = await asyncio.to_thread(_copy, store, to)
+    else:
+        made = await asyncio.to_thread(_make_beside, to)
+        try:
+            await copy(url, _address(made))
+            await asyncio.to_thread(_close_log, made)
+        except BaseException:
+            made.unlink()
+            raise
+    await asyncio.to_thread(_put, made, to)
 
 
 async def restore(url: str, file: Path, *, replace: bool = False) -> None:
@@ -53,28 +71,58 @@ async def restore(url: str, file: Path, *, replace: bool = False) -> None:
         one of a newer version.
     """
     store = _file(url)
+    if store is None:
+        await _restore_into(url, file, replace=replace)
+        return
     _may_write(store, file, replace=replace)
-    copy = await asyncio.to_thread(_copy, file, store)
+    made = await asyncio.to_thread(_copy, file, store)
     try:
-        await (await Database.open(str(make_url(url).set(database=str(copy))))).close()
+        await (await Database.open(_address(made))).close()
         await asyncio.to_thread(_release, store)
     except BaseException:
-        copy.unlink()
+        made.unlink()
         raise
-    await asyncio.to_thread(_put, copy, store)
+    await asyncio.to_thread(_put, made, store)
 
 
-def _file(url: str) -> Path:
+async def _restore_into(url: str, file: Path, *, replace: bool) -> None:
+    """Fill a PostgreSQL database from a backup: all of it, or nothing."""
+    database = await Database.open(url)
+    try:
+        async with database.read() as connection:
+            if await connection.run_sync(postgres.in_use):
+                raise StoreError(
+                    "The store is in use.", "Stop the bot and every other musrec, then try again."
+                )
+            kept = await connection.scalar(
+                sa.select(sa.exists(sa.select(tracks.c.id)) | sa.exists(sa.select(members.c.id)))
+            )
+        if kept and not replace:
+            raise StoreError(
+                f"{database.address} holds a store already.",
+                "Use another database, or add --force.",
+            )
+        with TemporaryDirectory(prefix="musrec-") as folder:
+            made = await asyncio.to_thread(_copy, file, Path(folder) / "restored.db")
+            await refill(_address(made), database)
+    finally:
+        await database.close()
+
+
+def _file(url: str) -> Path | None:
+    """Return the file of an SQLite store; None for PostgreSQL."""
     address = make_url(url)
-    if address.get_backend_name() != "sqlite":
-        raise StoreError("Only an SQLite store is backed up here.", "Use pg_dump for PostgreSQL.")
-    return Path(str(address.database))
+    return Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
 
 
-def _may_write(target: Path, source: Path, *, replace: bool) -> None:
+def _address(file: Path) -> str:
+    return f"sqlite+aiosqlite:///{file}"
+
+
+def _may_write(target: Path, source: Path | None, *, replace: bool) -> None:
     if target.is_dir():
         raise StoreError(f"{target} is a folder.", "Name a file.")
-    if target.exists() and source.exists() and target.samefile(source):
+    if source and target.exists() and source.exists() and target.samefile(source):
         raise StoreError(f"{source} is the store itself.", "Name another file.")
     if target.exists() and not replace:
         raise StoreError(
@@ -86,29 +134,41 @@ def _copy(source: Path, target: Path) -> Path:
     """Copy a store into a new file beside the target, and check the copy by opening it."""
     if not source.is_file():
         raise StoreError(f"There is no database at {source}.", "Check the name and paths.data.")
-    copy = target.with_name(f".{target.name}.new")
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy.unlink(missing_ok=True)  # left over from a run that was killed
-        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise StoreError(
-            f"{target} cannot be written: {error.strerror}.", "Choose another place."
-        ) from None
+    made = _make_beside(target)
     try:
         with (
             clear_errors(),
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as one,
-            closing(sqlite3.connect(copy)) as other,
+            closing(sqlite3.connect(made)) as other,
         ):
             one.backup(other)
             # In one file: the log that a store in use has beside it is not part of a backup.
             other.execute("PRAGMA journal_mode = DELETE")
             _check(other, source)
     except BaseException:
-        copy.unlink()
+        made.unlink()
         raise
-    return copy
+    return made
+
+
+def _make_beside(target: Path) -> Path:
+    """Make an empty file beside the target, readable to its owner alone."""
+    made = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made.unlink(missing_ok=True)  # left over from a run that was killed
+        os.close(os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{target} cannot be written: {error.strerror}.", "Choose another place."
+        ) from None
+    return made
+
+
+def _close_log(made: Path) -> None:
+    """Leave a store that nothing has open in one file, without its log."""
+    with clear_errors(), closing(sqlite3.connect(made)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _put(copy: Path, target: Path) -> None:

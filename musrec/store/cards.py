@@ -159,21 +159,29 @@ class Cards:
             lambda connection: _react(self._database, connection, message, event, there=there)
         )
 
-    async def pressed(self, message: str, member: str) -> None:
-        """Note that a member pressed a thumb under a card, unless they paused or it is no card."""
+    async def pressed(self, message: str, event: Feedback) -> bool:
+        """Keep a thumb that was pressed, and count it if its message is a card: one transaction.
+
+        Returns
+        -------
+        bool
+            Whether the thumb was news; nothing is kept of a member who paused.
+        """
         who = sa.select(sa.literal(message), members.c.id).where(
-            members.c.id == member,
+            members.c.id == event.member,
             ~members.c.paused,
             sa.exists().where(cards.c.message_id == message),
         )
 
-        async def job(connection: AsyncConnection) -> None:
+        async def job(connection: AsyncConnection) -> bool:
+            news = await write_feedback(self._database, connection, event)
             insert = self._database.insert(card_presses).from_select(
                 ["message_id", "member_id"], who
             )
             await connection.execute(insert.on_conflict_do_nothing())
+            return news
 
-        await self._database.write_together(job)
+        return await self._database.write_together(job)
 
     async def thumbs(self, message: str) -> dict[FeedbackKind, int]:
         """Return how many of the members who pressed or reacted under a card hold each opinion.
@@ -248,7 +256,7 @@ async def _react(
         await connection.execute(database.insert(card_thumbs).values(row).on_conflict_do_nothing())
         return [event] if learnt else [], []
     mine = sa.and_(card_thumbs.c.message_id == message, card_thumbs.c.member_id == event.member)
-    removed = await remove_feedback(connection, event.member, event.track, event.kind)
+    removed = await remove_feedback(database, connection, event.member, event.track, event.kind)
     await connection.execute(
         card_thumbs.delete().where(mine, card_thumbs.c.kind == event.kind.value)
     )

@@ -14,6 +14,7 @@ from musrec.model import (
     Analysis,
     Answer,
     Closeness,
+    Encoded,
     Explanation,
     Harmony,
     Pick,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 def pack(analysis: Analysis) -> dict[str, Any]:
     """Return the values of the columns of `schema.analyses` that hold the analysis itself."""
+    encoded = analysis.encoded
     return {
         "version": analysis.version,
         "digest": analysis.digest,
@@ -41,11 +43,14 @@ def pack(analysis: Analysis) -> dict[str, Any]:
         "tag_mean": _bytes(analysis.tag_mean),
         "tag_std": _bytes(analysis.tag_std),
         "embedding": _bytes(analysis.embedding),
+        "encoder": encoded and encoded.encoder,
+        "encoding": encoded and _bytes(encoded.vector),
         "facts": {
             "rhythm": analysis.rhythm and asdict(analysis.rhythm),
             "harmony": analysis.harmony and asdict(analysis.harmony),
             "loudness": analysis.loudness,
             "descriptors": dict(analysis.descriptors),
+            **({"labels": dict(encoded.labels)} if encoded else {}),
         },
         "detail": _detail(analysis),
     }
@@ -76,6 +81,7 @@ def unpack(row: Any) -> Analysis:
         loudness=row.facts["loudness"],
         descriptors=row.facts["descriptors"],
         spectrogram=spectrogram,
+        encoded=row.encoder and Encoded(row.encoder, sound(row.encoding), row.facts["labels"]),
     )
 
 
@@ -97,7 +103,7 @@ def pack_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
+def unpack_answer(id_: str, body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answer:
     """Rebuild an answer without the picks whose track is gone; profiles are left empty."""
     return Answer(
         query=tracks.get(body["query"]),
@@ -109,6 +115,7 @@ def unpack_answer(body: Mapping[str, Any], tracks: Mapping[str, Track]) -> Answe
             if row["track"] in tracks
         ),
         notes=tuple(body["notes"]),
+        id=id_,
     )
 
 

@@ -1,9 +1,10 @@
 """The database: one SQL engine, SQLite by default, opened through SQLAlchemy.
 
 Each process has one writer, and what many members do at once is written in one transaction
-(`Database.write_together`). Writers take SQLite's write lock when they begin (``BEGIN IMMEDIATE``),
-so that two processes wait for each other instead of failing half-way. Each area of the store builds
-on `Database.read` and `Database.write`, which are one transaction each.
+(`Database.write_together`). Writers of all processes take turns: they lock the database when they
+begin, SQLite by ``BEGIN IMMEDIATE``, PostgreSQL by an advisory lock. So what a transaction has read
+still holds when it writes, and two processes wait for each other instead of failing half-way. Each
+area of the store builds on `Database.read` and `Database.write`, which are one transaction each.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import asyncio
 import logging
 import os
 import re
+import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from musrec.model import StoreError
-from musrec.store import schema
+from musrec.store import postgres, schema
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +45,29 @@ READERS_MS = 250
 """How long emptying the log waits for readers of it, each time."""
 
 TRIES = 4
-"""How often a transaction is begun before the database is reported as held by another process."""
+"""How often a transaction is begun before the database is reported as held or gone."""
 
-CONNECTIONS = 5
-"""Connections to an SQLite file, each with a thread of its own; more only take turns."""
+CONNECTIONS = 6
+"""Connections of a process, one of which listens for changes. More than the others only take turns:
+each connection to an SQLite file has a thread of its own."""
+
+LOOK_SECONDS = 0.5
+"""How often an SQLite file is looked at for changes of other processes."""
+
+QUIET_SECONDS = 30.0
+"""How long PostgreSQL may tell of no change before it is asked whether it is still there."""
+
+CHANNEL = "musrec"
+"""On which PostgreSQL tells of changes."""
+
+RESTART_SECONDS = 3.0
+"""Pause before a PostgreSQL that restarts is tried again."""
 
 Job = Callable[[AsyncConnection], Awaitable[Any]]
+
+
+class Lost(StoreError):
+    """The connection was lost; what was not committed by then is not kept."""
 
 
 class Database:
@@ -58,6 +77,10 @@ class Database:
     ----------
     set_aside : dict of str to int
         Table to how many of its rows could not be read and were left out; see `readable`.
+    token : str
+        Tells what this process writes from what others do.
+    is_postgres : bool
+        Whether it is PostgreSQL; else it is an SQLite file.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -67,7 +90,10 @@ class Database:
         self._waiting: list[tuple[Job, asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
         self.set_aside: dict[str, int] = {}
-        self.insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._announcing = False
+        self.token = secrets.token_hex(8)
+        self.is_postgres = engine.dialect.name == "postgresql"
+        self.insert = postgresql.insert if self.is_postgres else sqlite.insert
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -87,9 +113,12 @@ class Database:
             )
             _configure_sqlite(engine)
         else:
-            engine = create_async_engine(address, pool_pre_ping=True)
+            engine = postgres.engine(address, CONNECTIONS)
         database = cls(engine)
         try:
+            if database.is_postgres:
+                async with database.read() as connection:
+                    await connection.run_sync(postgres.check)
             await database._migrate()
         except BaseException:
             await engine.dispose()
@@ -118,6 +147,14 @@ class Database:
         with clear_errors():
             async with self._engine.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose reads all show the database as it was at the first of them."""
+        async with self.read() as connection:
+            if self.is_postgres:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -152,8 +189,17 @@ class Database:
                             _fail([job], error)
 
     async def _write_all(self, jobs: list[tuple[Job, asyncio.Future[Any]]]) -> None:
-        async with self._transaction() as connection:
-            results = [await job(connection) for job, _ in jobs]
+        for left in reversed(range(TRIES)):
+            committing = False
+            try:
+                async with self._transaction() as connection:
+                    results = [await job(connection) for job, _ in jobs]
+                    committing = True
+                break
+            except Lost:
+                # Once more, unless it may have been committed: nothing must be kept twice.
+                if committing or not left:
+                    raise
         for (_, done), result in zip(jobs, results, strict=True):
             if not done.done():  # else its caller was cancelled
                 done.set_result(result)
@@ -161,10 +207,51 @@ class Database:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         with clear_errors():
-            async with self._writer.connect() as connection:
-                await _begin(connection)
+            connection = await self._begun()
+            try:
+                self._announcing = False
                 yield connection
+                if self._announcing and self.is_postgres:
+                    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
                 await connection.commit()
+            finally:
+                await asyncio.shield(connection.close())
+
+    async def _begun(self) -> AsyncConnection:
+        """Begin to write; try again while another process writes, or PostgreSQL restarts."""
+        for left in reversed(range(TRIES)):
+            connection = self._writer.connect()
+            try:
+                await connection.start()
+                await connection.begin()
+                if self.is_postgres:
+                    turn = sa.func.pg_advisory_xact_lock(postgres.WRITERS)
+                    await connection.execute(sa.select(turn))
+            except BaseException as error:
+                if connection.sync_connection is not None:
+                    await asyncio.shield(connection.close())
+                gone = self.is_postgres and postgres.passes(error)
+                if not left or not (gone or _is_held(error)):
+                    raise
+                why = "PostgreSQL is away" if gone else "another process holds the database"
+                log.warning(why, extra={"tries_left": left})
+                await asyncio.sleep(RESTART_SECONDS if gone else 0)
+            else:
+                return connection
+        raise AssertionError("the last try returns or raises")
+
+    @asynccontextmanager
+    async def arrivals(self) -> AsyncIterator[AsyncIterator[None]]:
+        """Give an iterator with one step now, and one whenever another process may have written."""
+        with clear_errors():
+            async with self._engine.connect() as connection:
+                steps = _told(connection) if self.is_postgres else _looked(connection)
+                async with aclosing(steps):
+                    yield steps
+
+    def announce(self) -> None:
+        """Let the steps of `arrivals` happen in every process, once this is committed."""
+        self._announcing = True
 
     def readable(
         self, table: sa.Table, result: sa.CursorResult[Any], build: Callable[[Any], T]
@@ -195,7 +282,7 @@ class Database:
         bool
             Whether the log is empty now: what any process still reads from it stays in it.
         """
-        if self._engine.dialect.name != "sqlite":
+        if self.is_postgres:
             return True
         async with self._writing:
             for _ in range(TRIES):
@@ -203,6 +290,53 @@ class Database:
                     if await connection.run_sync(_checkpoint):
                         return True
         return False
+
+
+async def _looked(connection: AsyncConnection) -> AsyncGenerator[None, None]:
+    """Step whenever SQLite's file has changed."""
+    seen = None
+    while True:
+        if (now := await connection.run_sync(_data_version)) != seen:
+            seen = now
+            yield
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _data_version(connection: sa.Connection) -> int:
+    # Not as a statement of SQLAlchemy's, which would begin a transaction that sees no change.
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("PRAGMA data_version")
+        [(version,)] = cursor.fetchall()
+    finally:
+        cursor.close()
+    return int(version)
+
+
+async def _told(connection: AsyncConnection) -> AsyncGenerator[None, None]:
+    """Step whenever PostgreSQL tells of a change."""
+    listener: Any = (await connection.get_raw_connection()).driver_connection
+    told = asyncio.Event()
+
+    def tell(*_: object) -> None:
+        told.set()
+
+    await listener.add_listener(CHANNEL, tell)
+    listener.add_termination_listener(tell)
+    try:
+        while True:
+            yield
+            try:
+                await asyncio.wait_for(told.wait(), QUIET_SECONDS)
+            except TimeoutError:
+                await listener.fetchval("SELECT 1", timeout=postgres.CONNECT_SECONDS)
+            told.clear()
+            if listener.is_closed():
+                raise ConnectionResetError("connection was closed")
+    finally:
+        listener.remove_termination_listener(tell)
+        if not listener.is_closed():
+            await listener.remove_listener(CHANNEL, tell)
 
 
 def utc(value: Any) -> datetime:
@@ -217,20 +351,11 @@ def _fail(jobs: list[tuple[Job, asyncio.Future[Any]]], error: Exception) -> None
             done.set_exception(error)
 
 
-async def _begin(connection: AsyncConnection) -> None:
-    """Begin a transaction, again where another process held the database for too long."""
-    for left in reversed(range(TRIES)):
-        try:
-            await connection.begin()
-        except DBAPIError as error:
-            if not left or not _HELD.search(str(error.orig)):
-                raise
-            log.warning("another process holds the database", extra={"tries_left": left})
-        else:
-            return
+def _is_held(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and bool(_HELD.search(str(error.orig)))
 
 
-_HELD = re.compile("locked|busy", re.IGNORECASE)
+_HELD = re.compile("locked|busy|due to lock timeout", re.IGNORECASE)
 
 
 def _make_file(file: Path) -> None:
@@ -299,6 +424,8 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", "musrec.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # tables may be large
     try:
         command.upgrade(config, "head")
     except CommandError as error:
@@ -342,9 +469,14 @@ def clear_errors() -> Iterator[None]:
     """Turn what a database driver says into what a person can act on."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error, OSError) as error:
-        said = str(error.orig if isinstance(error, DBAPIError) else error)
-        for pattern, sentence, hint in _DRIVER_SAYS:
-            if re.search(pattern, said, re.IGNORECASE):
-                raise StoreError(sentence, hint) from error
+    except StoreError:
+        raise
+    except Exception as error:
+        if found := postgres.said(error):
+            raise (Lost if postgres.passes(error) else StoreError)(*found) from error
+        if isinstance(error, DBAPIError | sqlite3.Error | OSError):
+            said = str(error.orig if isinstance(error, DBAPIError) else error)
+            for pattern, sentence, hint in _DRIVER_SAYS:
+                if re.search(pattern, said, re.IGNORECASE):
+                    raise StoreError(sentence, hint) from error
         raise

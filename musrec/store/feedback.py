@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.model import Feedback, FeedbackKind, Track
+from musrec.store.changes import What, note
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.members import ensure_member, is_paused, may_keep
 from musrec.store.schema import feedback
@@ -57,7 +58,7 @@ class FeedbackLog:
     async def remove(self, member: str, track: str, *kinds: FeedbackKind) -> list[FeedbackKind]:
         """Take back feedback of some kinds on one track; return the kinds that there were."""
         return await self._database.write_together(
-            lambda connection: remove_feedback(connection, member, track, *kinds)
+            lambda connection: remove_feedback(self._database, connection, member, track, *kinds)
         )
 
     async def events(self, member: str | None = None) -> list[Feedback]:
@@ -145,11 +146,15 @@ async def write_feedback(
             set_={"kind": insert.excluded.kind, "at": insert.excluded.at},
             where=feedback.c.kind != insert.excluded.kind,
         )
-    return (await connection.execute(insert)).rowcount > 0
+    kept = (await connection.execute(insert.returning(feedback.c.id))).scalar()
+    if kept is None:
+        return False
+    await note(database, connection, What.LEARNT, feedback_id=kept)
+    return True
 
 
 async def remove_feedback(
-    connection: AsyncConnection, member: str, track: str, *kinds: FeedbackKind
+    database: Database, connection: AsyncConnection, member: str, track: str, *kinds: FeedbackKind
 ) -> list[FeedbackKind]:
     """Take feedback back within a transaction; return the kinds that there were."""
     removed = await connection.execute(
@@ -161,4 +166,7 @@ async def remove_feedback(
         )
         .returning(feedback.c.kind)
     )
-    return [FeedbackKind(kind) for kind in dict.fromkeys(removed.scalars())]
+    gone = [FeedbackKind(kind) for kind in dict.fromkeys(removed.scalars())]
+    for kind in gone:
+        await note(database, connection, What.FORGOT, member=member, track=track, kind=kind)
+    return gone

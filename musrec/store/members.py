@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from musrec.members.model import Member, Paused, mark
 from musrec.model import FeedbackKind
 from musrec.store import schema
+from musrec.store.changes import What, note
 from musrec.store.database import Database
 from musrec.store.schema import card_thumbs, feedback, members, tracks, uncounted_thumbs
 
@@ -45,6 +46,7 @@ class Members:
                 await connection.execute(
                     members.update().where(members.c.id == member).values(values)
                 )
+                await note(self._database, connection, What.CHOSE, member=member)
 
     async def listeners(self) -> dict[str, datetime]:
         """Return whose listening may be learned from now, and since when each member is known."""
@@ -121,6 +123,8 @@ class Members:
                 insert = self._database.insert(uncounted_thumbs).on_conflict_do_nothing()
                 await connection.execute(insert, uncounted)
             result = await connection.execute(members.delete().where(members.c.id == member))
+            if result.rowcount:
+                await note(self._database, connection, What.LEFT, member=member)
             return result.rowcount > 0
 
         return await self._database.write_together(job)

@@ -21,8 +21,12 @@ class Playlists:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, member: str, name: str, key: str, most: int) -> Playlist | None:
-        """Create a playlist; None if the member has one of that name, or `most` already.
+    async def create(
+        self, member: str, name: str, key: str, most: int, song: str | None = None
+    ) -> Playlist | None:
+        """Create a playlist, empty or with its first song in it.
+
+        None if the member has one of that name, or `most` already.
 
         Raises
         ------
@@ -41,8 +45,15 @@ class Playlists:
                 .on_conflict_do_nothing()
                 .returning(playlists.c.id)
             )
-            id_ = made.scalar()
-        return None if id_ is None else Playlist(id_, member, name, now, 0)
+            if (id_ := made.scalar()) is None:
+                return None
+            if song is not None:
+                await connection.execute(
+                    playlist_songs.insert().values(
+                        playlist_id=id_, member_id=member, track_id=song, added_at=now
+                    )
+                )
+        return Playlist(id_, member, name, now, int(song is not None))
 
     async def of_member(self, member: str) -> list[Playlist]:
         """Return a member's playlists by name."""

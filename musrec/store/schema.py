@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0015"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -48,6 +49,9 @@ class Moment(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+LARGE = BigInteger().with_variant(Integer(), "sqlite")
+"""Integers of 64 bits; SQLite's all are."""
 
 
 def _track(name: str = "track_id", **options: Any) -> Column[str]:
@@ -98,6 +102,9 @@ analyses = Table(
     Column("tag_mean", LargeBinary),
     Column("tag_std", LargeBinary),
     Column("embedding", LargeBinary),
+    # An encoder of the owner's own: its digest, and the vector that it gave.
+    Column("encoder", String),
+    Column("encoding", LargeBinary),
     Column("facts", JSON, nullable=False),
     Column("detail", LargeBinary),
     Column("heard_at", Moment, nullable=False),
@@ -116,8 +123,8 @@ files = Table(
     "files",
     metadata,
     Column("path", Text, primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("modified_ns", Integer, nullable=False),
+    Column("size", LARGE, nullable=False),
+    Column("modified_ns", LARGE, nullable=False),
     _track(nullable=False, index=True),
 )
 
@@ -365,4 +372,19 @@ playlist_songs = Table(
     _track(nullable=False, index=True),
     Column("added_at", Moment, nullable=False),
     UniqueConstraint("playlist_id", "track_id", name="a_song_once"),
+)
+
+# What other processes have yet to hear of; see `musrec.store.changes`. No number is used twice.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", LARGE, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("feedback_id", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), index=True),
+    _track(index=True),
+    Column("mark", String),
+    Column("detail", String),
+    Column("writer", String, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    sqlite_autoincrement=True,
 )

@@ -66,7 +66,7 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
     """Keep or complete a track within a transaction; see `Tracks.add`."""
     known = await _same_recording(database, connection, track)
     if known is None:
-        row = {"added_at": datetime.now(UTC), **_track_row(track)}
+        row = {"added_at": datetime.now(UTC), **track_row(track)}
         await connection.execute(
             database.insert(tracks)
             .values(row)
@@ -74,7 +74,7 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
         )
     else:
         track = merge(known, track)
-        row = _track_row(track)
+        row = track_row(track)
         await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
     for scheme, value in track.identities.items():
         await connection.execute(
@@ -143,7 +143,8 @@ def _track(row: Any, names: Mapping[str, Mapping[str, str]]) -> Track:
     )
 
 
-def _track_row(track: Track) -> dict[str, Any]:
+def track_row(track: Track) -> dict[str, Any]:
+    """Return the columns of `schema.tracks` that hold a track, but for when it was added."""
     return {
         "id": track.id,
         "title": track.title,

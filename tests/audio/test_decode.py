@@ -185,6 +185,34 @@ def test_six_channels_are_heard() -> None:
     np.testing.assert_allclose(samples.y, channels.mean(axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("codec", "muxer", "layout"),
+    [
+        ("aac", "mp4", "7.1"),
+        ("libopus", "ogg", "7.1"),
+        ("flac", "flac", "7.1"),
+        ("wavpack", "wv", "hexadecagonal"),
+        ("pcm_s16le", "wav", "22.2"),
+    ],
+)
+def test_eight_channels_and_more_are_heard(codec: Any, muxer: str, layout: str) -> None:
+    tone = 0.3 * np.sin(np.arange(3 * 48_000) * (2 * np.pi * 440 / 48_000))
+    buffer = BytesIO()
+    with av.open(buffer, "w", format=muxer) as container:
+        stream = container.add_stream(codec, rate=48_000, layout=layout)
+        channels = stream.layout.nb_channels
+        packed = np.repeat(tone * 32_767, channels)[None].astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(packed, "s16", layout)
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler(stream.format, layout, 48_000, stream.frame_size or 1_024)
+        for part in resampler.resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    samples = decode(buffer.getvalue())
+    assert samples.seconds == pytest.approx(3, abs=0.1)
+    assert 0.15 < np.abs(samples.y).max() < 0.6
+
+
 @pytest.mark.parametrize("suffix", ["mp3", "flac", "ogg", "wav", "webm"])
 def test_the_rest_of_a_truncated_file_is_heard(suffix: str) -> None:
     data = encode(suffix, 12)

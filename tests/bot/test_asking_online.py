@@ -126,11 +126,13 @@ async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
         bot, slate = Bot(settings, service), Slate(put, 1, 1, private=True, reactions=False)
         asked = await service.songs.hear_track(songs[0])
         answer = await service.answers.recommend(asked, count=2, online=False)
-        kept = await service.answers.keep(answer, None)
-        shown = await answering.feature(bot, slate, kept, answer, answer.picks[0])
+        shown = await answering.feature(bot, slate, answer.id, answer, answer.picks[0])
         await answering.complete(bot, slate, shown)
         again = await answering.feature(
-            bot, slate, kept, *await service.answers.kept_pick(kept, answer.picks[0].track.id)
+            bot,
+            slate,
+            answer.id,
+            *await service.answers.kept_pick(answer.id, answer.picks[0].track.id),
         )
         server.raw("/cover.jpg", b"<html>", kind="image/jpeg")
         await answering.complete(bot, slate, again)

@@ -158,7 +158,7 @@ async def test_a_taste_is_shown_to_who_asked_once_its_member_agrees(world: World
     await world.bob.click(
         asked.response.message, custom_id=pressable(asked.response, "agree:taste:")
     )
-    assert "What bob likes" in said(asked.response)
+    assert "bob is into " in said(asked.response)
     assert "jazz" in (await picture(asked.response))[1]
 
 

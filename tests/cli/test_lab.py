@@ -63,21 +63,64 @@ def test_retrieve_compares_pixels_features_and_our_space(
 
 def test_pictures_are_written_once(run: Run, folder: Path, tmp_path: Path) -> None:
     assert "Wrote 60 pictures" in run("lab", "spectrograms", folder, "pictures").err
-    (tmp_path / "pictures" / "disco.00001.png").unlink(missing_ok=True)
-    assert re.search(r"Wrote [01] pictures", run("lab", "spectrograms", folder, "pictures").err)
+    drawn = sorted((tmp_path / "pictures").glob("*.png"))
+    assert len(drawn) == 60
+    drawn[7].unlink()
+    assert "Wrote 1 picture to" in run("lab", "spectrograms", folder, "pictures").err
+    assert sorted((tmp_path / "pictures").iterdir()) == drawn
 
 
-@pytest.mark.parametrize("command", ["gallery", "clusters"])
+@pytest.mark.parametrize("command", ["gallery", "clusters", "sheets"])
 def test_pictures_in_a_page(run: Run, folder: Path, tmp_path: Path, command: str) -> None:
     ran = run("lab", command, folder, "--out", "lab")
     assert ran.code == 0, ran.err
     assert "<figure>" in (tmp_path / "lab" / f"{command}.html").read_text("utf-8")
 
 
-def test_each_claim_has_its_command(run: Run) -> None:
-    ran = run("lab", "seeds")
-    assert ran.code == 0
-    assert len(re.findall(r"musrec (?:lab|evaluate) \w+", ran.out)) >= 10
+def test_claims_stand_beside_what_the_commands_measured(run: Run, tmp_path: Path) -> None:
+    ran = run("lab", "recommenders", "--data", "absent", "--server", "30", "--seeds", "1")
+    assert ran.code == 0, ran.err
+    facts = json.loads((tmp_path / "lab" / "recommenders.json").read_text("utf-8"))["facts"]
+    assert "absent" in facts["Missing"]
+    ran = run("lab", "seeds", "--data", tmp_path)
+    assert ran.code == 0, ran.err
+    assert len(re.findall(r"musrec lab \w+", ran.out)) >= 15
+    assert "on simulated server" in ran.out
+    assert "missing: GTZAN" in ran.out
+    assert (tmp_path / "lab" / "seeds.html").is_file()
+
+
+def test_a_fake_fma_is_cleaned_compared_and_shown(
+    run: Run, shared_data: Path, tmp_path: Path
+) -> None:
+    music = sorted((shared_data / "music").glob("*.mp3"))
+    tables, clips = tmp_path / "fma" / "fma_metadata", tmp_path / "fma" / "fma_small" / "000"
+    tables.mkdir(parents=True)
+    clips.mkdir(parents=True)
+    rows = [
+        ",artist,set,set,track,track,track",
+        ",name,split,subset,genre_top,genres,listens",
+        "track_id,,,,,,",
+    ]
+    features = ["feature,mfcc,zcr", "statistics,mean,mean", "number,01,01", "track_id,,"]
+    for number, file in enumerate(music, start=2):
+        shutil.copy(file, clips / f"{number:06}.mp3")
+        genre = "Rock" if number % 2 else "Folk"
+        rows.append(f"{number},{file.stem[:8]},training,small,{genre},[],{100 * number}")
+        features.append(f"{number},{-number},0.{number}")
+    (tables / "tracks.csv").write_text("\n".join(rows))
+    (tables / "features.csv").write_text("\n".join(features))
+    ran = run("lab", "inspect", "fma", "--seconds", "5")
+    assert ran.code == 0, ran.err
+    assert "## Published and measured" in ran.out
+    chosen = ("--models", "lr", "--features", "published_mfcc,published_zcr")
+    ran = run("lab", "compare", "fma", *chosen, "--split", "artists", "--seconds", "5")
+    assert ran.code == 0, ran.err
+    ran = run("lab", "gallery", "fma", "--by", "popularity", "--seconds", "5")
+    assert ran.code == 0, ran.err
+    assert f"Folk): {100 * (len(music) + 1)}" in (tmp_path / "lab/gallery.html").read_text() or (
+        f"Rock): {100 * (len(music) + 1)}" in (tmp_path / "lab/gallery.html").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,6 +131,9 @@ def test_each_claim_has_its_command(run: Run) -> None:
         (("compare", "{folder}", "--models", "forest"), "There is no model forest"),
         (("gallery", "{folder}", "--by", "shine"), "There is no column 'shine'"),
         (("compare", "{folder}", "--split", "mood"), "There is no split 'mood'"),
+        (("compare", "{folder}", "--features", "published"), "comes without published"),
+        (("sheets", "{folder}", "--clips", "disco.99999"), "There is no clip disco.99999"),
+        (("inspect", "{folder}", "--under", "Rock"), "Only FMA has a hierarchy"),
     ],
 )
 def test_what_is_wrong_is_said(

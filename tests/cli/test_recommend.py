@@ -17,7 +17,7 @@ def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: P
     clip, _ = write_some(tmp_path / "tunes", 0, 1)
     assert len(run("add", tmp_path / "tunes", "--json").json["added"]) == 2
     ask = ("recommend", clip, "--as", "me", "--offline", "--repeats", "--adventurous", "0")
-    first = run(*ask, "-n", "3", "--json").json
+    first = run(*ask, "-n", "3", "--json", "--card", "own.png").json
     assert len(first["picks"]) == 3
     for pick in first["picks"]:
         assert ID.match(pick["id"])
@@ -33,12 +33,27 @@ def test_a_session_from_an_empty_folder_to_a_learned_taste(run: Run, tmp_path: P
     second = run(*ask, "-n", "3", "--json").json
     assert best["id"] not in [pick["id"] for pick in second["picks"]]
     assert run("unthumb", best["id"], "--as", "me", "--json").json["changed"]
-    assert run(*ask, "-n", "3", "--json").json == first
+    assert run(*ask, "-n", "3", "--json", "--card", "own.png").json == first
 
     printed = run(*ask).out
     assert best["title"] in printed
     assert best["reason"] in printed
     assert "musrec-card.png" in printed
+
+
+def test_songs_are_printed_whatever_becomes_of_the_card(run: Run, tmp_path: Path) -> None:
+    clip, *_ = write_some(tmp_path / "tunes", 0, 1, 2)
+    assert run("add", tmp_path / "tunes").code == 0
+    ask = ("recommend", clip, "--offline")
+    best = run(*ask, "--json").json["picks"][0]
+    assert run(*ask, "--json").json["card"] is None
+    assert best["title"] in run(*ask, "--no-card").out
+    assert not list(tmp_path.glob("*.png"))
+    for more in ((), ("--json",)):
+        said = run(*ask, "--card", tmp_path / "absent" / "card.png", *more)
+        assert said.code == 1
+        assert best["title"] in said.out
+        assert "cannot be written" in said.err
 
 
 def test_what_cannot_be_heard_is_said_with_a_code_of_its_kind(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.running import Run, write_some
 
 
@@ -32,3 +34,17 @@ def test_what_is_no_backup_is_refused_and_the_store_stays(run: Run, tmp_path: Pa
     refused = run("restore", "notes.txt", "--force")
     assert "not a database" in refused.err
     assert run("doctor").code == 0
+
+
+def test_a_store_moves_to_postgresql_and_is_found_there(
+    run: Run, tmp_path: Path, data: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_some(tmp_path / "tunes", 0)
+    [song] = run("add", tmp_path / "tunes", "--json").json["added"]
+    assert run("like", song["id"], "--as", "me").code == 0
+    source = f"sqlite+aiosqlite:///{data / 'musrec.db'}"
+    assert run("store", "copy", source, postgres_url, "--json").json["rows"]["feedback"] == 1
+    refused = run("store", "copy", source, "mysql://elsewhere")
+    assert "begins with" in refused.err
+    monkeypatch.setenv("MUSREC_STORE__URL", postgres_url)
+    assert "(as before)" in run("like", song["id"], "--as", "me").out

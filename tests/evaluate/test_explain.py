@@ -17,7 +17,7 @@ def reports(shared_data: Path) -> tuple[Report, ...]:
 
 def test_without_what_is_named_a_pick_ranks_lower(reports: tuple[Report, ...]) -> None:
     truth = {str(row[0]): row for row in reports[0].rows}["all"]
-    named, falls = truth[1], truth[3]
+    named, falls = truth[1], truth[2]
     assert isinstance(named, int)
     assert isinstance(falls, float)
     assert named >= 20

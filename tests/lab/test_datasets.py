@@ -81,6 +81,12 @@ def test_a_clip_in_the_table_without_a_file_is_told(tmp_path: Path) -> None:
     assert reasons(datasets.read(tmp_path)) == {"blues.00007": "listed, but there is no such file"}
 
 
+def test_a_clip_that_the_table_does_not_know_is_left_out(shared_data: Path) -> None:
+    data = datasets.read(shared_data / "gtzan" / "audio")
+    assert reasons(data)["classical.00042"] == "not in clips.csv"
+    assert "classical.00042" not in {clip.id for clip in data.clips}
+
+
 # FMA --------------------------------------------------------------------------------------------
 
 
@@ -107,6 +113,68 @@ def test_what_fma_lists_or_holds_alone_is_told(tmp_path: Path) -> None:
         "000007": "no genre in tracks.csv",
         "000099": "not in tracks.csv",
     }
+
+
+def test_rows_and_files_that_do_not_fit_have_their_reason(tmp_path: Path) -> None:
+    rows = ["2,A,AWOL,training,small,Rock,[12],One", "2,A,AWOL,test,small,Rock,[12],Again", "9,A"]
+    data = datasets.read(fma(tmp_path, rows, ["000002"]))
+    assert reasons(data) == {
+        "000002": "listed twice; the first row is kept",
+        "000009": "2 of 8 columns in tracks.csv",
+    }
+
+
+FEATURES = (
+    "feature,mfcc,mfcc,zcr,chroma_stft,rmse",
+    "statistics,mean,std,mean,max,mean",
+    "number,01,02,01,12,01",
+    "track_id,,,,,",
+)
+ECHONEST = (
+    ",echonest,echonest,echonest",
+    ",audio_features,metadata,temporal_features",
+    ",danceability,album_name,000",
+    "track_id,,,",
+)
+
+
+def test_fma_comes_with_features_and_columns(tmp_path: Path) -> None:
+    folder = fma(tmp_path, ["2,A,AWOL,training,small,Rock,[12],One"], ["000002"])
+    tables = folder / "fma_metadata"
+    (tables / "features.csv").write_text("\n".join([*FEATURES, "2,1,2,.5,1,.1", "3,9,9,9,9,9"]))
+    (tables / "echonest.csv").write_text("\n".join([*ECHONEST, "2,0.7,Album,1.5"]))
+    data = datasets.read(folder)
+    assert data.published.names == (
+        *("mfcc_0_mean", "mfcc_1_std", "zero_crossing_rate_mean", "chroma_11_max", "rms_mean"),
+    )
+    assert data.published.values.keys() == {"000002"}
+    assert data.published.values["000002"].tolist() == pytest.approx([1, 2, 0.5, 1, 0.1])
+    assert data.clips[0].columns == {"danceability": 0.7}
+
+
+@pytest.mark.parametrize(("name", "lines"), [("features", FEATURES), ("echonest", ECHONEST)])
+def test_fma_tables_with_another_header_are_refused(
+    tmp_path: Path, name: str, lines: tuple[str, ...]
+) -> None:
+    folder = fma(tmp_path, ["2,A,AWOL,training,small,Rock,[12],One"], ["000002"])
+    (folder / "fma_metadata" / f"{name}.csv").write_text("\n".join([*lines[1:], "2,1,2,3,4,5"]))
+    with pytest.raises(MusrecError, match="four header lines"):
+        datasets.read(folder)
+
+
+def test_clips_of_a_genre_are_labelled_by_what_is_right_below_it(tmp_path: Path) -> None:
+    rows = [
+        '2,A,AWOL,training,small,Rock,"[12, 45]",Loud',
+        "3,A,AWOL,training,small,Rock,[12],Just rock",
+        "5,A,AWOL,training,small,Hip-Hop,[21],Other",
+    ]
+    data = datasets.read(fma(tmp_path, rows, ["000002", "000003", "000005"]))
+    below = datasets.under(data, "Rock")
+    assert [(clip.id, clip.label) for clip in below.clips] == [("000002", "Loud-Rock")]
+    assert reasons(below) == {"000003": "no genre right below Rock"}
+    with pytest.raises(MusrecError, match="below the genre 'Hip-Hop'") as told:
+        datasets.under(data, "Hip-Hop")
+    assert "Rock" in told.value.hint
 
 
 def test_a_tracks_table_with_another_header_is_refused(tmp_path: Path) -> None:
@@ -153,7 +221,7 @@ def test_spotify_clips_are_found_by_track_id(tmp_path: Path) -> None:
     assert clip.columns == {"popularity": 73.0, "energy": 0.461}
     assert reasons(data) == {
         "5SuOikwiRyPMVoIQDJUgSV": "also listed as jpop; acoustic is kept",
-        "1 tracks": "listed, but there is no such file",
+        "1 track": "listed, but there is no such file",
         "other": "not in dataset.csv",
     }
 

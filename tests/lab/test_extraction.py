@@ -107,6 +107,17 @@ def test_families_of_features_are_found_by_name() -> None:
         extraction.columns(["chroma_xyz"])
 
 
+def test_local_tempi_are_those_of_the_clicks() -> None:
+    y = np.zeros(20 * RATE, np.float32)
+    for beat in range(40):  # 120 a minute
+        y[beat * RATE // 2 : beat * RATE // 2 + 400] = noise(400 / RATE, 0.5)[:400]
+    tempo, steadiness = extraction.tempi(features.spectra(y).onset)
+    np.testing.assert_allclose(tempo, 120, rtol=0.03)
+    assert steadiness.min() > 0.5
+    silent = extraction.tempi(np.zeros(100, np.float32))
+    np.testing.assert_array_equal(silent, 0)
+
+
 def test_the_product_finds_its_own_statistics_among_them() -> None:
     assert set(features.STATISTIC_NAMES) <= set(extraction.NAMES)
 

@@ -53,6 +53,7 @@ def portrait() -> Portrait:
         artists=("WASARU", "방탄소년단", "Miles Davis"),
         signature=(ALPHA, OMEGA),
         changed="This month: more jazz",
+        likes="happy rock",
     )
 
 
@@ -91,7 +92,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "gallery": lambda: gallery(
         "Folk, high against low energy",
         [
-            GalleryRow("high energy", ((ALPHA, spectrogram(LOW), "energy 91"),) * 4),
+            GalleryRow("high energy", ((ALPHA, spectrogram(LOW), "energy 91"),) * 3),
             GalleryRow("low energy", ((OMEGA, spectrogram(HIGH), "energy 9"),) * 2),
         ],
     ),

@@ -84,11 +84,12 @@ def test_text_has_the_contrast_that_wcag_asks_for(look: draw.Look) -> None:
 
 
 def test_no_text_is_smaller_than_11_pixels_on_a_phone() -> None:
-    assert draw.LEAST * 400 / draw.WIDTH >= 11
+    shown = 270  # pixels across, in a message 400 wide
+    assert draw.READABLE * shown / draw.WIDTH >= 11
     canvas = draw.Canvas(100, "dark")
-    assert canvas.text((0, 50), "legible", draw.LEAST) > 0
+    assert canvas.text((0, 50), "legible", draw.READABLE) > 0
     with pytest.raises(ValueError, match="too small for a phone"):
-        canvas.text((0, 50), "illegible", draw.LEAST - 1)
+        canvas.text((0, 50), "illegible", draw.READABLE - 1)
 
 
 def test_magma_gets_lighter_with_every_step() -> None:

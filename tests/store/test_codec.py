@@ -22,7 +22,7 @@ def kept(closeness: Closeness | None) -> dict[str, Any]:
 
 
 def read(body: dict[str, Any]) -> Pick:
-    [pick] = unpack_answer(body, {"asked": ASKED, "found": FOUND}).picks
+    [pick] = unpack_answer("an id", body, {"asked": ASKED, "found": FOUND}).picks
     return pick
 
 

@@ -1,9 +1,8 @@
-"""The store keeps what it is given, in a real SQLite file, and says clearly when it cannot."""
+"""The store keeps what it is given, in real databases, and says clearly when it cannot."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,15 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import FileStamp
+from musrec.members.model import Card
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
+    Answer,
+    Explanation,
     Feedback,
     FeedbackKind,
     Harmony,
+    Pick,
+    Profile,
     Rhythm,
     Served,
     SoundKind,
@@ -30,7 +36,7 @@ from musrec.model import (
     Track,
     track_id,
 )
-from musrec.store import Store, schema
+from musrec.store import Store, migrations, schema
 
 NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 LIKE, DISLIKE, PLAY = FeedbackKind.LIKE, FeedbackKind.DISLIKE, FeedbackKind.PLAY
@@ -41,7 +47,14 @@ def url(folder: Path) -> str:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(store_url: str) -> AsyncIterator[Store]:
+    opened = await Store.open(store_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(url(tmp_path))
     yield opened
     await opened.close()
@@ -145,8 +158,8 @@ async def test_what_was_liked_last_comes_first_and_once(store: Store) -> None:
     assert [track.id for track in await store.feedback.liked_lately(5)] == [first, second]
 
 
-async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> None:
-    stores = [await Store.open(url(tmp_path)) for _ in range(2)]
+async def test_thumbs_from_two_processes_at_once_all_arrive(store_url: str) -> None:
+    stores = [await Store.open(store_url) for _ in range(2)]
     ids = [(await stores[0].tracks.add(song(number))).id for number in range(5)]
     await asyncio.gather(
         *(
@@ -161,21 +174,69 @@ async def test_thumbs_from_two_processes_at_once_all_arrive(tmp_path: Path) -> N
     assert len(kept) == 200
 
 
-async def test_deleting_a_member_leaves_nothing_of_them(store: Store, tmp_path: Path) -> None:
-    track = (await store.tracks.add(song(1))).id
-    await store.feedback.add(Feedback("ann-4711", track, LIKE, NOW))
+def answer(track: Track, id_: str = "an answer") -> Answer:
+    pick = Pick(track, 0.5, None, (), Explanation("It sounds alike."), Profile())
+    return Answer(None, None, None, (pick,), id=id_)
+
+
+async def test_an_answer_and_what_it_recommended_are_kept_together_or_not_at_all(
+    store: Store,
+) -> None:
+    known, unknown = await store.tracks.add(song(1)), song(2)
+    since = await store.members.meet("ann")
+    with pytest.raises(IntegrityError):
+        await store.answers.keep(answer(unknown), NOW, member="ann", since=since)
+    assert await store.answers.get("an answer") is None
+    assert await store.answers.keep(answer(known), NOW, member="ann", since=since)
+    assert await store.answers.get("an answer") == answer(known)
+    assert not await store.answers.keep(answer(known, "b"), NOW, member="ann", since=NOW)
+    assert (await store.members.personal("ann"))["answers"][0]["id"] == "an answer"
+
+
+async def test_a_playlist_and_its_first_song_are_made_together_or_not_at_all(
+    store: Store,
+) -> None:
+    known, unknown = await store.tracks.add(song(1)), song(2)
+    with pytest.raises(IntegrityError):
+        await store.playlists.create("ann", "Late", "late", 10, unknown.id)
+    assert await store.playlists.of_member("ann") == []
+    made = await store.playlists.create("ann", "Late", "late", 10, known.id)
+    assert made is not None
+    assert await store.playlists.of_member("ann") == [made]
+    assert await store.playlists.songs(made.id) == [known]
+
+
+async def test_a_pressed_thumb_and_its_count_are_kept_together_or_not_at_all(
+    store: Store,
+) -> None:
+    track = await store.tracks.add(song(1))
+    await store.cards.keep(Card("a message", "a channel", track.id, NOW))
+    with pytest.raises(IntegrityError):
+        await store.cards.pressed("a message", Feedback("ann", song(2).id, LIKE, NOW))
+    assert await store.members.get("ann") is None
+    assert await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert not await store.cards.pressed("a message", Feedback("ann", track.id, LIKE, NOW))
+    assert await store.cards.pressed("no card", Feedback("ben", track.id, LIKE, NOW))
+    assert await store.cards.thumbs("a message") == {LIKE: 1}
+    assert {event.member for event in await store.feedback.events()} == {"ann", "ben"}
+
+
+async def test_deleting_a_member_leaves_nothing_of_them(store: Store) -> None:
+    track = await store.tracks.add(song(1))
+    await store.feedback.add(Feedback("ann-4711", track.id, LIKE, NOW))
     since = await store.members.meet("ann-4711")
-    await store.answers.remember_picks("ann-4711", [track], None, NOW, since=since)
-    assert await store.answers.recommended("ann-4711", NOW - timedelta(days=1)) == {track: NOW}
+    await store.answers.keep(answer(track), NOW, member="ann-4711", since=since)
+    found = await store.answers.recommended("ann-4711", NOW - timedelta(days=1))
+    assert found == {track.id: NOW}
     assert await store.members.delete("ann-4711")
-    database = sqlite3.connect(tmp_path / "musrec.db")
-    for table in schema.metadata.tables:
-        rows = database.execute(f"SELECT * FROM {table}").fetchall()
-        assert "ann-4711" not in repr(rows), table
-    database.close()
+    async with store.database.read() as connection:
+        for table in schema.metadata.sorted_tables:
+            rows = (await connection.execute(sa.select(table))).fetchall()
+            assert "ann-4711" not in repr(rows), table.name
 
 
-async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: Path) -> None:
+async def test_no_file_holds_a_byte_of_who_was_deleted(sqlite: Store, tmp_path: Path) -> None:
+    store = sqlite
     track = (await store.tracks.add(song(1))).id
     for _ in range(50):
         await store.feedback.add(Feedback("ann-4711", track, FeedbackKind.PLAY, NOW))
@@ -194,15 +255,16 @@ async def test_no_file_holds_a_byte_of_who_was_deleted(store: Store, tmp_path: P
 
 
 async def test_what_chose_a_song_is_kept_where_it_is_known(store: Store) -> None:
-    first, second = [(await store.tracks.add(song(number))).id for number in (1, 2)]
+    first, second = [await store.tracks.add(song(number)) for number in (1, 2)]
     later = NOW + timedelta(hours=1)
     ann, ben = [await store.members.meet(member) for member in ("ann", "ben")]
-    await store.answers.remember_picks("ann", [second], None, later, since=ann, arm="by sound")
-    await store.answers.remember_picks("ann", [first], None, NOW, since=ann, arm="balanced")
-    await store.answers.remember_picks("ben", [first], None, NOW, since=ben)
+    keep = store.answers.keep
+    await keep(answer(second, "a"), later, member="ann", since=ann, arm="by sound")
+    await keep(answer(first, "b"), NOW, member="ann", since=ann, arm="balanced")
+    await keep(answer(first, "c"), NOW, member="ben", since=ben)
     assert await store.answers.served() == [
-        Served("ann", first, "balanced", NOW),
-        Served("ann", second, "by sound", later),
+        Served("ann", first.id, "balanced", NOW),
+        Served("ann", second.id, "by sound", later),
     ]
     await store.members.delete("ann")
     assert await store.answers.served() == []
@@ -249,56 +311,77 @@ async def test_remembered_answers_expire(store: Store) -> None:
 
 
 async def test_migrations_build_exactly_the_schema(store: Store) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    def differences(connection: sa.Connection) -> list[object]:
-        found: list[object] = compare_metadata(
-            MigrationContext.configure(connection), schema.metadata
-        )
-        return found
-
     async with store.database.read() as connection:
-        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(_differences) == []
         newest = await connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     assert newest == schema.HEAD
 
 
-async def test_an_older_store_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+VERSIONS = sorted(
+    file.name[:4] for file in Path(migrations.__file__).parent.glob("versions/[0-9]*.py")
+)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_store_of_any_version_is_brought_up_to_date_with_what_it_holds(
+    version: str, empty_url: str
+) -> None:
+    engine = create_async_engine(empty_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(_as_version, version)
+    await engine.dispose()
+    store = await Store.open(empty_url)
+    assert (await store.tracks.get("old")) is not None
+    assert [event.kind for event in await store.feedback.events("ann")] == [LIKE]
+    track = await store.analyses.add(song(1), heard(), "file")
+    assert await store.feedback.add(Feedback("ann", track.id, LIKE, NOW))
+    async with store.database.read() as connection:
+        assert await connection.run_sync(_differences) == []
+    await store.close()
+
+
+def _as_version(connection: sa.Connection, version: str) -> None:
+    """Make the tables as they were then, with a song and a thumb in them."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "musrec.store:migrations")
     config.set_main_option("path_separator", "os")
-    with sa.create_engine(f"sqlite:///{tmp_path / 'musrec.db'}").begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.exec_driver_sql(
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+    for statement in (
+        (
             "INSERT INTO tracks (id, title, artists, links, provenance, added_at) "
             "VALUES ('old', 'An old song', '[\"Somebody\"]', '{}', '{}', '2026-01-01 00:00:00')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO members VALUES ('ann', NULL, 0, 0, '2026-01-01 00:00:00')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO feedback VALUES (1, 'ann', 'old', 'like', '2026-01-01 00:00:00')"
-        )
-    store = await Store.open(url(tmp_path))
-    assert (await store.tracks.get("old")) is not None
-    assert [event.kind for event in await store.feedback.events("ann")] == [LIKE]
-    assert await store.analyses.add(song(1), heard(), "file")
+        ),
+        (
+            "INSERT INTO members (id, listening, paused, since) "
+            "VALUES ('ann', false, false, '2026-01-01 00:00:00')"
+        ),
+        (
+            "INSERT INTO feedback (member_id, track_id, kind, at) "
+            "VALUES ('ann', 'old', 'like', '2026-01-01 00:00:00')"
+        ),
+    ):
+        connection.exec_driver_sql(statement)
+
+
+def _differences(connection: sa.Connection) -> list[object]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    found: list[object] = compare_metadata(MigrationContext.configure(connection), schema.metadata)
+    return found
+
+
+async def test_a_store_from_a_newer_version_is_left_alone(store_url: str) -> None:
+    store = await Store.open(store_url)
+    async with store.database.write() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     await store.close()
-
-
-async def test_a_store_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    await (await Store.open(url(tmp_path))).close()
-    database = sqlite3.connect(tmp_path / "musrec.db")
-    database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.commit()
-    database.close()
     with pytest.raises(StoreError, match="newer version"):
-        await Store.open(url(tmp_path))
+        await Store.open(store_url)
 
 
 async def test_a_damaged_file_and_a_forbidden_folder_are_said(tmp_path: Path) -> None:
@@ -311,7 +394,8 @@ async def test_a_damaged_file_and_a_forbidden_folder_are_said(tmp_path: Path) ->
         await Store.open(url(tmp_path / "file" / "below"))
 
 
-async def test_a_full_disk_loses_nothing_and_says_so(store: Store) -> None:
+async def test_a_full_disk_loses_nothing_and_says_so(sqlite: Store) -> None:
+    store = sqlite
     await store.analyses.add(song(1), heard(1), "file")
     async with store.database.read() as connection:
         pages = await connection.scalar(sa.text("PRAGMA page_count"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,32 +23,31 @@ def url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder / 'musrec.db'}"
 
 
-def members(folder: Path) -> list[str]:
-    """Return whose thumbs stand in the file, each as often as it stands there."""
-    kept = sqlite3.connect(folder / "musrec.db")
-    rows = kept.execute("SELECT member_id FROM feedback").fetchall()
-    kept.close()
-    return [row[0] for row in rows]
+async def members(url: str) -> list[str]:
+    """Return whose thumbs are kept, each as often as it is, seen from another process."""
+    store = await Store.open(url)
+    events = await store.feedback.events()
+    await store.close()
+    return [event.member for event in events]
 
 
-async def test_of_two_thousand_thumbs_at_once_each_is_kept_once(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+async def test_of_two_thousand_thumbs_at_once_each_is_kept_once(store_url: str) -> None:
+    store = await Store.open(store_url)
     track = (await store.tracks.add(SONG)).id
     likes = [Feedback(f"member {number}", track, LIKE, NOW) for number in range(2000)]
     assert all(await asyncio.gather(*map(store.feedback.add, likes)))
     await store.close()
-    assert sorted(members(tmp_path)) == sorted(like.member for like in likes)
+    assert sorted(await members(store_url)) == sorted(like.member for like in likes)
 
 
-def test_processes_that_open_a_new_store_at_once_lose_no_thumb(tmp_path: Path) -> None:
+async def test_processes_that_open_a_new_store_at_once_lose_no_thumb(empty_url: str) -> None:
     children = [
-        store_processes.start("thumbs", url(tmp_path), str(300 * number), "300")
-        for number in range(3)
+        store_processes.start("thumbs", empty_url, str(300 * number), "300") for number in range(3)
     ]
     for child in children:
         go(child)
     assert [child.wait() for child in children] == [0, 0, 0]
-    assert sorted(members(tmp_path)) == sorted(f"member {number}" for number in range(900))
+    assert sorted(await members(empty_url)) == sorted(f"member {number}" for number in range(900))
 
 
 async def test_a_thumb_waits_for_a_process_that_holds_the_database(
@@ -70,11 +68,11 @@ async def test_a_thumb_waits_for_a_process_that_holds_the_database(
     assert await adding
     await store.close()
     assert child.wait() == 0
-    assert members(tmp_path) == ["ann"]
+    assert await members(url(tmp_path)) == ["ann"]
 
 
-async def test_a_thumb_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+async def test_a_thumb_that_fails_takes_no_other_with_it(store_url: str) -> None:
+    store = await Store.open(store_url)
     track = (await store.tracks.add(SONG)).id
     tracks = [track, "no such song", track, "no such song", track]
     kept = await asyncio.gather(
@@ -83,35 +81,33 @@ async def test_a_thumb_that_fails_takes_no_other_with_it(tmp_path: Path) -> None
     )
     await store.close()
     assert [one is True for one in kept] == [True, False, True, False, True]
-    assert members(tmp_path) == ["m0", "m2", "m4"]
+    assert await members(store_url) == ["m0", "m2", "m4"]
 
 
-async def test_a_reaction_and_its_thumb_are_counted_together_or_not_at_all(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+async def test_a_reaction_and_its_thumb_are_counted_together_or_not_at_all(store_url: str) -> None:
+    store = await Store.open(store_url)
     await store.tracks.add(SONG)
     await store.cards.keep(Card("message", "channel", SONG.id, NOW))
     like = Feedback("ann", SONG.id, LIKE, NOW)
     for there in (True, False):
-        child = store_processes.start(
-            "die_in_reaction", url(tmp_path), "there" if there else "gone"
-        )
+        child = store_processes.start("die_in_reaction", store_url, "there" if there else "gone")
         go(child)
         assert child.wait() == DIED
         # As before it: the thumb and the reaction, or neither.
-        assert members(tmp_path) == ([] if there else ["ann"])
+        assert await members(store_url) == ([] if there else ["ann"])
         counted = (await store.cards.accounted("message")).counted
         assert counted == (set() if there else {("ann", LIKE)})
         changed = await store.cards.reacted("message", like, there=there)
         assert changed == (([like], []) if there else ([], [like]))
-    assert members(tmp_path) == []
+    assert await members(store_url) == []
     assert (await store.cards.accounted("message")).counted == set()
     await store.close()
 
 
-async def test_a_reaction_under_a_card_that_is_gone_changes_nothing(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+async def test_a_reaction_under_a_card_that_is_gone_changes_nothing(store_url: str) -> None:
+    store = await Store.open(store_url)
     await store.tracks.add(SONG)
     like = Feedback("ann", SONG.id, LIKE, NOW)
     assert await store.cards.reacted("message", like, there=True) == ([], [])
-    assert members(tmp_path) == []
+    assert await members(store_url) == []
     await store.close()

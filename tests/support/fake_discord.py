@@ -1084,18 +1084,13 @@ class FakeDiscord:
         """Wait until an interaction is answered."""
         return i if i["answered"] else await self.wait("answer", lambda other: other is i)
 
-    def forget(self) -> None:
-        """Drop what is only kept for tests to look at."""
-        for kept in (
-            self.messages,
-            self.reactions,
-            self.files,
-            self.interactions,
-            self.requests,
-            self.bodies,
-            self.hits,
-        ):
-            kept.clear()
+    def forget(self, but_last: int = 0) -> None:
+        """Drop what is only kept for tests to look at, but the last messages of so many."""
+        for kept in (self.messages, self.reactions, self.interactions):
+            for id_ in list(kept)[: max(0, len(kept) - but_last)]:
+                del kept[id_]
+        for log in (self.files, self.requests, self.bodies, self.hits):
+            log.clear()
         for connection in self.sessions.values():
             connection.log.clear()
 

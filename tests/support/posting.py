@@ -119,11 +119,12 @@ class Channel:
         return member not in self.gone
 
 
-def settings(folder: Path, *, starter: bool = True) -> Settings:
+def settings(folder: Path, *, starter: bool = True, url: str | None = None) -> Settings:
     """Settings without any network."""
     return Settings.model_validate(
         {
             "paths": {"data": folder},
+            "store": {"url": url},
             "catalogue": {"starter": starter},
             "sources": PROVIDERS_OFF,
             "workers": {"count": 1},

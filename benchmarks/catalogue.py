@@ -1,0 +1,305 @@
+"""What a catalogue of many songs costs: to start with, to search, to like, to recommend, to grow.
+
+``python -m benchmarks.catalogue --songs N`` builds a made-up catalogue of N songs through the
+store's own codec and prints one row of the table in ``docs/scale.md``. ``--folder`` keeps the store
+for another run: pass a folder that does not exist yet, or one from a run with as many songs.
+
+Songs are drawn around those of the starter catalogue: their tags are mixed in pairs and every
+statistic gets noise. None has a spectrogram. Each command runs in a process of its own; CPU seconds
+(user and system, children included) stand beside wall-clock seconds, since they hold on a busy
+machine too. ``read`` is the time to read the file of the database, and what stands beside it, once:
+the baseline of the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from musrec import space
+from musrec.audio import descriptors
+from musrec.demo import write_tunes
+from musrec.evaluate.report import Cell, Report
+from musrec.model import (
+    ANALYSER_VERSION,
+    PITCH_CLASSES,
+    Analysis,
+    Feedback,
+    FeedbackKind,
+    Harmony,
+    Rhythm,
+    SoundKind,
+    Track,
+    track_id,
+)
+from musrec.settings import Settings
+from musrec.store import Store
+
+SEED = 2026
+BATCH = 2_000
+MEMBERS = 100
+LIKES = 20
+WORDS = "amber blue cold dawn ember fall glass heart iron jade kite low moon night ocean paper"
+
+
+class Cost(NamedTuple):
+    """What a process took: wall-clock and CPU seconds, and its largest memory in MiB."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+class Songs:
+    """Made-up songs, drawn in order from one seed."""
+
+    def __init__(self, seed: int = SEED) -> None:
+        self._rng = np.random.default_rng(seed)
+        known = [song for song in space.starter().analyses if song.tag_mean is not None]
+        statistics = np.stack([song.statistics for song in known]).astype(np.float64)
+        there = np.isfinite(statistics).all(axis=0)
+        self._statistics = np.where(there, statistics, 0.5)
+        self._spread = np.where(there, self._statistics.std(axis=0), 0.1)
+        self._tags = np.stack([np.asarray(song.tag_mean) for song in known])
+        directions = np.random.default_rng(0).normal(size=(self._tags.shape[1], 200))
+        self._directions = directions
+
+    def draw(self, number: int) -> tuple[Track, Analysis]:
+        """Return one more song."""
+        rng = self._rng
+        one, other = rng.integers(len(self._tags), size=2)
+        share = rng.uniform(0.5, 1)
+        noise = rng.normal(size=self._spread.shape) * 0.5 * self._spread
+        statistics = (self._statistics[one] + noise).astype(np.float32)
+        tags = np.clip(
+            share * self._tags[one]
+            + (1 - share) * self._tags[other]
+            + rng.normal(0, 0.02, self._tags.shape[1]),
+            0.001,
+            1,
+        ).astype(np.float32)
+        embedding = (tags @ self._directions + rng.normal(0, 0.5, 200)).astype(np.float32)
+        tempo = float(rng.uniform(60, 180))
+        rhythm = Rhythm(tempo, float(rng.uniform()), tempo / 2, float(rng.uniform(0.3, 1)), ())
+        key = PITCH_CLASSES[rng.integers(12)]
+        harmony = Harmony(key, ("major", "minor")[rng.integers(2)], float(rng.uniform()), 0.0)
+        loudness = float(rng.normal(-12, 4))
+        digest = f"{number:064x}"
+        id_ = track_id("made-up", str(number))
+        track = Track(
+            id=id_,
+            title=" ".join(rng.choice(WORDS.split(), 3)).title() + f" {number}",
+            artists=(f"{WORDS.split()[number // 8 % 16]} {number // 8}".title(),),
+            genre=("rock", "jazz", "pop", "metal", "blues", "disco", "reggae")[number % 7],
+            year=int(rng.integers(1960, 2026)),
+            identities={"made-up": str(number)},
+            provenance={"title": "made-up"},
+        )
+        analysis = Analysis(
+            version=ANALYSER_VERSION,
+            digest=digest,
+            seconds=30.0,
+            kind=SoundKind.MUSIC,
+            statistics=statistics,
+            tag_mean=tags,
+            tag_std=np.full_like(tags, 0.1),
+            embedding=embedding,
+            rhythm=rhythm,
+            harmony=harmony,
+            loudness=loudness,
+            descriptors=descriptors.describe(
+                statistics, tag_mean=tags, rhythm=rhythm, loudness=loudness
+            ),
+        )
+        return track, analysis
+
+
+def settings_for(folder: Path) -> Settings:
+    return Settings.model_validate(
+        {"paths": {"data": folder}, "workers": {"count": 1}, "log": {"level": "ERROR"}}
+    )
+
+
+async def build(folder: Path, songs: int) -> None:
+    """Fill a store with made-up songs, and with members who like some of them."""
+    store = await Store.open(settings_for(folder).store_url)
+    try:
+        drawn, ids = Songs(), list[str]()
+        for start in range(0, songs, BATCH):
+            batch = [drawn.draw(n) for n in range(start, min(start + BATCH, songs))]
+            await store.analyses.add_many(batch, "file")
+            ids += [track.id for track, _ in batch]
+        rng = np.random.default_rng(SEED)
+        now = datetime.now(UTC)
+        for member in range(min(MEMBERS, songs // 8)):
+            # Likes come in runs, so that members share some.
+            first = int(rng.integers(max(1, songs - 400)))
+            rows = first + rng.choice(min(400, songs - first), min(LIKES, songs // 4), False)
+            await store.feedback.add_all(
+                [
+                    Feedback(f"m{member}", ids[r], FeedbackKind.LIKE, now - timedelta(days=int(d)))
+                    for r, d in zip(rows, rng.integers(1, 60, len(rows)), strict=True)
+                ]
+            )
+    finally:
+        await store.close()
+
+
+# Each of these runs in a process of its own -------------------------------------------------------
+
+
+async def ready(folder: Path) -> dict[str, float]:
+    """Open, answer, grow by a song; return seconds, and memory in MiB when ready."""
+    from musrec.service import Service
+
+    begun = time.perf_counter()
+    async with Service.open(settings_for(folder)) as service:
+        live = service._live
+        some = service.catalogue.songs.tracks[len(service.catalogue) // 2]
+        heard = await service.songs.heard(some.id)
+        assert heard is not None
+        await service.answers.recommend(heard, online=False)
+        opened = time.perf_counter() - begun
+        memory = _memory()
+        warm = []
+        for member in (None, "m1", "m2") * 3:
+            since = time.perf_counter()
+            await service.answers.recommend(heard, member=member, online=False)
+            warm.append(time.perf_counter() - since)
+        grown = []
+        more = Songs(SEED + 1)
+        for number in range(5):
+            track, analysis = more.draw(10**9 + int(time.time() * 1e3) + number)
+            track = await service._store.analyses.add(track, analysis, "file")
+            since = time.perf_counter()
+            await live.grow([live.engine.heard(track, analysis)])
+            grown.append(time.perf_counter() - since)
+        return {
+            "ready": opened,
+            "memory": memory,
+            "answer": float(np.median(warm)),
+            "grow": float(np.median(grown)),
+        }
+
+
+def _memory() -> float:
+    """MiB of this process's own memory, without what is mapped from files."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    (own,) = (line.split()[1] for line in lines if line.startswith("RssAnon"))
+    return int(own) / 1024
+
+
+def _run(arguments: list[str], folder: Path) -> tuple[Cost, str]:
+    """Run a process, and return what it took and what it printed."""
+    environment = {
+        **os.environ,
+        "MUSREC_PATHS__DATA": str(folder),
+        "MUSREC_WORKERS__COUNT": "1",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+    }
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=Path(__file__).resolve().parents[1],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    printed = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed")
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), printed
+
+
+def read_once(folder: Path) -> float:
+    """Seconds to read every byte that is kept, once."""
+    begun = time.perf_counter()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "tunes" not in file.parts:
+            with file.open("rb", buffering=0) as stream:
+                while stream.read(1 << 20):
+                    pass
+    return time.perf_counter() - begun
+
+
+def measure(folder: Path, songs: int) -> tuple[Cell, ...]:
+    id_ = track_id("made-up", "1")
+    card = str(folder / "card.png")
+    tune = str(min((folder / "tunes").iterdir()))
+    _, found = _run(["-m", "benchmarks.catalogue", "--child", str(folder)], folder)
+    own: dict[str, float] = json.loads(found)
+    commands = {
+        "search": ["-m", "musrec", "search", "amber blue cold"],
+        "like": ["-m", "musrec", "like", id_, "--as", "m1"],
+        "recommend": ["-m", "musrec", "recommend", tune, "--offline", "--card", card],
+    }
+    costs = {name: _run(command, folder)[0] for name, command in commands.items()}
+    again = json.loads(_run(["-m", "benchmarks.catalogue", "--child", str(folder)], folder)[1])
+    own = {name: min(value, again[name]) for name, value in own.items()}
+    baseline = read_once(folder)
+    return (
+        songs,
+        own["ready"],
+        own["ready"] / baseline,
+        own["memory"],
+        *(cell for cost in costs.values() for cell in (cost.seconds, cost.cpu)),
+        max(cost.memory for cost in costs.values()),
+        1e3 * own["answer"],
+        1e3 * own["grow"],
+    )
+
+
+HEADER = (
+    "songs",
+    "first answer (s)",
+    "/ read",
+    "memory (MiB)",
+    "search (s)",
+    "CPU",
+    "like (s)",
+    "CPU",
+    "recommend FILE (s)",
+    "CPU",
+    "peak (MiB)",
+    "warm answer (ms)",
+    "one song more (ms)",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--songs", type=int, default=2_000)
+    parser.add_argument("--folder", type=Path, help="keep the store here")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--build", action="store_true", help="only build the store")
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(asyncio.run(ready(given.child))))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        if not (folder / "musrec.db").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            asyncio.run(build(folder, given.songs))
+            write_tunes(folder / "tunes")
+        if not given.build:
+            row = measure(folder, given.songs)
+            print(Report("Many songs", __doc__.partition("\n\n")[0], HEADER, (row,)).markdown())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A network of the owner's own hears songs beside the built-in ears, by one setting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from musrec.demo import write_tunes
+from musrec.model import ModelMissing
+from musrec.service import Service
+from musrec.settings import Settings
+
+RATE, WINDOW, WIDTH = 16_000, 16_000, 8
+INPUT = {"kind": "samples", "sample_rate": RATE, "samples": WINDOW}
+LABELS = ("loud", "quiet")
+
+
+def write(file: Path, *, seed: int = 0, stated: object = INPUT, vector: str = "vector") -> Path:
+    """Write a network on samples that keeps the contract: absolute values through one layer."""
+    weights = np.random.default_rng(seed).normal(0, 0.05, (WINDOW, WIDTH)).astype(np.float32)
+    nodes = [
+        helper.make_node("Abs", ["samples"], ["size"]),
+        helper.make_node("MatMul", ["size", "weights"], ["sum"]),
+        helper.make_node("Relu", ["sum"], [vector]),
+        helper.make_node("MatMul", [vector, "head"], ["logits"]),
+    ]
+    head = np.ones((WIDTH, len(LABELS)), np.float32)
+
+    def value(name: str, width: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["windows", width])
+
+    graph = helper.make_graph(
+        nodes,
+        "ears",
+        [value("samples", WINDOW)],
+        [value(vector, WIDTH), value("logits", len(LABELS))],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(head, "head")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    props = {"musrec.contract": "1", "musrec.input": json.dumps(stated)}
+    helper.set_model_props(model, props | {"musrec.labels": json.dumps(LABELS)})
+    onnx.save(model, file)
+    return file
+
+
+def settings(folder: Path, encoder: Path | None) -> Settings:
+    return Settings.model_validate(
+        {
+            "paths": {"data": folder / "data"},
+            "workers": {"count": 1},
+            "hearing": {"encoder": encoder},
+            "catalogue": {"explore_per_day": 0},
+        }
+    )
+
+
+async def added(service: Service, folder: Path) -> Sequence[bool]:
+    """Add a folder; return of each file whether it was known already."""
+    return [step.known async for step in service.songs.add([folder])]
+
+
+async def test_songs_heard_before_stay_and_are_heard_again(tmp_path: Path) -> None:
+    tunes = tmp_path / "tunes"
+    tunes.mkdir()
+    write_tunes(tunes)
+    async with Service.open(settings(tmp_path, None)) as service:
+        count = len(await added(service, tunes))
+        assert service.encoder is None
+        before = len(service.catalogue)
+
+    first = settings(tmp_path, write(tmp_path / "my.onnx"))
+    async with Service.open(first) as service:
+        assert len(service.catalogue) == before, "songs heard before stay"
+        assert service.catalogue.encoded == 0
+        tracks = service.catalogue.songs.tracks
+        song = next(track.id for track in tracks if "starter" not in track.identities)
+        heard = await service.songs.heard(song)
+        assert heard is not None
+        picks = (await service.answers.recommend(heard, online=False)).picks
+        assert picks, "a catalogue that the encoder has not heard still answers"
+        assert await service.songs.explore() >= count
+        assert service.catalogue.encoded == count
+        heard = await service.songs.heard(song)
+        assert heard is not None
+        assert service.songs.describe(heard).labels == {"loud": 0.5, "quiet": 0.5}
+        assert (await service.answers.recommend(heard, online=False)).picks
+        assert await added(service, tunes) == [True] * count, "nothing is heard twice"
+
+    # Another file is another version: its vectors are not compared with those of the first.
+    async with Service.open(settings(tmp_path, write(tmp_path / "new.onnx", seed=1))) as service:
+        assert len(service.catalogue) == before
+        assert service.catalogue.encoded == 0
+        assert await added(service, tunes) == [False] * count
+        await service.reload()
+        assert service.catalogue.encoded == count
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"stated": INPUT | {"kind": "scores"}}, "neither 'mel' nor 'samples'"),
+        ({"stated": INPUT | {"sample_rate": 400}}, "400 Hz is out of range"),
+        ({"stated": INPUT | {"samples": 100}}, "does not keep the contract"),
+        ({"stated": []}, "describes its input wrongly"),
+        ({"vector": "numbers"}, "no output 'vector'"),
+    ],
+)
+async def test_a_file_that_breaks_the_contract_is_refused_at_start(
+    tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    file = write(tmp_path / "my.onnx", **changed)  # type: ignore[arg-type]
+    with pytest.raises(ModelMissing, match=said):
+        async with Service.open(settings(tmp_path, file)):
+            pass
+
+
+async def test_a_file_that_is_absent_or_no_network_is_refused_at_start(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    for name, said in (("absent.onnx", "no file"), ("text.onnx", "no ONNX model")):
+        with pytest.raises(ModelMissing, match=said):
+            async with Service.open(settings(tmp_path, tmp_path / name)):
+                pass

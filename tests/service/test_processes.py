@@ -1,0 +1,118 @@
+"""Several processes on one store: what one of them learns or hears, the others know soon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from musrec.model import FeedbackKind
+from musrec.service import Service
+from musrec.store import database, schema
+from tests.support.posting import settings
+from tests.support.stores import store_of
+
+LIKE, DISLIKE, PLAY = FeedbackKind.LIKE, FeedbackKind.DISLIKE, FeedbackKind.PLAY
+
+Pair = tuple[Service, Service]
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, store_url: str) -> AsyncIterator[Pair]:
+    configured = settings(tmp_path / "data", url=store_url)
+    async with Service.open(configured) as one, Service.open(configured) as other:
+        yield one, other
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; it must within the two seconds that are promised, and a few."""
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def thumbs(service: Service, member: str) -> dict[str, bool]:
+    """Return a member's thumbs as the recommender of a process knows them."""
+    ledger = service._live.engine.recommender._ledger
+    return {ledger.names[number]: up for number, (up, _) in ledger.of(member).thumbs().items()}
+
+
+async def test_a_thumb_given_to_one_process_counts_in_the_other(pair: Pair) -> None:
+    one, other = pair
+    first, second, third = [track.id for track in one.catalogue.songs.tracks[:3]]
+    await one.members.learn("ann", first, LIKE)
+    await one.members.learn("ann", second, DISLIKE)
+    await until(lambda: thumbs(other, "ann") == {first: True, second: False})
+    heard = await other.songs.heard(third)
+    answer = await other.answers.recommend(heard, member="ann", count=25, online=False)
+    assert second not in {pick.track.id for pick in answer.picks}
+    await other.members.forget("ann", second, DISLIKE)
+    await other.members.learn("ann", first, DISLIKE)
+    await until(lambda: thumbs(one, "ann") == {first: False})
+
+
+async def test_who_leaves_in_one_process_is_forgotten_in_the_other(pair: Pair) -> None:
+    one, other = pair
+    track = one.catalogue.songs.tracks[0].id
+    await one.members.choose("ann-4711", listening=True)
+    await one.members.learn("ann-4711", track, LIKE)
+    await until(lambda: "ann-4711" in other._live.engine.recommender.members)
+    assert "ann-4711" in await other.members.listeners()
+    await one.members.delete("ann-4711")
+    await until(lambda: not thumbs(other, "ann-4711"))
+    await until(lambda: other.members._listeners == {})
+    async with store_of(one) as store, store.database.read() as connection:
+        left = (await connection.execute(sa.select(schema.changes))).all()
+    assert "ann-4711" not in repr(left)
+
+
+async def test_a_consent_given_to_one_process_holds_in_the_other(pair: Pair) -> None:
+    one, other = pair
+    assert await other.members.listeners() == {}
+    await one.members.choose("ann", listening=True)
+    await until(lambda: "ann" in (other.members._listeners or {}))
+    await one.members.choose("ann", paused=True)
+    await until(lambda: other.members._listeners == {})
+
+
+async def test_songs_that_one_process_hears_can_be_recommended_by_the_other(pair: Pair) -> None:
+    one, other = pair
+    before, engine = len(other.catalogue), other._live.engine
+    known = await one.songs.heard(one.catalogue.songs.tracks[0].id)
+    assert known is not None
+    async with store_of(one) as store:
+        for name in ("a new song", "another new song"):
+            track = replace(known.track, id=name, title=name, identities={}, isrc=None)
+            analysis = replace(known.analysis, digest=name)
+            await store.analyses.add(track, analysis, "file")
+            upload = replace(track, id=f"upload of {name}", title="mine")
+            await store.analyses.add(upload, analysis, "upload")
+    await until(lambda: len(other.catalogue) == before + 2)
+    await until(lambda: len(one.catalogue) == before + 2)
+    # It grew, and was not read again.
+    assert other._live.engine.recommender is engine.recommender
+    assert await other.songs.find_one("another new song", online=False)
+
+
+async def test_what_was_done_between_reading_and_listening_is_not_missed(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured = settings(tmp_path / "data", url=store_url)
+    monkeypatch.setattr(database, "LOOK_SECONDS", 0.01)
+    async with Service.open(configured) as one:
+        track = one.catalogue.songs.tracks[0].id
+        opening = asyncio.create_task(_opened(configured, track))
+        for number in range(40):
+            await one.members.learn(f"member {number}", track, LIKE)
+        await one.members.learn("the last", track, LIKE)
+        assert await opening >= {f"member {number}" for number in range(40)}
+
+
+async def _opened(configured: object, track: str) -> set[str]:
+    async with Service.open(configured) as other:  # type: ignore[arg-type]
+        await until(lambda: track in thumbs(other, "the last"))
+        return set(other._live.engine.recommender.members)
