@@ -118,8 +118,8 @@ def onsets(mel: FloatArray) -> FloatArray:
         return np.zeros((3, mel.shape[1]), dtype=np.float32)
     rise = np.maximum(np.diff(np.log1p(magnitude * (_COMPRESSION / mean)), axis=1), 0.0)
     bands = np.stack([rise.mean(axis=0), rise[:_LOW].mean(axis=0), rise[_HIGH:].mean(axis=0)])
-    # As in librosa: one frame for the lag, two because a frame contains an onset before its centre.
-    found: FloatArray = np.pad(bands, ((0, 0), (3, 0)))[:, : mel.shape[1]].astype(np.float32)
+    # One frame for the difference, one because a frame contains an onset before its centre.
+    found: FloatArray = np.pad(bands, ((0, 0), (2, 0)))[:, : mel.shape[1]].astype(np.float32)
     return found
 
 
