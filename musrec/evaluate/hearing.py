@@ -150,8 +150,8 @@ def _table(heard: list[Heard]) -> Report:
                 " confidence below 0.1: no steady beat."
             ),
             (
-                "The penalties and the evidence were chosen with these clips in view, by the same"
-                " cross-validation."
+                "The evidence, the penalties and the lean were chosen on these very clips and folds: the"
+                " figures flatter it."
             ),
         ),
     )
