@@ -150,8 +150,8 @@ def _table(heard: list[Heard]) -> Report:
                 " confidence below 0.1: no steady beat."
             ),
             (
-                "Evidence, penalties and the lean to minor were chosen on these clips and folds, which"
-                " flatters the figures."
+                "Evidence, penalties and the lean to minor were chosen on these clips and folds,"
+                " which flatters the figures."
             ),
         ),
     )
