@@ -50,7 +50,7 @@ check: install
 	$(BIN)/mypy
 
 # Every figure in the documents, measured again: half an hour on two cores.
-MEASURED := genre similarity parts closeness explain sentences artists systems descriptors tagger \
+MEASURED := genre similarity parts closeness explain sentences artists systems descriptors hearing tagger \
 	tags recommend playlists
 numbers: models
 	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \

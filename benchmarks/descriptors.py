@@ -44,7 +44,9 @@ def main() -> None:
     statistics = features.statistics(spectra)
 
     def pulse() -> Rhythm:
-        return rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+        return rhythm.pulse(
+            rhythm.onsets(spectra.mel), sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH
+        )
 
     heard = pulse()
     parts: dict[str, Callable[[], object]] = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
 # with an older analysis are heard again the next time their audio is at hand.
-ANALYSER_VERSION = 2
+ANALYSER_VERSION = 3
 
 SAMPLE_RATE = 22_050
 """Hz; every statistic is computed at this rate, mono."""

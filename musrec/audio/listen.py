@@ -77,7 +77,13 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
     statistics = features.statistics(spectra, constant_q.tonnetz(spectra))
     tagging = _tag(y)
     tag_mean = tagging.mean if tagging else None
-    pulse = rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+    pulse = rhythm.pulse(
+        rhythm.onsets(spectra.mel),
+        sr=SAMPLE_RATE,
+        hop_length=features.HOP_LENGTH,
+        usual=rhythm.usual_tempo(statistics, tag_mean),
+    )
+    key = harmony.key(y, sr=SAMPLE_RATE)
     loudness = descriptors.loudness(y, SAMPLE_RATE)
     return Analysis(
         version=ANALYSER_VERSION,
@@ -90,7 +96,7 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
         taggram=tagging.taggram if tagging else None,
         embedding=tagging.embedding if tagging else None,
         rhythm=pulse,
-        harmony=harmony.key(y, sr=SAMPLE_RATE),
+        harmony=key if key is not None and key.confidence >= harmony.CLAIMED else None,
         loudness=loudness,
         descriptors=descriptors.describe(
             statistics, tag_mean=tag_mean, rhythm=pulse, loudness=loudness

@@ -1,22 +1,31 @@
-"""Tempo, beats and steadiness from an onset envelope.
+"""Tempo, beats and steadiness from onsets in three bands.
 
-Tempo follows G. Percival and G. Tzanetakis, "Streamlined tempo estimation based on
+Periodicity follows G. Percival and G. Tzanetakis, "Streamlined tempo estimation based on
 autocorrelation and cross-correlation with pulses" (IEEE/ACM TASLP 22(12), 2014): a compressed
-autocorrelation of the onset envelope in overlapping windows, strengthened by its multiples. The
-octave is settled by a resonance around people's preferred tempo (L. van Noorden and D. Moelants,
-"Resonance in the perception of musical pulse", JNMR 28(1), 1999). Beats follow D. Ellis, "Beat
+autocorrelation of the onsets in overlapping windows, strengthened by its multiples. Which of the
+related tempi a listener counts is a logistic choice, learned from labels (``musrec train
+hearing``): how periodic each band is at divisions and multiples of the beat, and how far the tempo
+lies from the usual one of songs with these tags and statistics. Beats follow D. Ellis, "Beat
 tracking by dynamic programming" (JNMR 36(1), 2007).
 """
 
 from __future__ import annotations
 
+import json
+import math
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.tagger import TAGS
 from musrec.model import Rhythm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
@@ -24,14 +33,18 @@ if TYPE_CHECKING:
     Float64Array = NDArray[np.float64]
     IntArray = NDArray[np.intp]
 
-SLOWEST, FASTEST = 30.0, 300.0
-"""Beats per minute: the range of tempi that `pulse` returns."""
+SLOWEST, FASTEST = 38.0, 280.0
+"""Beats per minute: the range of tempi that are considered."""
 
-_TEMPI = np.geomspace(SLOWEST, FASTEST, 600)
-"""Candidate tempi, 0.4% apart."""
+_TEMPI = np.geomspace(30.0, 300.0, 600)
+"""Tempi whose periodicity is measured, 0.4% apart."""
 
-_PREFERRED, _SPREAD = 115.0, 0.9
-"""Centre (beats per minute) and width (octaves) of the resonance curve."""
+USUAL = 115.0
+"""Beats per minute: the usual tempo of a song about which nothing else is known."""
+
+_SPREAD = 0.9
+"""Octaves: width of the resonance around `USUAL` by which the first candidates are chosen (L. van
+Noorden and D. Moelants, "Resonance in the perception of musical pulse", JNMR 28(1), 1999)."""
 
 _WINDOW = 12.0
 """Seconds: long enough for six beats of the slowest tempo, short enough for a tempo that drifts."""
@@ -40,12 +53,27 @@ _MULTIPLES = ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0))
 """Lags in beats at which a pulse must be periodic, with their weights: half a beat shows that the
 beat is divided, two to four that it is kept (three gives waltzes the same chance as marches)."""
 
-_RELATIVES = (2.0, 1 / 2, 3.0, 1 / 3, 3 / 2, 2 / 3, 4.0, 1 / 4)
+_EVIDENCE = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)
+"""Lags in beats at which each band's periodicity tells the octave."""
+
+_RELATIVES = (1 / 2, 2.0, 1 / 3, 3.0, 2 / 3, 3 / 2, 3 / 4, 4 / 3)
 """Ratios of tempi that are taken for each other."""
 
-_FAINT, _CLEAR = 0.04, 0.22
-"""Salience below which there is no pulse (shuffled onsets of real music stay under 0.03 over 30 s),
-and above which the pulse is beyond doubt."""
+_PEAKS = 6
+"""The clearest tempi that become candidates, beside the relatives of the clearest."""
+
+_LOW, _HIGH = 8, 40
+"""Mel bands below 190 Hz (bass and kick) and above 900 Hz (snare and cymbals)."""
+
+_COMPRESSION = 20.0
+"""Of magnitudes relative to the clip's mean: soft notes count, and the level does not matter."""
+
+_FAINT, _CLEAR = 0.032, 0.07
+"""Salience below which there is no steady beat (noise of any colour stays under 0.03), and above
+which there is one beyond doubt."""
+
+_LIKELY = 0.05
+"""Probability from which a related tempo is named as the alternative."""
 
 _TIGHTNESS = 100.0
 """Weight of the penalty for beats off the tempo (Ellis 2007; librosa's default)."""
@@ -56,46 +84,233 @@ _SHORTEST = 3.0
 NO_PULSE = Rhythm(tempo=0.0, confidence=0.0, alternative=None, steadiness=0.0, beats=())
 
 
-def pulse(onset: FloatArray, *, sr: float, hop_length: int) -> Rhythm:
+class Candidates(NamedTuple):
+    """Tempi that a clip may have, and the evidence for each.
+
+    Attributes
+    ----------
+    tempi : Float64Array, shape (c,)
+        Beats per minute.
+    evidence : Float64Array, shape (c, 24)
+        For each of three bands: salience, and periodicity at `_EVIDENCE`.
+    salience : Float64Array, shape (c,)
+        Of the full band.
+    """
+
+    tempi: Float64Array
+    evidence: Float64Array
+    salience: Float64Array
+
+
+def onsets(mel: FloatArray) -> FloatArray:
+    """Return the onset strength of the full band, the lows and the highs, shape (3, t).
+
+    The mean rise of log-compressed magnitudes from one frame to the next.
+
+    Parameters
+    ----------
+    mel : FloatArray, shape (128, t)
+        `musrec.audio.features.Spectra.mel`.
+    """
+    magnitude = np.sqrt(mel)
+    mean = float(magnitude.mean())
+    if mean <= 1e-6:
+        return np.zeros((3, mel.shape[1]), dtype=np.float32)
+    rise = np.maximum(np.diff(np.log1p(magnitude * (_COMPRESSION / mean)), axis=1), 0.0)
+    bands = np.stack([rise.mean(axis=0), rise[:_LOW].mean(axis=0), rise[_HIGH:].mean(axis=0)])
+    # One frame for the difference, one because a frame contains an onset before its centre.
+    found: FloatArray = np.pad(bands, ((0, 0), (2, 0)))[:, : mel.shape[1]].astype(np.float32)
+    return found
+
+
+def usual_tempo(statistics: FloatArray, tag_mean: FloatArray | None = None) -> float:
+    """Return the usual tempo of songs that sound like this one, in beats per minute.
+
+    Parameters
+    ----------
+    statistics : FloatArray, shape (len(STATISTIC_NAMES),)
+    tag_mean : FloatArray or None, shape (50,)
+        In the order of `TAGS`; without it, statistics alone decide.
+    """
+    learned = _learned()
+    known = np.where(np.isfinite(statistics), statistics, np.nan)[learned.columns]
+    tags = np.full(len(TAGS), np.nan) if tag_mean is None else log_tags(tag_mean)
+    z = (np.concatenate([tags, known]) - learned.mean) / learned.scale
+    z = np.clip(np.nan_to_num(z), -3.0, 3.0)
+    return float(2.0 ** (learned.intercept + z @ learned.weights))
+
+
+def log_tags(tag_mean: FloatArray) -> Float64Array:
+    """Return the tags as the usual tempo is learned from them."""
+    return np.asarray(np.log(np.asarray(tag_mean, dtype=np.float64) + 0.01))
+
+
+def pulse(
+    bands: FloatArray,
+    *,
+    sr: float,
+    hop_length: int,
+    usual: float = USUAL,
+    choice: Float64Array | None = None,
+) -> Rhythm:
     """Return tempo, beats and steadiness of a clip.
 
     Parameters
     ----------
-    onset : FloatArray, shape (t,)
-        Onset strength of each frame, as from `librosa.onset.onset_strength`.
+    bands : FloatArray, shape (3, t)
+        From `onsets`.
     sr : float
         Samples per second of the audio.
     hop_length : int
         Samples between frames.
+    usual : float
+        From `usual_tempo`.
+    choice : Float64Array, shape (26,), optional
+        Weights of the columns of `table`; by default those that the package ships.
 
     Returns
     -------
     Rhythm
-        `NO_PULSE` for silence, noise, a held chord, or less than three seconds.
+        `NO_PULSE` for silence, noise, a held tone, or less than three seconds. The confidence is
+        the learned probability of the tempo, less where the pulse is faint.
     """
     rate = sr / hop_length
-    if onset.size < _SHORTEST * rate:
+    found = candidates(bands, rate)
+    if found is None:
         return NO_PULSE
-    novelty = _novelty(onset, rate)
-    salience = _salience(_autocorrelation(novelty, rate), rate)
-    preferred = salience * _resonance(_TEMPI)
-    best = int(np.argmax(preferred))
     # The shorter a sound, the more periodicity arises by chance.
-    faint = _FAINT * max(1.0, _WINDOW * rate / onset.size) ** 0.5
-    clarity = float(np.clip((salience[best] - faint) / (_CLEAR - faint), 0.0, 1.0))
+    faint = _FAINT * max(1.0, _WINDOW * rate / bands.shape[1]) ** 0.5
+    clarity = float(np.clip((found.salience.max() - faint) / (_CLEAR - faint), 0.0, 1.0))
     if clarity <= 0.0:
         return NO_PULSE
-    beats = _beats(novelty, 60.0 * rate / _TEMPI[best])
+    logits = table(found, usual) @ (_learned().choice if choice is None else choice)
+    probability = np.exp(logits - logits.max())
+    probability /= probability.sum()
+    best = int(np.argmax(probability))
+    novelty = _novelty(bands[0], rate)
+    beats = _beats(novelty, 60.0 * rate / found.tempi[best])
     if beats.size < 4:
         return NO_PULSE
-    tempo = _refined(_TEMPI[best], beats, rate)
-    rival = _rival(preferred, best)
+    tempo = _refined(found.tempi[best], beats, rate)
     return Rhythm(
         tempo=round(tempo, 1),
-        confidence=round(clarity * (1.0 - rival.doubt), 3),
-        alternative=None if rival.ratio is None else round(tempo * rival.ratio, 1),
+        confidence=round(clarity * float(probability[best]), 3),
+        alternative=_alternative(found.tempi, probability, best),
         steadiness=round(clarity * _evenness(beats), 3),
         beats=tuple(round(float(beat) / rate, 3) for beat in beats),
+    )
+
+
+def candidates(bands: FloatArray, rate: float) -> Candidates | None:
+    """Return the tempi that a clip may have; None if nothing in it recurs.
+
+    Parameters
+    ----------
+    bands : FloatArray, shape (3, t)
+        From `onsets`.
+    rate : float
+        Frames per second.
+    """
+    if bands.shape[1] < _SHORTEST * rate:
+        return None
+    correlations = [_autocorrelation(_novelty(band, rate), rate) for band in bands]
+    saliences = np.stack([_salience(correlation, rate) for correlation in correlations])
+    tempi = _likely(saliences[0])
+    if not tempi:
+        return None
+    evidence = np.array(
+        [
+            [
+                value
+                for correlation, salience in zip(correlations, saliences, strict=True)
+                for value in (
+                    float(salience[_near(tempo, 0.02)].max()),
+                    *(_highest(correlation, 60.0 * rate / tempo * lag) for lag in _EVIDENCE),
+                )
+            ]
+            for tempo in tempi
+        ]
+    )
+    return Candidates(np.array(tempi), evidence, evidence[:, 0])
+
+
+def table(found: Candidates, usual: float) -> Float64Array:
+    """Return what the choice between candidates rests on, one row per candidate, shape (c, 26)."""
+    return np.column_stack(
+        [
+            found.evidence,
+            np.log2(found.tempi / USUAL),
+            -(np.log2(found.tempi / usual) ** 2),
+        ]
+    )
+
+
+def _likely(salience: Float64Array) -> list[float]:
+    """Return the clearest tempi and the relatives of the clearest, at least 3.5% apart."""
+    inner = salience[1:-1]
+    peaks = np.flatnonzero((inner >= salience[:-2]) & (inner > salience[2:])) + 1
+    peaks = peaks[salience[peaks] > 0.0]
+    if peaks.size == 0:
+        return []
+    preferred = salience * np.exp(-0.5 * (np.log2(_TEMPI / USUAL) / _SPREAD) ** 2)
+    clearest = _TEMPI[peaks[np.argsort(-preferred[peaks])][:_PEAKS]]
+    chosen: list[float] = []
+    for tempo in (*clearest, *(clearest[0] * ratio for ratio in _RELATIVES)):
+        if not SLOWEST <= tempo <= FASTEST or _taken(tempo, chosen):
+            continue
+        near = np.flatnonzero(_near(tempo, 0.04))
+        settled = float(_TEMPI[near[np.argmax(salience[near])]])
+        if not _taken(settled, chosen):
+            chosen.append(settled)
+    return chosen
+
+
+def _near(tempo: float, octaves: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(np.log2(_TEMPI / tempo)) < octaves)
+
+
+def _taken(tempo: float, chosen: list[float]) -> bool:
+    return any(abs(math.log2(tempo / other)) < 0.05 for other in chosen)
+
+
+def _highest(correlation: Float64Array, lag: float) -> float:
+    """Return the highest correlation within 2% of a lag; 0 beyond the last one."""
+    if lag * 1.02 >= correlation.size:
+        return 0.0
+    return float(correlation[max(0, int(lag * 0.98)) : math.ceil(lag * 1.02) + 1].max())
+
+
+def _alternative(tempi: Float64Array, probability: Float64Array, best: int) -> float | None:
+    """Return the likeliest other tempo that may be taken for the best one."""
+    ratios = tempi / tempi[best]
+    related = np.min(np.abs(np.log2(np.divide.outer(ratios, _RELATIVES))), axis=1) < 0.06
+    odds = np.where(related, probability, 0.0)
+    other = int(np.argmax(odds))
+    return round(float(tempi[other]), 1) if odds[other] >= _LIKELY else None
+
+
+class _Learned(NamedTuple):
+    columns: list[int]  # of the statistics that the usual tempo rests on
+    mean: Float64Array  # (50 + columns,): tags, then statistics
+    scale: Float64Array
+    weights: Float64Array
+    intercept: float
+    choice: Float64Array  # (26,)
+
+
+@cache
+def _learned() -> _Learned:
+    data = json.loads(files("musrec.audio").joinpath("hearing.json").read_text("utf-8"))["tempo"]
+    usual: Mapping[str, list[float]] = data["usual"]
+    names = [name for name in usual if name not in TAGS]
+    values = np.array([usual[name] for name in (*TAGS, *names)])
+    return _Learned(
+        columns=[STATISTIC_NAMES.index(name) for name in names],
+        mean=values[:, 0],
+        scale=values[:, 1],
+        weights=values[:, 2],
+        intercept=data["intercept"],
+        choice=np.array(data["choice"]),
     )
 
 
@@ -133,31 +348,6 @@ def _salience(correlation: Float64Array, rate: float) -> Float64Array:
     # If nothing recurs after one beat, some beats are empty: the candidate is too fast.
     returning = at[_MULTIPLES.index((1.0, 1.0))]
     return np.maximum(np.minimum(mean, 2.0 * returning), 0.0)
-
-
-def _resonance(tempo: Float64Array) -> Float64Array:
-    return np.asarray(np.exp(-0.5 * (np.log2(tempo / _PREFERRED) / _SPREAD) ** 2))
-
-
-class _Rival(NamedTuple):
-    ratio: float | None
-    doubt: float
-
-
-def _rival(preferred: Float64Array, best: int) -> _Rival:
-    """Return the likeliest related tempo, and how much doubt it casts on the best one."""
-    ratios, strengths = [], []
-    for ratio in _RELATIVES:
-        if not SLOWEST <= _TEMPI[best] * ratio <= FASTEST:
-            continue
-        near = np.abs(np.log2(_TEMPI / (_TEMPI[best] * ratio))) < 0.04
-        ratios.append(ratio)
-        strengths.append(float(preferred[near].max() / preferred[best]))
-    strongest = int(np.argmax(strengths))
-    if strengths[strongest] < 0.1:
-        return _Rival(None, 0.0)
-    odds = strengths[strongest] ** 2
-    return _Rival(ratios[strongest], odds / (1.0 + odds))
 
 
 def _beats(novelty: Float64Array, period: float) -> Float64Array:
@@ -217,7 +407,8 @@ def _peaks(novelty: Float64Array, beats: IntArray) -> Float64Array:
 
 def _refined(tempo: float, beats: Float64Array, rate: float) -> float:
     """Return the tempo of the median interval between beats if it agrees with the periodicity."""
-    heard = 60.0 * rate / float(np.median(np.diff(beats)))
+    steps = min(4, beats.size - 1)  # over several beats, so that frames do not round it
+    heard = 60.0 * rate * steps / float(np.median(beats[steps:] - beats[:-steps]))
     return heard if abs(heard / tempo - 1.0) < 0.04 else float(tempo)
 
 

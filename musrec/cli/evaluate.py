@@ -10,6 +10,7 @@ import typer
 from musrec.cli.opening import finish, load_settings, with_service
 from musrec.cli.options import LISTENING, SHARED, Data, Json, Listening
 from musrec.cli.printing import print_report
+from musrec.model import MusrecError
 
 if TYPE_CHECKING:
     from musrec.service import Service
@@ -83,6 +84,29 @@ def descriptors(data: Data = SHARED, as_json: Json = False) -> None:
     from musrec.evaluate.descriptors import run
 
     print_report(run(data), as_json=as_json)
+
+
+@app.command()
+def hearing(
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--tables", metavar="DIR", help="Folder with clips.csv, audio and annotations."
+        ),
+    ] = None,
+    data: Data = SHARED,
+    as_json: Json = False,
+) -> None:
+    """Compare tempo, beats and key with labels, beside librosa."""
+    try:
+        from musrec.evaluate.hearing import run
+    except ModuleNotFoundError as missing:
+        raise MusrecError(
+            f"{missing.name} is not installed.", "Install musrec with its extra `dev`."
+        ) from None
+
+    for report in run(table or data / "gtzan"):
+        print_report(report, as_json=as_json)
 
 
 @app.command()

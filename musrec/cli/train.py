@@ -66,6 +66,14 @@ def reference(data: Data = SHARED) -> None:
 
 
 @app.command()
+def hearing(data: Data = SHARED) -> None:
+    """Learn from labels which octave of a tempo is counted, and which key is heard."""
+    from musrec.train.hearing import write
+
+    _print_written(write(data))
+
+
+@app.command()
 def blend(data: Listening = LISTENING) -> None:
     """Fit the weights of a score's signals to how much is known about a member."""
     from musrec.train.hybrid import write

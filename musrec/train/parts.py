@@ -58,7 +58,12 @@ def heard(folder: Path, clips: Tables) -> dict[str, FloatArray]:
         y = decode.decode(file.read_bytes()).y
         spectra = features.spectra(y)
         statistics = features.statistics(spectra)
-        pulse = rhythm.pulse(spectra.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+        pulse = rhythm.pulse(
+            rhythm.onsets(spectra.mel),
+            sr=SAMPLE_RATE,
+            hop_length=features.HOP_LENGTH,
+            usual=rhythm.usual_tempo(statistics),
+        )
         found["rhythm"].append(place.rhythm(pulse, statistics))
         found["harmony"].append(place.harmony(harmony.key(y, sr=SAMPLE_RATE), statistics))
     known = {

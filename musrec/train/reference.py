@@ -34,7 +34,7 @@ from musrec.audio.descriptors import (
     measure,
 )
 from musrec.audio.features import HOP_LENGTH, STATISTIC_NAMES, spectra, statistics
-from musrec.audio.rhythm import pulse
+from musrec.audio.rhythm import onsets, pulse, usual_tempo
 from musrec.model import SAMPLE_RATE, NotFound
 from musrec.train.space import training_clips
 
@@ -172,9 +172,12 @@ def _fit_intensity(songs: Tables) -> tuple[dict[str, float], float, float]:
 def _measured(content: bytes) -> dict[str, float]:
     y = decode(content).y
     sound = spectra(y)
+    measured = statistics(sound)
     return measure(
-        statistics(sound),
-        rhythm=pulse(sound.onset, sr=SAMPLE_RATE, hop_length=HOP_LENGTH),
+        measured,
+        rhythm=pulse(
+            onsets(sound.mel), sr=SAMPLE_RATE, hop_length=HOP_LENGTH, usual=usual_tempo(measured)
+        ),
         loudness=loudness(y, SAMPLE_RATE),
     )
 

@@ -33,7 +33,9 @@ def heard(y: NDArray[np.float32], **tags: float) -> dict[str, float]:
     raw = descriptors.describe(
         features.statistics(sound),
         tag_mean=tag_mean,
-        rhythm=rhythm.pulse(sound.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH),
+        rhythm=rhythm.pulse(
+            rhythm.onsets(sound.mel), sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH
+        ),
         loudness=descriptors.loudness(y, SAMPLE_RATE),
     )
     return descriptors.percentiles(raw)

@@ -24,7 +24,7 @@ started mine last spring, and to be honest it took me three weekends and a good 
 
 def hear(y: NDArray[np.float32], tag_mean: NDArray[np.float32] | None = None) -> SoundKind:
     sound = features.spectra(y)
-    pulse = rhythm.pulse(sound.onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+    pulse = rhythm.pulse(rhythm.onsets(sound.mel), sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
     return kind.classify(sound, rhythm=pulse, tag_mean=tag_mean)
 
 

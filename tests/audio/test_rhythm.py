@@ -15,8 +15,9 @@ from tests.support import sounds
 
 
 def pulse(y: NDArray[np.float32]) -> Rhythm:
-    onset = features.spectra(y).onset
-    return rhythm.pulse(onset, sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+    return rhythm.pulse(
+        rhythm.onsets(features.spectra(y).mel), sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH
+    )
 
 
 @pytest.mark.parametrize("tempo", [60, 75, 93.5, 120, 147, 180, 200])
@@ -42,7 +43,7 @@ def test_the_octave_is_right_where_people_would_tap(tempo: float) -> None:
 
 def test_doubt_about_the_octave_lowers_the_confidence() -> None:
     plain = pulse(sounds.clicks(115, 20.0))
-    between = pulse(sounds.clicks(165, 20.0))
+    between = pulse(sounds.clicks(190, 20.0))
 
     assert between.confidence < plain.confidence
     assert between.alternative is not None
@@ -52,7 +53,7 @@ def test_faster_playing_is_a_faster_tempo(music: Path) -> None:
     """Onsets of real songs, stretched in time: the tempo follows up to its octave."""
     followed = []
     for name in ("setuniman--sweet-waltz.ogg", "johan-brodd-jobromedia--template.m4a"):
-        onset = features.spectra(decode((music / name).read_bytes()).y).onset
+        onset = rhythm.onsets(features.spectra(decode((music / name).read_bytes()).y).mel)
         before = rhythm.pulse(onset, sr=SAMPLE_RATE, hop_length=512).tempo
         for speed in (0.85, 0.95, 1.1, 1.2):
             after = rhythm.pulse(onset, sr=SAMPLE_RATE * speed, hop_length=512).tempo

@@ -37,8 +37,8 @@ ABSOLUTE_OF = {
 }
 """Processors and versions of libraries differ by a hundredth of this, or by a rounded digit."""
 
-TAGGER = {"tag_mean", "tag_std", "embedding", *AXES}
-"""What only the tagger hears."""
+TAGGER = {"tag_mean", "tag_std", "embedding", "tempo confidence", *AXES}
+"""What only the tagger hears, and how sure the tempo is: tags tell which tempo is usual."""
 
 Values = dict[str, str | list[float]]
 
@@ -59,7 +59,8 @@ def values(analysis: Analysis) -> Values:
         "tag_std": analysis.tag_std,
         "embedding": analysis.embedding,
         "tempo": (rhythm.tempo, rhythm.alternative or 0.0),
-        "steadiness": (rhythm.steadiness, rhythm.confidence),
+        "steadiness": rhythm.steadiness,
+        "tempo confidence": rhythm.confidence,
         "beats": rhythm.beats,
         "key confidence": harmony.confidence,
         "tuning": harmony.tuning,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musrec.evaluate import descriptors
+from musrec.evaluate import descriptors, hearing
 from musrec.model import NotFound
 
 
@@ -51,3 +51,15 @@ def test_a_few_songs_go_through_the_whole_evaluation(music: Path, tmp_path: Path
     assert rows["key follows the pitch"] == (2, 1.0)
     assert rows["music is called music"] == (2, 1.0)
     assert rows["key in the title, exact"] == (0, None), "no table, no titles"
+
+
+def test_keys_are_weighted_as_in_mirex() -> None:
+    a_minor = (9, 1)
+    keys = [(9, 1), (4, 1), (2, 1), (0, 0), (9, 0), (1, 0)]
+    assert [hearing.weighted(key, a_minor) for key in keys] == [1.0, 0.5, 0.5, 0.3, 0.2, 0.0]
+
+
+def test_double_tempo_is_right_only_with_octaves_allowed() -> None:
+    assert hearing.accuracies(121, 120) == (1.0, 1.0)
+    assert hearing.accuracies(240, 120) == (0.0, 1.0)
+    assert hearing.accuracies(100, 120) == (0.0, 0.0)
