@@ -211,7 +211,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
                 "How clear and regular the beat is, from free to machine-like.",
                 *("free", "steady", "freer in rhythm", "steadier"),
                 "",
-                "evenness of the beats times the clarity of the pulse",
+                "evenness of the beats times the strength of the pulse",
                 CLIPS,
             ),
             Descriptor(

@@ -72,6 +72,9 @@ _FAINT, _CLEAR = 0.032, 0.07
 """Salience below which there is no steady beat (noise of any colour stays under 0.03), and above
 which there is one beyond doubt."""
 
+_STRONG = 0.29
+"""Salience of a metronome's pulse: hardly a song has a stronger one."""
+
 _LIKELY = 0.05
 """Probability from which a related tempo is named as the alternative."""
 
@@ -180,7 +183,10 @@ def pulse(
         return NO_PULSE
     # The shorter a sound, the more periodicity arises by chance.
     faint = _FAINT * max(1.0, _WINDOW * rate / bands.shape[1]) ** 0.5
-    clarity = float(np.clip((found.salience.max() - faint) / (_CLEAR - faint), 0.0, 1.0))
+    above = found.salience.max() - faint
+    clarity, strength = (
+        float(np.clip(above / (top - faint), 0.0, 1.0)) for top in (_CLEAR, _STRONG)
+    )
     if clarity <= 0.0:
         return NO_PULSE
     logits = table(found, usual) @ (_learned().choice if choice is None else choice)
@@ -196,7 +202,7 @@ def pulse(
         tempo=round(tempo, 1),
         confidence=round(clarity * float(probability[best]), 3),
         alternative=_alternative(found.tempi, probability, best),
-        steadiness=round(clarity * _evenness(beats), 3),
+        steadiness=round(strength * _evenness(beats), 3),
         beats=tuple(round(float(beat) / rate, 3) for beat in beats),
     )
 
