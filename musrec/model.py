@@ -24,8 +24,15 @@ if TYPE_CHECKING:
     ByteArray = NDArray[np.uint8]
 
 # Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
-# with an older analysis are heard again the next time their audio is at hand.
+# with an older analysis are heard again in quiet times, or when their audio is next at hand.
 ANALYSER_VERSION = 3
+
+COMPARABLE_VERSION = 2
+"""The oldest version whose statistics and tags mean what they mean today.
+
+Its songs stay in the catalogue until they are heard again. Raise it to `ANALYSER_VERSION` with a
+change of statistics, tags or embeddings.
+"""
 
 SAMPLE_RATE = 22_050
 """Hz; every statistic is computed at this rate, mono."""

@@ -23,6 +23,7 @@ from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
 from musrec.catalogue.model import Added, FileStamp
 from musrec.model import (
+    ANALYSER_VERSION,
     Analysis,
     Choices,
     Heard,
@@ -610,10 +611,10 @@ class Songs:
         return tried
 
     async def _hear_again(self) -> int:
-        """Hear songs by a new encoder: files of this machine, and up to `STARTERS` previews."""
-        if (encoder := self._live.encoder) is None:
-            return 0
-        waiting = await self._store.analyses.without_encoder(encoder.digest)
+        """Hear what an older analyser or encoder heard: files here, up to `STARTERS` previews."""
+        encoder = self._live.encoder
+        digest = None if encoder is None else encoder.digest
+        waiting = await self._store.analyses.outdated(digest)
         paths = await self._store.analyses.paths(id_ for id_, _ in waiting)
         tried = previews = failed = 0
         for id_, origin in waiting:
@@ -623,7 +624,7 @@ class Songs:
                 tried += 1
                 await self._add_file(Path(paths[id_]))
                 continue
-            said = f"encoded:{encoder.digest}:{id_}"
+            said = f"again:{ANALYSER_VERSION}:{digest}:{id_}"
             online = origin.startswith("preview:") and self._settings.catalogue.explore_per_day
             if not online or previews == STARTERS or await self._store.lookups.get(said):
                 continue

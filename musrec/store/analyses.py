@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.catalogue.model import FileStamp
-from musrec.model import ANALYSER_VERSION, Analysis, Track
+from musrec.model import ANALYSER_VERSION, COMPARABLE_VERSION, Analysis, Track
 from musrec.store import codec
 from musrec.store.changes import What, note
 from musrec.store.database import IN_CHUNK, Database
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 _LIGHT = [column for column in analyses.c if column.name != "detail"]
-# What an older analyser heard means something else: it counts as missing until the song is heard
-# again and the row is replaced.
 _CURRENT = analyses.c.version == ANALYSER_VERSION
 
+# What a still older analyser heard means something else: it counts as missing until the song is
+# heard again and the row is replaced.
+_COMPARABLE = analyses.c.version.between(COMPARABLE_VERSION, ANALYSER_VERSION)
 
 _ARRAYS = ("statistics", "tag_mean", "tag_std", "embedding")
 
@@ -86,7 +87,7 @@ class Analyses:
         shared, query = sa.func.count(), sa.select(analyses.c.track_id, analyses.c.origin)
         query = (
             query.join(landmarks, landmarks.c.track_id == analyses.c.track_id)
-            .where(landmarks.c.value.in_(marks), _CURRENT)
+            .where(landmarks.c.value.in_(marks), _COMPARABLE)
             .group_by(analyses.c.track_id)
             .having(shared > 1)
             .order_by(shared.desc())
@@ -124,7 +125,7 @@ class Analyses:
                     insert.on_conflict_do_update(
                         index_elements=["track_id"],
                         set_=row,
-                        where=(analyses.c.origin == "starter") | ~_CURRENT,
+                        where=(analyses.c.origin == "starter") | ~_COMPARABLE,
                     )
                 )
 
@@ -164,7 +165,7 @@ class Analyses:
         """Return the analysis of a track, spectrogram included."""
         async with self._database.read() as connection:
             result = await connection.execute(
-                sa.select(analyses).where(analyses.c.track_id == track_id, _CURRENT)
+                sa.select(analyses).where(analyses.c.track_id == track_id, _COMPARABLE)
             )
             row = result.first()
             return codec.unpack(row) if row else None
@@ -176,7 +177,7 @@ class Analyses:
             found: list[tuple[Track, Analysis]] = []
             for start in range(0, len(ids), IN_CHUNK):
                 query = sa.select(*_LIGHT).where(
-                    analyses.c.track_id.in_(ids[start : start + IN_CHUNK]), _CURRENT
+                    analyses.c.track_id.in_(ids[start : start + IN_CHUNK]), _COMPARABLE
                 )
                 found += self._database.readable(
                     analyses,
@@ -208,7 +209,7 @@ class Analyses:
         but_not : sequence of str
             Origins to leave out.
         """
-        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _CURRENT)
+        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _COMPARABLE)
         async with self._database.read() as connection:
             known = await read_tracks(self._database, connection, None)
             usual = await self._usual_sizes(connection)
@@ -230,7 +231,7 @@ class Analyses:
         sizes: dict[str, int] = {}
         for name in _ARRAYS:
             size = sa.func.length(analyses.c[name])
-            query = sa.select(size).where(size.is_not(None), _CURRENT).group_by(size)
+            query = sa.select(size).where(size.is_not(None), _COMPARABLE).group_by(size)
             found = await connection.scalar(query.order_by(sa.func.count().desc()).limit(1))
             if found is not None:
                 sizes[name] = found
@@ -244,7 +245,7 @@ class Analyses:
 
     async def statistics(self) -> dict[str, FloatArray]:
         """Return the statistics of every track; those of a damaged row are left out."""
-        query = sa.select(analyses.c.track_id, analyses.c.statistics).where(_CURRENT)
+        query = sa.select(analyses.c.track_id, analyses.c.statistics).where(_COMPARABLE)
         async with self._database.read() as connection:
             result = await connection.execute(query)
             return dict(
@@ -264,7 +265,7 @@ class Analyses:
                 query = sa.select(analyses.c.track_id, analyses.c.detail).where(
                     analyses.c.track_id.in_(wanted[start : start + IN_CHUNK]),
                     analyses.c.detail.is_not(None),
-                    _CURRENT,
+                    _COMPARABLE,
                 )
                 found |= {row.track_id: row.detail for row in await connection.execute(query)}
         return found
@@ -285,17 +286,18 @@ class Analyses:
             )
             return result.first() is not None
 
-    async def without_encoder(self, encoder: str) -> list[tuple[str, str]]:
-        """Return the songs to be heard again by an encoder, id and origin, longest ago first.
+    async def outdated(self, encoder: str | None) -> list[tuple[str, str]]:
+        """Return the songs to be heard again, id and origin, longest ago first.
 
-        Those are left out whose audio cannot be had again: clips that members sent.
+        An older analyser heard them, or the encoder of the owner's choice has not. Those are left
+        out whose audio cannot be had again: clips that members sent.
         """
+        old = analyses.c.version < ANALYSER_VERSION
+        if encoder is not None:
+            old |= analyses.c.encoder.is_(None) | (analyses.c.encoder != encoder)
         query = (
             sa.select(analyses.c.track_id, analyses.c.origin)
-            .where(
-                analyses.c.origin.not_in(("upload", "starter")),
-                sa.or_(analyses.c.encoder.is_(None), analyses.c.encoder != encoder),
-            )
+            .where(analyses.c.origin.not_in(("upload", "starter")), old)
             .order_by(analyses.c.heard_at, analyses.c.track_id)
         )
         async with self._database.read() as connection:

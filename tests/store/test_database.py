@@ -20,6 +20,7 @@ from musrec.catalogue.model import FileStamp
 from musrec.members.model import Card
 from musrec.model import (
     ANALYSER_VERSION,
+    COMPARABLE_VERSION,
     Analysis,
     Answer,
     Explanation,
@@ -279,12 +280,28 @@ async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) ->
     assert not await store.analyses.file_known(FileStamp.of(file))
 
 
-async def test_what_an_older_analyser_heard_is_as_good_as_not_there(
+async def test_what_an_older_analyser_heard_is_used_until_it_is_heard_again(
     store: Store, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.mp3"
     file.write_bytes(b"one")
-    old = replace(heard(), version=ANALYSER_VERSION - 1)
+    old = replace(heard(1), version=COMPARABLE_VERSION)
+    track = await store.analyses.add(song(1), old, "file", FileStamp.of(file))
+    await store.analyses.add(song(2), replace(heard(2), version=COMPARABLE_VERSION), "upload")
+    assert [kept for kept, _ in await store.analyses.songs(["upload"])] == [track]
+    assert not await store.analyses.file_known(FileStamp.of(file)), "it is heard again"
+    assert await store.analyses.by_digest(old.digest) is None, "so are the same bytes"
+    assert await store.analyses.outdated(None) == [(track.id, "file")], "clips are not kept"
+    await store.analyses.add(track, heard(1), "file", FileStamp.of(file))
+    assert await store.analyses.outdated(None) == []
+
+
+async def test_what_cannot_be_compared_is_as_good_as_not_there(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.mp3"
+    file.write_bytes(b"one")
+    old = replace(heard(), version=COMPARABLE_VERSION - 1)
     track = await store.analyses.add(song(1), old, "file", FileStamp.of(file))
     assert await store.tracks.get(track.id) == track
     assert await store.analyses.songs() == []
