@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from musrec.audio.tagger import Tagger
     from musrec.model import FloatArray
 
-VERSION = 2
+VERSION = 3
 """Of the measurements; raised by one whenever they change."""
 
 SHORTEST = 2.0
@@ -375,7 +375,7 @@ def _arrays(y: FloatArray) -> dict[str, FloatArray]:
         [
             features.moments(spectra.series),
             features.moments(more.astype(np.float32)),
-            features.moments(tempi(spectra.onset)),
+            features.moments(tempi(rhythm.onsets(spectra.mel))),
         ]
     )
     mel = spectra.mel_db - spectra.mel_db.max()
@@ -417,21 +417,23 @@ def picture(mel_db: FloatArray, size: int = PIXELS) -> FloatArray:
     return np.asarray(np.add.reduceat(rows, edges, axis=1) / widths, np.float32)
 
 
-def tempi(onset: FloatArray) -> FloatArray:
+def tempi(bands: FloatArray) -> FloatArray:
     """Return tempo (beats per minute) and steadiness (0 to 1) in windows of a clip, (2, windows).
 
     Both are 0 where there is no pulse.
 
     Parameters
     ----------
-    onset : FloatArray, shape (t,)
-        Onset strength of each frame.
+    bands : FloatArray, shape (3, t)
+        From `rhythm.onsets`.
     """
     rate = SAMPLE_RATE / features.HOP_LENGTH
     length, step = int(TEMPO_SECONDS * rate), int(TEMPO_STEP * rate)
-    starts = range(0, max(1, onset.size - length + 1), step)
+    starts = range(0, max(1, bands.shape[1] - length + 1), step)
     found = [
-        rhythm.pulse(onset[start : start + length], sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH)
+        rhythm.pulse(
+            bands[:, start : start + length], sr=SAMPLE_RATE, hop_length=features.HOP_LENGTH
+        )
         for start in starts
     ]
     return np.array([[one.tempo for one in found], [one.steadiness for one in found]], np.float32)

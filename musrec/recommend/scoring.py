@@ -593,7 +593,7 @@ class Scoring:
         return explain.asked_evidence(self._asked(), found.members)
 
     def _supporters(self, at: int) -> Supporters:
-        """Return which members speak for a candidate: it has to rank lower without them."""
+        """Return which members speak for a candidate and add to its score."""
         model, row = self.fitted.model, int(self.rows[at])
         if row >= self.columns:
             return Supporters(0, 0)
@@ -605,7 +605,7 @@ class Scoring:
             common = likes_it[fans]
             those = np.unique(fans[common])
             added = model.of_members(self.personal.pull[0], those, row) if len(those) else 0.0
-            if not self._falls(at, added * self.units["members"]):
+            if added * self.units["members"] <= 0:
                 continue
             likes = int(np.count_nonzero(np.bincount(songs[common]))) if own else 0
             return Supporters(len(those), likes)
