@@ -28,7 +28,7 @@ def serve(
     except ModuleNotFoundError as missing:
         raise SettingsError(
             f"The page needs {missing.name}, which is not installed.",
-            "Run `pip install '.[web]'` in its folder.",
+            "Run `pip install '.[web]'` where musrec was unpacked.",
         ) from None
     settings = load_settings(context)
     given = {"host": host, "port": port}
