@@ -14,7 +14,7 @@ import pytest
 
 from musrec.sources import ytdlp
 from tests.support import guard
-from tests.support.postgres import Server, Unavailable, server
+from tests.support.postgres import Server, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -76,11 +76,7 @@ def music(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL with pgvector, running for the whole session."""
-    try:
-        with server() as running:
-            yield running
-    except Unavailable as why:
-        pytest.skip(f"PostgreSQL cannot run here: {why}")
+    yield from running_server()
 
 
 @pytest.fixture

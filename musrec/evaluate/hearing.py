@@ -38,7 +38,7 @@ class Heard(NamedTuple):
 
 
 def run(folder: Path) -> tuple[Report, ...]:
-    """Measure tempo, beats and key of clips by artists from whom nothing was learned.
+    """Measure tempo, beats and key of clips whose artists the learning never heard.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ class Recommender:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The members of whom anything is known."""
+        """The members who have taught anything."""
         return tuple(self._ledger.histories)
 
     # Learning -----------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Visits:
             )
 
     async def take_link(self, digest: str) -> tuple[str, Role] | None:
-        """Use a link up; return whom it signs in, None if it was used, is too old or never was."""
+        """Use a link up; return member and role, None if it is used, too old or unknown."""
         query = (
             sign_in_links.delete()
             .where(sign_in_links.c.digest == digest, sign_in_links.c.until > datetime.now(UTC))

@@ -19,7 +19,7 @@ from musrec.service import Service
 from musrec.store import Store
 from musrec.store import database as databases
 from musrec.store import postgres as driver
-from tests.support.postgres import Server, Unavailable, server
+from tests.support.postgres import Server, running_server
 from tests.support.posting import settings
 from tests.support.running import write_some
 from tests.support.store_processes import SONG
@@ -30,11 +30,7 @@ NOW = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def own() -> Iterator[Server]:
     """A server that tests may stop."""
-    try:
-        with server() as running:
-            yield running
-    except Unavailable as why:
-        pytest.skip(f"PostgreSQL cannot run here: {why}")
+    yield from running_server()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from musrec.store import Store
 
 NOBODY = 65534
@@ -159,6 +161,15 @@ class Server:
         return await asyncpg.connect(
             user="postgres", host="127.0.0.1", port=self.port, database=database
         )
+
+
+def running_server() -> Iterator[Server]:
+    """Run a server as a fixture does; tests are skipped where it cannot run."""
+    try:
+        with server() as running:
+            yield running
+    except Unavailable as why:
+        pytest.skip(f"PostgreSQL cannot run here: {why}")
 
 
 @contextmanager
