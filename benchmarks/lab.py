@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from benchmarks.hearing import ROOT, cost, naive, processor_time
-from musrec.audio import constant_q, decode, features
+from musrec.audio import constant_q, decode, features, rhythm
 from musrec.evaluate.report import Report
 from musrec.lab import datasets, extraction, networks, splits, training
 from musrec.lab.extraction import Measured
@@ -106,7 +106,7 @@ def every_statistic(data: bytes) -> None:
     features.tempo(spectra.onset)
     chroma = constant_q.chroma(spectra)
     extraction.cens(chroma)
-    extraction.tempi(spectra.onset)
+    extraction.tempi(rhythm.onsets(spectra.mel))
 
 
 def peak(folder: Path, cache: Path, clips: int, rows: int) -> float:
