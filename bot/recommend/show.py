@@ -144,6 +144,8 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
         lines.append(f"**Mood** {', '.join(mood)}")
     if description.tags:
         lines.append(f"**Tags** {_shares(description.tags, TAGS)}")
+    if analysis.voice:
+        lines.append(f"**Voice** {wording.voice(analysis.voice)}")
     if analysis.loudness is not None:
         lines.append(f"**Loudness** {wording.loudness(analysis.loudness)}")
     if analysis.spectrogram is None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from musrec.audio.features import HOP_LENGTH
 from musrec.audio.tagger import TAGS
-from musrec.model import SAMPLE_RATE, Rhythm, SoundKind
+from musrec.model import SAMPLE_RATE, Rhythm, SoundKind, Voice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,17 @@ _SHORTEST = 1.0
 from music."""
 
 
-def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = None) -> SoundKind:
+_SPOKEN, _MUSICAL = 0.25, 0.2
+"""Share of a clip from which speech makes it speech, and below which it has no music in it."""
+
+
+def classify(
+    spectra: Spectra,
+    *,
+    rhythm: Rhythm,
+    tag_mean: FloatArray | None = None,
+    voice: Voice | None = None,
+) -> SoundKind:
     """Return what a clip holds.
 
     Parameters
@@ -58,6 +68,8 @@ def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = 
     tag_mean : FloatArray or None, shape (50,)
         Tags in the order of `musrec.audio.tagger.TAGS`; a tag that is sure enough makes it music,
         whatever the other measurements say.
+    voice : Voice or None
+        If known, it alone decides what is speech.
 
     Returns
     -------
@@ -70,9 +82,19 @@ def classify(spectra: Spectra, *, rhythm: Rhythm, tag_mean: FloatArray | None = 
     if loud.sum() * HOP_LENGTH < _SHORTEST * SAMPLE_RATE:
         return SoundKind.MUSIC
     kind = _by_sound(_measure(spectra, loud), rhythm)
+    if voice is not None:
+        if spoken(voice):
+            return SoundKind.SPEECH
+        if kind is SoundKind.SPEECH:
+            return SoundKind.MUSIC
     if kind is not SoundKind.MUSIC and tag_mean is not None and _tagged(tag_mean, kind):
         return SoundKind.MUSIC
     return kind
+
+
+def spoken(voice: Voice) -> bool:
+    """Whether a clip is speech without music."""
+    return voice.speech > max(_SPOKEN, voice.singing) and voice.music < _MUSICAL
 
 
 class _Measurements(NamedTuple):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.audio import constant_q, decode, descriptors, features, harmony, kind, rhythm, tagger
+from musrec.audio import (
+    constant_q,
+    decode,
+    descriptors,
+    features,
+    harmony,
+    kind,
+    rhythm,
+    tagger,
+    voice,
+)
 from musrec.audio.encoder import Encoder
 from musrec.audio.tags import Tags
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, Encoded, ModelMissing
@@ -85,11 +95,12 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
     )
     key = harmony.key(y, sr=SAMPLE_RATE)
     loudness = descriptors.loudness(y, SAMPLE_RATE)
+    sung = voice.hear(y)
     return Analysis(
         version=ANALYSER_VERSION,
         digest="",
         seconds=y.size / SAMPLE_RATE,
-        kind=kind.classify(spectra, rhythm=pulse, tag_mean=tag_mean),
+        kind=kind.classify(spectra, rhythm=pulse, tag_mean=tag_mean, voice=sung),
         statistics=statistics,
         tag_mean=tag_mean,
         tag_std=tagging.std if tagging else None,
@@ -103,6 +114,7 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
         ),
         spectrogram=features.spectrogram(spectra),
         encoded=_encode(spectra, encoder) if encoder else None,
+        voice=sung,
     )
 
 

@@ -179,7 +179,7 @@ def _print_heard(
     table.add_row("[bold]Song[/]", named(heard.track))
     table.add_row("[bold]Heard[/]", f"{analysis.seconds:.1f} s of {analysis.kind}")
     music = analysis.kind is SoundKind.MUSIC
-    for label, words in _pulse_and_key(analysis) if music else ():
+    for label, words in _music(analysis) if music else ():
         table.add_row(f"[bold]{label}[/]", words)
     if analysis.loudness is not None:
         table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
@@ -204,13 +204,15 @@ def _print_heard(
         out.print(f"{name}: {description.populations[name]}.", style="dim")
 
 
-def _pulse_and_key(analysis: Analysis) -> Iterator[tuple[str, str]]:
+def _music(analysis: Analysis) -> Iterator[tuple[str, str]]:
     if (rhythm := analysis.rhythm) and rhythm.tempo:
         other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
         yield "Tempo", f"{wording.tempo(rhythm.tempo)}, {rhythm.confidence:.0%} sure{other}"
     if harmony := analysis.harmony:
         sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"
         yield "Key", f"{wording.key(harmony)}, {sure}"
+    if analysis.voice:
+        yield "Voice", wording.voice(analysis.voice)
 
 
 def _shares(values: Mapping[str, float], most: int) -> str:
@@ -228,6 +230,7 @@ def _heard_json(heard: Heard, description: Description) -> dict[str, Any]:
         "rhythm": analysis.rhythm and asdict(analysis.rhythm),
         "harmony": analysis.harmony and asdict(analysis.harmony),
         "loudness": analysis.loudness,
+        "voice": analysis.voice and asdict(analysis.voice),
         "descriptors": dict(analysis.descriptors),
         "percentiles": dict(profile.percentiles),
         "definitions": {name: asdict(one) for name, one in description.definitions.items()},

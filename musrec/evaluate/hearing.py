@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from librosa.beat import beat_track
 from mir_eval.beat import f_measure, trim_beats  # type: ignore[import-untyped]
 
-from musrec.audio import features, harmony
+from musrec.audio import decode, features, harmony, kind, voice
 from musrec.evaluate.descriptors import krumhansl
 from musrec.evaluate.report import Cell, Report
 from musrec.model import SAMPLE_RATE
@@ -59,7 +60,7 @@ def run(folder: Path) -> tuple[Report, ...]:
         if asked:
             model = fit([clip for clip in clips if folds[clip.performer] != fold])
             heard += [_hear(clip, model) for clip in asked]
-    return _table(heard), _calibration(heard)
+    return _table(heard), _calibration(heard), *_voices(folder.parent)
 
 
 def weighted(key: Key, label: Key) -> float:
@@ -155,6 +156,52 @@ def _table(heard: list[Heard]) -> Report:
             ),
         ),
     )
+
+
+def _voices(data: Path) -> tuple[Report, ...]:
+    """Compare voices with labels, if both are at hand: sung lines, and readers without music."""
+    labels, speech = data / "jamendo" / "sung_lines.tsv", data / "speech"
+    if not voice.installed() or not labels.is_file():
+        return ()
+    lines: dict[str, list[tuple[float, float]]] = {}
+    with labels.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            lines.setdefault(row["file"], []).append((float(row["start_s"]), float(row["end_s"])))
+    rows: list[tuple[Cell, ...]] = []
+    for name, sung in lines.items():
+        if not (labels.parent / name).is_file():
+            continue
+        y = decode.decode((labels.parent / name).read_bytes(), seconds=600, start=0).y
+        heard = voice.hear(y)
+        assert heard is not None
+        frames = np.arange(0, y.size / SAMPLE_RATE, 0.01)
+        right, said = _within(frames, sung), _within(frames, heard.spans)
+        both = float((right & said).sum())
+        precision, recall = both / max(said.sum(), 1), both / max(right.sum(), 1)
+        f = 2 * both / max(right.sum() + said.sum(), 1)
+        rows.append((Path(name).stem, float(right.mean()), precision, recall, f))
+    mean = (float(np.mean([row[column] for row in rows])) for column in range(1, 5))
+    readers = [voice.hear(decode.decode(file.read_bytes()).y) for file in speech.glob("*.flac")]
+    told = sum(one is not None and kind.spoken(one) for one in readers)
+    return (
+        Report(
+            title="Voices against labels",
+            protocol=(
+                "Whole songs, a hundred frames per second, against the times of their sung lines;"
+                " breaths between lines count as errors. Nothing is fitted to them."
+            ),
+            columns=("song", "sung", "precision", "recall", "F"),
+            rows=(*rows, ("mean", *mean)),
+            notes=(f"{told} of {len(readers)} readers without music are called speech.",),
+        ),
+    )
+
+
+def _within(frames: Float64Array, spans: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    inside = np.zeros(frames.size, bool)
+    for begin, end in spans:
+        inside |= (frames >= begin) & (frames < end)
+    return inside
 
 
 def _interval(values: Float64Array, performers: Sequence[str]) -> str | None:

@@ -38,10 +38,8 @@ def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
         Profile()
         if analysis.kind is not SoundKind.MUSIC
         else Profile(
-            tags={}
-            if analysis.tag_mean is None
-            else dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True)),
-            percentiles=descriptors.percentiles(analysis.descriptors),
+            tags=_tags(analysis),
+            percentiles=_percentiles(analysis),
             genres=heard,
             tempo=(analysis.rhythm.tempo if analysis.rhythm else 0.0) or None,
             key=wording.key(analysis.harmony) if analysis.harmony else None,
@@ -49,6 +47,35 @@ def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
         )
         for analysis, heard in zip(analyses, genres, strict=True)
     ]
+
+
+_SUNG, _WORDLESS = 0.25, 0.05
+"""Share of voice from which a song is sung, and below which it is instrumental."""
+
+_VOCAL = descriptors.AXES["vocal"]
+
+
+def _tags(analysis: Analysis) -> dict[str, float]:
+    """Return the tagger's tags; of those for voices, what the voice that is heard bears out."""
+    if analysis.tag_mean is None:
+        return {}
+    tags = dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True))
+    if voice := analysis.voice:
+        denied = _VOCAL.low if voice.share >= _SUNG else ()
+        denied = _VOCAL.high if voice.share < _WORDLESS else denied
+        tags |= dict.fromkeys(denied, 0.0)
+    return tags
+
+
+def _percentiles(analysis: Analysis) -> dict[str, float]:
+    """Return percentiles; a song with a voice is never on the instrumental side, and vice versa."""
+    places = descriptors.percentiles(analysis.descriptors)
+    if (voice := analysis.voice) and "vocal" in places:
+        if voice.share >= _SUNG:
+            places["vocal"] = max(places["vocal"], 50.0)
+        elif voice.share < _WORDLESS:
+            places["vocal"] = min(places["vocal"], 50.0)
+    return places
 
 
 def _genres(analyses: Sequence[Analysis]) -> list[dict[str, float]]:

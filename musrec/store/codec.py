@@ -25,6 +25,7 @@ from musrec.model import (
     Term,
     Track,
     Trait,
+    Voice,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def pack(analysis: Analysis) -> dict[str, Any]:
             "harmony": analysis.harmony and asdict(analysis.harmony),
             "loudness": analysis.loudness,
             "descriptors": dict(analysis.descriptors),
+            "voice": analysis.voice and asdict(analysis.voice),
             **({"labels": dict(encoded.labels)} if encoded else {}),
         },
         "detail": _detail(analysis),
@@ -82,7 +84,12 @@ def unpack(row: Any) -> Analysis:
         descriptors=row.facts["descriptors"],
         spectrogram=spectrogram,
         encoded=row.encoder and Encoded(row.encoder, sound(row.encoding), row.facts["labels"]),
+        voice=_voice(row.facts.get("voice")),  # older rows have none
     )
+
+
+def _voice(facts: Mapping[str, Any] | None) -> Voice | None:
+    return Voice(**{**facts, "spans": tuple(map(tuple, facts["spans"]))}) if facts else None
 
 
 def pack_answer(answer: Answer) -> dict[str, Any]:

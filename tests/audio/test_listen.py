@@ -28,7 +28,7 @@ def numbers(value: Any) -> list[float]:
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, tuple):
-        return list(value)
+        return [x for each in value for x in numbers(each)]
     if isinstance(value, (int, float)):
         return [value]
     return [x for field in fields(value) for x in numbers(getattr(value, field.name))]

