@@ -336,5 +336,4 @@ async def _reactions(message: discord.Message) -> tuple[set[Thumb], set[Feedback
 
 def _is_final(error: Exception) -> bool:
     """Whether Discord itself says that the bot may not read something, or that it is gone."""
-    refused = isinstance(error, discord.NotFound | discord.Forbidden)
-    return refused and error.code not in _PASSING
+    return isinstance(error, discord.NotFound | discord.Forbidden) and error.code not in _PASSING
