@@ -89,9 +89,15 @@ def test_the_engine_does_not_know_discord() -> None:
     assert not [file for file in engine if "import discord" in file.read_text("utf-8")]
 
 
-def test_no_import_cycles_at_run_time() -> None:
-    graph = {name: imports(name, at_run_time=True) for name in MODULES}
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the nodes of a cycle of the graph, the first once more at the end; empty if none."""
     try:
         TopologicalSorter(graph).prepare()
-    except CycleError as cycle:
-        pytest.fail(" -> ".join(cycle.args[1]))
+    except CycleError as found:
+        return list(found.args[1])
+    return []
+
+
+def test_no_import_cycles_at_run_time() -> None:
+    assert cycle({name: imports(name, at_run_time=True) for name in MODULES}) == []
+    assert len(cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == 4, "a cycle would be found"

@@ -140,13 +140,17 @@ def facts(profile: Profile, mood: tuple[str, ...]) -> str:
     )
 
 
-def elsewhere(track: Track, features: Mapping[str, Mapping[str, float]]) -> list[str]:
+def elsewhere(
+    track: Track, features: Mapping[str, Mapping[str, float]], *, named: bool = False
+) -> list[str]:
     """Return a line for each service that knows a song: what it says of it, linked to its page.
 
     Parameters
     ----------
     features : mapping of str to mapping
         From `musrec.service.songs.Songs.foreign`.
+    named : bool
+        Name the song in each line, where it is not the one that the message is about.
     """
     said = {origin: list(wording.features(values)) for origin, values in features.items()}
     stated = {
@@ -159,8 +163,9 @@ def elsewhere(track: Track, features: Mapping[str, Mapping[str, float]]) -> list
         if fact and is_service(origin):
             said.setdefault(origin, []).append(fact.replace(" ", _NO_BREAK))
     linked = dict(addresses(track))
+    of = f" of {plain(track.title, 60)}" if named else ""
     return [
-        f"**{_linked(label(origin), linked.get(label(origin)))} says** {' · '.join(facts)}"
+        f"**{_linked(label(origin), linked.get(label(origin)))} says{of}** {' · '.join(facts)}"
         for origin, facts in said.items()
         if facts
     ]

@@ -42,6 +42,9 @@ LONGEST_POST = timedelta(minutes=20)
 LOOKED_THROUGH = 1000
 """Messages of a channel searched for a card that may have been posted."""
 
+_PASSING = (0, 40333)
+"""Codes of refusals that are not Discord's own: something on the way, which may pass."""
+
 EARLY = 1000
 """Messages remembered that were reacted to before they were a card."""
 
@@ -127,9 +130,9 @@ class Reactions(commands.Cog):
         channel = self._bot.get_partial_messageable(event.channel_id)
         try:
             return await self._note(await channel.fetch_message(event.message_id))
-        except (discord.Forbidden, discord.NotFound):
-            return None
-        except Exception:
+        except Exception as error:
+            if _is_final(error):
+                return None
             before, at = event.message_id - 1, discord.utils.snowflake_time(event.message_id)
             await self._bot.service.cards.intend(str(event.channel_id), str(before), at)
             raise
@@ -229,15 +232,15 @@ class Reactions(commands.Cog):
         for position, card in enumerate(cards):
             try:
                 done = await self._read(card)
-            except (discord.NotFound, discord.Forbidden) as error:
-                if error.code == errors.UNKNOWN_MESSAGE:
+            except Exception as error:  # noqa: BLE001 - one card must not keep the others
+                if isinstance(error, discord.NotFound) and error.code == errors.UNKNOWN_MESSAGE:
                     await self._bot.service.cards.remove(card.message)
                     continue
-                # The bot may not read that channel, or it is gone: that is known until next time.
-                left = [card.message for card in cards[position:]]
-                await self._bot.service.cards.was_read(left, now)
-                break
-            except Exception as error:  # noqa: BLE001 - one card must not keep the others
+                if _is_final(error):
+                    # The bot may not read that channel, or it is gone: known until next time.
+                    left = [card.message for card in cards[position:]]
+                    await self._bot.service.cards.was_read(left, now)
+                    break
                 log.warning("card not read", extra={"card": card.message, "error": repr(error)})
                 done = False
             if done:
@@ -287,12 +290,12 @@ class Reactions(commands.Cog):
                 continue  # it is being posted here and now
             try:
                 await self._find_card(intended)
-            except (discord.NotFound, discord.Forbidden):
-                pass  # nor can anyone react there that the bot would hear of
             except Exception as error:  # noqa: BLE001 - one channel must not keep the others
-                log.warning("cards not found", extra={"error": repr(error)})
-                well = False
-                continue
+                # Where it may not read, no one can react that it would hear of.
+                if not _is_final(error):
+                    log.warning("cards not found", extra={"error": repr(error)})
+                    well = False
+                    continue
             if not fresh:  # else another process may still be posting it
                 await self._bot.service.cards.settle(intended.id)
         return well
@@ -329,3 +332,8 @@ async def _reactions(message: discord.Message) -> tuple[set[Thumb], set[Feedback
                 users = reaction.users(type=type_)
                 there |= {(str(user.id), kind) async for user in users if not user.bot}
     return there, offered
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether Discord itself says that the bot may not read something, or that it is gone."""
+    return isinstance(error, discord.NotFound | discord.Forbidden) and error.code not in _PASSING

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -422,7 +422,12 @@ async def _fuller(bot: Bot, shown: Shown) -> Shown:
         # Its buttons go on naming the song by the id that it has had so far.
         track = replace(featured.track, id=pick.track.id)
         pick = replace(pick, track=track, profile=featured.profile)
-    cover, genres = await asyncio.gather(songs.cover(pick.track), songs.artist_genres(pick.track))
+    # What services say of the song asked about is kept for *Why?*; none of it is on the card.
+    cover, genres, _ = await asyncio.gather(
+        songs.cover(pick.track),
+        songs.artist_genres(pick.track),
+        songs.foreign(answer.query) if answer.query else _nothing(),
+    )
     return replace(shown, answer=answer, pick=pick, cover=cover, genres=genres)
 
 
@@ -499,19 +504,27 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
     async def press(self, interaction: discord.Interaction[Bot]) -> None:
         """Draw the terms of the score as bars; add what other services say when it comes."""
         await interaction.response.defer(thinking=True, ephemeral=True)
-        bot = interaction.client
-        answer, pick = await bot.service.answers.kept_pick(self.about["kept"], self.about["track"])
-        systems = Systems.button(answer.query.id) if answer.query else None
-        picture = await bot.service.answers.contributions(pick)
-        known = await bot.service.songs.foreign(pick.track, online=False)
+        service = interaction.client.service
+        answer, pick = await service.answers.kept_pick(self.about["kept"], self.about["track"])
+        songs = [pick.track, *([answer.query] if answer.query else [])]
+        picture = await service.answers.contributions(pick)
+
+        def view(features: Sequence[Mapping[str, Mapping[str, float]]]) -> ui.LayoutView:
+            said = [
+                line
+                for song, theirs in zip(songs, features, strict=True)
+                for line in words.elsewhere(song, theirs, named=song is not pick.track)
+            ]
+            systems = Systems.button(answer.query.id) if answer.query else None
+            return layouts.why(pick, picture, said, systems)
+
+        known = [await service.songs.foreign(song, online=False) for song in songs]
         await interaction.edit_original_response(
-            view=layouts.why(pick, picture, words.elsewhere(pick.track, known), systems),
-            attachments=[layouts.file(picture, layouts.CHART_PICTURE)],
+            view=view(known), attachments=[layouts.file(picture, layouts.CHART_PICTURE)]
         )
-        if not known and (found := await bot.service.songs.foreign(pick.track)):
-            said = words.elsewhere(pick.track, found)
-            view = layouts.why(pick, picture, said, systems)
-            await interaction.edit_original_response(view=view)
+        found = await asyncio.gather(*map(service.songs.foreign, songs))
+        if found != known:
+            await interaction.edit_original_response(view=view(found))
 
 
 class Systems(Press, template=r"systems:(?P<track>[^:]{1,40})"):

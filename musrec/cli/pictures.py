@@ -48,6 +48,7 @@ def taste(
             print_json(
                 member=member,
                 songs=found.songs,
+                likes=found.likes,
                 against=found.against,
                 percentiles=dict(found.member),
                 theirs=dict(found.server),

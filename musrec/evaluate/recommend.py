@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,8 +125,10 @@ GRIDS: Mapping[str, Sequence[float]] = {
     "item-kNN": (0.0, 3.0, 10.0),
     "user-kNN": (0.0, 3.0, 10.0),
     "EASE": (20.0, 50.0, 100.0, 200.0),
+    **({"ALS": (3.0, 10.0, 30.0)} if find_spec("implicit") else {}),
 }
-"""Settings that the baselines are tuned over: shrinkage for the neighbours, the penalty of EASE."""
+"""Settings that the baselines are tuned over: shrinkage for the neighbours, the penalty of EASE,
+and the confidence in a like for ALS, which is left out unless `implicit` is installed."""
 
 
 def _baseline(name: str, likes: csr_matrix, setting: float) -> FloatArray:
@@ -132,6 +136,9 @@ def _baseline(name: str, likes: csr_matrix, setting: float) -> FloatArray:
         return collaborative.ItemNeighbours.fit(likes, shrinkage=setting).scores(likes)
     if name == "user-kNN":
         return collaborative.UserNeighbours.fit(likes, shrinkage=setting).scores(likes)
+    if name == "ALS":
+        als = collaborative.AlternatingLeastSquares
+        return als.fit(likes, confidence=setting).scores(likes)
     return collaborative.Ease.fit(likes, penalty=setting, per_like=0.0).scores(likes)
 
 
@@ -186,6 +193,9 @@ def warm(town: _Data, weights: Mapping[int, hybrid.HybridWeights], sizes: Sequen
         (
             "Hybrid weights: fitted on a split of each seed's training part.",
             "Baselines: tuned on a split of the first seed's training part.",
+            "ALS: 64 factors, by the library implicit."
+            if "ALS" in GRIDS
+            else "ALS: left out, as implicit is not installed.",
             "tags: cosine to the mean of the user's artists in a latent space of TF-IDF tags.",
             "hybrid, strict: without the tags that users gave to their own held-out artists.",
         ),
@@ -219,9 +229,7 @@ def _systems(
     return {
         "popular": lambda likes: collaborative.Popularity.fit(likes).scores(likes),
         "tags": lambda likes: np.asarray((likes @ town.vectors) @ town.vectors.T),
-        "item-kNN": lambda likes: _baseline("item-kNN", likes, settings["item-kNN"]),
-        "user-kNN": lambda likes: _baseline("user-kNN", likes, settings["user-kNN"]),
-        "EASE": lambda likes: _baseline("EASE", likes, settings["EASE"]),
+        **{name: partial(_baseline, name, setting=setting) for name, setting in settings.items()},
         "hybrid": lambda likes: hybrid_scores(weights, likes, town.vectors, town.popularity),
         "hybrid, strict": lambda likes: hybrid_scores(weights, likes, *strict),
     }

@@ -219,6 +219,26 @@ async def test_a_clip_without_a_name_is_its_senders(world: World, name: str, num
     assert "found for **Clip**" in said(why.response)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "title"),
+    [
+        ("\u202e3pm.\nmoonlight\r\0\u2066 sonata.wav", 2, "3pm. moonlight sonata"),
+        ("lalala " * 570 + ".wav", 3, "lalala " * 11 + "la…"),
+        ("\U00010000\U00010001 \U00012000.wav", 4, "\U00010000\U00010001 \U00012000"),
+    ],
+    ids=["turned around", "4,000 characters", "a script of no font"],
+)
+async def test_a_clip_of_an_odd_name_is_answered_and_named_on_one_line(
+    world: World, name: str, number: int, title: str
+) -> None:
+    card = await world.ask(clip=(name, _unheard(number)))
+    assert is_card(card)
+    assert f"found for **{title}**" in said(card)
+    picture = next(part for part in parts(card) if part["type"] == 12)["items"][0]
+    assert len(picture["description"]) <= 1024
+    assert not set(picture["description"]) & set("\u202e\u2066\n\r\0")
+
+
 def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -326,9 +346,10 @@ async def test_why_adds_what_other_services_say_when_it_comes(
 
     monkeypatch.setattr(world.service.songs, "foreign", foreign)
     result = await world.bob.click(card.message, custom_id=pressable(card, "why:"))
-    assert "Without" in before[1], "the answer does not wait for other services"
-    assert "says" not in before[1]
+    assert "Without" in before[-1], "the answer does not wait for other services"
+    assert "says" not in before[-1]
     assert "ReccoBeats says** 123\u00a0BPM · energy\u00a081%" in said(result.response)
+    assert f"ReccoBeats says of {SONG}** 123\u00a0BPM" in said(result.response)
     assert "Without" in said(result.response)
     assert any(part["type"] == 12 for part in parts(result.response))
 

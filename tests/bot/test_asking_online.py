@@ -25,7 +25,7 @@ from musrec.model import NotFound
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.sources.matching import Wanted
-from tests.support.loopback import PROVIDERS_OFF, deezer_track, serving, stock
+from tests.support.loopback import PROVIDERS_OFF, cover, deezer_track, serving, stock
 from tests.support.world import parts_of, settings_for, text_of
 
 SECTION, THUMBNAIL, GALLERY = 9, 11, 12
@@ -84,7 +84,6 @@ async def test_what_is_being_done_is_said_until_the_card_comes(
 async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
     tmp_path: Path,
 ) -> None:
-    cover = b"\xff\xd8\xff" + bytes(99)
     settings = Settings.model_validate(
         {
             "paths": {"data": tmp_path / "data"},
@@ -122,7 +121,7 @@ async def test_a_card_is_there_at_once_and_completed_when_song_and_cover_arrive(
         server.set("/deezer/search", search)
         for number in range(1, 1 + len(songs)):
             server.set(f"/cdn/{number}.mp3", audio)
-        server.raw("/cover.jpg", cover, kind="image/jpeg")
+        server.raw("/cover.jpg", cover(), kind="image/jpeg")
         bot, slate = Bot(settings, service), Slate(put, 1, 1, private=True, reactions=False)
         asked = await service.songs.hear_track(songs[0])
         answer = await service.answers.recommend(asked, count=2, online=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -117,6 +118,7 @@ async def test_status_says_what_is_off_and_to_managers_how_to_switch_it_on(world
     assert "What counts in your answers" in text
     assert "sound" in text
     assert "intent" not in text
+    assert not re.search(r"\w\.\w+ =|MUSREC_|`?musrec \w", text), "no configuration for members"
     managed = await world.guild_owner().slash(world.channel, "status")
     assert "message content intent is off" in said(managed.response)
     assert "presence intent is off" in said(managed.response)

@@ -175,13 +175,16 @@ async def test_bots_oneself_and_those_who_left_cannot_be_asked(world: World) -> 
         assert sentence in said(refused.response)
 
 
-async def test_an_asker_who_has_nothing_is_said_after_the_other_agreed(world: World) -> None:
-    await like(world, world.bob, "jazz")
+@pytest.mark.parametrize("who", ["alice", "bob"])
+async def test_a_member_without_likes_is_named_once_the_other_agreed(
+    world: World, who: str
+) -> None:
+    await like(world, world.bob if who == "alice" else world.alice, "jazz")
     asked = await world.alice.slash(world.channel, "blend", member=world.bob)
     answer = await world.bob.click(
         asked.response.message, custom_id=pressable(asked.response, "agree:")
     )
-    assert "nothing that alice likes" in said(answer.followups[0])
+    assert f"nothing that {who} likes" in said(answer.followups[0])
 
 
 # The catalogue ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ def data(starter_store: Path) -> Path:
 def test_tastes_are_drawn_and_put_together(answer: Callable[..., Any], tmp_path: Path) -> None:
     taste = answer("taste", "--as", "ann")
     assert taste["songs"] == 4
+    assert "metal" in taste["likes"]
     assert next(iter(taste["genres"])) == "metal"
     blend = answer("blend", "ben", "--as", "ann", "-n", "5")
     assert len(blend["songs"]) == 5

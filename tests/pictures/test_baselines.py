@@ -21,6 +21,7 @@ from musrec.members.model import Portrait
 from musrec.model import Analysis, Closeness, Picture
 from musrec.pictures import card, contributions
 from musrec.pictures.comparisons import compare, gallery
+from musrec.pictures.draw import LookName
 from musrec.pictures.portraits import catalogue_map, taste
 from musrec.pictures.sheet import song as sheet
 from tests.support.drawn import CALM, hear, picked, pixels, song, spectrogram, tune
@@ -57,13 +58,13 @@ def portrait() -> Portrait:
     )
 
 
-def chart() -> Picture:
+def chart(look: LookName = "dark") -> Picture:
     rng = np.random.default_rng(0)
     clusters = rng.integers(0, 4, 800)
     centres = np.array([[0, 0], [5, 1], [2, 6], [-4, 4]])
     points = (centres[clusters] + rng.normal(size=(800, 2))).astype(np.float32)
     names = ["loud guitars", "slow piano", "club beats", "voices and strings"]
-    return catalogue_map(points, clusters, names, np.arange(800) % 60 == 0)
+    return catalogue_map(points, clusters, names, np.arange(800) % 60 == 0, look=look)
 
 
 DIFFERENCES = [
@@ -72,10 +73,18 @@ DIFFERENCES = [
 ]
 
 
-def song_sheet() -> Picture:
-    drawn = sheet(ALPHA, low())
+def song_sheet(look: LookName = "dark") -> Picture:
+    drawn = sheet(ALPHA, low(), look=look)
     assert drawn is not None
     return drawn
+
+
+def rows_of_songs(look: LookName = "dark") -> Picture:
+    rows = [
+        GalleryRow("high energy", ((ALPHA, spectrogram(LOW), "energy 91"),) * 3),
+        GalleryRow("low energy", ((OMEGA, spectrogram(HIGH), "energy 9"),) * 2),
+    ]
+    return gallery("Folk, high against low energy", rows, look=look)
 
 
 PICTURES: dict[str, Callable[[], Picture]] = {
@@ -89,13 +98,11 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "map": chart,
     "compare": lambda: compare(ALPHA, low(), OMEGA, high(), DIFFERENCES, Closeness.STRETCH),
     "song": song_sheet,
-    "gallery": lambda: gallery(
-        "Folk, high against low energy",
-        [
-            GalleryRow("high energy", ((ALPHA, spectrogram(LOW), "energy 91"),) * 3),
-            GalleryRow("low energy", ((OMEGA, spectrogram(HIGH), "energy 9"),) * 2),
-        ],
-    ),
+    "gallery": rows_of_songs,
+    "taste-light": lambda: taste(portrait(), look="light"),
+    "map-light": lambda: chart("light"),
+    "song-light": lambda: song_sheet("light"),
+    "gallery-light": lambda: rows_of_songs("light"),
 }
 
 

@@ -8,9 +8,16 @@ import pytest
 
 from musrec.model import Track
 from musrec.sources import Cover, Deadline, Endpoints, Sources, SourcesSettings
-from tests.support.loopback import KEYS, SPOTIFY_ID, Loopback, deezer_track, itunes_track
+from tests.support.loopback import (
+    KEYS,
+    SPOTIFY_ID,
+    Loopback,
+    cover,
+    deezer_track,
+    itunes_track,
+)
 
-JPEG = b"\xff\xd8\xff\xe0" + bytes(20_000)
+JPEG = cover()
 SONG = Track("x", "One More Time", ("Daft Punk",), identities={"deezer": "1", "itunes": "2"})
 
 
@@ -39,11 +46,45 @@ async def test_the_first_service_that_has_a_cover_gives_it(
     assert shop.count("/deezer/track/1") == asked, "its address is remembered"
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"progressive": True}),
+        ("JPEG", {"exif": bytes(5_000)}),
+        ("PNG", {}),
+        ("GIF", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"exif": bytes(50)}),
+    ],
+)
+async def test_every_form_of_picture_that_discord_shows_is_a_cover(
+    shop: Loopback, sources: Sources, soon: Deadline, kind: str, options: dict[str, object]
+) -> None:
+    picture = cover(kind, **options)
+    shop.raw("/deezer.jpg", picture)
+    assert await sources.cover(SONG, deadline=soon) == Cover(f"{shop.address}/deezer.jpg", "deezer")
+    shop.raw("/deezer.jpg", picture[:8])
+    assert await sources.cover(SONG, deadline=soon) == Cover(f"{shop.address}/itunes.jpg", "itunes")
+
+
+def bomb(kind: str, at: int, sides: bytes) -> bytes:
+    """A small file that claims to be a picture of billions of pixels."""
+    picture = cover(kind)
+    return picture[:at] + sides + picture[at + len(sides) :]
+
+
 BAD: dict[str, Callable[[Loopback], None]] = {
     "404": lambda to: to.raw("/deezer.jpg", JPEG, status=404),
     "20 MB": lambda to: to.raw("/deezer.jpg", JPEG + bytes(20_000_000)),
     "without end": lambda to: to.endless("/deezer.jpg"),
     "HTML": lambda to: to.raw("/deezer.jpg", b"<html>sign in</html>", kind="image/jpeg"),
+    "a bomb as PNG": lambda to: to.raw("/deezer.jpg", bomb("PNG", 16, b"\0\1\0\0\0\1\0\0")),
+    "a bomb as GIF": lambda to: to.raw("/deezer.jpg", bomb("GIF", 6, b"\xff\xff\xff\xff")),
+    "a bomb as JPEG": lambda to: to.raw(
+        "/deezer.jpg", JPEG.replace(bytes((0, 240, 0, 250)), b"\xff\xff\xff\xff", 1)
+    ),
+    "of no size": lambda to: to.raw("/deezer.jpg", b"\xff\xd8\xff\xe0" + bytes(20_000)),
     "empty": lambda to: to.raw("/deezer.jpg", b"", kind="image/jpeg"),
     "a redirect off the list": lambda to: to.redirect("/deezer.jpg", "http://127.0.0.2:9/x"),
     "broken off": lambda to: to.reset("/deezer.jpg"),
@@ -66,10 +107,14 @@ async def test_a_bad_cover_is_passed_over_for_the_next_services(
     assert await sources.cover(SONG, deadline=soon) is None
 
 
-async def test_a_service_that_hangs_costs_no_more_than_the_time_there_is(
-    shop: Loopback, sources: Sources
+@pytest.mark.parametrize("slow", ["hangs", "drips"])
+async def test_a_slow_service_costs_no_more_than_the_time_there_is(
+    shop: Loopback, sources: Sources, slow: str
 ) -> None:
-    shop.hang("/deezer.jpg")
+    if slow == "hangs":
+        shop.hang("/deezer.jpg")
+    else:
+        shop.drip("/deezer.jpg", JPEG)
     found = await sources.cover(SONG, deadline=Deadline.within(1.0))
     assert found == Cover(f"{shop.address}/itunes.jpg", "itunes")
 

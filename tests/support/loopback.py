@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from PIL import Image
 
 from musrec.sources import Endpoints, SourcesSettings
 from musrec.sources.lookups import Lookups
 from musrec.sources.provider import Setup
 from musrec.sources.providers import PROVIDERS
+from tests.support.hanging import EVERY
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,6 +26,14 @@ VIDEO_ID = "FGBhQbmPwH8"
 MBID = "0e1d8a5c-9ad2-4bb0-8b56-1f3a6c6a3b62"
 ARTIST_MBID = "056e4f3e-d505-4dad-8ec1-d04f521cbb56"
 AUDIO = b"ID3" + bytes(range(256)) * 16
+
+
+def cover(kind: str = "JPEG", **options: object) -> bytes:
+    """A cover as a service sends it."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (250, 240), "teal").save(buffer, kind, **options)
+    return buffer.getvalue()
+
 
 PROVIDERS_OFF = {provider.name: False for provider in PROVIDERS if provider.key_free}
 """Settings under which no service is asked."""
@@ -124,6 +135,21 @@ class Loopback:
             await response.prepare(request)
             while not self._open.is_set():
                 await response.write(b" " * 64 * 1024)
+            return response
+
+        self.set(path, answer)
+
+    def drip(self, path: str, body: bytes) -> None:
+        """Answer byte by byte, with pauses, until the server closes."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for byte in body:
+                if self._open.is_set():
+                    break
+                await response.write(bytes([byte]))
+                await asyncio.sleep(EVERY)
             return response
 
         self.set(path, answer)

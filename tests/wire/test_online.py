@@ -16,12 +16,21 @@ from aiohttp import web
 from bot.drops.posting import Messages
 from musrec.demo import RATE, TUNES, compose, write_tunes
 from musrec.drops.model import State
-from musrec.model import FeedbackKind
+from musrec.model import FeedbackKind, Track
 from musrec.service import Service
 from musrec.sources import SourcesSettings
 from musrec.sources.matching import Wanted
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
-from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving, stock
+from tests.support.loopback import (
+    PROVIDERS_OFF,
+    SPOTIFY_ID,
+    Loopback,
+    cover,
+    deezer_track,
+    serving,
+    spotify_track,
+    stock,
+)
 from tests.support.openapi import Document
 from tests.support.wire import Wire, ask, finished, until
 from tests.support.world import parts_of, settings_for, text_of
@@ -138,7 +147,7 @@ async def day_one(tmp_path: Path) -> AsyncIterator[Wire]:
         server.set("/deezer/search", search)
         write_tunes(tmp_path / "tunes")
         tune = next((tmp_path / "tunes").iterdir()).read_bytes()
-        server.raw("/cover.jpg", b"\xff\xd8\xff" + bytes(99), kind="image/jpeg")
+        server.raw("/cover.jpg", cover(), kind="image/jpeg")
         for number in range(1, 1 + len(songs)):
             body = tune + b"%d" % number  # one recording would be one song
             server.raw(f"/cdn/{number}.mp3", body, kind="audio/mpeg")
@@ -172,3 +181,58 @@ async def test_songs_of_a_drop_are_heard_and_get_their_cover_and_pages_like_answ
     assert "Mel spectrogram" in picture["description"]
     assert len([m for m in wire.fake.messages.values() if "why:" in str(m["components"])]) == 1
     assert await wire.service.cards.get(card["id"]) is not None
+
+
+async def test_a_key_that_may_not_ask_for_features_is_found_out_once_and_reccobeats_asked(
+    tmp_path: Path,
+) -> None:
+    other = "2cGxRwrMyEAp8dEbuZaVv6"
+
+    async def numbers(request: web.Request) -> web.Response:
+        asked = request.query["ids"]
+        row = {"href": f"https://open.spotify.com/track/{asked}", "isrc": asked}
+        return web.json_response({"content": [row | {"tempo": 122.7, "energy": 0.81}]})
+
+    settings = settings_for(tmp_path)
+    on = {"deezer": True, "reccobeats": True}
+    keys = {"spotify_client_id": "an-id", "spotify_client_secret": "a-secret"}
+    sources = SourcesSettings(**PROVIDERS_OFF | on | keys)
+    settings = settings.model_copy(update={"sources": sources})
+    fake = FakeDiscord()
+    fake.answered_within = PATIENCE
+    await fake.start()
+    async with serving() as server:
+        stock(server, related=1, tops=1)  # Spotify gives everything but audio features: HTTP 403
+        server.json(f"/spotify/tracks/{other}", spotify_track(other, "Aerodynamic", "Daft Punk"))
+        server.set("/reccobeats/audio-features", numbers)
+        server.raw("/cdn/deezer-3135553.mp3", clip(0), kind="audio/mpeg")
+        server.raw("/cdn/deezer-10000.mp3", clip(1), kind="audio/mpeg")
+        async with Service.open(settings, endpoints=server.endpoints()) as service:
+            with connected(fake):
+                wire = Wire(fake, service)
+                await wire.start()
+                alice = fake.user("alice")
+                card = await ask(wire, alice, song=f"https://open.spotify.com/track/{SPOTIFY_ID}")
+
+                async def kept() -> bool:
+                    song = await service.songs.find(f"https://open.spotify.com/track/{SPOTIFY_ID}")
+                    assert isinstance(song, Track)
+                    return bool(await service.songs.foreign(song, online=False))
+
+                await until(kept)  # without a press of Why?
+                why = next(
+                    part["custom_id"]
+                    for part in parts_of(card["components"])
+                    if str(part.get("custom_id", "")).startswith("why:")
+                )
+                pressed = await finished(wire, await fake.click(alice, card, why), "ReccoBeats")
+                said = "says of One More Time** 123\u00a0BPM · energy\u00a081%"
+                assert said in text_of(pressed["components"])
+                link = f"https://open.spotify.com/track/{other}"
+                shown = await finished(
+                    wire, await fake.slash(alice, "show", song=link), "ReccoBeats"
+                )
+                assert "says** 123\u00a0BPM · energy\u00a081%" in text_of(shown["components"])
+                assert server.count("/spotify/audio-features") == 1
+                await wire.end()
+    await fake.stop()

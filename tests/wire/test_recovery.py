@@ -28,6 +28,10 @@ async def likes(wire: Wire, who: J, card: J) -> bool:
     return await wire.service.members.thumb(who["id"], featured_in(card["components"])) is LIKE
 
 
+async def thumbs(wire: Wire, card: J) -> dict[FeedbackKind, int]:
+    return await wire.service.cards.thumbs(card["id"])
+
+
 def in_silence(wire: Wire) -> dict[str, Any]:
     """Let events happen that nobody hears of; return the sessions to be put back."""
     sessions = dict(wire.fake.sessions)
@@ -99,7 +103,8 @@ async def test_one_card_that_fails_stops_no_other_and_is_tried_again(wire: Wire)
     wire.fake.failures = [(cards[1]["id"], None), (cards[0]["id"], 503), (cards[0]["id"], 403)]
     await wire.start()
     for card in cards:
-        await until(lambda card=card: likes(wire, bob, card))
+        await until(lambda card=card: thumbs(wire, card))
+    assert [await thumbs(wire, card) for card in cards] == [{LIKE: 1}] * 3
 
 
 async def test_a_new_session_while_cards_are_read_has_them_read_again(wire: Wire) -> None:
@@ -122,6 +127,7 @@ async def test_a_new_session_while_cards_are_read_has_them_read_again(wire: Wire
     await connection.send(9, False)
     await ready
     await until(lambda: likes(wire, eve, card))
+    assert await thumbs(wire, card) == {LIKE: 2}
 
 
 async def test_what_a_resumed_session_did_not_replay_is_read_back(wire: Wire) -> None:
@@ -135,6 +141,7 @@ async def test_what_a_resumed_session_did_not_replay_is_read_back(wire: Wire) ->
     await wire.fake.live()[0].send(7)
     await resumed
     await until(lambda: likes(wire, bob, card))
+    assert await thumbs(wire, card) == {LIKE: 1}
 
 
 async def test_what_was_lost_without_a_trace_is_read_back_within_the_hour(wire: Wire) -> None:
@@ -148,6 +155,7 @@ async def test_what_was_lost_without_a_trace_is_read_back_within_the_hour(wire: 
     assert (reactions._hourly.hours, reactions._hourly.is_running()) == (1, True)
     await reactions._hourly()
     await until(lambda: likes(wire, bob, card))
+    assert await thumbs(wire, card) == {LIKE: 1}
 
 
 async def test_what_changes_while_a_card_is_read_is_newer_than_what_was_read(wire: Wire) -> None:
@@ -192,6 +200,7 @@ async def test_a_reaction_given_before_the_message_is_a_card_counts_once_it_is(
     if not is_final(card):
         await wire.fake.wait("MESSAGE_UPDATE", lambda m: m is card and is_final(m))
     await until(lambda: likes(wire, bob, card))
+    assert await thumbs(wire, card) == {LIKE: 1}
 
 
 async def test_a_card_that_a_restored_store_does_not_know_is_heard_again(wire: Wire) -> None:
@@ -202,6 +211,7 @@ async def test_a_card_that_a_restored_store_does_not_know_is_heard_again(wire: W
     wire.fake.failures = [(f"/messages/{card['id']}", 503)]
     await wire.fake.react_as(bob, card, "👍")
     await until(lambda: likes(wire, bob, card))
+    assert await thumbs(wire, card) == {LIKE: 1}
 
 
 async def test_reading_back_learns_nothing_of_who_paused_or_had_all_deleted(wire: Wire) -> None:
