@@ -19,6 +19,8 @@ import simcord
 from PIL import Image, ImageDraw
 
 from bot.app import Bot
+from bot.drops import commands as drop_commands
+from bot.feedback import counts
 from musrec.model import FeedbackKind
 from musrec.service import Service
 from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving
@@ -54,6 +56,7 @@ def chromium() -> Path:
 async def services() -> AsyncIterator[Loopback]:
     """Deezer and ReccoBeats on 127.0.0.1."""
     async with serving() as server:
+        server.keeps_alive = False  # SimCord would wait for every connection to time out
         server.json("", {"data": []})
         server.raw("/cover.png", cover(), kind="image/png")
         yield server
@@ -119,6 +122,13 @@ def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BrowserType, "launch", here)
 
 
+@pytest.fixture
+def _nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no timer come due: SimCord would wait for each, in real time, after every action."""
+    monkeypatch.setattr(drop_commands, "TICK_SECONDS", 86_400)
+    monkeypatch.setattr(counts, "EVERY", 0.0)
+
+
 async def tastes(room: World) -> dict[str, Any]:
     """Two members with likes of their own: their tastes, songs side by side, lists and drops."""
     alice, bob, channel, service = room.alice, room.bob, room.channel, room.service
@@ -172,7 +182,7 @@ def small(picture: Path) -> None:
     few.save(picture, optimize=True)
 
 
-@pytest.mark.usefixtures("_launched_here")
+@pytest.mark.usefixtures("_launched_here", "_nothing_to_wait_for")
 async def test_every_kind_of_message_can_be_looked_at(
     service_of_music: Service, services: Loopback, music: Path, tmp_path: Path
 ) -> None:
