@@ -20,7 +20,6 @@ from PIL import Image, ImageDraw
 
 from bot.app import Bot
 from bot.drops import commands as drop_commands
-from bot.feedback import counts
 from musrec.model import FeedbackKind
 from musrec.service import Service
 from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving
@@ -123,10 +122,9 @@ def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def _nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no timer come due: SimCord would wait for each, in real time, after every action."""
+def _never_ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no drop come due: SimCord would wait for the tick, in real time, after every action."""
     monkeypatch.setattr(drop_commands, "TICK_SECONDS", 86_400)
-    monkeypatch.setattr(counts, "EVERY", 0.0)
 
 
 async def tastes(room: World) -> dict[str, Any]:
@@ -182,7 +180,7 @@ def small(picture: Path) -> None:
     few.save(picture, optimize=True)
 
 
-@pytest.mark.usefixtures("_launched_here", "_nothing_to_wait_for")
+@pytest.mark.usefixtures("_launched_here", "_never_ticking")
 async def test_every_kind_of_message_can_be_looked_at(
     service_of_music: Service, services: Loopback, music: Path, tmp_path: Path
 ) -> None:
