@@ -275,7 +275,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         if not found.picks:
             raise NotFound(
                 " ".join(found.notes) or "I found nothing that fits.",
-                "Drop a wish, or try another song.",
+                "Leave out a wish, or try another song.",
             )
         intro = ""
         if question.clip is not None and heard is not None and clips.nameless(heard.track):
@@ -463,9 +463,9 @@ async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
                     for kind in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
                 ),
                 Preview.button(pick.track.id),
-                Keep.button(pick.track.id),
             ],
             more=[
+                Keep.button(pick.track.id),
                 Why.button(kept, pick.track.id),
                 *([Next.button(kept, pick.track.id, last=last)] if others else []),
                 *([Share.button(kept, pick.track.id)] if slate.private else []),
