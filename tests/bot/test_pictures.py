@@ -274,8 +274,9 @@ async def day_one(services: Loopback, music: Path, data: Path, folder: Path) -> 
             return web.json_response({"data": found})
 
         services.set("/deezer/search", search)
-        for number in range(len(songs)):
-            services.raw(f"/clip/{number}", clips[number % len(clips)], kind="audio/mpeg")
+        for number, track in enumerate(songs):
+            clip = clips[0 if track.title == STARTER else 1 + number % (len(clips) - 1)]
+            services.raw(f"/clip/{number}", clip, kind="audio/mpeg")
         async with opened(service) as room:
             card = await room.ask(song=STARTER, count=3)
             await draw(room, services, {"day-one": card.message}, folder)
