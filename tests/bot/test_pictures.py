@@ -243,7 +243,7 @@ async def with_access(services: Loopback, data: Path, folder: Path) -> None:
         "/token", {"access_token": "loopback", "expires_in": 3600, "token_type": "Bearer"}
     )
     services.json("/spotify/audio-features/", {"audio_features": [NUMBERS | {"key": 9, "mode": 0}]})
-    key = {"spotify_client_id": "id", "spotify_client_secret": "secret"}
+    key: dict[str, Any] = {"spotify_client_id": "id", "spotify_client_secret": "secret"}
     async with (
         Service.open(settings_of(data, **key), endpoints=services.endpoints()) as service,
         opened(service) as room,
