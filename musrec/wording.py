@@ -27,6 +27,12 @@ def loudness(lufs: float) -> str:
     return f"{lufs:.1f}\u00a0LUFS".replace("-", "−")
 
 
+def signed(value: float) -> str:
+    """Return a contribution with its sign, two decimals and a true minus."""
+    text = f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
 def key(harmony: Harmony) -> str:
     """Return a key with its mode, such as "E minor"."""
     return f"{harmony.key}\u00a0{harmony.mode}"

@@ -23,7 +23,7 @@ AMBER = discord.Colour(0xE9A23B)
 CARD_PICTURE = "card.png"
 CHART_PICTURE = "why.png"
 
-NOT_COUNTED = "-# Their numbers for the sound are only shown: I go by what I heard."
+NOT_COUNTED = "-# Only for comparison: I go by what I hear."
 
 IN_A_ROW = 5
 """Buttons that Discord takes in a row."""

@@ -71,6 +71,8 @@ class Messages:
             slate = Slate(put, place.id, after, private=False, reactions=True)
             intro = f"{words.plain(said, 500)}{_for(post)}"
             pick = answer.picks[0]
+            if answer.query is not None and answer.query.title not in post.words:
+                intro += f"\npictured with {words.song(answer.query)}"
             shown = await feature(self._bot, slate, post.answer, answer, pick, intro=intro)
             self._complete(slate, shown)
             assert shown.card is not None
@@ -325,7 +327,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         return cls(
             ui.Select(
                 custom_id=f"ask:{number}:{mark}",
-                placeholder=f"{number + 1} of {QUESTIONS}: Which of these do you like?",
+                placeholder=f"{number + 1} of {QUESTIONS}: pick some you like",
                 max_values=len(options),
                 options=list(options.values()),
             )
@@ -408,7 +410,7 @@ def progress(drop: Drop, state: State | None) -> str:
     """Say in one sentence what became of a drop that was asked for now."""
     place = _place(drop)
     return {
-        State.POSTED: f"It is in {place}.",
+        State.POSTED: f"Posted in {place}.",
         State.ASKED: f"I have some questions first, in {place}.",
         State.OPEN: "Something went wrong on the way; I will try again in a few minutes.",
         State.FAILED: f"I could not post it in {place}; `/drops settings` says why.",

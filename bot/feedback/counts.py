@@ -74,6 +74,7 @@ class Counts(commands.Cog):
                 message = await channel.fetch_message(int(card.message))
                 counts = await self._bot.service.cards.thumbs(card.message)
                 if view := _with_counts(message, counts):
+                    _refer_to_attachments(view, message.attachments)
                     await message.edit(view=view, attachments=message.attachments)
         except (discord.NotFound, discord.Forbidden) as error:
             if error.code == errors.UNKNOWN_MESSAGE:
@@ -96,3 +97,14 @@ def _with_counts(
             item.label = wanted
     view.stop()  # else discord.py would keep it for its buttons, which `Press` answers
     return view if changed else None
+
+
+def _refer_to_attachments(view: ui.LayoutView, attachments: Sequence[discord.Attachment]) -> None:
+    """Name attachments that a card shows: the addresses that Discord gives them expire."""
+    names = {attachment.id: attachment.filename for attachment in attachments}
+    for gallery in view.walk_children():
+        if not isinstance(gallery, ui.MediaGallery):
+            continue
+        for item in gallery.items:
+            if name := names.get(item.media.attachment_id or 0):
+                item.media = discord.UnfurledMediaItem(f"attachment://{name}")

@@ -56,7 +56,7 @@ class ListeningCommands(
         await interaction.edit_original_response(
             view=layouts.notice(
                 "🔇 Listening is off.",
-                hint="`/privacy delete` deletes what I learned, and all else.",
+                hint="`/privacy delete` deletes what I learned, and all else I keep about you.",
             )
         )
 

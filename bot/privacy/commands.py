@@ -118,8 +118,8 @@ class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=poli
         hidden = not await self._bot.service.members.hidden(member)
         await self._bot.service.members.choose(member, hidden=hidden)
         said = (
-            "🔒 Your taste stays yours: no member can ask to see it. `/privacy taste` again "
-            "lets them ask."
+            "🔒 Your taste stays yours: no member can ask to see it. Use `/privacy taste` again "
+            "to let them."
             if hidden
             else "🔓 Other members can ask to see your taste. You decide each time."
         )
@@ -133,7 +133,7 @@ class PrivacyCommands(commands.GroupCog, group_name="privacy", group_extras=poli
         paused = not await self._bot.service.members.paused(member)
         await self._bot.service.members.choose(member, paused=paused)
         said = (
-            "⏸️ Paused: I keep nothing new about you. `/privacy pause` again goes on."
+            "⏸️ Paused: I keep nothing new about you. Use `/privacy pause` again to go on."
             if paused
             else "▶️ Learning again."
         )

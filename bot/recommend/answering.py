@@ -275,7 +275,7 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
         if not found.picks:
             raise NotFound(
                 " ".join(found.notes) or "I found nothing that fits.",
-                "Drop a wish, or try another song.",
+                "Leave out a wish, or try another song.",
             )
         intro = ""
         if question.clip is not None and heard is not None and clips.nameless(heard.track):
@@ -370,10 +370,18 @@ class Shown:
 
 
 async def feature(
-    bot: Bot, slate: Slate, kept: str, answer: Answer, pick: Pick, *, intro: str = ""
+    bot: Bot,
+    slate: Slate,
+    kept: str,
+    answer: Answer,
+    pick: Pick,
+    *,
+    intro: str = "",
+    sharer: str = "",
 ) -> Shown:
-    """Show one pick of an answer as a card of its own; `intro` says why it is here.
+    """Show one pick of an answer as a card of its own.
 
+    `intro` says why it is here, `sharer` is the member who shares it: their thumb counts under it.
     The card does not wait for what services know: `complete` adds it.
     """
     shown, cards = Shown(kept, answer, pick, intro=intro), bot.service.cards
@@ -385,8 +393,10 @@ async def feature(
     message = await _show(bot, slate, shown)
     query = answer.query.id if answer.query else None
     card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC), query)
-    await cards.keep(card)
+    await cards.keep(card, sharer)
     bot.dispatch("card", card)
+    if sharer:
+        bot.dispatch("recount", [card])
     if not slate.reactions or await offer_reactions(message):
         await cards.settle(intended)
     return replace(shown, card=card)
@@ -458,9 +468,9 @@ async def _show(bot: Bot, slate: Slate, shown: Shown) -> discord.Message:
                     for kind in (FeedbackKind.LIKE, FeedbackKind.DISLIKE)
                 ),
                 Preview.button(pick.track.id),
-                Keep.button(pick.track.id),
             ],
             more=[
+                Keep.button(pick.track.id),
                 Why.button(kept, pick.track.id),
                 *([Next.button(kept, pick.track.id, last=last)] if others else []),
                 *([Share.button(kept, pick.track.id)] if slate.private else []),
@@ -596,7 +606,10 @@ class Share(Press, template=r"post:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             intro = f"shared by {interaction.user.mention}"
             if answer.query is not None:
                 intro += f"\nfound for {words.song(answer.query)}"
-            shown = await feature(bot, slate, self.about["kept"], answer, pick, intro=intro)
+            sharer = str(interaction.user.id)
+            shown = await feature(
+                bot, slate, self.about["kept"], answer, pick, intro=intro, sharer=sharer
+            )
         await complete(bot, slate, shown)
 
 

@@ -57,7 +57,7 @@ class ShowCommands(commands.Cog):
     ) -> None:
         """See what I hear in a song: tempo, key, genre, mood, tags and a picture."""
         if song is None and clip is None:
-            raise NotFound("Show you what?", "Give me a title, a link or a clip.")
+            raise NotFound("What should I show you?", "Give me a title, a link or a clip.")
         await interaction.response.defer(thinking=True, ephemeral=private)
         question = Question(interaction.user.id, clip=clip, text=song)
         await _answer(self._bot, answering.slate_of(interaction, private=private), question)
@@ -159,7 +159,7 @@ def _pulse_and_key(analysis: Analysis) -> list[tuple[str, str]]:
     said = []
     if (rhythm := analysis.rhythm) and rhythm.tempo:
         unsure = rhythm.alternative and rhythm.confidence < SURE
-        other = f", or else {rhythm.alternative:.0f}" if unsure else ""
+        other = f", or {rhythm.alternative:.0f}" if unsure else ""
         said.append(("Tempo", _sure(wording.tempo(rhythm.tempo), rhythm.confidence) + other))
     if analysis.harmony:
         key = wording.key(analysis.harmony)

@@ -140,9 +140,16 @@ def _measures(found: Comparison) -> str:
     """List the measures of both songs, the most alike first."""
     ranked = sorted(found.differences, key=lambda one: one.apart)
     return "\n".join(
-        f"- {words.plain(one.name)}: **{words.plain(one.ours)}** and **{words.plain(one.theirs)}**"
+        f"- {words.plain(one.name)}: {_both(words.plain(one.ours), words.plain(one.theirs))}"
         for one in ranked
     )
+
+
+def _both(ours: str, theirs: str) -> str:
+    """Write two values in bold; a unit that both have is written once."""
+    one, other = ours.partition(" "), theirs.partition(" ")
+    unit = other[2] if one[2] == other[2] else ""
+    return f"**{one[0]}** and **{other[0]}** {unit}" if unit else f"**{ours}** and **{theirs}**"
 
 
 def _alike(found: Comparison) -> str:
@@ -152,7 +159,9 @@ def _alike(found: Comparison) -> str:
     lines = []
     for label, parts in (("Alike in", [one for one in heard if one[1] > 0]), ("Apart in", apart)):
         if parts:
-            said = ", ".join(f"{words.plain(name)} ({part:+.2f})" for name, part in parts[:NAMED])
+            said = ", ".join(
+                f"{words.plain(name)} ({wording.signed(part)})" for name, part in parts[:NAMED]
+            )
             lines.append(f"**{label}** {said}")
     near = wording.closeness(found.closeness)
     lines.append(f"-# Together: {found.alike:.2f}, where 1 is the same sound; {near}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 import discord
@@ -152,10 +153,10 @@ async def _map(
 ) -> tuple[ui.LayoutView, discord.File]:
     atlas, picture = await bot.service.members.map(str(member.id))
     count = len(atlas.points)
+    whose = "your" if controls else f"{words.plain(_name(member))}'s"
     note = (
-        f"-# {count:,} song{'s' if count != 1 else ''}: neighbours sound alike, and "
-        f"{words.plain(_name(member))}'s likes are ringed. Each colour is a group, named after "
-        f"what I hear in it. A flat map shows {atlas.share:.0%} of how songs differ."
+        f"-# {count:,} song{'s' if count != 1 else ''}: those near each other mostly sound alike, "
+        f"and {whose} likes are ringed. Each colour is a group, named after what I hear in it."
     )
     view = layouts.page(
         layouts.text("### The catalogue by ear"),
@@ -209,7 +210,7 @@ async def _ask(interaction: Context, what: str, other: discord.abc.User, asked: 
     if wait:
         minutes = max(1, round(wait / 60))
         raise Busy(
-            f"You asked {_name(other)} only just now.",
+            f"You asked {_name(other)} a moment ago.",
             f"You can ask again in {'a minute' if minutes == 1 else f'{minutes} minutes'}.",
         )
     view = layouts.notice(
@@ -217,7 +218,7 @@ async def _ask(interaction: Context, what: str, other: discord.abc.User, asked: 
         "will see it.",
         Agree.button(what, asker, other.id),
         Decline.button(asker, other.id),
-        hint="Only you can answer. Nothing is shown until you do.",
+        hint="Only you can answer. Nothing is shown unless you agree.",
     )
     mentions = discord.AllowedMentions(users=[discord.Object(other.id)])
     await interaction.response.send_message(view=view, allowed_mentions=mentions)
@@ -306,10 +307,9 @@ async def _blend(
 
 def _meeting(found: Blend) -> list[layouts.Control]:
     lines = []
-    genres = [name for name, share in found.genres.items() if share >= 0.1]
-    meet = [*found.meet[:3], *genres[:3]]
-    if meet:
-        lines.append(f"**Where you meet** {words.plain(', '.join(meet), 300)}")
+    if found.meet:
+        meet = ", ".join(found.meet[:3])
+        lines.append(f"**Where you meet** {words.plain(meet, 300)} songs")
     if found.part:
         lines.append(f"**Where you part** {words.plain(found.part, 200)}")
     if found.both:
@@ -321,7 +321,7 @@ def _meeting(found: Blend) -> list[layouts.Control]:
 
 def _list(found: Blend) -> str:
     if not found.songs:
-        return "-# I know no song that is new to both of you."
+        return "-# I know no song that would be new to both of you and suit you both."
     songs = [
         f"{place}. {words.song(song.track)} · {words.plain(song.suits, 120)}"
         for place, song in enumerate(found.songs, start=1)
@@ -373,11 +373,12 @@ async def _history(interaction: Context, filters: HistoryFilter, page: int) -> u
 def _history_blocks(found: HistoryPage, filters: HistoryFilter, style: str) -> list[Any]:
     what = "Lately" if filters.kind == "all" else f"Lately {filters.kind}"
     named = f" · {words.plain(filters.text, 40)}" if filters.text else ""
-    lines = [
-        f"{SIGNS[event.kind]} {words.song(track)} · {words.date(event.at, style)}"
-        for event, track in found.events
-    ]
-    blocks: list[Any] = [layouts.text(f"### {what}{named}\n" + "\n".join(lines))]
+    lines = [f"### {what}{named}"]
+    for _, events in itertools.groupby(found.events, lambda one: one[0].at.date()):
+        those = list(events)
+        lines.append(f"-# {words.date(those[0][0].at, style)}")
+        lines += [f"{SIGNS[event.kind]} {words.song(track)}" for event, track in those]
+    blocks: list[Any] = [layouts.text("\n".join(lines))]
     if found.pages > 1:
         blocks.append(
             layouts.text(f"-# page {found.page + 1} of {found.pages:,}, {found.total:,} in all")

@@ -95,7 +95,7 @@ def _because(space: Space, ours: Heard, theirs: Heard) -> list[tuple[str, float]
 def _label(column: str) -> str:
     """Return the feature that a column of the space belongs to, for people."""
     if column.startswith("tag_"):
-        return f"the tag {TAGS[int(column.rpartition('_')[2])]!r}"
+        return f"the tag “{TAGS[int(column.rpartition('_')[2])]}”"
     if column.startswith("tonnetz_"):
         return "harmony (tonnetz)"
     series = column.rpartition("_")[0]
@@ -171,7 +171,7 @@ def _differences(
             shares = ours[1].tags[tag], theirs[1].tags[tag]
             if max(shares) >= 0.1:
                 found.append(
-                    Difference(f"tag: {tag}", f"{shares[0]:.0%}", f"{shares[1]:.0%}", step)
+                    Difference(f"tagged {tag}", f"{shares[0]:.0%}", f"{shares[1]:.0%}", step)
                 )
     if ours[1].key and theirs[1].key:
         steps = key_steps(ours[1].key, theirs[1].key)

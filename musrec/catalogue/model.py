@@ -249,7 +249,7 @@ def tempo_range(text: str) -> tuple[float, float]:
     except ValueError:
         first = last = math.nan
     if not (0 < first <= last < 1000):
-        raise NotFound(f"{text[:40]!r} is no tempo.", "Write it as 120, or as 100-120.")
+        raise NotFound(f"“{text[:40]}” is no tempo.", "Write it as 120, or as 100-120.")
     return (first, last) if dash else (first * 0.97, first * 1.03)
 
 

@@ -147,7 +147,7 @@ def rows(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> NDA
     if mood and mood not in (known := moods(catalogue)):
         near = [one for one, *_ in process.extract(mood, known, limit=3, score_cutoff=NEARLY)]
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Try one of: {', '.join(known)}."
-        raise NotFound(f"No song I know sounds {mood[:40]!r}.", hint if known else "")
+        raise NotFound(f"No song I know sounds “{mood[:40]}”.", hint if known else "")
     keep, reasons = variety.allowed(
         catalogue,
         Constraints(

@@ -111,8 +111,8 @@ def pick(track: Track, profile: Profile, alike: float, place: int, by: By) -> Pi
     """Return a pick of one system: its score is how alike it is, and nothing else."""
     nearest = "closest" if place == 1 else f"{ordinal(place)} closest"
     said = {
-        By.SPECTROGRAM: f"Its spectrogram is the {nearest} to this one's, as a picture.",
-        By.FEATURES: f"Its measured features are the {nearest} to this one's.",
+        By.SPECTROGRAM: f"As a picture, its spectrogram is the {nearest} to that of your song.",
+        By.FEATURES: f"By its measured features, it is the {nearest} to your song.",
     }[by]
     detail = f"{alike:+.2f} for the {by} alone; nothing else counted"
     reason = Explanation(said, details=(detail,), causes=("sound",))

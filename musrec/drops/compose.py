@@ -109,7 +109,9 @@ async def _personal(
     if not choices:
         lines.append("I have nothing left that is new to you; I keep listening.")
     elif len(choices) < drop.size:
-        lines.append(f"Only {len(choices)} of {drop.size} songs: I have no more new to you.")
+        lines.append(
+            f"Only {len(choices)} of {drop.size} songs: I know no more that are new to you."
+        )
     return Post(0, Part.OPENING, "\n".join(lines)), choices
 
 
@@ -175,5 +177,7 @@ async def _mixtape(library: Library, issue: Issue, now: datetime) -> tuple[Post,
     if not choices:
         lines.append("I have nothing left that is new to all of you; I keep listening.")
     elif len(choices) < drop.size:
-        lines.append(f"Only {len(choices)} of {drop.size} songs: I have no more new to you all.")
+        lines.append(
+            f"Only {len(choices)} of {drop.size} songs: I know no more that are new to all of you."
+        )
     return Post(0, Part.OPENING, "\n".join(lines), listeners=tuple(opinions)), choices

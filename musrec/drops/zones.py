@@ -31,7 +31,7 @@ def zone_named(text: str) -> str:
             return name
     near = suggest_zones(text, 3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Try Europe/Berlin."
-    raise NotFound(f"There is no time zone called {text.strip()[:60]!r}.", hint)
+    raise NotFound(f"There is no time zone called “{text.strip()[:60]}”.", hint)
 
 
 def suggest_zones(text: str, limit: int = 25) -> list[str]:

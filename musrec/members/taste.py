@@ -440,6 +440,7 @@ def _for_both(
     known: frozenset[str],
     count: int,
 ) -> tuple[Shared, ...]:
+    """Return songs new to both that suit each at least a little."""
     profiles = [group.user_profile(liked.vectors, liked.weights) for liked in likes]
     suits = group.suitability(catalogue, profiles)
     picks = group.recommend(catalogue, suits, count=count, known=known)
@@ -449,17 +450,21 @@ def _for_both(
             catalogue.profiles[pick.row],
             round(100 * ours),
             round(100 * theirs),
-            _suits(names, group.suits_word(ours), group.suits_word(theirs)),
+            _suits(names, ours, theirs),
         )
         for pick in picks
         for ours, theirs in [pick.suits.tolist()]
+        if min(ours, theirs) >= group.A_LITTLE
     )
 
 
-def _suits(names: tuple[str, str], ours: str, theirs: str) -> str:
-    if ours == theirs:
-        return f"suits both {ours}"
-    return f"suits {names[0]} {ours}, {names[1]} {theirs}"
+def _suits(names: tuple[str, str], ours: float, theirs: float) -> str:
+    """Say how well a song suits both, the one whom it suits better first."""
+    first, second = map(group.suits_word, (ours, theirs))
+    if first == second:
+        return f"suits both {first}"
+    said = [f"{names[0]} {first}", f"{names[1]} {second}"]
+    return f"suits {', '.join(said if ours > theirs else said[::-1])}"
 
 
 def mine(catalogue: Catalogue, liked: Iterable[str]) -> NDArray[np.bool_]:

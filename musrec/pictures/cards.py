@@ -107,7 +107,7 @@ def card(
 
 
 def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
-    """Draw the score of a pick as a sum of named terms, each a bar from zero.
+    """Draw what a pick owes its place to: each named term of its score as a bar from zero.
 
     Parameters
     ----------
@@ -117,15 +117,18 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
     Returns
     -------
     Picture
-        One row per term, largest first, and their sum; reasons stand in the alternative text
-        alone, for the message says them. A term of 0 without a reason is left out.
+        One row per term, largest first, with its share of all terms without their signs; reasons
+        stand in the alternative text alone, for the message says them. A term whose share is 0%
+        and that has no reason is left out.
     """
-    said = [term for term in pick.terms if term.because or signed(term.value) != "0.00"]
+    whole = sum(abs(term.value) for term in pick.terms) or 1.0
+    shares = {term.name: percent(term.value / whole) for term in pick.terms}
+    said = [term for term in pick.terms if term.because or shares[term.name] != "0%"]
     terms = sorted(said, key=lambda term: -abs(term.value))
     names, bars, top = MARGIN, 240, 24
-    canvas = Canvas(top + ROW * len(terms) + 84, look)
+    canvas = Canvas(2 * top + ROW * max(1, len(terms)), look)
     colours = canvas.look
-    area = Box(bars, top, WIDTH - MARGIN - 124, top + ROW * len(terms))
+    area = Box(bars, top, WIDTH - MARGIN - 124, top + ROW * max(1, len(terms)))
     low = min(0.0, *(term.value for term in terms)) if terms else 0.0
     high = max(0.0, *(term.value for term in terms)) if terms else 1.0
     scale = area.width / max(high - low, 1e-9)
@@ -139,26 +142,20 @@ def contributions(pick: Pick, *, look: LookName = "dark") -> Picture:
         bar = Box(min(zero, end), middle - 18, max(zero, end, min(zero, end) + 3), middle + 18)
         canvas.rectangle(Box(area.left, middle - 1, area.right, middle + 1), colours.panel)
         canvas.rounded(bar, colours.gain if term.value >= 0 else colours.loss, 6)
-        value = signed(term.value)
-        canvas.text((WIDTH - MARGIN, middle + 11), value, READABLE, weight="bold", anchor="right")
+        share = shares[term.name]
+        canvas.text((WIDTH - MARGIN, middle + 11), share, READABLE, weight="bold", anchor="right")
     canvas.rectangle(Box(zero - 1, area.top, zero + 1, area.bottom), colours.muted)
-    bottom = area.bottom + 6
-    canvas.rectangle(Box(MARGIN, bottom, WIDTH - MARGIN, bottom + 2), colours.line)
-    canvas.text((MARGIN, bottom + 48), "Together", READABLE, weight="bold")
-    total = signed(pick.score)
-    canvas.text((WIDTH - MARGIN, bottom + 48), total, READABLE, weight="bold", anchor="right")
     listed = "; ".join(
-        f"{term.name} {signed(term.value)}" + (f" ({term.because})" if term.because else "")
+        f"{term.name} {shares[term.name]}" + (f" ({term.because})" if term.because else "")
         for term in terms
     )
     title = draw.shorten(pick.track.title, 120)
-    return canvas.finish(f"Why {title}: score {total}, the sum of {listed}.")
+    return canvas.finish(f"Why {title}: {listed or 'nothing in particular'}.")
 
 
-def signed(value: float) -> str:
-    """Return a contribution with its sign, two decimals and a true minus."""
-    text = f"{value:+.2f}".replace("-", "−")
-    return "0.00" if text in ("+0.00", "−0.00") else text
+def percent(share: float) -> str:
+    """Return a share, -1 to 1, in whole percent with a true minus."""
+    return f"{share:.0%}".replace("-0%", "0%").replace("-", "−")
 
 
 def _label(canvas: Canvas, strip: Box, side: Side, pick: Pick | None) -> None:

@@ -28,6 +28,8 @@ WIDTH = 800
 MARGIN = 28
 READABLE = 33
 """The smallest size of text."""
+TALLEST = 1050
+"""Pixels: Discord shows a picture at most 350 high, where text of the smallest size is 11 high."""
 
 LookName = Literal["dark", "light"]
 Anchor = Literal["left", "middle", "right"]
@@ -142,6 +144,8 @@ class Canvas:
     """A picture being drawn, in one look."""
 
     def __init__(self, height: int, look: LookName) -> None:
+        if height > TALLEST:
+            raise ValueError(f"a picture {height} high is too tall for text that can be read")
         self.look = LOOKS[look]
         self.image = Image.new("RGB", (WIDTH, height), self.look.background)
         self._pen = ImageDraw.Draw(self.image)

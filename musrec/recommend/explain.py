@@ -238,6 +238,8 @@ def sentences(pair: Pair) -> list[str]:
     found = by_cause[main](pair) if main in by_cause else []
     if main == "popularity":
         found += ["Others like this one already.", "A safe bet: it is well known."]
+    if not found:
+        found = _turned(list(_OF_NOTHING), pair.track)
     alone = f"{title(pair.track)} by {pair.track.artist}"
     if pair.asked and main == "sound":
         found.append(f"Try {alone} after {pair.asked}.")
@@ -246,6 +248,15 @@ def sentences(pair: Pair) -> list[str]:
     else:
         found.append(f"Give {alone} a try.")
     return list(dict.fromkeys(found))
+
+
+_OF_NOTHING = (
+    "Worth a listen.",
+    "This could be one for you.",
+    "One I would put on next.",
+    "See what you make of this one.",
+)
+"""What is said where nothing in particular counted."""
 
 
 def tell_apart(options: Sequence[Sequence[str]]) -> list[str]:
@@ -270,24 +281,23 @@ def tell_apart(options: Sequence[Sequence[str]]) -> list[str]:
 
 def _of_sound(pair: Pair) -> list[str]:
     asked = pair.asked
-    found = _of_traits(pair, asked)
     if pair.closeness is Closeness.STRETCH:
-        return [
-            *found,
+        alike = [
             f"A leap from {asked}, but worth a try.",
             f"Not quite {asked}, but give it a chance.",
             f"Further from {asked} than usual, in case you feel brave.",
             f"Something different after {asked}.",
         ]
-    near = {Closeness.VERY_CLOSE: "Very close to", Closeness.CLOSE: "Close to", None: "Sounds like"}
-    return [
-        *found,
-        f"{near[pair.closeness]} {asked}.",
-        f"You can play this right after {asked}.",
-        f"In the same vein as {asked}.",
-        f"If {asked} works for you, so should this.",
-        f"Goes well with {asked}.",
-    ]
+    else:  # how close they sound stands beside the sentence
+        alike = [
+            f"Cut from the same cloth as {asked}.",
+            f"You can play this right after {asked}.",
+            f"In the same vein as {asked}.",
+            f"If {asked} works for you, so should this.",
+            f"Goes well with {asked}.",
+            f"Right at home next to {asked}.",
+        ]
+    return [*_of_traits(pair, asked), *_turned(alike, pair.track)]
 
 
 def _of_traits(pair: Pair, other: str) -> list[str]:
@@ -320,7 +330,12 @@ def _of_traits(pair: Pair, other: str) -> list[str]:
         found.append(f"Has {has}, just like {other}.")
         found.append(f"Another one with {has}, like {other}.")
     found += _of_pulse(pair, kinds, other)
-    shift = sum(pair.track.id.encode()) % len(found) if found else 0
+    return _turned(found, pair.track)
+
+
+def _turned(found: list[str], track: Track) -> list[str]:
+    """Return sentences that are equally telling from another one on for every song."""
+    shift = sum(track.id.encode()) % len(found) if found else 0
     return found[shift:] + found[:shift]
 
 
@@ -442,11 +457,16 @@ def _of_taste(pair: Pair) -> list[str]:
     like = title(pair.like)
     return [
         *_of_traits(pair, like),
-        f"You like {like}, so try this.",
-        f"Sits well next to {like}.",
-        f"Reminds me of {like}, which you like.",
-        f"Close in spirit to {like}, one of your likes.",
-        f"A good neighbour for {like}.",
+        *_turned(
+            [
+                f"You like {like}, so try this.",
+                f"Sits well next to {like}.",
+                f"Reminds me of {like}, which you like.",
+                f"Close in spirit to {like}, one of your likes.",
+                f"A good neighbour for {like}.",
+            ],
+            pair.track,
+        ),
     ]
 
 

@@ -38,7 +38,8 @@ VARIETY = 0.1
 SHORTLIST = 40
 """Best songs per pick that a varied list is chosen from; more if these are by too few artists."""
 
-WORDS = ((0.9, "very well"), (0.7, "well"), (0.4, "a little"))
+A_LITTLE = 0.4
+WORDS = ((0.9, "very well"), (0.7, "well"), (A_LITTLE, "a little"))
 """Least share of the catalogue that suits a member less, and the word from there. Decided."""
 
 _TIE_BREAK = 1e-6

@@ -47,9 +47,16 @@ class Cards:
         """Forget that a card was intended: all that posting it entails is done."""
         await self._store.cards.settle(intended)
 
-    async def keep(self, card: Card) -> bool:
-        """Remember which track a message features; return False if there is no such track."""
-        return await self._store.cards.keep(card)
+    async def keep(self, card: Card, sharer: str = "") -> bool:
+        """Remember which track a message features; return False if there is no such track.
+
+        Parameters
+        ----------
+        sharer : str, optional
+            The member who shares a card that they alone saw: the thumb that they gave its track
+            counts under this one too.
+        """
+        return await self._store.cards.keep(card, sharer)
 
     async def get(self, message: str) -> Card | None:
         """Return the card that a message shows; None if it shows none."""

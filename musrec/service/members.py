@@ -78,7 +78,7 @@ class Members:
             There is no such track.
         """
         if await self._store.tracks.get(track) is None:
-            raise NotFound(f"There is no song with the id {track!r}.", "Look for it by its title.")
+            raise NotFound(f"There is no song with the id “{track}”.", "Look for it by its title.")
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self._store.feedback.add(event, name, since)
         if changed:

@@ -146,7 +146,7 @@ class Songs:
             if near := self._near(text):
                 return near
             raise NotFound(
-                f"No song in the catalogue is called {text!r}.",
+                f"No song in the catalogue is called “{text}”.",
                 "Try `musrec search`, or add your own music with `musrec add FOLDER`.",
             )
         sources = await self._outside.sources()

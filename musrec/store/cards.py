@@ -27,6 +27,8 @@ from musrec.store.schema import (
 )
 from musrec.store.tracks import read_tracks
 
+_OPINIONS = [kind.value for kind in FeedbackKind if kind.explicit]
+
 
 class Cards:
     """Every card that may be reacted to."""
@@ -59,8 +61,15 @@ class Cards:
         async with self._database.write() as connection:
             await connection.execute(intended_cards.delete().where(intended_cards.c.id == intended))
 
-    async def keep(self, card: Card) -> bool:
-        """Remember which track a message features; return False if there is no such track."""
+    async def keep(self, card: Card, sharer: str = "") -> bool:
+        """Remember which track a message features; return False if there is no such track.
+
+        Parameters
+        ----------
+        sharer : str, optional
+            The member who shares a card that they alone saw: the opinion on its track that they
+            hold by then counts under this one, as if they had pressed it here.
+        """
         row = {
             "message_id": card.message,
             "channel_id": card.channel,
@@ -78,6 +87,16 @@ class Cards:
                 .values(row)
                 .on_conflict_do_update(index_elements=["message_id"], set_=row)
             )
+            if sharer and not await is_paused(connection, sharer):
+                held = sa.select(sa.literal(card.message), feedback.c.member_id).where(
+                    feedback.c.member_id == sharer,
+                    feedback.c.track_id == card.track,
+                    feedback.c.kind.in_(_OPINIONS),
+                )
+                insert = self._database.insert(card_presses).from_select(
+                    ["message_id", "member_id"], held
+                )
+                await connection.execute(insert.on_conflict_do_nothing())
             return True
 
     async def get(self, message: str) -> Card | None:
@@ -215,7 +234,7 @@ class Cards:
             .join(cards, cards.c.track_id == feedback.c.track_id)
             .where(
                 cards.c.message_id == message,
-                feedback.c.kind.in_([kind.value for kind in FeedbackKind if kind.explicit]),
+                feedback.c.kind.in_(_OPINIONS),
                 feedback.c.member_id.in_(who),
             )
             .group_by(feedback.c.kind)

@@ -13,6 +13,7 @@ import simcord
 import sqlalchemy as sa
 
 from bot.app import Bot
+from bot.feedback import counts
 from musrec.demo import ARTIST, TUNES, write_tunes
 from musrec.model import MusrecError
 from musrec.service import Service
@@ -54,6 +55,12 @@ async def service(opened: Service) -> AsyncIterator[Service]:
             await connection.execute(table.delete())
     for member in members:
         await opened.members.delete(member)
+
+
+@pytest.fixture(autouse=True)
+def _counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edit the counts of a card as soon as they change: SimCord waits for it in real time."""
+    monkeypatch.setattr(counts, "EVERY", 0.0)
 
 
 @pytest.fixture

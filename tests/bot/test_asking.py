@@ -638,7 +638,7 @@ async def test_one_plain_system_alone_is_asked_and_two_are_compared(
     world: World, tunes: Tunes, tmp_path: Path
 ) -> None:
     card = await world.ask(clip=tunes[0], by="features")
-    assert "Its measured features are the closest to this one's" in said(card)
+    assert "By its measured features, it is the closest to your song" in said(card)
     why = await world.alice.click(card, custom_id=pressable(card, "why:"))
     compared = pressable(why.response, "systems:")
     none = await world.alice.click(why.response, custom_id=compared)
@@ -648,7 +648,7 @@ async def test_one_plain_system_alone_is_asked_and_two_are_compared(
     [added] = [one async for one in world.service.songs.add([tmp_path])]
     assert added.track
     pictured = await world.ask(clip=tunes[0], by="spectrogram")
-    assert "Its spectrogram is the closest to this one's" in said(pictured)
+    assert "its spectrogram is the closest to that of your song" in said(pictured)
     assert "songs have no spectrogram here" in said(pictured)
     systems = await world.alice.click(why.response, custom_id=compared)
     assert systems.ephemeral

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +18,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import simcord
+from aiohttp import web
 from PIL import Image, ImageDraw
 
 from bot.app import Bot
+from bot.drops import commands as drop_commands
 from musrec.model import FeedbackKind
 from musrec.service import Service
-from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving
+from musrec.settings import Settings
+from musrec.sources.matching import Wanted
+from tests.support.loopback import PROVIDERS_OFF, Loopback, deezer_track, serving, spotify_track
 from tests.support.world import CDN, World, parts, pressable, said, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,13 +35,21 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CHROMIUM = Path("/usr/bin/chromium")
 HEARD = ("cynicmusic--waterworks.opus", "mateus-reis-kzr--citychill.ogg", "tim-beek--pink-blue.mp3")
 FOLDER = os.environ.get("MUSREC_PICTURES")
-"""Where pictures are kept; all kinds are drawn then, from a larger catalogue."""
+"""Where pictures are kept; those of the documents are drawn then, from a larger catalogue."""
+DOCUMENTED = (
+    *("card", "card-phone", "why", "spotify", "day-one", "show", "thumb", "taste", "blend", "map"),
+    *("compare", "gallery", "playlist", "drop-opening", "drop", "mixtape-opening", "mixtape"),
+    *("privacy-show", "setup", "help", "status", "trouble"),
+)
 QUICK = ("card", "why", "setup")
+PHONE = 400
+"""Pixels across."""
 SPOTIFY = "4uLU6hMCjMI75M1A2tKU{:02}"
 NUMBERS = {"tempo": 124.0, "energy": 0.81, "danceability": 0.62, "valence": 0.35}
 SECTION, THUMBNAIL = 9, 11
 """Types of components."""
 ASKED = "los-rombos--fantasma.flac"
+STARTER = "Boogie Nights"
 COMPARED = ("Pistachio Ice Cream Ragtime", "Ain't Misbehavin'")
 
 
@@ -54,6 +68,7 @@ def chromium() -> Path:
 async def services() -> AsyncIterator[Loopback]:
     """Deezer and ReccoBeats on 127.0.0.1."""
     async with serving() as server:
+        server.keeps_alive = False  # SimCord would wait for every connection to time out
         server.json("", {"data": []})
         server.raw("/cover.png", cover(), kind="image/png")
         yield server
@@ -72,15 +87,20 @@ def cover() -> bytes:
     return file.getvalue()
 
 
+def settings_of(folder: Path, *, starter: bool = False, **sources: Any) -> Settings:
+    """Return settings under which some services are asked."""
+    settings = settings_for(folder)
+    asked = settings.sources.model_validate(PROVIDERS_OFF | {"deezer": True} | sources)
+    songs = settings.catalogue.model_copy(update={"starter": starter})
+    return settings.model_copy(update={"catalogue": songs, "sources": asked})
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def service_of_music(
     chromium: Path, music: Path, tmp_path: Path, services: Loopback
 ) -> AsyncIterator[Service]:
     """A service that has heard real music, and nothing else; other services know all of it."""
-    settings = settings_for(tmp_path)
-    asked = settings.sources.model_validate(PROVIDERS_OFF | {"deezer": True, "reccobeats": True})
-    alone = settings.catalogue.model_copy(update={"starter": False})
-    settings = settings.model_copy(update={"catalogue": alone, "sources": asked})
+    settings = settings_of(tmp_path / "data", reccobeats=True)
     async with Service.open(settings, endpoints=services.endpoints()) as service:
         heard = [music] if FOLDER else [music / name for name in HEARD]
         async for step in service.songs.add(heard):
@@ -100,7 +120,11 @@ async def service_of_music(
                 f"/reccobeats/audio-features?ids={ids['spotify']}",
                 {"content": [{"href": page} | NUMBERS]},
             )
+            known = spotify_track(ids["spotify"], track.title, track.artist)
+            services.json(f"/spotify/tracks/{ids['spotify']}", known)
         await service.songs.keep(named)
+    if FOLDER:
+        shutil.copytree(tmp_path / "data", tmp_path / "with access")
     # The catalogue is read when a service opens.
     async with Service.open(settings, endpoints=services.endpoints()) as service:
         yield service
@@ -117,6 +141,12 @@ def _launched_here(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return await launch(self, executable_path=str(chromium), args=["--no-sandbox"], **given)
 
     monkeypatch.setattr(BrowserType, "launch", here)
+
+
+@pytest.fixture
+def _never_ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no drop come due: SimCord would wait for the tick, in real time, after every action."""
+    monkeypatch.setattr(drop_commands, "TICK_SECONDS", 86_400)
 
 
 async def tastes(room: World) -> dict[str, Any]:
@@ -172,21 +202,95 @@ def small(picture: Path) -> None:
     few.save(picture, optimize=True)
 
 
-@pytest.mark.usefixtures("_launched_here")
+@contextlib.asynccontextmanager
+async def opened(service: Service) -> AsyncIterator[World]:
+    """The bot on a service, in a server of its own."""
+    bot = Bot(service.settings, service, cdn_hosts=CDN, guild_ready_timeout=0.01)
+    async with simcord.run(bot, shard_count=1, settle_timeout=120, check_errors=False) as env:
+        env.backend.bot_user.name = "musrec"
+        guild = env.create_guild()
+        channel = guild.create_text_channel("music")
+        alice, bob = (guild.add_member(env.create_user(name)) for name in ("alice", "bob"))
+        yield World(env, service, bot, guild, channel, alice, bob)
+
+
+async def draw(
+    room: World, services: Loopback, messages: dict[str, Any], folder: Path, *, width: int = 640
+) -> None:
+    """Draw messages as Alice sees them, the settings of the server as its owner does."""
+    owner = room.guild_owner()
+    async with room.env.preview(
+        room.channel,
+        viewers=[room.alice, owner],
+        layout="message",
+        width=width,
+        height=1200,
+        assets={f"{services.address}/cover.png": ("cover.png", cover())},
+    ) as preview:
+        for name, message in messages.items():
+            capture = await preview.screenshot(
+                folder / f"{name}.png",
+                target=message,
+                viewer=owner if name == "setup" else room.alice,
+            )
+            assert capture.complete, (name, capture.diagnostics)
+            assert capture.output_height > 80
+
+
+async def with_access(services: Loopback, data: Path, folder: Path) -> None:
+    """Draw why a song was found for a Spotify link, with a key that has audio features."""
+    services.json(
+        "/token", {"access_token": "loopback", "expires_in": 3600, "token_type": "Bearer"}
+    )
+    services.json("/spotify/audio-features/", {"audio_features": [NUMBERS | {"key": 9, "mode": 0}]})
+    key: dict[str, Any] = {"spotify_client_id": "id", "spotify_client_secret": "secret"}
+    async with (
+        Service.open(settings_of(data, **key), endpoints=services.endpoints()) as service,
+        opened(service) as room,
+    ):
+        page = f"https://open.spotify.com/track/{SPOTIFY.format(3)}"
+        card = await room.ask(song=page)
+        why = await room.alice.click(card.message, custom_id=pressable(card, "why:"))
+        assert "Spotify](https://open.spotify.com/" in said(why.response)
+        await draw(room, services, {"spotify": why.response.message}, folder)
+
+
+async def day_one(services: Loopback, music: Path, data: Path, folder: Path) -> None:
+    """Draw a new bot's first card, of a starter song whose preview is heard there and then."""
+    clips = [(music / name).read_bytes() for name in HEARD]
+    async with Service.open(
+        settings_of(data, starter=True), endpoints=services.endpoints()
+    ) as service:
+        songs = service.catalogue.songs.tracks
+        album = {"id": 1, "title": "An Album", "cover_medium": f"{services.address}/cover.png"}
+
+        async def search(request: web.Request) -> web.Response:
+            found = [
+                deezer_track(n, track.title, track.artist, preview=f"{services.address}/clip/{n}")
+                | {"album": album}
+                for n, track in enumerate(songs)
+                if request.query["q"] == Wanted.of(track).query
+            ]
+            return web.json_response({"data": found})
+
+        services.set("/deezer/search", search)
+        for number, track in enumerate(songs):
+            clip = clips[0 if track.title == STARTER else 1 + number % (len(clips) - 1)]
+            services.raw(f"/clip/{number}", clip, kind="audio/mpeg")
+        async with opened(service) as room:
+            card = await room.ask(song=STARTER, count=3)
+            await draw(room, services, {"day-one": card.message}, folder)
+
+
+@pytest.mark.usefixtures("_launched_here", "_never_ticking")
 async def test_every_kind_of_message_can_be_looked_at(
     service_of_music: Service, services: Loopback, music: Path, tmp_path: Path
 ) -> None:
     folder = Path(FOLDER or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
-    bot = Bot(service_of_music.settings, service_of_music, cdn_hosts=CDN, guild_ready_timeout=0.01)
-    async with simcord.run(bot, shard_count=1, settle_timeout=60, check_errors=False) as env:
-        env.backend.bot_user.name = "musrec"
-        guild = env.create_guild()
-        channel = guild.create_text_channel("music")
-        alice, bob = (guild.add_member(env.create_user(name)) for name in ("alice", "bob"))
-        room = World(env, service_of_music, bot, guild, channel, alice, bob)
+    async with opened(service_of_music) as room:
+        alice, bob, channel = room.alice, room.bob, room.channel
         owner = room.guild_owner()
-
         shown = {"first-step": (await alice.slash(channel, "recommend")).response}
         card = await room.ask(clip=(ASKED, (music / ASKED).read_bytes()))
         await bob.react(card.message, "👍")
@@ -226,22 +330,12 @@ async def test_every_kind_of_message_can_be_looked_at(
         assert heading["accessory"]["type"] == THUMBNAIL
         pages = [part["label"] for part in parts(card) if part.get("url")]
         assert pages == ["Open in Spotify", "Deezer"]
-        async with env.preview(
-            channel,
-            viewers=[alice, owner],
-            layout="message",
-            width=640,
-            height=1200,
-            assets={f"{services.address}/cover.png": ("cover.png", cover())},
-        ) as preview:
-            for name in messages if FOLDER else QUICK:
-                capture = await preview.screenshot(
-                    folder / f"{name}.png",
-                    target=messages[name],
-                    viewer=owner if name == "setup" else alice,
-                )
-                assert capture.complete, (name, capture.diagnostics)
-                assert capture.output_height > 80
+        kept = DOCUMENTED if FOLDER else QUICK
+        await draw(room, services, {n: messages[n] for n in kept if n in messages}, folder)
+        if FOLDER:
+            await draw(room, services, {"card-phone": card.message}, folder, width=PHONE)
     if FOLDER:
-        for name in messages:
+        await with_access(services, tmp_path / "with access", folder)
+        await day_one(services, music, tmp_path / "day one", folder)
+        for name in DOCUMENTED:
             small(folder / f"{name}.png")

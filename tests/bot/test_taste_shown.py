@@ -197,7 +197,7 @@ async def test_the_map_marks_ones_own_songs(world: World) -> None:
     _, alt = await picture(shown.response)
     assert "3 liked by you" in alt
     assert "metal" in alt
-    assert "% of how songs differ" in said(shown.response)
+    assert "your likes are ringed" in said(shown.response)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -206,6 +206,29 @@ async def test_a_thumb_under_a_card_of_ones_own_counts_under_the_one_that_all_se
     assert counts(world, public) == (None, None)
 
 
+@pytest.mark.parametrize("thumb", ["like", "dislike"])
+async def test_a_thumb_given_before_a_card_is_shared_counts_once_it_is(
+    world: World, thumb: str
+) -> None:
+    alone = await world.ask(world.bob, song=SONG, private=True)
+    noted = await press(world, world.bob, alone, f"{thumb}:")
+    shared = await press(world, world.bob, alone, "post:")
+    await world.env.settle()
+    assert counts(world, shared) == (("1", None) if thumb == "like" else (None, "1"))
+    await world.alice.react(shared.message, "👍")
+    await world.bob.click(noted.message, custom_id=pressable(noted, "undo:"))
+    await world.env.settle()
+    assert counts(world, shared) == ("1", None)
+
+
+async def test_sharing_a_card_is_no_thumb(world: World) -> None:
+    alone = await world.ask(world.bob, song=SONG, private=True)
+    shared = await press(world, world.bob, alone, "post:")
+    await world.service.members.learn(str(world.bob.id), featured(shared), LIKE)
+    await world.env.settle()
+    assert counts(world, shared) == (None, None)
+
+
 async def test_a_thumb_under_a_card_of_ones_own_counts_in_its_own_channel_alone(
     world: World,
 ) -> None:

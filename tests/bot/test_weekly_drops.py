@@ -98,7 +98,7 @@ async def test_a_drop_is_set_changed_shown_and_switched_off(world: World) -> Non
 
 async def test_an_unknown_zone_and_a_paused_member_are_answered(world: World) -> None:
     wrong = await world.alice.slash(world.channel, "drops on", zone="Berlim")
-    assert "There is no time zone called 'Berlim'" in said(wrong.response)
+    assert "There is no time zone called “Berlim”" in said(wrong.response)
     assert "Europe/Berlin" in said(wrong.response)
     await world.alice.slash(world.channel, "privacy pause")
     paused = await world.alice.slash(world.channel, "drops on")
@@ -110,7 +110,7 @@ async def test_a_drop_now_features_each_song_in_a_message_of_its_own(world: Worl
     await like_something(world, world.alice)
     told = await world.alice.slash(world.channel, "drops now")
     assert told.ephemeral
-    assert f"It is in <#{world.channel.id}>" in said(told.response)
+    assert f"Posted in <#{world.channel.id}>" in said(told.response)
 
     opening, *cards = posted(world.channel, world.alice)
     assert f"<@{world.alice.id}>, your weekly drop" in said(opening)
@@ -179,7 +179,7 @@ async def test_without_history_three_questions_come_first(world: World) -> None:
         assert set(chosen) <= {track.artists[0] for track in tracks.values()}
     await world.env.settle()
     asked, opening, *cards = posted(world.channel, world.alice)
-    assert "Noted. It is in <#" in said(asked)
+    assert "Noted. Posted in <#" in said(asked)
     assert "weekly drop" in said(opening)
     assert [is_card(card) for card in cards] == [True, True]
     # All this within minutes, in which Discord takes no number twice.
@@ -248,7 +248,7 @@ async def test_now_answers_truly_after_trouble(world: World) -> None:
     [told] = posted(world.channel, world.alice)
     assert [user.id for user in told.mentions] == [world.alice.id]
     opened = await world.alice.slash(world.channel, "drops now")
-    assert "It is in our direct messages" in said(opened.response)
+    assert "Posted in our direct messages" in said(opened.response)
     assert [is_card(m) for m in posted(world.alice.user.dm_channel, world.alice.user)] == [
         False,
         True,

@@ -90,7 +90,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     }
     # No starter song is mellow for half of its clip: a little of it is not said.
     assert max(profile.tags.get("Mellow", 0) for profile in profiles.values()) < 0.5
-    with pytest.raises(NotFound, match="sounds 'mellow'"):
+    with pytest.raises(NotFound, match="sounds “mellow”"):
         await listened.catalogue.search(SongFilter(mood="mellow"), 5)
     with pytest.raises(NotFound) as slip:
         await listened.catalogue.search(SongFilter(mood="electronik"), 5)
@@ -111,7 +111,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     ("wanted", "said"),
     [
         (SongFilter(genre="polka"), "None of the ... songs I know is polka"),
-        (SongFilter(mood="purple"), "sounds 'purple'"),
+        (SongFilter(mood="purple"), "sounds “purple”"),
         (SongFilter(tempo=(20, 21)), "between 20 and 21\u00a0BPM"),
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
     ],

@@ -90,6 +90,10 @@ def test_no_text_is_smaller_than_11_pixels_on_a_phone() -> None:
     assert canvas.text((0, 50), "legible", draw.READABLE) > 0
     with pytest.raises(ValueError, match="too small for a phone"):
         canvas.text((0, 50), "illegible", draw.READABLE - 1)
+    highest = 350  # pixels that Discord gives a picture
+    assert draw.READABLE * highest / draw.TALLEST >= 11
+    with pytest.raises(ValueError, match="too tall"):
+        draw.Canvas(draw.TALLEST + 1, "dark")
 
 
 def test_magma_gets_lighter_with_every_step() -> None:

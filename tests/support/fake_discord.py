@@ -654,32 +654,39 @@ class FakeDiscord:
         ):
             raise ApiError(400, 50006, "Cannot send an empty message")
 
-    def store_files(
-        self, cid: str, files: list[File], payload: J
-    ) -> tuple[list[J], dict[str, str]]:
+    def store_files(self, cid: str, files: list[File], payload: J) -> list[J]:
         meta = {str(a.get("id")): a for a in payload.get("attachments") or []}
-        out, by_name = [], {}
+        out = []
         for n, name, ctype, data in files:
             aid = self.new_id()
             key = f"attachments/{cid}/{aid}/{name}"
             self.files[key] = (ctype, data)
-            by_name[name] = self.url("/cdn/" + key)
+            url = self.url("/cdn/" + key)
             out.append(
                 {
                     "id": aid,
                     "filename": name,
                     "size": len(data),
-                    "url": by_name[name],
-                    "proxy_url": by_name[name],
+                    "url": url,
+                    "proxy_url": url,
                     "content_type": ctype,
                     "description": meta.get(n, {}).get("description"),
                 }
             )
-        return out, by_name
+        return out
 
-    def make_message(self, cid: str, author: J, p: J, files: list[File], **extra: Any) -> J:
+    def make_message(
+        self,
+        cid: str,
+        author: J,
+        p: J,
+        files: list[File],
+        kept: Sequence[J] = (),
+        **extra: Any,
+    ) -> J:
         mid = self.new_id()
-        atts, by_name = self.store_files(cid, files, p)
+        atts = self.store_files(cid, files, p)
+        by_name = {a["filename"]: a for a in (*kept, *atts)}
         used: set[str] = set()
 
         def swap(o: Any) -> Any:
@@ -688,8 +695,8 @@ class FakeDiscord:
                 if isinstance(o.get("url"), str) and o["url"].startswith("attachment://"):
                     n = o["url"][13:]
                     used.add(n)
-                    o["url"] = by_name[n]
-                    o["proxy_url"] = by_name[n]
+                    o |= {key: by_name[n][key] for key in ("url", "proxy_url")}
+                    o["attachment_id"] = by_name[n]["id"]
                 return o
             return [swap(x) for x in o] if isinstance(o, list) else o
 
@@ -783,7 +790,7 @@ class FakeDiscord:
             },
             files + [("", a["filename"], "", b"") for a in m["attachments"]],
         )
-        tmp = self.make_message(m["channel_id"], self.bot, p, files)
+        tmp = self.make_message(m["channel_id"], self.bot, p, files, m["attachments"])
         del self.messages[tmp["id"]]
         for k in ("content", "embeds", "components"):
             if k in p:
@@ -1125,7 +1132,7 @@ class FakeDiscord:
                 }
             )
         for k, f in (files or {}).items():
-            a = self.store_files(self.channel_id, [("0", *f)], {})[0][0]
+            a = self.store_files(self.channel_id, [("0", *f)], {})[0]
             a["ephemeral"] = True
             resolved[a["id"]] = a
             opts.append({"name": k, "type": 11, "value": a["id"]})

@@ -49,13 +49,14 @@ KEYS = {
 class Loopback:
     """Answers by path, and to all other paths as to ``""``, by default with a 404.
 
-    Every request is kept in `asked`.
+    Every request is kept in `asked`. Connections are kept open after an answer if it `keeps_alive`.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.headers: list[Mapping[str, str]] = []
         self.latency = 0.0
+        self.keeps_alive = True
         self.address = ""
         self._answers: dict[str, Handler] = {}
         self._open = asyncio.Event()
@@ -161,10 +162,12 @@ class Loopback:
             self._news.notify_all()
         if self.latency:
             await asyncio.sleep(self.latency)
-        for path in (request.path_qs, request.path, ""):
-            if handler := self._answers.get(path):
-                return await handler(request)
-        return web.json_response({}, status=404)
+        found = (self._answers.get(path) for path in (request.path_qs, request.path, ""))
+        handler = next(filter(None, found), None)
+        response = await handler(request) if handler else web.json_response({}, status=404)
+        if not self.keeps_alive:
+            response.force_close()
+        return response
 
     def release(self) -> None:
         self._open.set()

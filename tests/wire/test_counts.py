@@ -81,6 +81,10 @@ async def test_a_storm_of_thumbs_is_one_edit_that_waits_for_the_card_to_be_compl
         if method == "patch" and path.startswith("/channels/") and "components" in body
     ]
     assert [str(file["id"]) for file in body["attachments"]] == [file["id"] for file in picture]
+    media = [
+        item["media"] for part in parts_of(body["components"]) for item in part.get("items", ())
+    ]
+    assert media == [{"url": "attachment://card.png"}], "an address that Discord signed expires"
     assert contents(card) == before
 
 
