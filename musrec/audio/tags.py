@@ -8,6 +8,7 @@ in whatever encoding it was written. Those are done here.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import re
 import struct
@@ -76,7 +77,8 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     if not named:
         named = [first("artists", "artist", "author", "album_artist", "albumartist", "performer")]
     texts = {key: first(key) for key in ("title", "album", "genre")}
-    texts["title"] = texts["title"] or next(iter(_id3_texts(data, b"TT2", b"TIT2")), "")
+    for key, names in (("title", (b"TT2", b"TIT2")), ("album", (b"TAL", b"TALB"))):
+        texts[key] = next(iter(_id3_texts(data, *names)), "") or texts[key]
     encoding = encoding_of(b"\n".join(filter(None, map(_raw, [*texts.values(), *named]))))
     title, album, genre = (clean(_repaired(text, encoding)) for text in texts.values())
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
@@ -94,7 +96,10 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
 
 def prepare() -> None:
     """Load every codec that `read` may need, before files can no longer be opened."""
-    for encoding in (*dict(_ENCODINGS), "ascii", "cp1252", *_PLAUSIBLE):
+    bytewise = [encoding for script in _SCRIPTS for encoding in script.encodings]
+    latin = [encoding for encoding, _, _ in _LATIN]
+    utf = ("utf-8", "utf-16-le", "utf-16-be")
+    for encoding in (*utf, "latin-1", "ascii", "cp1252", *bytewise, *latin, *_PLAUSIBLE):
         codecs.lookup(encoding)
 
 
@@ -203,14 +208,6 @@ def _count(data: bytes, at: int) -> int:
     return int(count)
 
 
-_ENCODINGS = (  # of ID3 by number, and what to do with errors
-    ("latin-1", "replace"),
-    ("utf-16", "replace"),
-    ("utf-16-be", "replace"),
-    ("utf-8", "surrogateescape"),
-)
-
-
 def _id3_texts(data: bytes, *names: bytes) -> list[str]:
     """Return the texts of such frames in an ID3v2 tag, at the beginning or in WAV or AIFF.
 
@@ -219,9 +216,32 @@ def _id3_texts(data: bytes, *names: bytes) -> list[str]:
     texts: list[str] = []
     begin = _id3_chunk(data) if data.startswith(_CHUNKED) else 0
     for name, text in _id3_frames(data, begin):
-        if name in names and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
-            texts += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
+        if name in names and 1 < len(text) < 2**14:
+            texts += _id3_text(text[0], text[1:]).split("\0")
     return [text.strip("\ufeff ") for text in texts if text.strip("\ufeff ")]
+
+
+def _id3_text(encoding: int, raw: bytes) -> str:
+    """Return the text of a frame: Latin-1 (0), UTF-16 (1, 2) or UTF-8 (3), if that is true."""
+    if encoding in (1, 2):
+        return _utf_16(raw)
+    if len(raw) % 2 == 0 and _NO_TEXT.search(raw) and _USUAL.fullmatch(wide := _utf_16(raw)):
+        return wide
+    return raw.decode("latin-1") if encoding == 0 else raw.decode("utf-8", "surrogateescape")
+
+
+_NO_TEXT = re.compile(rb"[\1-\x08\x0e-\x1f]|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]")
+_USUAL = re.compile(
+    "[\0-\u06ff\u0900-\u0e7f\u2010-\u2026\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\ufeff]+"
+)
+
+
+def _utf_16(raw: bytes) -> str:
+    """Decode UTF-16 in the order that its mark states, else in that of the more usual signs."""
+    texts = [raw.decode(encoding, "replace") for encoding in ("utf-16-le", "utf-16-be")]
+    return max(
+        texts, key=lambda text: (text.startswith("\ufeff"), sum(map(len, _USUAL.findall(text))))
+    )
 
 
 def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
@@ -240,7 +260,12 @@ def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
     while len(body) >= at + header and body[at]:
         field = body[at + name : at + 2 * name]
         length = synchsafe(field) if version == 4 else int.from_bytes(field, "big")
-        yield body[at : at + name], body[at + header : at + header + length]
+        content = body[at + header : at + header + length]
+        if version == 4 and body[at + 9] & 2:
+            content = content.replace(b"\xff\0", b"\xff")
+        if version == 4 and body[at + 9] & 1:  # its length, once more
+            content = content[4:]
+        yield body[at : at + name], content
         at += header + length
 
 
@@ -305,12 +330,128 @@ def _ape(data: bytes) -> dict[str, str]:
 
 # Text in an undeclared encoding -------------------------------------------------------------------
 # Statistics of whole documents (charset-normalizer, chardet) guess wrong on half of all titles,
-# which are too short for them. Encodings of two bytes per character and Cyrillic are told from
-# Western text by rules that hardly any Western name meets; in doubt the text stays as it is.
+# which are too short for them. Other scripts are told from Western text by rules that hardly any
+# Western name meets; in doubt the text stays as it is.
 
-_COMMON_CYRILLIC = frozenset("оеаинтсрвлкмдпуяыьзбгё")
-_CYRILLIC = re.compile("[а-яёіїєґў]", re.IGNORECASE)
-_QUOTES = frozenset("«»–—№“”„…’ ·")
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A script with encodings of one byte per character.
+
+    Attributes
+    ----------
+    encodings : tuple of str
+    letters : str
+        In lower case, the most frequent first.
+    word : str
+        Regular expression of a word in lower case.
+    """
+
+    encodings: tuple[str, ...]
+    letters: str
+    word: str
+
+
+_SCRIPTS = (
+    _Script(
+        ("cp1251", "koi8-u", "cp866", "mac_cyrillic", "iso8859-5"),
+        "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфёіїєґўъ",
+        "(?!ы|.*[аеёиоуыэюя]{4})(?!(?:.*[аеёиоуыэюяй])?[ьъ]).*",
+    ),
+    _Script(("cp1253", "iso8859-7"), "αοιετνσηυρπκμλςωίάόδγέήθώχφβύξζψϊϋΐΰ", "[^ςΐΰ][^ς]*ς?"),
+    _Script(("cp1255",), "יוהלאמרתבשנדכעחקםפגצןזטסךףץ", "[^םןךףץ]*[םןךףץ]?"),
+    _Script(("cp1256",), "ايلمنرتوهبعدسفحكقةشجأصخىطضزثءغذئآإظؤپچژگ", "[^ةى]*[ةى]?"),
+    _Script(
+        ("cp874",),
+        "านรอเกงมัยล่ว้ดทสตะิปบคีหแจชพุขื์ูไโใ็ศธึณษซผถำฟภญฉฐฎฏฬฆ",
+        "(?=.{5})(?:[เแโใไ]?[ก-ฮ][ัิ-ู็]?[่-๋]?์?[ะาำ]?)+",
+    ),
+)
+_QUOTES = frozenset("«»–—№“”„…’ ·\u200e\u200f،؟")
+
+
+def _fits(script: _Script, text: str) -> float:
+    """Return how rare the letters of a text are in a script: their mean rank, 0 to 1.
+
+    1 where it is not in that script: in whole words, in ordinary letters and case.
+    """
+    runs = re.findall(rf"[{script.letters}{script.letters.upper()}]+", text)
+    letters = "".join(runs)
+    foreign = sum(not sign.isascii() and sign not in _QUOTES for sign in text) - len(letters)
+    if foreign or 2 * sum(len(run) for run in runs if len(run) > 2) < max(len(letters), 3):
+        return 1.0
+    if re.search(rf"[a-zA-Z][{letters}]|[{letters}][a-zA-Z]", text):
+        return 1.0
+    ordinary = [
+        run in (run.lower(), run.upper(), run.capitalize())
+        and re.fullmatch(script.word, run.lower()) is not None
+        for run in runs
+    ]
+    if sum(ordinary) < 0.8 * len(runs):
+        return 1.0
+    ranks = [script.letters.find(sign) for sign in letters.lower().replace("ς", "σ")]
+    return sum(ranks) / len(ranks) / len(script.letters)
+
+
+_COMMON_ENOUGH = 0.4
+"""Mean rank of the letters of a text: 0.2 to 0.35 in its own script, about 0.5 in any other."""
+
+_CLEARLY = 0.04
+"""Difference of mean ranks from which one script is likelier than another."""
+
+
+_RARE = 0.06
+"""What an encoding of old systems is behind the others at the same mean rank."""
+
+
+def _script_of(raw: bytes) -> str:
+    """Return the encoding of the script that a text is clearly in, or ""."""
+    ranks: list[float] = []
+    best = 1.0, ""
+    for script in _SCRIPTS:
+        found: list[tuple[int, float, str]] = []
+        for encoding in script.encodings:
+            try:
+                text = raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if (rank := _fits(script, text)) <= _COMMON_ENOUGH:
+                letters = sum(sign.isalpha() for sign in text)
+                rank += _RARE * (encoding in ("cp866", "mac_cyrillic", "iso8859-5"))
+                found.append((-letters, rank, encoding))
+        if found:
+            _, rank, encoding = min(found)
+            ranks.append(rank)
+            best = min(best, (rank, encoding))
+    ranks.sort()
+    return best[1] if len(ranks) == 1 or (ranks and ranks[1] - ranks[0] > _CLEARLY) else ""
+
+
+# Latin letters of Central Europe and Turkey: all that are not ASCII, and what their text looks like
+# in the Western encoding, as no text that is in it looks.
+_LATIN = (
+    ("cp1250", "ąćęłńóśźż", "[a-z][¹³¿](?=[a-z])|[¹³][a-z]*[¿œŸ¹³]"),
+    ("iso8859-2", "ąćęłńóśźż", "[a-z][±¶¼³¿](?=[a-z])|[±¶¼].*[³¿±¶¼]|[³¿].*[±¶¼]"),
+    ("cp1250", "áčďéěíňóřšťúůýž", "ø\\w*[èìùšžý]|[èìùšžý]\\w*ø|[èìùø].*[šž]|[šž].*[èìùø]"),
+    ("cp1250", "áéíóöőúüű", "(?=.*[õû])(?=.*[áéíóú])(?=.*[öü])"),
+    ("cp1254", "çğıöşüâîûi̇", "(?=.*[þðý])(?=.*[üç])"),
+)
+
+
+def _latin_of(raw: bytes) -> str:
+    """Return the encoding of Latin letters that a text is clearly in, or "" for the Western one."""
+    western = raw.decode("cp1252", "replace")
+    for encoding, letters, looks in _LATIN:
+        if re.search(looks, western, re.IGNORECASE | re.DOTALL):
+            try:
+                text = raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if all(sign.isascii() or sign in _QUOTES or sign in letters for sign in text.lower()):
+                return encoding
+    return ""
+
+
 _COMMON_HANGUL = frozenset(
     "가이는다사랑에나의하고지그너을리도를기서한내해아어라수날밤봄비눈꽃은로일자시없안있마대오우"
     "보게게인만길여정전당신말화물별바람소노래원세주여행처럼잊면진못거야무두모네게요까것들때"
@@ -327,27 +468,21 @@ def encoding_of(raw: bytes) -> str:
     """
     if raw.isascii():
         return ""
+    with contextlib.suppress(UnicodeDecodeError):
+        raw.decode("utf-8")
+        return "utf-8"
+    if script := _script_of(raw):
+        return script
     for encoding, plausible in _PLAUSIBLE.items():
         try:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if plausible(text):
+        # A sign inside a Latin word is an accented letter of another encoding.
+        inside = re.findall(r"[a-zA-Z][^\0-\x7f]|[^\0-\x7f][a-z]", text)
+        if plausible(text) and len(inside) <= sum(not sign.isascii() for sign in text) / 3:
             return encoding
-    return ""
-
-
-def _is_cyrillic(text: str) -> bool:
-    """Whether whole words are Cyrillic, in ordinary letters and case."""
-    letters = [sign for sign in text if not sign.isascii() and sign not in _QUOTES]
-    if len(letters) < 3 or not all(map(_CYRILLIC.match, letters)):
-        return False
-    if re.search(r"[a-zA-Z][\u0400-\u04ff]|[\u0400-\u04ff][a-zA-Z]", text):
-        return False
-    words = re.findall(r"[\u0400-\u04ff]+", text)
-    ordinary = sum(word in (word.lower(), word.upper(), word.capitalize()) for word in words)
-    common = sum(sign in _COMMON_CYRILLIC for sign in text.lower())
-    return ordinary >= 0.8 * len(words) and common >= 0.7 * len(letters)
+    return _latin_of(raw)
 
 
 def _wide(text: str, encoding: str) -> Iterator[tuple[str, bytes]]:
@@ -380,7 +515,9 @@ def _is_korean(text: str) -> bool:
     ]
     if len(signs) < 2 or not all(0xB0 <= raw[0] <= 0xC8 and raw[1] >= 0xA1 for _, raw in signs):
         return False
-    return sum(sign in _COMMON_HANGUL for sign, _ in signs) >= len(signs) / 3
+    # Of six Chinese characters, at least one is mostly beyond the rows of Hangul.
+    share = 1 / 3 if len(signs) < 6 else 1 / 6
+    return sum(sign in _COMMON_HANGUL for sign, _ in signs) >= share * len(signs)
 
 
 def _is_chinese(text: str, encoding: str, low: int, high: int, trail: int) -> bool:
@@ -391,10 +528,6 @@ def _is_chinese(text: str, encoding: str, low: int, high: int, trail: int) -> bo
 
 
 _PLAUSIBLE: Mapping[str, Callable[[str], bool]] = {
-    "utf-8": lambda _: True,
-    "cp1251": _is_cyrillic,
-    "koi8-r": _is_cyrillic,
-    "cp866": _is_cyrillic,
     "cp932": _is_japanese,
     "euc_jp": _is_japanese_euc,
     "cp949": _is_korean,
@@ -415,7 +548,18 @@ def _raw(text: str) -> bytes:
         return b""  # letters beyond Latin-1, so it was decoded rightly
 
 
+def _encoded_twice(text: str) -> str:
+    """Return a text whose UTF-8 was taken for the Western encoding of Windows; "" if it was not."""
+    try:
+        raw = b"".join(sign.encode("latin-1" if sign < "\u0100" else "cp1252") for sign in text)
+        return "" if raw.isascii() else raw.decode()
+    except UnicodeError:
+        return ""
+
+
 def _repaired(text: str, encoding: str) -> str:
+    if twice := _encoded_twice(text):
+        return twice
     raw = _raw(text)
     if not raw:
         return text
