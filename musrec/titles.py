@@ -535,7 +535,7 @@ def without_guests(credit: str) -> str:
     )
 
 
-_SEVERAL = re.compile(r"\s*[;\0]\s*|\s+/\s+|(?<=[^/]{4})/(?=[^/]{4})")
+_SEVERAL = re.compile(r"\s*(?:[;\0]|\\\\)\s*|\s+/\s+|(?<=[^/]{4})/(?=[^/]{4})")
 _WITH = re.compile(
     rf"(?<!^little)\s+[{_OPEN}]?(?:feat|ft|featuring)\b\.?\s+([^{_OPEN}{_SHUT}]+)[{_SHUT}]?\s*$",
     re.IGNORECASE,
@@ -546,7 +546,7 @@ _GUEST_LIST = re.compile(r"\s*(?:[,;、/&]|\band\b)\s*", re.IGNORECASE)
 def artists_of(named: Iterable[str]) -> tuple[str, ...]:
     """Return the artists that a file's tags name, each once, main artist first.
 
-    A credit is taken apart at ";", at "/" between names of four characters or more, and before
+    A credit is taken apart at ";" and "\\\\", at "/" between names of four characters or more, and before
     guests; "Simon & Garfunkel" and "AC/DC" stay whole.
     """
     found: dict[str, str] = {}

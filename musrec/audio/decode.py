@@ -400,6 +400,8 @@ def _excerpt(data: bytes, demuxer: str, seconds: float, start: float | None) -> 
         {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
     )
     sound = data if demuxer in _BEHIND_ID3 else data[behind_id3(data) :]
+    if demuxer == "mp3":  # whose duration is guessed from its size: a cover behind it is no sound
+        sound = data[: tags.before_ape(data)]
     try:
         container = av.open(BytesIO(sound), "r", format=demuxer, options=options, **lenient)
     except (av.FFmpegError, ValueError) as error:

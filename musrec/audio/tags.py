@@ -68,13 +68,15 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
         The whole file.
     """
     found = {key.casefold(): value for key, value in metadata.items()}
-    found = {**_ape(data), **found}
+    ape = _ape(data)
+    # An ID3v2 tag stands before the sound and was written last; ID3v1 cuts everything off.
+    found = {**ape, **found} if data.startswith(b"ID3") else {**found, **ape}
 
     def first(*keys: str) -> str:
         return next((found[key] for key in keys if found.get(key)), "")
 
-    named = _id3_texts(data, b"TP1", b"TPE1") or (_mp4_artists(data) if data[4:8] in _MP4 else [])
-    if not named:
+    named = _artists(data)
+    if len(named) < 2 and (found.get("artists") or ape or not named):
         named = [first("artists", "artist", "author", "album_artist", "albumartist", "performer")]
     texts = {key: first(key) for key in ("title", "album", "genre")}
     for key, names in (("title", (b"TT2", b"TIT2")), ("album", (b"TAL", b"TALB"))):
@@ -84,14 +86,29 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
     year = _YEAR.search(first("date", "year", "tyer", "originaldate", "originalyear", "creation"))
     artists = artists_of(clean(_repaired(name, encoding)) for name in named)
+    artists = tuple(name for name in artists if not _NOBODY.fullmatch(name))
     return Tags(
-        title=title,
+        title="" if _NO_TITLE.fullmatch(title) else title,
         artists=artists[:MOST_ARTISTS],
         album=album or None,
         genre=genre or None,
         year=int(year[1]) if year else None,
         isrc=isrc if _ISRC.fullmatch(isrc) else None,
     )
+
+
+# What programs write where they know no name.
+_NOBODY = re.compile(
+    r"[<\[(]?(?:unknown(?: artist)?|various(?: artists)?|unbekannt\w*(?: interpret| künstler)?"
+    r"|artiste inconnu|artista (?:desconocido|desconhecido|sconosciuto)|неизвестный исполнитель"
+    r"|不明なアーティスト|未知艺术家|알 수 없는 아티스트)[>\])]?",
+    re.IGNORECASE,
+)
+_NO_TITLE = re.compile(
+    r"(?:(?:audio ?)?track|titel|piste|pista|traccia|faixa|дорожка|トラック|音轨|트랙)[ _]*\d+"
+    r"|[<\[(]?(?:unknown|untitled)[>\])]?",
+    re.IGNORECASE,
+)
 
 
 def prepare() -> None:
@@ -107,11 +124,16 @@ def clean(text: str) -> str:
     """Return one short line of text that every database and terminal takes.
 
     Control characters, the invisible signs that turn the direction of writing, and halves of
-    characters become spaces.
+    characters become spaces. Text of which nothing shows is "".
     """
     text = text[: 4 * LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = "".join(" " if unprintable(sign) else sign for sign in text)
-    return unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
+    text = unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
+    return text if any(map(_visible, text)) else ""
+
+
+def _visible(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANKS
 
 
 def unprintable(sign: str) -> bool:
@@ -120,6 +142,9 @@ def unprintable(sign: str) -> bool:
 
 
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that look like spaces."""
 
 
 # Between the two processes ------------------------------------------------------------------------
@@ -208,7 +233,104 @@ def _count(data: bytes, at: int) -> int:
     return int(count)
 
 
-def _id3_texts(data: bytes, *names: bytes) -> list[str]:
+def _artists(data: bytes) -> list[str]:
+    """Return the artists of a file in its container's own way of naming several."""
+    if named := _id3_artists(data):
+        return named
+    begin = behind_id3(data)
+    if data[4:8] in _MP4:
+        return _mp4_artists(data)
+    if data.startswith(_CHUNKED, begin):
+        return _chunk_artists(data[begin:])
+    if data.startswith(b"\x1aE\xdf\xa3", begin):
+        return _matroska_artists(data)
+    if data.startswith(b"0&\xb2u\x8ef\xcf\x11", begin):
+        return _asf_artists(data)
+    return []
+
+
+def _id3_artists(data: bytes) -> list[str]:
+    """Return the artists of an ID3v2 tag: those of its list, if a program wrote one."""
+    for text in _id3_texts(data, b"TXX", b"TXXX", split=False):
+        what, _, values = text.partition("\0")
+        if what.strip("\ufeff ").casefold() == "artists":
+            return [name for value in values.split("\0") if (name := value.strip("\ufeff "))]
+    return _id3_texts(data, b"TP1", b"TPE1")
+
+
+def _chunk_artists(data: bytes) -> list[str]:
+    """Return the artists of a WAV file's INFO lists, or of an AIFF file's AUTH chunks."""
+    found: list[bytes] = []
+    for begin, end in _chunks(data):
+        if data.startswith(b"AUTH", begin - 8):
+            found.append(data[begin:end])
+        elif data.startswith(b"LIST", begin - 8) and data.startswith(b"INFO", begin):
+            found += [
+                data[at:to]
+                for at, to in _chunks(data, begin + 4, end)
+                if data.startswith(b"IART", at - 8)
+            ]
+    return _texts(found)
+
+
+def _matroska_artists(data: bytes) -> list[str]:
+    """Return the artists of the first tag of a Matroska file that names any (RFC 9559)."""
+    for place in re.finditer(_TAGS, data):  # the first is in the index of the file
+        _, begin, end = next(_elements(data, place.start(), len(data)), (b"", 0, 0))
+        for tag, first, last in _elements(data, begin, end):
+            found: list[bytes] = []
+            for simple, at, to in _elements(data, first, last) if tag == _TAG else ():
+                parts = dict[bytes, bytes]()
+                for part, left, right in _elements(data, at, to) if simple == _SIMPLE_TAG else ():
+                    parts[part] = data[left:right]
+                if parts.get(_TAG_NAME, b"").upper() == b"ARTIST":
+                    found.append(parts.get(_TAG_STRING, b""))
+            if found:
+                return _texts(found)
+    return []
+
+
+_TAGS, _TAG, _SIMPLE_TAG = b"\x12T\xc3g", b"ss", b"g\xc8"
+_TAG_NAME, _TAG_STRING = b"E\xa3", b"D\x87"
+
+
+def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield id, begin and end of the contents of EBML elements (RFC 8794)."""
+    while at < end and data[at] >= 0x10:
+        id_ = data[at : at + 9 - data[at].bit_length()]
+        at += len(id_)
+        if at >= end or not data[at]:
+            return
+        width = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + width], "big") & ~(1 << 7 * width)
+        begin = at + width
+        at = min(begin + size, end)
+        yield id_, begin, at
+
+
+def _asf_artists(data: bytes) -> list[str]:
+    """Return the values of the attributes named Author of a Windows Media file."""
+    found: list[bytes] = []
+    for name in re.finditer(re.escape("Author\0".encode("utf-16-le")), data):
+        begin, end = name.span()
+        if data[begin - 2 : begin] == b"\x0e\0":  # of the extended content description
+            kind, length = data[end : end + 2], data[end + 2 : end + 4]
+            begin = end + 4
+        else:  # of the metadata library
+            kind, length = data[begin - 6 : begin - 4], data[begin - 4 : begin]
+            begin = end
+        if kind == b"\0\0":
+            size = min(int.from_bytes(length, "little"), 2**14)
+            found.append(data[begin : begin + size].decode("utf-16-le", "replace").encode())
+    return _texts(found)
+
+
+def _texts(found: list[bytes]) -> list[str]:
+    texts = [one[: 2**14].rstrip(b"\0").decode("utf-8", "surrogateescape") for one in found]
+    return [text for text in texts if text.strip()]
+
+
+def _id3_texts(data: bytes, *names: bytes, split: bool = True) -> list[str]:
     """Return the texts of such frames in an ID3v2 tag, at the beginning or in WAV or AIFF.
 
     Version 2.4 separates them by null characters, and some programs write a frame for each.
@@ -217,7 +339,8 @@ def _id3_texts(data: bytes, *names: bytes) -> list[str]:
     begin = _id3_chunk(data) if data.startswith(_CHUNKED) else 0
     for name, text in _id3_frames(data, begin):
         if name in names and 1 < len(text) < 2**14:
-            texts += _id3_text(text[0], text[1:]).split("\0")
+            whole = _id3_text(text[0], text[1:])
+            texts += whole.split("\0") if split else [whole]
     return [text.strip("\ufeff ") for text in texts if text.strip("\ufeff ")]
 
 
@@ -303,16 +426,26 @@ def _mp4_artists(data: bytes) -> list[str]:
     return artists
 
 
-def _ape(data: bytes) -> dict[str, str]:
-    """Return the items of an APE tag behind an mp3, with or without an ID3v1 tag after it."""
+def before_ape(data: bytes) -> int:
+    """Return where the sound of an mp3 ends before an APE tag, with or without ID3v1 behind it."""
     end = len(data)
     if data[-128:-125] == b"TAG":
         end -= 128
     foot = data[max(0, end - 32) : end]
     if not foot.startswith(b"APETAGEX") or len(foot) < 32:
+        return len(data)
+    size, _, flags = struct.unpack_from("<III", foot, 12)
+    return max(0, end - size - 32 * (flags >> 31))  # a header is not counted
+
+
+def _ape(data: bytes) -> dict[str, str]:
+    """Return the items of an APE tag behind an mp3."""
+    begin = before_ape(data)
+    at = data.rfind(b"APETAGEX", begin)
+    if begin == len(data) or at < 0:
         return {}
-    _, size, count = struct.unpack_from("<III", foot, 8)
-    body = data[max(0, end - min(size, 2**20)) : end - 32]
+    size, count = struct.unpack_from("<II", data, at + 12)
+    body = data[max(0, at + 32 - min(size, 2**21)) : at]
     items: dict[str, str] = {}
     at = 0
     for _ in range(min(count, MOST_COMMENTS)):

@@ -36,10 +36,16 @@ MP3 = encode("mp3", "libmp3lame", {})
 BARE = MP3[MP3.index(b"\xff\xfb") :]
 
 
-def id3(frames: list[tuple[bytes, bytes]], version: int = 4) -> bytes:
-    def seven(number: int) -> bytes:
-        return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
+FLAC = encode("flac", "flac", {})
+WAV = encode("wav", "pcm_s16le", {})
+AIFF = encode("aiff", "pcm_s16be", {})
 
+
+def seven(number: int) -> bytes:
+    return bytes(number >> shift & 127 for shift in (21, 14, 7, 0))
+
+
+def id3(frames: list[tuple[bytes, bytes]], version: int = 4) -> bytes:
     body = b"".join(
         name
         + (seven(len(text)) if version == 4 else struct.pack(">I", len(text)))
@@ -55,6 +61,46 @@ def ape(items: dict[bytes, bytes]) -> bytes:
         struct.pack("<II", len(value), 0) + key + b"\0" + value for key, value in items.items()
     )
     return body + b"APETAGEX" + struct.pack("<IIII8x", 2000, len(body) + 32, len(items), 0)
+
+
+def chunks(order: str, *named: tuple[bytes, bytes]) -> bytes:
+    return b"".join(
+        name + struct.pack(order + "I", len(text)) + text + bytes(len(text) % 2)
+        for name, text in named
+    )
+
+
+def flac(*comments: bytes) -> bytes:
+    body = struct.pack("<I1sI", 1, b"x", len(comments))
+    body += b"".join(struct.pack("<I", len(one)) + one for one in comments)
+    block = b"\x04" + struct.pack(">I", len(body))[1:] + body
+    return FLAC[:42] + block + FLAC[42:]  # behind "fLaC" and STREAMINFO
+
+
+def wav(*texts: tuple[bytes, bytes]) -> bytes:
+    return chunks("<", (b"RIFF", WAV[8:] + chunks("<", (b"LIST", b"INFO" + chunks("<", *texts)))))
+
+
+def aiff(*texts: tuple[bytes, bytes]) -> bytes:
+    return chunks(">", (b"FORM", AIFF[8:] + chunks(">", *texts)))
+
+
+def asf(*authors: str) -> bytes:
+    """Return Windows Media whose metadata library names authors (its specification, 4.7)."""
+
+    def wide(text: str) -> bytes:
+        return f"{text}\0".encode("utf-16-le")
+
+    library = bytes.fromhex("941c23449894d149a1411d134e457054")
+    name = wide("Author")
+    body = struct.pack("<H", len(authors))
+    for one in map(wide, authors):
+        body += struct.pack("<HHHHI", 0, 0, len(name), 0, len(one)) + name + one
+    record = library + struct.pack("<Q", 24 + len(body)) + body
+    data = encode("asf", "wmav2", {"title": "Duet"})
+    size, count = struct.unpack_from("<QI", data, 16)
+    head = struct.pack("<QI", size + len(record), count + 1)
+    return data[:16] + head + data[28:30] + record + data[30:]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +180,27 @@ def test_years_are_found_in_dates(date: Any, year: Any) -> None:
         id3([(b"TPE1", b"\0Anna Alpha/Bert Beta")], 3) + BARE,
         BARE + ape({b"Title": b"Duet", b"Artist": b"Anna Alpha\0Bert Beta"}),
         BARE + ape({b"Artist": b"Anna Alpha\0Bert Beta"}) + b"TAG" + bytes(125),
+        BARE
+        + ape({b"Artist": b"Anna Alpha\0Bert Beta"})
+        + (b"TAG" + bytes(30) + b"Anna Alp").ljust(128, b"\0"),
+        encode("wv", "wavpack", {}) + ape({b"Artist": b"Anna Alpha\0Bert Beta"}),
+        id3(
+            [
+                (b"TPE1", b"\x03Anna Alpha x Bert Beta"),
+                (b"TXXX", b"\x03ARTISTS\0Anna Alpha\0Bert Beta"),
+            ]
+        )
+        + BARE,
+        flac(b"ARTIST=Anna Alpha", b"artist=Bert Beta"),
+        flac(b"ARTIST=Anna Alpha x Bert Beta", b"ARTISTS=Anna Alpha", b"ARTISTS=Bert Beta"),
+        wav((b"IART", b"Anna Alpha\0"), (b"IART", b"Bert Beta\0")),
+        aiff((b"AUTH", b"Anna Alpha"), (b"AUTH", b"Bert Beta")),
+        encode("matroska", "aac", {"artist": "Anna Alpha", "albumm": "Bert Beta"}).replace(
+            b"ALBUMM", b"ARTIST"
+        ),
+        asf("Anna Alpha", "Bert Beta"),
+        encode("asf", "wmav2", {"artist": "Anna Alpha\\\\Bert Beta"}),
+        encode("mp4", "aac", {"artist": "Anna Alpha; Bert Beta"}),
     ],
 )
 def test_several_artists_are_all_named(data: bytes) -> None:
@@ -152,46 +219,16 @@ def test_several_artists_of_an_mp4_are_all_named() -> None:
     ]
 
 
-FLAC = encode("flac", "flac", {})
-WAV = encode("wav", "pcm_s16le", {})
-AIFF = encode("aiff", "pcm_s16be", {})
-
-
 def id3_22(title: bytes, artist: bytes) -> bytes:
     frames = b"".join(
         name + struct.pack(">I", len(text))[1:] + text
         for name, text in ((b"TT2", b"\0" + title), (b"TP1", b"\0" + artist))
     )
-    return b"ID3\x02\0\0" + struct.pack(">I", len(frames)) + frames + BARE  # below 128 bytes
+    return b"ID3\x02\0\0" + seven(len(frames)) + frames + BARE
 
 
 def id3_1(title: bytes, artist: bytes) -> bytes:
     return BARE + b"TAG" + title[:30].ljust(30, b"\0") + artist[:30].ljust(30, b"\0") + bytes(65)
-
-
-def flac(title: bytes, artist: bytes) -> bytes:
-    comments = (b"TITLE=" + title, b"ARTIST=" + artist)
-    body = struct.pack("<I1sI", 1, b"x", 2)
-    body += b"".join(struct.pack("<I", len(one)) + one for one in comments)
-    block = b"\x04" + struct.pack(">I", len(body))[1:] + body
-    return FLAC[:42] + block + FLAC[42:]  # behind "fLaC" and STREAMINFO
-
-
-def chunks(order: str, *named: tuple[bytes, bytes]) -> bytes:
-    return b"".join(
-        name + struct.pack(order + "I", len(text)) + text + bytes(len(text) % 2)
-        for name, text in named
-    )
-
-
-def riff(title: bytes, artist: bytes) -> bytes:
-    info = b"INFO" + chunks("<", (b"INAM", title + b"\0"), (b"IART", artist + b"\0"))
-    data = WAV[8:] + chunks("<", (b"LIST", info))
-    return chunks("<", (b"RIFF", data))
-
-
-def aiff(title: bytes, artist: bytes) -> bytes:
-    return chunks(">", (b"FORM", AIFF[8:] + chunks(">", (b"NAME", title), (b"AUTH", artist))))
 
 
 def patched(muxer: str) -> Any:
@@ -214,11 +251,11 @@ TAGGED: dict[str, Any] = {
     "ID3v2.3": lambda t, a: id3([(b"TIT2", b"\0" + t), (b"TPE1", b"\0" + a)], 3) + BARE,
     "ID3v2.4": lambda t, a: id3([(b"TIT2", b"\3" + t), (b"TPE1", b"\3" + a)]) + BARE,
     "APE": lambda t, a: BARE + ape({b"Title": t, b"Artist": a}),
-    "FLAC": flac,
+    "FLAC": lambda t, a: flac(b"TITLE=" + t, b"ARTIST=" + a),
     "MP4": patched("mp4"),
     "Matroska": patched("matroska"),
-    "WAV": riff,
-    "AIFF": aiff,
+    "WAV": lambda t, a: wav((b"INAM", t), (b"IART", a + b"\0")),
+    "AIFF": lambda t, a: aiff((b"NAME", t), (b"AUTH", a)),
 }
 UNDECLARED = [
     ("utf-8", "Déjà passé", "Zoë"),
@@ -329,6 +366,31 @@ def test_western_text_stays_as_it_is(text: str) -> None:
 def test_text_beyond_latin_1_is_left_alone() -> None:
     assert tags.read({"title": "Ãðóïïà 夜"}, b"").title == "Ãðóïïà 夜"
     assert encoding_of(b"plain") == ""
+
+
+@pytest.mark.parametrize(
+    ("title", "artist"),
+    [
+        ("Track 01", "Unknown Artist"),
+        ("Titel 3", "<unknown>"),
+        ("Дорожка 2", "Неизвестный исполнитель"),
+        ("トラック 4", "不明なアーティスト"),
+        ("\u200b\u3164", "\u00ad\u2800 \ufeff"),
+        ("\x1b\n\r\x07", "\u202e\u2066"),
+    ],
+)
+def test_what_stands_for_no_name_is_none(title: str, artist: str) -> None:
+    for container in ("FLAC", "ID3v2.4", "Matroska"):
+        said = decode(TAGGED[container](title.encode(), artist.encode())).tags
+        assert (said.title, said.artists) == ("", ()), container
+
+
+@pytest.mark.parametrize("container", [name for name in TAGGED if name != "ID3v1"])
+def test_a_title_of_a_megabyte_is_cut_off(container: str) -> None:
+    said = decode(TAGGED[container](b"x" * 2**20, b"Anna")).tags
+    assert said.title in ("", "x" * tags.LONGEST)
+    assert said.artists == ("Anna",)
+    assert said.duration == pytest.approx(2, abs=0.1)
 
 
 def test_hostile_text_becomes_one_short_line() -> None:
