@@ -86,7 +86,7 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
     year = _YEAR.search(first("date", "year", "tyer", "originaldate", "originalyear", "creation"))
     artists = artists_of(clean(_repaired(name, encoding)) for name in named)
-    artists = tuple(name for name in artists if not _NOBODY.fullmatch(name))
+    artists = tuple(name for name in artists if not is_nobody(name))
     return Tags(
         title="" if _NO_TITLE.fullmatch(title) else title,
         artists=artists[:MOST_ARTISTS],
@@ -97,7 +97,11 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     )
 
 
-# What programs write where they know no name.
+def is_nobody(artist: str) -> bool:
+    """Whether a program wrote it because it knew no artist."""
+    return _NOBODY.fullmatch(artist) is not None
+
+
 _NOBODY = re.compile(
     r"[<\[(]?(?:unknown(?: artist)?|various(?: artists)?|unbekannt\w*(?: interpret| künstler)?"
     r"|artiste inconnu|artista (?:desconocido|desconhecido|sconosciuto)|неизвестный исполнитель"
@@ -127,7 +131,7 @@ def clean(text: str) -> str:
     characters become spaces. Text of which nothing shows is "".
     """
     text = text[: 4 * LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = "".join(" " if unprintable(sign) else sign for sign in text)
+    text = "".join(" " if unprintable(sign) else sign for sign in text if sign not in _NO_WIDTH)
     text = unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
     return text if any(map(_visible, text)) else ""
 
@@ -142,6 +146,9 @@ def unprintable(sign: str) -> bool:
 
 
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_NO_WIDTH = frozenset("\u00ad\u200b\u2060\ufeff")
+"""Nothing at all; the joiners of emoji and of Persian are not among them."""
 
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that look like spaces."""
@@ -435,7 +442,7 @@ def before_ape(data: bytes) -> int:
     if not foot.startswith(b"APETAGEX") or len(foot) < 32:
         return len(data)
     size, _, flags = struct.unpack_from("<III", foot, 12)
-    return max(0, end - size - 32 * (flags >> 31))  # a header is not counted
+    return max(0, end - int(size) - 32 * int(flags >> 31))  # a header is not counted
 
 
 def _ape(data: bytes) -> dict[str, str]:
@@ -688,6 +695,14 @@ def _encoded_twice(text: str) -> str:
         return "" if raw.isascii() else raw.decode()
     except UnicodeError:
         return ""
+
+
+def repaired(text: str) -> str:
+    """Return a text that may be in another encoding than it was decoded by; else as it is.
+
+    Bytes that were not UTF-8 are expected as surrogate escapes, as names of files have them.
+    """
+    return _repaired(text, "")
 
 
 def _repaired(text: str, encoding: str) -> str:

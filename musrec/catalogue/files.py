@@ -13,7 +13,7 @@ from musrec.audio import tags
 from musrec.audio.tags import Tags
 from musrec.formats import ENDINGS, LARGEST
 from musrec.model import NotAudio, NotFound, Track, track_id
-from musrec.titles import read_file_name
+from musrec.titles import artists_of, read_file_name
 
 
 def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -96,13 +96,14 @@ def clip_at(text: str) -> tuple[bytes, str] | None:
 def track_of(said: Tags, name: str, digest: str) -> Track:
     """Say who a clip is: by its tags, else by its file name."""
     artist, title = read_file_name(readable(name))
+    named = () if tags.is_nobody(artist) else artists_of([artist])
     identities = {"sha256": digest}
     if said.isrc:
         identities["isrc"] = said.isrc
     return Track(
         id=track_id("sha256", digest),
         title=said.title or title,
-        artists=said.artists or ((artist,) if artist else ()),
+        artists=said.artists or named,
         album=said.album,
         genre=said.genre,
         year=said.year,
@@ -116,7 +117,8 @@ def track_of(said: Tags, name: str, digest: str) -> Track:
 def readable(name: str) -> str:
     """Return a file name on one line, without control characters or halves of characters.
 
-    On most systems a name is any bytes: what is not UTF-8 reads as "\ufffd".
+    On most systems a name is any bytes: those that are not UTF-8 are read as tags are.
     """
-    whole = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return tags.clean(whole) or "untitled"
+    with contextlib.suppress(UnicodeEncodeError):  # half a character, from the network
+        name = tags.repaired(name)
+    return tags.clean(name) or "untitled"
