@@ -20,6 +20,7 @@ def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str
     """List the audio files below some paths, in order, and what cannot be looked into."""
     files: list[Path] = []
     problems: list[tuple[Path, str]] = []
+    walked: set[tuple[int, int]] = set()
 
     def complain(error: OSError) -> None:
         problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
@@ -32,10 +33,26 @@ def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str
         except OSError as error:
             complain(error)
             continue
-        for folder, below, names in os.walk(path, onerror=complain):
+        for folder, below, names in os.walk(path, onerror=complain, followlinks=True):
+            if not _is_first(folder, walked):  # links may lead in circles
+                below.clear()
+                continue
             below.sort()
             files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
     return list(dict.fromkeys(file.absolute() for file in files)), problems
+
+
+def _is_first(folder: str, walked: set[tuple[int, int]]) -> bool:
+    """Whether a folder was not walked before; whatever its name, it is one."""
+    try:
+        found = Path(folder).stat()
+    except OSError:
+        return False
+    place = found.st_dev, found.st_ino
+    if place in walked:
+        return False
+    walked.add(place)
+    return True
 
 
 def _is_audio(name: str) -> bool:
@@ -59,7 +76,8 @@ def read_clip(path: Path) -> bytes:
         raise NotAudio(
             f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
-    return path.read_bytes()
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)  # one that grows without end is refused, too
 
 
 def clip_at(text: str) -> tuple[bytes, str] | None:

@@ -70,6 +70,25 @@ def test_every_ending_that_is_heard_is_found(tmp_path: Path) -> None:
     assert not problems
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_folders_are_found_behind_links_and_each_once(tmp_path: Path) -> None:
+    album, elsewhere = tmp_path / "music" / "album.mp3", tmp_path / "elsewhere"
+    for folder in (album, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "song.mp3").touch()
+    (album / "circle").symlink_to(tmp_path / "music")
+    (album / "self").symlink_to(album / "self")
+    (tmp_path / "music" / "more").symlink_to(elsewhere)
+    (tmp_path / "music" / "z again").symlink_to(album)
+    (tmp_path / "music" / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    found, problems = audio_files([tmp_path / "music", tmp_path / "music" / "album.mp3"])
+    below = [str(path.relative_to(tmp_path / "music")) for path in found]
+    assert below == ["gone.mp3", "album.mp3/song.mp3", "more/song.mp3"]
+    assert not problems
+    with pytest.raises(FileNotFoundError):
+        FileStamp.of(found[0])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp3")
