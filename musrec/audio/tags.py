@@ -15,6 +15,7 @@ import struct
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from musrec.formats import behind_id3, synchsafe
@@ -81,6 +82,8 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     texts = {key: first(key) for key in ("title", "album", "genre")}
     for key, names in (("title", (b"TT2", b"TIT2")), ("album", (b"TAL", b"TALB"))):
         texts[key] = next(iter(_id3_texts(data, *names)), "") or texts[key]
+    texts = {key: text[: 4 * LONGEST] for key, text in texts.items()}
+    named = [name[: 4 * LONGEST] for name in named[: 4 * MOST_ARTISTS]]
     encoding = encoding_of(b"\n".join(filter(None, map(_raw, [*texts.values(), *named]))))
     title, album, genre = (clean(_repaired(text, encoding)) for text in texts.values())
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
@@ -282,7 +285,8 @@ def _chunk_artists(data: bytes) -> list[str]:
 
 def _matroska_artists(data: bytes) -> list[str]:
     """Return the artists of the first tag of a Matroska file that names any (RFC 9559)."""
-    for place in re.finditer(_TAGS, data):  # the first is in the index of the file
+    places = islice(re.finditer(_TAGS, data), 4)  # the first is in the index of the file
+    for place in places:
         _, begin, end = next(_elements(data, place.start(), len(data)), (b"", 0, 0))
         for tag, first, last in _elements(data, begin, end):
             found: list[bytes] = []
@@ -318,7 +322,8 @@ def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]
 def _asf_artists(data: bytes) -> list[str]:
     """Return the values of the attributes named Author of a Windows Media file."""
     found: list[bytes] = []
-    for name in re.finditer(re.escape("Author\0".encode("utf-16-le")), data):
+    names = re.finditer(re.escape("Author\0".encode("utf-16-le")), data)
+    for name in islice(names, 4 * MOST_ARTISTS):
         begin, end = name.span()
         if data[begin - 2 : begin] == b"\x0e\0":  # of the extended content description
             kind, length = data[end : end + 2], data[end + 2 : end + 4]
@@ -518,7 +523,11 @@ def _fits(script: _Script, text: str) -> float:
     runs = re.findall(rf"[{script.letters}{script.letters.upper()}]+", text)
     letters = "".join(runs)
     foreign = sum(not sign.isascii() and sign not in _QUOTES for sign in text) - len(letters)
-    if foreign or 2 * sum(len(run) for run in runs if len(run) > 2) < max(len(letters), 3):
+    if (
+        foreign
+        or len(set(letters)) < 3
+        or 2 * sum(len(run) for run in runs if len(run) > 2) < max(len(letters), 3)
+    ):
         return 1.0
     if re.search(rf"[a-zA-Z][{letters}]|[{letters}][a-zA-Z]", text):
         return 1.0
@@ -609,13 +618,13 @@ def encoding_of(raw: bytes) -> str:
     if raw.isascii():
         return ""
     with contextlib.suppress(UnicodeDecodeError):
-        raw.decode("utf-8")
+        _decoded(raw, "utf-8")
         return "utf-8"
     if script := _script_of(raw):
         return script
     for encoding, plausible in _PLAUSIBLE.items():
         try:
-            text = raw.decode(encoding)
+            text = _decoded(raw, encoding)
         except UnicodeDecodeError:
             continue
         # A sign inside a Latin word is an accented letter of another encoding.
@@ -623,6 +632,17 @@ def encoding_of(raw: bytes) -> str:
         if plausible(text) and len(inside) <= sum(not sign.isascii() for sign in text) / 3:
             return encoding
     return _latin_of(raw)
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    """Decode bytes whose last character may be cut off, as ID3v1 does; else raise."""
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        whole = raw[: error.start]
+        if error.end < len(raw) or whole.isascii():
+            raise
+        return whole.decode(encoding)
 
 
 def _wide(text: str, encoding: str) -> Iterator[tuple[str, bytes]]:
@@ -715,7 +735,7 @@ def _repaired(text: str, encoding: str) -> str:
     for candidate in (encoding, encoding_of(raw), fallback):
         if candidate:
             try:
-                return raw.decode(candidate)
+                return _decoded(raw, candidate)
             except UnicodeDecodeError:
                 continue
     return text
