@@ -535,7 +535,7 @@ def without_guests(credit: str) -> str:
     )
 
 
-_SEVERAL = re.compile(r"\s*[;\0]\s*|\s+/\s+|(?<=[^/]{4})/(?=[^/]{4})")
+_SEVERAL = re.compile(r"\s*(?:[;\0]|\\\\)\s*|\s+/\s+|(?<=[^/]{4})/(?=[^/]{4})")
 _WITH = re.compile(
     rf"(?<!^little)\s+[{_OPEN}]?(?:feat|ft|featuring)\b\.?\s+([^{_OPEN}{_SHUT}]+)[{_SHUT}]?\s*$",
     re.IGNORECASE,
@@ -546,8 +546,8 @@ _GUEST_LIST = re.compile(r"\s*(?:[,;、/&]|\band\b)\s*", re.IGNORECASE)
 def artists_of(named: Iterable[str]) -> tuple[str, ...]:
     """Return the artists that a file's tags name, each once, main artist first.
 
-    A credit is taken apart at ";", at "/" between names of four characters or more, and before
-    guests; "Simon & Garfunkel" and "AC/DC" stay whole.
+    A credit is taken apart at semicolons and double backslashes, at "/" between names of four
+    characters or more, and before guests; "Simon & Garfunkel" and "AC/DC" stay whole.
     """
     found: dict[str, str] = {}
     for credit in (part for text in named for part in _SEVERAL.split(text)):
@@ -680,6 +680,7 @@ def merge(known: Track, new: Track) -> Track:
 # File names ---------------------------------------------------------------------------------------
 
 _ENDING = re.compile(r"\.(?=\w*[a-z])\w{2,5}$", re.IGNORECASE)
+_TWICE = re.compile(r"(\.\w{2,5})\1+$", re.IGNORECASE)  # song.mp3.mp3
 # Downloaders write these in place of signs that file systems refuse.
 _STAND_INS = str.maketrans({"⧸": "/", "｜": "|", "＂": '"', "＊": "*"})
 _VIDEO_ID = re.compile(r"[\s_]*\[([\w-]{11})\]\s*$|-([\w-]{11})$")
@@ -693,6 +694,7 @@ _NUMBER_AHEAD = re.compile(
 _NUMBER_FIRST = re.compile(
     r"(?:\d{1,2}|0\d{2}|\d-\d{2}|\d{3}(?=.*\S\s+[-–—|]))(?:\s+[-–—|]+\s+|--)"
 )
+_TRACK_NUMBER = re.compile(r"(?:audio ?)?track[ _]?\d{1,3}\s*[-–—.]+\s+", re.IGNORECASE)
 _NUMBER_BETWEEN = re.compile(r"(?:^|\s[-–—|]\s+)(?:\d{1,2}|0\d{2}|\d-\d{2})\s+[-–—|]\s+(?=\S)")
 _SCENE = re.compile(r"\d{2,3}-(\w+)-(\w+)")
 
@@ -711,7 +713,8 @@ def read_file_name(name: str) -> tuple[str, str]:
     title : str
         Never empty.
     """
-    stem = unicodedata.normalize("NFC", _ENDING.sub("", PurePath(name).name)).translate(_STAND_INS)
+    stem = _ENDING.sub("", _TWICE.sub(r"\1", PurePath(name).name))
+    stem = unicodedata.normalize("NFC", stem).translate(_STAND_INS)
     if (found := _VIDEO_ID.search(stem)) and _is_video_id(
         found[1] or found[2], bracketed=found[1] is not None
     ):
@@ -719,12 +722,12 @@ def read_file_name(name: str) -> tuple[str, str]:
     if "_" in stem and (scene := _SCENE.fullmatch(stem)):
         return _readable(scene[1]), _readable(scene[2])
     stem = without_page_words(stem.replace("_", " ")) or stem
-    for number in (_NUMBER_AHEAD, _NUMBER_FIRST):
+    for number in (_TRACK_NUMBER, _NUMBER_AHEAD, _NUMBER_FIRST):
         if (found := number.match(stem)) and stem[found.end() :].strip():
             stem = stem[found.end() :]
     between = _BETWEEN.search(stem) or _LOOSELY_BETWEEN.search(stem)
     if between is None:
-        return "", _readable(stem) or "untitled"
+        return "", _readable(stem) if stem.strip(" .-–—") else "untitled"
     artist, title = stem[: between.start()], stem[between.end() :]
     inside = _NUMBER_BETWEEN.search(title)
     if inside and _decoration(fold(title[inside.end() :])) is None:

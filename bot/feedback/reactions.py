@@ -97,6 +97,7 @@ class Reactions(commands.Cog):
         kind = kind_of(str(event.emoji))
         if kind is None or event.user_id == self._me:
             return
+        at = datetime.now(UTC)
         for message, changing in self._reads:
             if message == str(event.message_id):
                 changing.add(str(event.user_id))
@@ -108,7 +109,7 @@ class Reactions(commands.Cog):
                         card = await self._unknown(event)
                     if card is not None:
                         member = str(event.user_id)
-                        await self._bot.service.cards.react(card, member, kind, there=there)
+                        await self._bot.service.cards.react(card, member, kind, there=there, at=at)
                         await recount(self._bot, member, card.track, card)
                 except Exception:
                     self.look_back()

@@ -412,7 +412,9 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
 def _decode(data: bytes, demuxer: str, seconds: float, start: float | None) -> _Decoded:
     """Return an excerpt of the first track that sounds, or of the one that sounds longest."""
     begin = 0 if demuxer in _BEHIND_ID3 and data.startswith(b"ID3") else sound_begins(data)
-    file = _File(data, data[begin:], demuxer)
+    # The duration of an mp3 is guessed from its size: a cover behind it is no sound.
+    end = tags.before_ape(data) if demuxer == "mp3" else len(data)
+    file = _File(data, data[begin:end], demuxer)
     best = _of_track(file, 0, seconds, start)
     for track in range(1, best.tracks):
         if best.sounds():

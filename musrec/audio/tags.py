@@ -8,12 +8,14 @@ in whatever encoding it was written. Those are done here.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import re
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from musrec.formats import behind_id3, synchsafe
@@ -67,23 +69,29 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
         The whole file.
     """
     found = {key.casefold(): value for key, value in metadata.items()}
-    found = {**_ape(data), **found}
+    ape = _ape(data)
+    # An ID3v2 tag stands before the sound and was written last; ID3v1 cuts everything off.
+    found = {**ape, **found} if data.startswith(b"ID3") else {**found, **ape}
 
     def first(*keys: str) -> str:
         return next((found[key] for key in keys if found.get(key)), "")
 
-    named = _id3_texts(data, b"TP1", b"TPE1") or (_mp4_artists(data) if data[4:8] in _MP4 else [])
-    if not named:
+    named = _artists(data)
+    if len(named) < 2 and (found.get("artists") or ape or not named):
         named = [first("artists", "artist", "author", "album_artist", "albumartist", "performer")]
     texts = {key: first(key) for key in ("title", "album", "genre")}
-    texts["title"] = texts["title"] or next(iter(_id3_texts(data, b"TT2", b"TIT2")), "")
+    for key, names in (("title", (b"TT2", b"TIT2")), ("album", (b"TAL", b"TALB"))):
+        texts[key] = next(iter(_id3_texts(data, *names)), "") or texts[key]
+    texts = {key: text[: 4 * LONGEST] for key, text in texts.items()}
+    named = [name[: 4 * LONGEST] for name in named[: 4 * MOST_ARTISTS]]
     encoding = encoding_of(b"\n".join(filter(None, map(_raw, [*texts.values(), *named]))))
     title, album, genre = (clean(_repaired(text, encoding)) for text in texts.values())
     isrc = first("isrc", "tsrc").replace("-", "").strip().upper()
     year = _YEAR.search(first("date", "year", "tyer", "originaldate", "originalyear", "creation"))
     artists = artists_of(clean(_repaired(name, encoding)) for name in named)
+    artists = tuple(name for name in artists if not is_nobody(name))
     return Tags(
-        title=title,
+        title="" if _NO_TITLE.fullmatch(title) else title,
         artists=artists[:MOST_ARTISTS],
         album=album or None,
         genre=genre or None,
@@ -92,9 +100,30 @@ def read(metadata: Mapping[str, str], data: bytes) -> Tags:
     )
 
 
+def is_nobody(artist: str) -> bool:
+    """Whether a program wrote it because it knew no artist."""
+    return _NOBODY.fullmatch(artist) is not None
+
+
+_NOBODY = re.compile(
+    r"[<\[(]?(?:unknown(?: artist)?|various(?: artists)?|unbekannt\w*(?: interpret| künstler)?"
+    r"|artiste inconnu|artista (?:desconocido|desconhecido|sconosciuto)|неизвестный исполнитель"
+    r"|不明なアーティスト|未知艺术家|알 수 없는 아티스트)[>\])]?",
+    re.IGNORECASE,
+)
+_NO_TITLE = re.compile(
+    r"(?:(?:audio ?)?track|titel|piste|pista|traccia|faixa|дорожка|トラック|音轨|트랙)[ _]*\d+"
+    r"|[<\[(]?(?:unknown|untitled)[>\])]?",
+    re.IGNORECASE,
+)
+
+
 def prepare() -> None:
     """Load every codec that `read` may need, before files can no longer be opened."""
-    for encoding in (*dict(_ENCODINGS), "ascii", "cp1252", *_PLAUSIBLE):
+    bytewise = [encoding for script in _SCRIPTS for encoding in script.encodings]
+    latin = [encoding for encoding, _, _ in _LATIN]
+    utf = ("utf-8", "utf-16-le", "utf-16-be")
+    for encoding in (*utf, "latin-1", "ascii", "cp1252", *bytewise, *latin, *_PLAUSIBLE):
         codecs.lookup(encoding)
 
 
@@ -102,11 +131,16 @@ def clean(text: str) -> str:
     """Return one short line of text that every database and terminal takes.
 
     Control characters, the invisible signs that turn the direction of writing, and halves of
-    characters become spaces.
+    characters become spaces. Text of which nothing shows is "".
     """
     text = text[: 4 * LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = "".join(" " if unprintable(sign) else sign for sign in text)
-    return unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
+    text = "".join(" " if unprintable(sign) else sign for sign in text if sign not in _NO_WIDTH)
+    text = unicodedata.normalize("NFC", " ".join(text.split()))[:LONGEST].strip()
+    return text if any(map(_visible, text)) else ""
+
+
+def _visible(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANKS
 
 
 def unprintable(sign: str) -> bool:
@@ -115,6 +149,12 @@ def unprintable(sign: str) -> bool:
 
 
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_NO_WIDTH = frozenset("\u00ad\u200b\u2060\ufeff")
+"""Nothing at all; the joiners of emoji and of Persian are not among them."""
+
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that look like spaces."""
 
 
 # Between the two processes ------------------------------------------------------------------------
@@ -203,15 +243,106 @@ def _count(data: bytes, at: int) -> int:
     return int(count)
 
 
-_ENCODINGS = (  # of ID3 by number, and what to do with errors
-    ("latin-1", "replace"),
-    ("utf-16", "replace"),
-    ("utf-16-be", "replace"),
-    ("utf-8", "surrogateescape"),
-)
+def _artists(data: bytes) -> list[str]:
+    """Return the artists of a file in its container's own way of naming several."""
+    if named := _id3_artists(data):
+        return named
+    begin = behind_id3(data)
+    if data[4:8] in _MP4:
+        return _mp4_artists(data)
+    if data.startswith(_CHUNKED, begin):
+        return _chunk_artists(data[begin:])
+    if data.startswith(b"\x1aE\xdf\xa3", begin):
+        return _matroska_artists(data)
+    if data.startswith(b"0&\xb2u\x8ef\xcf\x11", begin):
+        return _asf_artists(data)
+    return []
 
 
-def _id3_texts(data: bytes, *names: bytes) -> list[str]:
+def _id3_artists(data: bytes) -> list[str]:
+    """Return the artists of an ID3v2 tag: those of its list, if a program wrote one."""
+    for text in _id3_texts(data, b"TXX", b"TXXX", split=False):
+        what, _, values = text.partition("\0")
+        if what.strip("\ufeff ").casefold() == "artists":
+            return [name for value in values.split("\0") if (name := value.strip("\ufeff "))]
+    return _id3_texts(data, b"TP1", b"TPE1")
+
+
+def _chunk_artists(data: bytes) -> list[str]:
+    """Return the artists of a WAV file's INFO lists, or of an AIFF file's AUTH chunks."""
+    found: list[bytes] = []
+    for begin, end in _chunks(data):
+        if data.startswith(b"AUTH", begin - 8):
+            found.append(data[begin:end])
+        elif data.startswith(b"LIST", begin - 8) and data.startswith(b"INFO", begin):
+            found += [
+                data[at:to]
+                for at, to in _chunks(data, begin + 4, end)
+                if data.startswith(b"IART", at - 8)
+            ]
+    return _texts(found)
+
+
+def _matroska_artists(data: bytes) -> list[str]:
+    """Return the artists of the first tag of a Matroska file that names any (RFC 9559)."""
+    places = islice(re.finditer(_TAGS, data), 4)  # the first is in the index of the file
+    for place in places:
+        _, begin, end = next(_elements(data, place.start(), len(data)), (b"", 0, 0))
+        for tag, first, last in _elements(data, begin, end):
+            found: list[bytes] = []
+            for simple, at, to in _elements(data, first, last) if tag == _TAG else ():
+                parts = dict[bytes, bytes]()
+                for part, left, right in _elements(data, at, to) if simple == _SIMPLE_TAG else ():
+                    parts[part] = data[left:right]
+                if parts.get(_TAG_NAME, b"").upper() == b"ARTIST":
+                    found.append(parts.get(_TAG_STRING, b""))
+            if found:
+                return _texts(found)
+    return []
+
+
+_TAGS, _TAG, _SIMPLE_TAG = b"\x12T\xc3g", b"ss", b"g\xc8"
+_TAG_NAME, _TAG_STRING = b"E\xa3", b"D\x87"
+
+
+def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield id, begin and end of the contents of EBML elements (RFC 8794)."""
+    while at < end and data[at] >= 0x10:
+        id_ = data[at : at + 9 - data[at].bit_length()]
+        at += len(id_)
+        if at >= end or not data[at]:
+            return
+        width = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + width], "big") & ~(1 << 7 * width)
+        begin = at + width
+        at = min(begin + size, end)
+        yield id_, begin, at
+
+
+def _asf_artists(data: bytes) -> list[str]:
+    """Return the values of the attributes named Author of a Windows Media file."""
+    found: list[bytes] = []
+    names = re.finditer(re.escape("Author\0".encode("utf-16-le")), data)
+    for name in islice(names, 4 * MOST_ARTISTS):
+        begin, end = name.span()
+        if data[begin - 2 : begin] == b"\x0e\0":  # of the extended content description
+            kind, length = data[end : end + 2], data[end + 2 : end + 4]
+            begin = end + 4
+        else:  # of the metadata library
+            kind, length = data[begin - 6 : begin - 4], data[begin - 4 : begin]
+            begin = end
+        if kind == b"\0\0":
+            size = min(int.from_bytes(length, "little"), 2**14)
+            found.append(data[begin : begin + size].decode("utf-16-le", "replace").encode())
+    return _texts(found)
+
+
+def _texts(found: list[bytes]) -> list[str]:
+    texts = [one[: 2**14].rstrip(b"\0").decode("utf-8", "surrogateescape") for one in found]
+    return [text for text in texts if text.strip()]
+
+
+def _id3_texts(data: bytes, *names: bytes, split: bool = True) -> list[str]:
     """Return the texts of such frames in an ID3v2 tag, at the beginning or in WAV or AIFF.
 
     Version 2.4 separates them by null characters, and some programs write a frame for each.
@@ -219,9 +350,33 @@ def _id3_texts(data: bytes, *names: bytes) -> list[str]:
     texts: list[str] = []
     begin = _id3_chunk(data) if data.startswith(_CHUNKED) else 0
     for name, text in _id3_frames(data, begin):
-        if name in names and 1 < len(text) < 2**14 and text[0] < len(_ENCODINGS):
-            texts += text[1:].decode(*_ENCODINGS[text[0]]).split("\0")
+        if name in names and 1 < len(text) < 2**14:
+            whole = _id3_text(text[0], text[1:])
+            texts += whole.split("\0") if split else [whole]
     return [text.strip("\ufeff ") for text in texts if text.strip("\ufeff ")]
+
+
+def _id3_text(encoding: int, raw: bytes) -> str:
+    """Return the text of a frame: Latin-1 (0), UTF-16 (1, 2) or UTF-8 (3), if that is true."""
+    if encoding in (1, 2):
+        return _utf_16(raw)
+    if len(raw) % 2 == 0 and _NO_TEXT.search(raw) and _USUAL.fullmatch(wide := _utf_16(raw)):
+        return wide
+    return raw.decode("latin-1") if encoding == 0 else raw.decode("utf-8", "surrogateescape")
+
+
+_NO_TEXT = re.compile(rb"[\1-\x08\x0e-\x1f]|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]")
+_USUAL = re.compile(
+    "[\0-\u06ff\u0900-\u0e7f\u2010-\u2026\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\ufeff]+"
+)
+
+
+def _utf_16(raw: bytes) -> str:
+    """Decode UTF-16 in the order that its mark states, else in that of the more usual signs."""
+    texts = [raw.decode(encoding, "replace") for encoding in ("utf-16-le", "utf-16-be")]
+    return max(
+        texts, key=lambda text: (text.startswith("\ufeff"), sum(map(len, _USUAL.findall(text))))
+    )
 
 
 def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
@@ -240,7 +395,12 @@ def _id3_frames(data: bytes, begin: int) -> Iterator[tuple[bytes, bytes]]:
     while len(body) >= at + header and body[at]:
         field = body[at + name : at + 2 * name]
         length = synchsafe(field) if version == 4 else int.from_bytes(field, "big")
-        yield body[at : at + name], body[at + header : at + header + length]
+        content = body[at + header : at + header + length]
+        if version == 4 and body[at + 9] & 2:
+            content = content.replace(b"\xff\0", b"\xff")
+        if version == 4 and body[at + 9] & 1:  # its length, once more
+            content = content[4:]
+        yield body[at : at + name], content
         at += header + length
 
 
@@ -278,16 +438,26 @@ def _mp4_artists(data: bytes) -> list[str]:
     return artists
 
 
-def _ape(data: bytes) -> dict[str, str]:
-    """Return the items of an APE tag behind an mp3, with or without an ID3v1 tag after it."""
+def before_ape(data: bytes) -> int:
+    """Return where the sound of an mp3 ends before an APE tag, with or without ID3v1 behind it."""
     end = len(data)
     if data[-128:-125] == b"TAG":
         end -= 128
     foot = data[max(0, end - 32) : end]
     if not foot.startswith(b"APETAGEX") or len(foot) < 32:
+        return len(data)
+    size, _, flags = struct.unpack_from("<III", foot, 12)
+    return max(0, end - int(size) - 32 * int(flags >> 31))  # a header is not counted
+
+
+def _ape(data: bytes) -> dict[str, str]:
+    """Return the items of an APE tag behind an mp3."""
+    begin = before_ape(data)
+    at = data.rfind(b"APETAGEX", begin)
+    if begin == len(data) or at < 0:
         return {}
-    _, size, count = struct.unpack_from("<III", foot, 8)
-    body = data[max(0, end - min(size, 2**20)) : end - 32]
+    size, count = struct.unpack_from("<II", data, at + 12)
+    body = data[max(0, at + 32 - min(size, 2**21)) : at]
     items: dict[str, str] = {}
     at = 0
     for _ in range(min(count, MOST_COMMENTS)):
@@ -305,12 +475,132 @@ def _ape(data: bytes) -> dict[str, str]:
 
 # Text in an undeclared encoding -------------------------------------------------------------------
 # Statistics of whole documents (charset-normalizer, chardet) guess wrong on half of all titles,
-# which are too short for them. Encodings of two bytes per character and Cyrillic are told from
-# Western text by rules that hardly any Western name meets; in doubt the text stays as it is.
+# which are too short for them. Other scripts are told from Western text by rules that hardly any
+# Western name meets; in doubt the text stays as it is.
 
-_COMMON_CYRILLIC = frozenset("оеаинтсрвлкмдпуяыьзбгё")
-_CYRILLIC = re.compile("[а-яёіїєґў]", re.IGNORECASE)
-_QUOTES = frozenset("«»–—№“”„…’ ·")
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A script with encodings of one byte per character.
+
+    Attributes
+    ----------
+    encodings : tuple of str
+    letters : str
+        In lower case, the most frequent first.
+    word : str
+        Regular expression of a word in lower case.
+    """
+
+    encodings: tuple[str, ...]
+    letters: str
+    word: str
+
+
+_SCRIPTS = (
+    _Script(
+        ("cp1251", "koi8-u", "cp866", "mac_cyrillic", "iso8859-5"),
+        "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфёіїєґўъ",
+        "(?!ы|.*[аеёиоуыэюя]{4})(?!(?:.*[аеёиоуыэюяй])?[ьъ]).*",
+    ),
+    _Script(("cp1253", "iso8859-7"), "αοιετνσηυρπκμλςωίάόδγέήθώχφβύξζψϊϋΐΰ", "[^ςΐΰ][^ς]*ς?"),
+    _Script(("cp1255",), "יוהלאמרתבשנדכעחקםפגצןזטסךףץ", "[^םןךףץ]*[םןךףץ]?"),
+    _Script(("cp1256",), "ايلمنرتوهبعدسفحكقةشجأصخىطضزثءغذئآإظؤپچژگ", "[^ةى]*[ةى]?"),
+    _Script(
+        ("cp874",),
+        "านรอเกงมัยล่ว้ดทสตะิปบคีหแจชพุขื์ูไโใ็ศธึณษซผถำฟภญฉฐฎฏฬฆ",
+        "(?=.{5})(?:[เแโใไ]?[ก-ฮ][ัิ-ู็]?[่-๋]?์?[ะาำ]?)+",
+    ),
+)
+_QUOTES = frozenset("«»–—№“”„…’ ·\u200e\u200f،؟")
+
+
+def _fits(script: _Script, text: str) -> float:
+    """Return how rare the letters of a text are in a script: their mean rank, 0 to 1.
+
+    1 where it is not in that script: in whole words, in ordinary letters and case.
+    """
+    runs = re.findall(rf"[{script.letters}{script.letters.upper()}]+", text)
+    letters = "".join(runs)
+    foreign = sum(not sign.isascii() and sign not in _QUOTES for sign in text) - len(letters)
+    if (
+        foreign
+        or len(set(letters)) < 3
+        or 2 * sum(len(run) for run in runs if len(run) > 2) < max(len(letters), 3)
+    ):
+        return 1.0
+    if re.search(rf"[a-zA-Z][{letters}]|[{letters}][a-zA-Z]", text):
+        return 1.0
+    ordinary = [
+        run in (run.lower(), run.upper(), run.capitalize())
+        and re.fullmatch(script.word, run.lower()) is not None
+        for run in runs
+    ]
+    if sum(ordinary) < 0.8 * len(runs):
+        return 1.0
+    ranks = [script.letters.find(sign) for sign in letters.lower().replace("ς", "σ")]
+    return sum(ranks) / len(ranks) / len(script.letters)
+
+
+_COMMON_ENOUGH = 0.4
+"""Mean rank of the letters of a text: 0.2 to 0.35 in its own script, about 0.5 in any other."""
+
+_CLEARLY = 0.04
+"""Difference of mean ranks from which one script is likelier than another."""
+
+
+_RARE = 0.06
+"""What an encoding of old systems is behind the others at the same mean rank."""
+
+
+def _script_of(raw: bytes) -> str:
+    """Return the encoding of the script that a text is clearly in, or ""."""
+    ranks: list[float] = []
+    best = 1.0, ""
+    for script in _SCRIPTS:
+        found: list[tuple[int, float, str]] = []
+        for encoding in script.encodings:
+            try:
+                text = raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if (rank := _fits(script, text)) <= _COMMON_ENOUGH:
+                letters = sum(sign.isalpha() for sign in text)
+                rank += _RARE * (encoding in ("cp866", "mac_cyrillic", "iso8859-5"))
+                found.append((-letters, rank, encoding))
+        if found:
+            _, rank, encoding = min(found)
+            ranks.append(rank)
+            best = min(best, (rank, encoding))
+    ranks.sort()
+    return best[1] if len(ranks) == 1 or (ranks and ranks[1] - ranks[0] > _CLEARLY) else ""
+
+
+# Latin letters of Central Europe and Turkey: all that are not ASCII, and what their text looks like
+# in the Western encoding, as no text that is in it looks.
+_LATIN = (
+    ("cp1250", "ąćęłńóśźż", "[a-z][¹³¿](?=[a-z])|[¹³][a-z]*[¿œŸ¹³]"),
+    ("iso8859-2", "ąćęłńóśźż", "[a-z][±¶¼³¿](?=[a-z])|[±¶¼].*[³¿±¶¼]|[³¿].*[±¶¼]"),
+    ("cp1250", "áčďéěíňóřšťúůýž", "ø\\w*[èìùšžý]|[èìùšžý]\\w*ø|[èìùø].*[šž]|[šž].*[èìùø]"),
+    ("cp1250", "áéíóöőúüű", "(?=.*[õû])(?=.*[áéíóú])(?=.*[öü])"),
+    ("cp1254", "çğıöşüâîûi̇", "(?=.*[þðý])(?=.*[üç])"),
+)
+
+
+def _latin_of(raw: bytes) -> str:
+    """Return the encoding of Latin letters that a text is clearly in, or "" for the Western one."""
+    western = raw.decode("cp1252", "replace")
+    for encoding, letters, looks in _LATIN:
+        if re.search(looks, western, re.IGNORECASE | re.DOTALL):
+            try:
+                text = raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if all(sign.isascii() or sign in _QUOTES or sign in letters for sign in text.lower()):
+                return encoding
+    return ""
+
+
 _COMMON_HANGUL = frozenset(
     "가이는다사랑에나의하고지그너을리도를기서한내해아어라수날밤봄비눈꽃은로일자시없안있마대오우"
     "보게게인만길여정전당신말화물별바람소노래원세주여행처럼잊면진못거야무두모네게요까것들때"
@@ -327,27 +617,32 @@ def encoding_of(raw: bytes) -> str:
     """
     if raw.isascii():
         return ""
+    with contextlib.suppress(UnicodeDecodeError):
+        _decoded(raw, "utf-8")
+        return "utf-8"
+    if script := _script_of(raw):
+        return script
     for encoding, plausible in _PLAUSIBLE.items():
         try:
-            text = raw.decode(encoding)
+            text = _decoded(raw, encoding)
         except UnicodeDecodeError:
             continue
-        if plausible(text):
+        # A sign inside a Latin word is an accented letter of another encoding.
+        inside = re.findall(r"[a-zA-Z][^\0-\x7f]|[^\0-\x7f][a-z]", text)
+        if plausible(text) and len(inside) <= sum(not sign.isascii() for sign in text) / 3:
             return encoding
-    return ""
+    return _latin_of(raw)
 
 
-def _is_cyrillic(text: str) -> bool:
-    """Whether whole words are Cyrillic, in ordinary letters and case."""
-    letters = [sign for sign in text if not sign.isascii() and sign not in _QUOTES]
-    if len(letters) < 3 or not all(map(_CYRILLIC.match, letters)):
-        return False
-    if re.search(r"[a-zA-Z][\u0400-\u04ff]|[\u0400-\u04ff][a-zA-Z]", text):
-        return False
-    words = re.findall(r"[\u0400-\u04ff]+", text)
-    ordinary = sum(word in (word.lower(), word.upper(), word.capitalize()) for word in words)
-    common = sum(sign in _COMMON_CYRILLIC for sign in text.lower())
-    return ordinary >= 0.8 * len(words) and common >= 0.7 * len(letters)
+def _decoded(raw: bytes, encoding: str) -> str:
+    """Decode bytes whose last character may be cut off, as ID3v1 does; else raise."""
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        whole = raw[: error.start]
+        if error.end < len(raw) or whole.isascii():
+            raise
+        return whole.decode(encoding)
 
 
 def _wide(text: str, encoding: str) -> Iterator[tuple[str, bytes]]:
@@ -380,7 +675,9 @@ def _is_korean(text: str) -> bool:
     ]
     if len(signs) < 2 or not all(0xB0 <= raw[0] <= 0xC8 and raw[1] >= 0xA1 for _, raw in signs):
         return False
-    return sum(sign in _COMMON_HANGUL for sign, _ in signs) >= len(signs) / 3
+    # Of six Chinese characters, at least one is mostly beyond the rows of Hangul.
+    share = 1 / 3 if len(signs) < 6 else 1 / 6
+    return sum(sign in _COMMON_HANGUL for sign, _ in signs) >= share * len(signs)
 
 
 def _is_chinese(text: str, encoding: str, low: int, high: int, trail: int) -> bool:
@@ -391,10 +688,6 @@ def _is_chinese(text: str, encoding: str, low: int, high: int, trail: int) -> bo
 
 
 _PLAUSIBLE: Mapping[str, Callable[[str], bool]] = {
-    "utf-8": lambda _: True,
-    "cp1251": _is_cyrillic,
-    "koi8-r": _is_cyrillic,
-    "cp866": _is_cyrillic,
     "cp932": _is_japanese,
     "euc_jp": _is_japanese_euc,
     "cp949": _is_korean,
@@ -415,7 +708,26 @@ def _raw(text: str) -> bytes:
         return b""  # letters beyond Latin-1, so it was decoded rightly
 
 
+def _encoded_twice(text: str) -> str:
+    """Return a text whose UTF-8 was taken for the Western encoding of Windows; "" if it was not."""
+    try:
+        raw = b"".join(sign.encode("latin-1" if sign < "\u0100" else "cp1252") for sign in text)
+        return "" if raw.isascii() else raw.decode()
+    except UnicodeError:
+        return ""
+
+
+def repaired(text: str) -> str:
+    """Return a text that may be in another encoding than it was decoded by; else as it is.
+
+    Bytes that were not UTF-8 are expected as surrogate escapes, as names of files have them.
+    """
+    return _repaired(text, "")
+
+
 def _repaired(text: str, encoding: str) -> str:
+    if twice := _encoded_twice(text):
+        return twice
     raw = _raw(text)
     if not raw:
         return text
@@ -423,7 +735,7 @@ def _repaired(text: str, encoding: str) -> str:
     for candidate in (encoding, encoding_of(raw), fallback):
         if candidate:
             try:
-                return raw.decode(candidate)
+                return _decoded(raw, candidate)
             except UnicodeDecodeError:
                 continue
     return text

@@ -13,13 +13,14 @@ from musrec.audio import tags
 from musrec.audio.tags import Tags
 from musrec.formats import ENDINGS, LARGEST
 from musrec.model import NotAudio, NotFound, Track, track_id
-from musrec.titles import read_file_name
+from musrec.titles import artists_of, read_file_name
 
 
 def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
     """List the audio files below some paths, in order, and what cannot be looked into."""
     files: list[Path] = []
     problems: list[tuple[Path, str]] = []
+    walked: set[tuple[int, int]] = set()
 
     def complain(error: OSError) -> None:
         problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
@@ -32,10 +33,26 @@ def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str
         except OSError as error:
             complain(error)
             continue
-        for folder, below, names in os.walk(path, onerror=complain):
+        for folder, below, names in os.walk(path, onerror=complain, followlinks=True):
+            if not _is_first(folder, walked):  # links may lead in circles
+                below.clear()
+                continue
             below.sort()
             files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
     return list(dict.fromkeys(file.absolute() for file in files)), problems
+
+
+def _is_first(folder: str, walked: set[tuple[int, int]]) -> bool:
+    """Whether a folder was not walked before; whatever its name, it is one."""
+    try:
+        found = Path(folder).stat()
+    except OSError:
+        return False
+    place = found.st_dev, found.st_ino
+    if place in walked:
+        return False
+    walked.add(place)
+    return True
 
 
 def _is_audio(name: str) -> bool:
@@ -59,7 +76,8 @@ def read_clip(path: Path) -> bytes:
         raise NotAudio(
             f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
-    return path.read_bytes()
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)  # one that grows without end is refused, too
 
 
 def clip_at(text: str) -> tuple[bytes, str] | None:
@@ -96,13 +114,14 @@ def clip_at(text: str) -> tuple[bytes, str] | None:
 def track_of(said: Tags, name: str, digest: str) -> Track:
     """Say who a clip is: by its tags, else by its file name."""
     artist, title = read_file_name(readable(name))
+    named = () if tags.is_nobody(artist) else artists_of([artist])
     identities = {"sha256": digest}
     if said.isrc:
         identities["isrc"] = said.isrc
     return Track(
         id=track_id("sha256", digest),
         title=said.title or title,
-        artists=said.artists or ((artist,) if artist else ()),
+        artists=said.artists or named,
         album=said.album,
         genre=said.genre,
         year=said.year,
@@ -116,7 +135,8 @@ def track_of(said: Tags, name: str, digest: str) -> Track:
 def readable(name: str) -> str:
     """Return a file name on one line, without control characters or halves of characters.
 
-    On most systems a name is any bytes: what is not UTF-8 reads as "\ufffd".
+    On most systems a name is any bytes: those that are not UTF-8 are read as tags are.
     """
-    whole = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return tags.clean(whole) or "untitled"
+    with contextlib.suppress(UnicodeEncodeError):  # half a character, from the network
+        name = tags.repaired(name)
+    return tags.clean(name) or "untitled"

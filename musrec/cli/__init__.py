@@ -104,10 +104,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except MusrecError as error:
         code = _fail(error, invocation)
     except BrokenPipeError:  # `musrec search rock | head`: nobody reads the rest
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = 1  # as Typer and Rich do
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it goes to a full disk, and would fail once more at the end
+            _discard_output()
+        what = f"{error.strerror}." if error.strerror else str(error)
+        if error.filename:
+            what = f"{error.filename}: {what}"
         problem = MusrecError(what, "Check that there is room and permission.")
         code = _fail(problem, invocation)
     except typer.TyperException as error:  # the command was used wrongly
@@ -121,6 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if code == STOPPED:
         err.print("Stopped. What was done so far is kept.")
     sys.exit(code)
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: MusrecError, invocation: Invocation) -> int:

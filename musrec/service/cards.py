@@ -82,15 +82,29 @@ class Cards:
 
     @whole
     async def react(
-        self, card: Card, member: str, kind: FeedbackKind, *, there: bool, read: bool = False
+        self,
+        card: Card,
+        member: str,
+        kind: FeedbackKind,
+        *,
+        there: bool,
+        read: bool = False,
+        at: datetime | None = None,
     ) -> None:
         """Take a reaction under a card as a thumb on its song, or take it back with its reaction.
 
         The thumb and that it was counted are one transaction; a process that dies after it finds
-        the thumb in the store when it starts again. One that was `read` under the message, and not
-        told of, does not count if it was deleted meanwhile.
+        the thumb in the store when it starts again. One that may be older than a member's wish to
+        have everything deleted never counts.
+
+        Parameters
+        ----------
+        read : bool
+            Whether it was read under the message, rather than told of.
+        at : datetime, optional
+            When it was told of, if that is not now.
         """
-        event = Feedback(member, card.track, kind, datetime.now(UTC))
+        event = Feedback(member, card.track, kind, at or datetime.now(UTC))
         learnt, forgotten = await self._store.cards.reacted(
             card.message, event, there=there, read=read
         )

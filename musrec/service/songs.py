@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -44,6 +45,7 @@ from musrec.sources.lookups import DAY
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
+from musrec.store.analyses import NotCompared
 from musrec.titles import fold
 
 if TYPE_CHECKING:
@@ -67,9 +69,6 @@ GIVE_UP = 3
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
-
-COMPARED = 10
-"""Songs that share landmarks with a clip and are compared with it whole, most shared first."""
 
 _log = logging.getLogger(__name__)
 
@@ -385,8 +384,11 @@ class Songs:
         words, marks = await asyncio.to_thread(_fingerprint, analysis)
         add = self._store.analyses.add
         async with self._keeping:
-            if (known := await self._recognised(track, words, marks, origin)) is None:
-                return await add(track, analysis, origin, file, marks=marks), analysis
+            others: set[str] = set()
+            while (known := await self._recognised(track, words, marks, origin, others)) is None:
+                with contextlib.suppress(NotCompared):
+                    kept = await add(track, analysis, origin, file, marks=marks, compared=others)
+                    return kept, analysis
             kept, heard, heard_in = known
             better = heard_in == "upload" or (origin == "file" and heard_in != "file")
             if origin == "upload" or not (better or file):
@@ -397,10 +399,21 @@ class Songs:
             return await add(track, heard, heard_in, file), heard
 
     async def _recognised(
-        self, track: Track, words: fingerprint.Words, marks: list[int], origin: str
+        self,
+        track: Track,
+        words: fingerprint.Words,
+        marks: list[int],
+        origin: str,
+        others: set[str],
     ) -> tuple[Track, Analysis, str] | None:
-        """Return the song that a recording is, what was heard in it, and where; None if new."""
-        for id_, heard_in in await self._store.analyses.sharing(marks, COMPARED):
+        """Return the song that a recording is, what was heard in it, and where; None if new.
+
+        The songs that it was found to be none of are added to `others`.
+        """
+        for id_, heard_in in await self._store.analyses.sharing(marks):
+            if id_ in others:
+                continue
+            others.add(id_)
             found = await self._store.tracks.get(id_)
             analysis = await self._store.analyses.get(id_)
             if found is None or analysis is None or id_ == track.id:

@@ -31,6 +31,13 @@ _COMPARABLE = analyses.c.version.between(COMPARABLE_VERSION, ANALYSER_VERSION)
 
 _ARRAYS = ("statistics", "tag_mean", "tag_std", "embedding")
 
+COMPARED = 10
+"""Songs that share landmarks with a clip and are compared with it whole, most shared first."""
+
+
+class NotCompared(Exception):
+    """A song that was new has a likeness that another process has kept meanwhile."""
+
 
 class Analyses:
     """Analyses of tracks, and the files that were analysed."""
@@ -46,6 +53,7 @@ class Analyses:
         file: FileStamp | None = None,
         *,
         marks: Sequence[int] | None = None,
+        compared: Collection[str] | None = None,
     ) -> Track:
         """Keep a track with its analysis, in one transaction.
 
@@ -60,8 +68,19 @@ class Analyses:
             Of the file that was analysed, so that `file_known` recognises it next time.
         marks : sequence of int
             What the recording is looked up by, see `sharing`; None leaves what is kept.
+        compared : collection of str, optional
+            The songs `sharing` its marks that it was found to be none of.
+
+        Raises
+        ------
+        NotCompared
+            Another process has kept a song that shares its marks; nothing is kept of this one.
         """
         async with self._database.write() as connection:
+            if compared is not None:
+                shared = await connection.execute(_sharing(marks or ()))
+                if any(row.track_id not in compared for row in shared):
+                    raise NotCompared
             track = await write_track(self._database, connection, track)
             row = {
                 "track_id": track.id,
@@ -82,19 +101,11 @@ class Analyses:
                 await note(self._database, connection, What.SONG, track=track.id)
         return track
 
-    async def sharing(self, marks: Sequence[int], limit: int) -> list[tuple[str, str]]:
-        """Return the songs that share most landmarks with a clip, best first: id and origin."""
-        shared, query = sa.func.count(), sa.select(analyses.c.track_id, analyses.c.origin)
-        query = (
-            query.join(landmarks, landmarks.c.track_id == analyses.c.track_id)
-            .where(landmarks.c.value.in_(marks), _COMPARABLE)
-            .group_by(analyses.c.track_id)
-            .having(shared > 1)
-            .order_by(shared.desc())
-            .limit(limit)
-        )
+    async def sharing(self, marks: Sequence[int]) -> list[tuple[str, str]]:
+        """Return the `COMPARED` songs that share most landmarks with a clip: id and origin."""
         async with self._database.read() as connection:
-            return [(row.track_id, row.origin) for row in await connection.execute(query)]
+            result = await connection.execute(_sharing(marks))
+            return [(row.track_id, row.origin) for row in result]
 
     async def unmarked(self) -> list[str]:
         """Return the songs that have a spectrogram and no landmarks yet."""
@@ -312,6 +323,18 @@ class Analyses:
                 query = sa.select(files.c.track_id, files.c.path).where(files.c.track_id.in_(part))
                 found |= {row.track_id: row.path for row in await connection.execute(query)}
         return found
+
+
+def _sharing(marks: Sequence[int]) -> sa.Select[Any]:
+    shared, query = sa.func.count(), sa.select(analyses.c.track_id, analyses.c.origin)
+    return (
+        query.join(landmarks, landmarks.c.track_id == analyses.c.track_id)
+        .where(landmarks.c.value.in_(marks), _COMPARABLE)
+        .group_by(analyses.c.track_id)
+        .having(shared > 1)
+        .order_by(shared.desc(), analyses.c.track_id)
+        .limit(COMPARED)
+    )
 
 
 async def _write_file(

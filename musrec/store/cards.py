@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +14,12 @@ from musrec.members.model import Accounted, Card, Intended, Thumb, mark
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
-from musrec.store.members import is_paused
+from musrec.store.members import is_paused, was_deleted_since
 from musrec.store.schema import (
     card_presses,
     card_thumbs,
     cards,
+    deletions,
     feedback,
     intended_cards,
     members,
@@ -28,6 +29,9 @@ from musrec.store.schema import (
 from musrec.store.tracks import read_tracks
 
 _OPINIONS = [kind.value for kind in FeedbackKind if kind.explicit]
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far Discord's clock, which dates cards, may be from this machine's."""
 
 
 class Cards:
@@ -173,9 +177,12 @@ class Cards:
 
         Parameters
         ----------
+        event : Feedback
+            Its time is when the reaction came: if the member has had everything deleted since, it
+            never counts.
         read : bool
-            Whether it was read under the message. If so, the member may have had everything
-            deleted since: a thumb that went with the rest does not count again.
+            Whether it was read under the message. If so, it may be as old as the card, or as the
+            last reading of it: it never counts if the member had everything deleted since then.
 
         Returns
         -------
@@ -275,9 +282,9 @@ class Cards:
             return [found[id_] for id_ in ids if id_ in found]
 
     async def sweep(self, before: datetime) -> None:
-        """Forget cards older than that, posted or intended."""
+        """Forget cards older than that, posted or intended, and who left before."""
         async with self._database.write() as connection:
-            for table in (cards, intended_cards):
+            for table in (cards, intended_cards, deletions):
                 await connection.execute(table.delete().where(table.c.at < before))
 
 
@@ -298,12 +305,21 @@ async def _react(
     there: bool,
     read: bool,
 ) -> tuple[list[Feedback], list[Feedback]]:
-    card = await connection.scalar(sa.select(cards.c.track_id).where(cards.c.message_id == message))
+    query = sa.select(cards.c.at, cards.c.read_at).where(cards.c.message_id == message)
+    card = (await connection.execute(query)).first()
     if card is None:
         return [], []
+    newer_than = event.at
+    if read:
+        newer_than = card.at - CLOCKS_DIFFER
+        if card.read_at is not None:
+            newer_than = max(newer_than, card.read_at)
     who = mark(message, event.member)
     of_none = {"message_id": message, "mark": who, "kind": event.kind.value}
-    if there and await is_paused(connection, event.member):
+    if there and (
+        await is_paused(connection, event.member)
+        or await was_deleted_since(connection, event.member, newer_than)
+    ):
         insert = database.insert(uncounted_thumbs).values(of_none)
         await connection.execute(insert.on_conflict_do_nothing())
         return [], []

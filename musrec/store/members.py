@@ -8,12 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.members.model import Member, Paused, mark
+from musrec.members.model import Member, Paused, mark, mark_of_deleted
 from musrec.model import FeedbackKind
 from musrec.store import schema
 from musrec.store.changes import What, note
 from musrec.store.database import Database
-from musrec.store.schema import card_thumbs, feedback, members, tracks, uncounted_thumbs
+from musrec.store.schema import (
+    card_thumbs,
+    deletions,
+    feedback,
+    members,
+    tracks,
+    uncounted_thumbs,
+)
 
 
 class Members:
@@ -105,7 +112,8 @@ class Members:
 
         With SQLite the log still holds bytes of it until `Database.empty_log`. Thumbs that waited
         to be written when it was called are deleted too, and the reactions that they were given by
-        are never counted again, though they still stand under their cards.
+        are never counted again, though they still stand under their cards. Nor are those that
+        nobody had read: see `was_deleted_since`.
         """
         reactions = sa.select(card_thumbs.c.message_id, card_thumbs.c.kind)
 
@@ -122,6 +130,9 @@ class Members:
             if uncounted:
                 insert = self._database.insert(uncounted_thumbs).on_conflict_do_nothing()
                 await connection.execute(insert, uncounted)
+            row = {"mark": mark_of_deleted(member), "at": datetime.now(UTC)}
+            insert = self._database.insert(deletions).values(row)
+            await connection.execute(insert.on_conflict_do_nothing())
             result = await connection.execute(members.delete().where(members.c.id == member))
             if result.rowcount:
                 await note(self._database, connection, What.LEFT, member=member)
@@ -138,6 +149,12 @@ async def may_keep(connection: AsyncConnection, member: str, since: datetime) ->
         )
     )
     return kept is not None
+
+
+async def was_deleted_since(connection: AsyncConnection, member: str, since: datetime) -> bool:
+    """Whether a member had everything deleted since then; for 90 days after."""
+    found = sa.exists().where(deletions.c.mark == mark_of_deleted(member), deletions.c.at > since)
+    return bool(await connection.scalar(sa.select(found)))
 
 
 async def ensure_member(

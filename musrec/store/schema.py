@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0017"
+HEAD = "0022"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -264,6 +264,15 @@ uncounted_thumbs = Table(
     ),
     Column("mark", String, primary_key=True),
     Column("kind", String, primary_key=True),
+)
+
+# When members had everything deleted: a reaction that was given before, and that nobody had read,
+# never counts. The mark is too short to tell who it was.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("mark", String, primary_key=True),
+    Column("at", Moment, primary_key=True),
 )
 
 guilds = Table(

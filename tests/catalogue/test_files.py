@@ -21,7 +21,27 @@ from musrec.model import NotAudio
         ("Anna - Duet.mp3", "Duet", ("Anna",)),
         ("03 - Song.mp3", "Song", ()),
         ("a\x1b[31mb\n.wav", "a [31mb", ()),
-        (os.fsdecode(b"caf\xe9 noir.ogg"), "caf\ufffd noir", ()),
+        (os.fsdecode(b"caf\xe9 noir.ogg"), "café noir", ()),
+        (os.fsdecode("Ветер - Песня.mp3".encode("cp1251")), "Песня", ("Ветер",)),
+        (os.fsdecode("カゼ - 夜の歌.mp3".encode("cp932")), "夜の歌", ("カゼ",)),
+        ("ZoÃ« - MaÃ±ana.mp3", "Mañana", ("Zoë",)),
+        (os.fsdecode(b"\xff\xfe\x80.mp3"), "Ÿþ€", ()),
+        ("half a \ud800.mp3", "half a \ufffd", ()),
+        ("\ufeffAnna - Song\u200b.mp3", "Song", ("Anna",)),
+        ("\u200b.mp3", "untitled", ()),
+        ("01 - .mp3", "01", ()),
+        ("Track 01.mp3", "Track 01", ()),
+        ("Track 01 - Song.mp3", "Song", ()),
+        ("Unknown Artist - Track 01.mp3", "Track 01", ()),
+        ("Anna feat. Bert - Song.mp3", "Song", ("Anna", "Bert")),
+        ("Anna - Song feat. Bert.mp3", "Song feat. Bert", ("Anna",)),
+        ("A - B - C - D.mp3", "B - C - D", ("A",)),
+        ("Song.mp3.MP3", "Song", ()),
+        ("Anna - Song. .mp3", "Song.", ("Anna",)),
+        ("...mp3", "untitled", ()),
+        ("- .mp3", "untitled", ()),
+        ("", "Untitled", ()),
+        ("a" * 251 + ".mp3", "A" + "a" * 250, ()),
         ("\u202egnos ab.mp3", "gnos ab", ()),
         (".mp3", "untitled", ()),
     ],
@@ -48,6 +68,25 @@ def test_every_ending_that_is_heard_is_found(tmp_path: Path) -> None:
     found, problems = audio_files([tmp_path])
     assert [path.name for path in found] == names
     assert not problems
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_folders_are_found_behind_links_and_each_once(tmp_path: Path) -> None:
+    album, elsewhere = tmp_path / "music" / "album.mp3", tmp_path / "elsewhere"
+    for folder in (album, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "song.mp3").touch()
+    (album / "circle").symlink_to(tmp_path / "music")
+    (album / "self").symlink_to(album / "self")
+    (tmp_path / "music" / "more").symlink_to(elsewhere)
+    (tmp_path / "music" / "z again").symlink_to(album)
+    (tmp_path / "music" / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    found, problems = audio_files([tmp_path / "music", tmp_path / "music" / "album.mp3"])
+    below = [str(path.relative_to(tmp_path / "music")) for path in found]
+    assert below == ["gone.mp3", "album.mp3/song.mp3", "more/song.mp3"]
+    assert not problems
+    with pytest.raises(FileNotFoundError):
+        FileStamp.of(found[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")

@@ -85,6 +85,30 @@ def test_a_reader_that_leaves_early_is_no_error(data: Path, as_json: list[str]) 
     assert ran.stderr == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device to write to")
+def test_an_output_that_is_full_is_said_in_a_sentence(data: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = musrec(data, "search", "YOASOBI", env={}, stdout=full)
+    assert ran.returncode == 1
+    assert ran.stderr.decode().splitlines()[0] == "✗ No space left on device."
+    assert b"Exception" not in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows looks elsewhere")
+def test_a_home_that_is_no_folder_is_said_in_a_sentence(data: Path) -> None:
+    assert data.is_dir()
+    home = {"HOME": os.devnull, "XDG_DATA_HOME": "", "MUSREC_PATHS__DATA": ""}
+    environment = {key: value for key, value in (os.environ | home).items() if value}
+    ran = subprocess.run(
+        [sys.executable, "-m", "musrec", "search", "YOASOBI"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == 5
+    assert b"cannot be made" in ran.stderr
+
+
 def test_mistakes_too_are_shown_without_driving_the_terminal(run: Run, data: Path) -> None:
     assert data.is_dir()
     ran = run("add", "nowhere\x1b[2J\u202e.mp3")

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from musrec.demo import RATE, TUNES, compose, wav
 from musrec.model import FeedbackKind
 from musrec.service import Service
 from musrec.store import database, schema
+from musrec.store.analyses import NotCompared
+from tests.support.coding import encode
 from tests.support.posting import settings
 from tests.support.stores import store_of
 
@@ -96,6 +100,35 @@ async def test_songs_that_one_process_hears_can_be_recommended_by_the_other(pair
     # It grew, and was not read again.
     assert other._live.engine.recommender is engine.recommender
     assert await other.songs.find_one("another new song", online=False)
+
+
+async def test_a_recording_that_two_processes_hear_at_once_is_one_song(pair: Pair) -> None:
+    """In two codings: neither its bytes nor its names are the same."""
+    sound = np.repeat(compose(TUNES[0], 12.0).astype(np.float32), 44_100 // RATE)
+    copies = encode(sound, "flac", 0), encode(sound[20_000:], "libmp3lame", 128_000)
+    whole, cut = await asyncio.gather(
+        *(
+            service.songs.hear_clip(data, f"{name}.mp3")
+            for service, data, name in zip(pair, copies, ("whole", "cut"), strict=True)
+        )
+    )
+    assert whole.track.id == cut.track.id
+
+
+async def test_a_song_is_compared_with_what_another_process_keeps_meanwhile(pair: Pair) -> None:
+    one, _ = pair
+    first, second = [
+        await one.songs.hear_clip(wav(compose(tune, 12.0)), f"{tune.title}.wav")
+        for tune in TUNES[:2]
+    ]
+    marks = [1, 2, 3]
+    async with store_of(one) as store:
+        add = store.analyses.add
+        await add(first.track, first.analysis, "upload", marks=marks, compared=())
+        with pytest.raises(NotCompared):
+            await add(second.track, second.analysis, "upload", marks=marks, compared=())
+        others = {first.track.id, second.track.id}
+        await add(second.track, second.analysis, "upload", marks=marks, compared=others)
 
 
 async def test_what_was_done_between_reading_and_listening_is_not_missed(

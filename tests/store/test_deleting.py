@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -123,6 +123,41 @@ async def test_a_reading_under_way_brings_back_no_thumb_that_was_deleted(service
     # A reaction that is given again counts.
     await service.cards.react(card, "ann", LIKE, there=True)
     assert await service.members.thumb("ann", track) is LIKE
+
+
+async def test_a_reaction_that_nobody_had_read_is_not_learned_after_a_deletion(
+    service: Service,
+) -> None:
+    now = datetime.now(UTC)
+    first, second, third = [track.id for track in service.catalogue.songs.tracks[:3]]
+    old, read = (
+        Card("old", "channel", first, now - timedelta(days=1)),
+        Card("read", "channel", second, now - timedelta(days=1)),
+    )
+    for card in (old, read):
+        assert await service.cards.keep(card)
+    came = datetime.now(UTC)
+    await service.members.delete("ann")
+    await service.cards.was_read(["read"], datetime.now(UTC))
+    new = Card("new", "channel", third, now + timedelta(hours=1))
+    assert await service.cards.keep(new)
+
+    # Its reaction may be from before; so is one that was told of before and waited.
+    await service.cards.react(old, "ann", LIKE, there=True, read=True)
+    await service.cards.react(read, "ann", LIKE, there=True, at=came)
+    assert not any((await service.members.about("ann")).values())
+    assert not (await service.cards.accounted("old")).news({("ann", LIKE)})
+    # Those under a card that was read since, or posted since, are newer.
+    await service.cards.react(read, "ann", LIKE, there=True, read=True)
+    assert await service.members.thumb("ann", second) is None  # the mark of the one that waited
+    await service.cards.react(new, "ann", LIKE, there=True, read=True)
+    assert await service.members.thumb("ann", third) is LIKE
+    # Another member's count, and so does a reaction that is given again.
+    await service.cards.react(old, "ben", LIKE, there=True, read=True)
+    assert await service.members.thumb("ben", first) is LIKE
+    await service.cards.react(old, "ann", LIKE, there=False)
+    await service.cards.react(old, "ann", LIKE, there=True)
+    assert await service.members.thumb("ann", first) is LIKE
 
 
 @pytest.mark.parametrize("ask", [_playlist, _wish, _join])
