@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 VERSION = 4
-"""Of the measurements; raised by one whenever they change."""
+"""Version of the measurements; raised by one whenever they change."""
 
 SHORTEST = 2.0
 """Seconds; a clip needs that much sound."""
@@ -60,7 +60,7 @@ SERIES = (
     *(f"chroma_cens_{i}" for i in range(features.N_CHROMA)),
     *("tempo", "steadiness"),
 )
-"""Of `statistics`: seven moments each."""
+"""Series that `statistics` summarises by seven moments each."""
 
 NAMES = tuple(f"{series}_{moment}" for series in SERIES for moment in features.MOMENTS)
 
@@ -85,8 +85,8 @@ FAMILIES = {
 PUBLISHED = "published"
 """Name of all features that a data set comes with; with an underscore and a family, of some."""
 
-TEMPO_SECONDS, TEMPO_STEP = 9.0, 3.0
-"""Length of the windows in which a tempo is found, and how far apart they begin."""
+TEMPO_SECONDS, TEMPO_STEP = 9.0, 4.5
+"""Seconds: length of the windows in which a tempo is found, and how far apart they begin."""
 
 Progress = Callable[[int, int], None]
 """Called with the clips done and all clips."""
@@ -220,7 +220,7 @@ def extract(
     cache_folder : Path
         Made if it is not there.
     seconds : float
-        Of each clip at most, from its middle.
+        Longest stretch of a clip that is measured, from its middle.
     only_mels : bool
         Measure mel spectrograms only, which takes a fraction of the time.
     workers : int, optional
@@ -313,7 +313,7 @@ class _Outcome:
     Attributes
     ----------
     file : Path
-        Of its numbers.
+        Where its numbers are.
     sound : str
         Digest of its samples.
     artist : str
@@ -397,7 +397,7 @@ def _measure(job: _Job) -> _Outcome | str:
 
 
 def _known(file: Path) -> _Outcome | None:
-    """Return what is noted of a clip; None if it was never measured."""
+    """Return the note about a clip; None if it was never measured."""
     try:
         said = json.loads(file.with_suffix(".json").read_bytes())
         return _Outcome(file, said["sound"], said["artist"], said["tagged"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,6 +151,7 @@ def test_a_fake_fma_is_cleaned_compared_and_shown(
         (("compare", "{folder}", "--features", "published"), "comes without published"),
         (("sheets", "{folder}", "--clips", "disco.99999"), "There is no clip disco.99999"),
         (("inspect", "{folder}", "--under", "Rock"), "Only FMA has a hierarchy"),
+        (("retrieve", "{folder}", "--model", "lr"), "There is no model lr"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -157,3 +161,48 @@ def test_what_is_wrong_is_said(
     assert ran.code in (1, 4)
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+WITHOUT_TORCH = """
+import sys
+from importlib.machinery import PathFinder
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name == "torch" else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
+from musrec import cli
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("compare", "--models", "majority,cnn"), ("retrieve", "--model=cnn")]
+)
+def test_without_pytorch_the_line_that_installs_it_is_said(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, "lab", arguments[0], str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"}
+    ran = subprocess.run(
+        [*command, *arguments[1:]],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "need PyTorch, which is not installed" in ran.stderr
+    assert "make lab" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_device_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: `make lab`")
+    missing = "mars" if torch.cuda.is_available() else "cuda"
+    ran = run("lab", "train", tmp_path, "--device", missing)
+    assert ran.code == 1
+    assert f"PyTorch finds no device '{missing}' here." in ran.err
