@@ -10,7 +10,19 @@ from musrec.audio.encoder import CONTRACT, MelInput
 from musrec.model import MusrecError
 
 if TYPE_CHECKING:
+    from musrec.lab.recipe import Recipe
     from musrec.lab.training import Trained
+
+
+def check(recipe: Recipe) -> None:
+    """Raise `MusrecError` if a network of this recipe could not be exported."""
+    from musrec.lab import networks
+
+    if recipe.network not in networks.ON_MELS:
+        raise MusrecError(
+            f"{recipe.network} hears measurements, not a spectrogram: it has no ONNX form.",
+            f"Train one of: {', '.join(networks.ON_MELS)}.",
+        )
 
 
 def export(trained: Trained, file: Path) -> Path:
@@ -24,14 +36,8 @@ def export(trained: Trained, file: Path) -> Path:
     import onnx
     import torch
 
-    from musrec.lab import networks
-
     recipe = trained.recipe
-    if recipe.network not in networks.ON_MELS:
-        raise MusrecError(
-            f"{recipe.network} hears measurements, not a spectrogram: it has no ONNX form.",
-            f"Train one of: {', '.join(networks.ON_MELS)}.",
-        )
+    check(recipe)
     windows = MelInput(recipe.mels, recipe.frames, recipe.stride)
     part = file.with_suffix(".part")
     example = torch.zeros(2, recipe.frames, recipe.mels)

@@ -105,7 +105,9 @@ def versions(*packages: str) -> dict[str, str]:
 
 def _section(section: Section) -> str:
     report = section.report
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.columns)
+    head = "".join(
+        f'<th scope="col">{escape(name).replace("_", "_<wbr>")}</th>' for name in report.columns
+    )
     rows = "".join(
         "<tr>" + "".join(_cell(cell(value)) for value in row) + "</tr>" for row in report.rows
     )
@@ -148,7 +150,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-td.long{white-space:normal;min-width:15rem}
+th{white-space:normal;vertical-align:bottom}td.long{white-space:normal;min-width:15rem}
 figure{margin:1.5rem 0;overflow-x:auto}figcaption{margin-top:.5rem}
 svg{min-width:30rem}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
