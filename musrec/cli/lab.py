@@ -149,7 +149,7 @@ def _data(context: typer.Context, measured: Measured) -> dict[str, str]:
     return {
         "Data": str(given["folder"]),
         "Layout": measured.layout,
-        "Clips": f"{len(measured)}, the middle {given['seconds']:g} s of each",
+        "Clips": f"{len(measured)} clips, the middle {given['seconds']:g} s of each",
     }
 
 
@@ -158,11 +158,10 @@ def _command(context: typer.Context) -> str:
     words = ["musrec", "lab", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
-        if value is None or value is False or value == "":
-            continue
-        if parameter.param_type_name == "option":
-            words.append(parameter.opts[0])
-        if value is not True:
+        if isinstance(value, bool):
+            words += (parameter.opts if value else parameter.secondary_opts)[:1]
+        elif value is not None and value != "":
+            words += [parameter.opts[0]] if parameter.param_type_name == "option" else []
             words.append(str(value))
     return shlex.join(words)
 
@@ -199,6 +198,10 @@ def compare(
     folds: Annotated[
         int, typer.Option(min=2, max=20, help="Folds that take turns at being tested.")
     ] = 5,
+    leakage: Annotated[
+        bool,
+        typer.Option(help="Show beside folds of artists what random folds gain by leakage."),
+    ] = True,
     epochs: Epochs = 40,
     mels: Mels = 64,
     seed: Seed = 0,
@@ -218,6 +221,7 @@ def compare(
         recipe,
         out,
         folds=folds,
+        leakage=leakage,
         features=_names(features),
         split=split,
         seed=seed,

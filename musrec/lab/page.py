@@ -159,6 +159,8 @@ grid-template-columns:repeat(auto-fill,minmax(7rem,1fr))}
 .gallery li{line-height:1.25;font-size:.85rem;overflow-wrap:anywhere}
 .gallery img{display:block;width:100%;aspect-ratio:1;margin-bottom:.2rem}
 .gallery .hit img{outline:3px solid #4a9c5d;outline-offset:-3px}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.pair strong{display:block;margin:.3rem 0}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
+.pair .gallery{grid-template-columns:repeat(auto-fill,minmax(4.5rem,1fr))}
+.pair strong{display:block;margin:.3rem 0}
 svg .axis{stroke:var(--soft)}svg .mark{stroke:var(--soft);stroke-dasharray:4 4}
 """

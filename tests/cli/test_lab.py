@@ -60,10 +60,18 @@ def test_compare_writes_a_page_that_needs_nothing_else(
     )
     facts = report["facts"]
     assert facts["Command"].startswith(f"musrec lab compare {folder} --models majority,knn,lr ")
-    assert " --folds 5 --epochs 40 --mels 64 --seed 0 " in facts["Command"]
+    assert " --folds 5 --leakage --epochs 40 --mels 64 --seed 0 " in facts["Command"]
     assert facts["Split"] == "5 folds, artists kept apart"
     assert {"Seed", "Threads", "musrec", "numpy"} <= set(facts)
     assert "# Models compared" in (tmp_path / "lab" / "compare.md").read_text("utf-8")
+
+
+def test_random_folds_can_be_left_out(run: Run, folder: Path, tmp_path: Path) -> None:
+    ran = run("lab", "compare", folder, "--models", "majority", "--no-leakage")
+    assert ran.code == 0, ran.err
+    report = json.loads((tmp_path / "lab" / "compare.json").read_text("utf-8"))
+    assert report["tables"][0]["rows"][0][4:6] == [None, None]
+    assert " --no-leakage " in report["facts"]["Command"]
 
 
 def test_retrieve_compares_pixels_features_and_our_space(
