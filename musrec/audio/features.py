@@ -133,7 +133,7 @@ def spectra(y: FloatArray) -> Spectra:
     y = np.ascontiguousarray(y, dtype=np.float32)
     padded = np.pad(y, N_FFT // 2)
     power, shape = _transform(padded, filters.window)
-    mel = power @ filters.mel
+    mel = _mel(power)
     mel_db = _decibels(mel)
     mfcc = scipy.fft.dct(mel_db, axis=1, norm="ortho")[:, :N_MFCC]
     tuned = tuning(power)
@@ -185,18 +185,15 @@ def mel_decibels(y: FloatArray) -> FloatArray:
     FloatArray, shape (128, t)
         dB below the loudest point, -80 to 0.
     """
-    filters = _filters()
-    window = filters.window.astype(np.float32)
+    window = _filters().window.astype(np.float32)
     padded = np.pad(np.asarray(y, dtype=np.float32), N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
-    mel = np.zeros((len(frames), N_MELS), dtype=np.float32)
+    mel = np.empty((len(frames), N_MELS), dtype=np.float32)
     for start in range(0, len(frames), _BLOCK):
         block = slice(start, start + _BLOCK)
         parts = scipy.fft.rfft(frames[block] * window, axis=1, overwrite_x=True).view(np.float32)
         np.square(parts, out=parts)
-        power = parts[:, ::2] + parts[:, 1::2]
-        for low, high, first, last in _mel_bands():
-            mel[block, first:last] += power[:, low:high] @ filters.mel[low:high, first:last]
+        mel[block] = _mel(parts[:, ::2] + parts[:, 1::2])
     np.maximum(mel, _AMIN, out=mel)
     np.log(mel, out=mel)  # log10 takes several times as long in single precision
     mel *= np.float32(10 / np.log(10))
@@ -469,6 +466,15 @@ def _shape(power: FloatArray) -> _Shape:
     centroid, bandwidth = _centroid_and_bandwidth(magnitude)
     peak, valley = _peak_and_valley(magnitude)
     return _Shape(centroid, bandwidth, _rolloff(magnitude), _flatness(power), peak, valley)
+
+
+def _mel(power: FloatArray) -> FloatArray:
+    """Return mel power (t, 128) of power spectra (t, 1025)."""
+    filters = _filters().mel
+    mel = np.zeros((len(power), N_MELS), dtype=np.float32)
+    for low, high, first, last in _mel_bands():
+        mel[:, first:last] += power[:, low:high] @ filters[low:high, first:last]
+    return mel
 
 
 def _decibels(power: NDArray[np.floating]) -> FloatArray:
