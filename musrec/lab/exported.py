@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,16 +43,18 @@ def export(trained: Trained, file: Path) -> Path:
     part = file.with_suffix(".part")
     example = torch.zeros(2, recipe.frames, recipe.mels)
     try:
-        # The newer exporter fails for a recurrent network whose batch is not fixed.
-        torch.onnx.export(
-            trained.network,
-            (example,),
-            str(part),
-            input_names=[windows.name],
-            output_names=["vector", "logits"],
-            dynamic_axes={name: {0: "windows"} for name in (windows.name, "vector", "logits")},
-            dynamo=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the older exporter, and of the state of a GRU
+            # The newer exporter fails for a recurrent network whose batch is not fixed.
+            torch.onnx.export(
+                trained.network,
+                (example,),
+                str(part),
+                input_names=[windows.name],
+                output_names=["vector", "logits"],
+                dynamic_axes={name: {0: "windows"} for name in (windows.name, "vector", "logits")},
+                dynamo=False,
+            )
         model = onnx.load(part)
         onnx.helper.set_model_props(
             model,

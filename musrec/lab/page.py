@@ -143,14 +143,15 @@ _STYLE = """
 @media (prefers-color-scheme:dark){
 :root{--ink:#e8eaee;--soft:#a3abb8;--line:#3a404b;--back:#16181d}}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:56rem;margin:0 auto;padding:1rem}
+main{max-width:76rem;margin:0 auto;padding:1rem}section>p,section>ul{max-width:56rem}
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem}
 p,li,figcaption,dt{color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-th{white-space:normal;vertical-align:bottom}td.long{white-space:normal;min-width:15rem}
+td{vertical-align:top}th{white-space:normal;vertical-align:bottom}
+td.long{white-space:normal;min-width:15rem}
 figure{margin:1.5rem 0;overflow-x:auto}figcaption{margin-top:.5rem}
 svg{min-width:30rem}svg,img{width:100%;height:auto;max-width:44rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg text.on{fill:#fff}
