@@ -224,18 +224,14 @@ def candidates(bands: FloatArray, rate: float) -> Candidates | None:
     tempi = _likely(saliences[0])
     if not tempi:
         return None
-    evidence = np.array(
+    near = [saliences[:, _near(tempo, 0.02)].max(axis=1) for tempo in tempi]
+    lags = np.multiply.outer(60.0 * rate / np.array(tempi), _EVIDENCE)
+    evidence = np.concatenate(
         [
-            [
-                value
-                for correlation, salience in zip(correlations, saliences, strict=True)
-                for value in (
-                    float(salience[_near(tempo, 0.02)].max()),
-                    *(_highest(correlation, 60.0 * rate / tempo * lag) for lag in _EVIDENCE),
-                )
-            ]
-            for tempo in tempi
-        ]
+            np.column_stack([[each[band] for each in near], _highest(correlation, lags)])
+            for band, correlation in enumerate(correlations)
+        ],
+        axis=1,
     )
     return Candidates(np.array(tempi), evidence, evidence[:, 0])
 
@@ -279,11 +275,16 @@ def _taken(tempo: float, chosen: list[float]) -> bool:
     return any(abs(math.log2(tempo / other)) < 0.05 for other in chosen)
 
 
-def _highest(correlation: Float64Array, lag: float) -> float:
-    """Return the highest correlation within 2% of a lag; 0 beyond the last one."""
-    if lag * 1.02 >= correlation.size:
-        return 0.0
-    return float(correlation[max(0, int(lag * 0.98)) : math.ceil(lag * 1.02) + 1].max())
+def _highest(correlation: Float64Array, lags: Float64Array) -> Float64Array:
+    """Return the highest correlation within 2% of each lag; 0 beyond the last one."""
+    known = lags * 1.02 < correlation.size
+    first = (lags[known] * 0.98).astype(np.intp)
+    last = np.minimum(np.ceil(lags[known] * 1.02).astype(np.intp) + 1, correlation.size)
+    # Every second maximum is that of a range; the others lie between two ranges.
+    padded = np.append(correlation, 0.0)
+    highest = np.zeros(lags.shape)
+    highest[known] = np.maximum.reduceat(padded, np.column_stack([first, last]).ravel())[::2]
+    return highest
 
 
 def _alternative(tempi: Float64Array, probability: Float64Array, best: int) -> float | None:
@@ -368,15 +369,16 @@ def _beats(novelty: Float64Array, period: float) -> Float64Array:
     penalty = -_TIGHTNESS * np.log(steps / period) ** 2
     total = np.concatenate((np.full(far, -np.inf), score))
     previous = np.full(score.size, -1)
+    rows = np.arange(score.size)
+    reachable = np.lib.stride_tricks.sliding_window_view(total, steps.size)  # follows `total`
     for start in range(0, score.size, near):
         stop = min(start + near, score.size)
-        windows = np.lib.stride_tricks.sliding_window_view(total, steps.size)[start:stop] + penalty
-        choice = np.argmax(windows, axis=1)
-        gain = np.take_along_axis(windows, choice[:, None], axis=1)[:, 0]
+        windows = reachable[start:stop] + penalty
+        choice = windows.argmax(axis=1)
+        gain = windows[rows[: stop - start], choice]
         better = gain > 0.0
         total[far + start : far + stop] += np.where(better, gain, 0.0)
-        rows = np.arange(start, stop)
-        previous[start:stop] = np.where(better, rows - steps[choice], -1)
+        previous[start:stop] = np.where(better, rows[start:stop] - steps[choice], -1)
     total = total[far:]
     tail = max(0, total.size - round(period))
     frame = tail + int(np.argmax(total[tail:]))

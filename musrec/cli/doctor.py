@@ -70,9 +70,10 @@ async def _checks(service: Service) -> dict[str, list[tuple[str, str]]]:
 def _encoder(service: Service) -> str:
     if (encoder := service.encoder) is None:
         return "none of your own (hearing.encoder)"
+    encoded = service.catalogue.encoded
     return (
         f"{encoder.path.name}, version {encoder.digest}: {encoder.dimensions} numbers, "
-        f"{len(encoder.labels)} labels; {service.catalogue.encoded:,} songs heard by it"
+        f"{len(encoder.labels)} labels; it heard {encoded:,} song{'' if encoded == 1 else 's'}"
     )
 
 

@@ -65,7 +65,7 @@ def inputs(measured: Measured, features: Sequence[str] = ()) -> FloatArray:
         if not np.isfinite(measured.tags).all():
             raise MusrecError(
                 "The tagger was not installed when these clips were measured.",
-                "Run `musrec models install`, then measure them again with another cache folder.",
+                "Run `musrec models install`, then this command again.",
             )
         parts.append(measured.tags)
     return np.concatenate(parts, axis=1)

@@ -58,7 +58,7 @@ _FMA_FEATURES = {
     "rmse": "rms",
     "zcr": "zero_crossing_rate",
 }
-"""What FMA calls differently from us."""
+"""FMA's names of features to ours, where they differ."""
 
 _COUNT = {3: "three", 4: "four"}
 
@@ -79,7 +79,7 @@ def read(folder: Path, *, layout: str | None = None) -> DataSet:
     NotFound
         There is no such folder, or no music in it.
     MusrecError
-        A table of it cannot be read; the message names the file and what is wrong.
+        One of its tables cannot be read; the message names the file and what is wrong.
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}.", "Name a folder that holds music.")

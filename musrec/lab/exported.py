@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,19 @@ from musrec.audio.encoder import CONTRACT, MelInput
 from musrec.model import MusrecError
 
 if TYPE_CHECKING:
+    from musrec.lab.recipe import Recipe
     from musrec.lab.training import Trained
+
+
+def check(recipe: Recipe) -> None:
+    """Raise `MusrecError` if a network of this recipe could not be exported."""
+    from musrec.lab import networks
+
+    if recipe.network not in networks.ON_MELS:
+        raise MusrecError(
+            f"{recipe.network} hears measurements, not a spectrogram: it has no ONNX form.",
+            f"Train one of: {', '.join(networks.ON_MELS)}.",
+        )
 
 
 def export(trained: Trained, file: Path) -> Path:
@@ -24,28 +37,24 @@ def export(trained: Trained, file: Path) -> Path:
     import onnx
     import torch
 
-    from musrec.lab import networks
-
     recipe = trained.recipe
-    if recipe.network not in networks.ON_MELS:
-        raise MusrecError(
-            f"{recipe.network} hears measurements, not a spectrogram: it has no ONNX form.",
-            f"Train one of: {', '.join(networks.ON_MELS)}.",
-        )
+    check(recipe)
     windows = MelInput(recipe.mels, recipe.frames, recipe.stride)
     part = file.with_suffix(".part")
     example = torch.zeros(2, recipe.frames, recipe.mels)
     try:
-        # The newer exporter fails for a recurrent network whose batch is not fixed.
-        torch.onnx.export(
-            trained.network,
-            (example,),
-            str(part),
-            input_names=[windows.name],
-            output_names=["vector", "logits"],
-            dynamic_axes={name: {0: "windows"} for name in (windows.name, "vector", "logits")},
-            dynamo=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the older exporter, and of the state of a GRU
+            # The newer exporter fails for a recurrent network whose batch is not fixed.
+            torch.onnx.export(
+                trained.network,
+                (example,),
+                str(part),
+                input_names=[windows.name],
+                output_names=["vector", "logits"],
+                dynamic_axes={name: {0: "windows"} for name in (windows.name, "vector", "logits")},
+                dynamo=False,
+            )
         model = onnx.load(part)
         onnx.helper.set_model_props(
             model,

@@ -1,19 +1,20 @@
 """Cleans a data set and measures every clip of it once; what was measured is kept by content.
 
 Every clip is decoded to one form (mono, `SAMPLE_RATE`, the middle `seconds`), and left out with a
-reason if it is damaged, too short, silent, or the same as one before it. What remains is measured
-in one pass: all series of the product's own hearing, librosa's other two chromagrams, local tempi,
-the mel spectrogram, the spectrogram as a small picture, and what the tagger hears if it is
-installed.
+reason if it is damaged, too short, silent, or the same as one before it. Of what remains, networks
+on spectrograms need the mel spectrogram alone. Everything else is measured in one pass: all series
+of the product's own hearing, librosa's other two chromagrams, local tempi, the spectrogram as a
+small picture, and what the tagger hears if it is installed.
 
-A clip's measurements are two files named by the digest of its bytes: small ones together, and the
-mel spectrogram by itself, which is mapped into memory when a network wants a piece of it. So a run
-that was stopped goes on where it was, and no data set has to fit into memory.
+A clip's measurements are files named by the digest of its bytes: the mel spectrogram by itself,
+which is mapped into memory when a network wants a piece of it, and the small ones together. So a
+run that was stopped goes on where it was, and no data set has to fit into memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 import zipfile
@@ -23,7 +24,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -33,17 +34,21 @@ from musrec.model import SAMPLE_RATE, ModelMissing, MusrecError, NotAudio
 from musrec.titles import artists_of
 
 if TYPE_CHECKING:
+    from musrec.audio.features import Spectra
     from musrec.audio.tagger import Tagger
     from musrec.model import FloatArray
 
-VERSION = 3
-"""Of the measurements; raised by one whenever they change."""
+VERSION = 4
+"""Version of the measurements; raised by one whenever they change."""
 
 SHORTEST = 2.0
 """Seconds; a clip needs that much sound."""
 
 SILENT = 1e-3
 """Peak below which a clip is silent: -60 dB of full scale."""
+
+EMBEDDING = 200
+"""Length of the tagger's embedding."""
 
 PIXELS = 64
 """Height and width of the small picture of a spectrogram."""
@@ -55,7 +60,7 @@ SERIES = (
     *(f"chroma_cens_{i}" for i in range(features.N_CHROMA)),
     *("tempo", "steadiness"),
 )
-"""Of `statistics`: seven moments each."""
+"""Series that `statistics` summarises by seven moments each."""
 
 NAMES = tuple(f"{series}_{moment}" for series in SERIES for moment in features.MOMENTS)
 
@@ -80,8 +85,8 @@ FAMILIES = {
 PUBLISHED = "published"
 """Name of all features that a data set comes with; with an underscore and a family, of some."""
 
-TEMPO_SECONDS, TEMPO_STEP = 9.0, 3.0
-"""Length of the windows in which a tempo is found, and how far apart they begin."""
+TEMPO_SECONDS, TEMPO_STEP = 9.0, 4.5
+"""Seconds: length of the windows in which a tempo is found, and how far apart they begin."""
 
 Progress = Callable[[int, int], None]
 """Called with the clips done and all clips."""
@@ -101,6 +106,7 @@ class Measured:
         Of the data set.
     clips : tuple of Clip, length n
     seconds : FloatArray, shape (n,)
+        NaN if only mel spectrograms were measured; then the arrays below have no columns.
     statistics : FloatArray, shape (n, len(NAMES))
     pictures : FloatArray, shape (n, PIXELS, PIXELS)
         Spectrograms, 0 (80 dB below the loudest) to 1, low frequencies first, time to the right.
@@ -203,6 +209,7 @@ def extract(
     cache_folder: Path,
     *,
     seconds: float = 30.0,
+    only_mels: bool = False,
     workers: int | None = None,
     progress: Progress = untold,
 ) -> Measured:
@@ -213,7 +220,9 @@ def extract(
     cache_folder : Path
         Made if it is not there.
     seconds : float
-        Of each clip at most, from its middle.
+        Longest stretch of a clip that is measured, from its middle.
+    only_mels : bool
+        Measure mel spectrograms only, which takes a fraction of the time.
     workers : int, optional
         Processes; as many as there are processors by default.
 
@@ -232,7 +241,7 @@ def extract(
     kept: list[tuple[Clip, Path]] = []
     faults = list(data.faults)
     sounds: dict[str, str] = {}
-    jobs = [(clip.path, folder, seconds) for clip in data.clips]
+    jobs = [(clip.path, folder, seconds, only_mels) for clip in data.clips]
     for done, (clip, outcome) in enumerate(
         zip(data.clips, _measured(jobs, workers or os.cpu_count() or 1), strict=True), start=1
     ):
@@ -252,23 +261,42 @@ def extract(
             f"{first.reason}.",
             "Check that they play.",
         )
-    return _loaded(data, kept, faults)
+    return loaded(data, kept, faults, only_mels=only_mels)
 
 
-def _loaded(data: DataSet, kept: Sequence[tuple[Clip, Path]], faults: Sequence[Fault]) -> Measured:
+def loaded(
+    data: DataSet,
+    kept: Sequence[tuple[Clip, Path]],
+    faults: Sequence[Fault] = (),
+    *,
+    only_mels: bool = False,
+) -> Measured:
+    """Return what was measured of some clips; `kept` pairs each with the file of its numbers."""
     given = data.published
-    arrays = [dict(np.load(file)) for _, file in kept]
-    columns_ = {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
-    nothing = np.full(len(given.names), np.nan, np.float32)
+    n = len(kept)
+    shapes = {"seconds": (), "statistics": (len(NAMES),), "picture": (PIXELS, PIXELS)}
+    shapes |= {"tags": (2 * len(tagger.TAGS),), "embedding": (EMBEDDING,)}
+    # A row at a time into place: a list of rows beside the table would need the memory twice.
+    if only_mels:
+        shapes = {name: (0,) * len(shape) for name, shape in shapes.items()}
+    tables = {name: np.full((n, *shape), np.nan, np.float32) for name, shape in shapes.items()}
+    for row, (_, file) in enumerate(() if only_mels else kept):
+        with np.load(file) as numbers:
+            for name, table in tables.items():
+                table[row] = numbers[name]
+    published = np.full((n, len(given.names)), np.nan, np.float32)
+    for row, (clip, _) in enumerate(kept):
+        if (values := given.values.get(clip.id)) is not None:
+            published[row] = values
     return Measured(
         layout=data.layout,
         clips=tuple(clip for clip, _ in kept),
-        seconds=columns_["seconds"],
-        statistics=columns_["statistics"],
-        pictures=columns_["picture"].astype(np.float32),
-        tags=columns_["tags"],
-        embeddings=columns_["embedding"],
-        published=np.stack([given.values.get(clip.id, nothing) for clip, _ in kept]),
+        seconds=tables["seconds"],
+        statistics=tables["statistics"],
+        pictures=tables["picture"],
+        tags=tables["tags"],
+        embeddings=tables["embedding"],
+        published=published,
         published_names=given.names,
         mels=tuple(file.with_suffix(".npy") for _, file in kept),
         faults=tuple(faults),
@@ -280,14 +308,27 @@ def _loaded(data: DataSet, kept: Sequence[tuple[Clip, Path]], faults: Sequence[F
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """A clip that was measured: where to, a digest of its sound, and the artist it names."""
+    """A clip that was measured.
+
+    Attributes
+    ----------
+    file : Path
+        Where its numbers are.
+    sound : str
+        Digest of its samples.
+    artist : str
+        From its tags; empty if they name none.
+    tagged : bool
+        Whether the tagger heard it.
+    """
 
     file: Path
     sound: str
     artist: str
+    tagged: bool
 
 
-_Job = tuple[Path, Path, float]
+_Job = tuple[Path, Path, float, bool]
 
 
 def _measured(jobs: Sequence[_Job], workers: int) -> Iterator[_Outcome | str]:
@@ -309,14 +350,18 @@ def _measured(jobs: Sequence[_Job], workers: int) -> Iterator[_Outcome | str]:
 
 
 def _measure(job: _Job) -> _Outcome | str:
-    path, folder, seconds = job
+    path, folder, seconds, only_mels = job
     try:
         data = path.read_bytes()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     digest = hashlib.sha256(data).hexdigest()
     file = folder / digest[:2] / f"{digest}.npz"
-    if (known := _known(file)) is not None:
+    known, mel_file = _known(file), file.with_suffix(".npy")
+    absent = set() if _whole(mel_file) else {mel_file}
+    if not only_mels and not (known and _whole(file) and (known.tagged or not tagger_or_none())):
+        absent.add(file)
+    if known and not absent:
         return known
     try:
         samples = decode.decode(data, seconds=seconds)
@@ -327,70 +372,83 @@ def _measure(job: _Job) -> _Outcome | str:
         return f"too short: {samples.seconds:.1f} s"
     if np.abs(y).max() < SILENT:
         return "silent"
-    artist = (artists_of(samples.tags.artists) or ("",))[0]
-    sound = hashlib.sha256((y * 32_767).astype(np.int16).tobytes()).hexdigest()
+    found = _Outcome(
+        file,
+        hashlib.sha256((y * 32_767).astype(np.int16).tobytes()).hexdigest(),
+        (artists_of(samples.tags.artists) or ("",))[0],
+        tagged=tagger_or_none() is not None if file in absent else bool(known and known.tagged),
+    )
     try:
-        _write(file, _arrays(y), sound, artist)
+        file.parent.mkdir(exist_ok=True)
+        if mel_file in absent:
+            mel = np.ascontiguousarray(features.mel_decibels(y).T, np.float16)
+            _write(mel_file, lambda stream: np.save(stream, mel))
+        if file in absent:
+            numbers = _numbers(y)
+            _write(file, lambda stream: np.savez(stream, allow_pickle=False, **numbers))
+        said = {"sound": found.sound, "artist": found.artist, "tagged": found.tagged}
+        _write(file.with_suffix(".json"), lambda stream: stream.write(json.dumps(said).encode()))
     except OSError as error:
         raise MusrecError(
             f"{folder} cannot be written: {error.strerror}.",
             "Make room or name another cache folder; what was measured is kept.",
         ) from None
-    return _Outcome(file, sound, artist)
+    return found
 
 
 def _known(file: Path) -> _Outcome | None:
+    """Return the note about a clip; None if it was never measured."""
     try:
-        with np.load(file) as kept:
-            sound, artist = str(kept["sound"]), str(kept["artist"])
-        np.load(file.with_suffix(".npy"), mmap_mode="r")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # absent, or cut off in the middle of writing
-    return _Outcome(file, sound, artist)
+        said = json.loads(file.with_suffix(".json").read_bytes())
+        return _Outcome(file, said["sound"], said["artist"], said["tagged"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def _write(file: Path, arrays: dict[str, FloatArray], sound: str, artist: str) -> None:
-    file.parent.mkdir(exist_ok=True)
-    mel = arrays.pop("mel")
-    words: dict[str, Any] = {"sound": np.array(sound), "artist": np.array(artist)}
-    saves: tuple[tuple[Path, Callable[[Any], None]], ...] = (
-        (file.with_suffix(".npy"), lambda stream: np.save(stream, mel)),
-        (file, lambda stream: np.savez(stream, allow_pickle=False, **words, **arrays)),
-    )
-    for target, save in saves:
-        part = target.with_suffix(f".{os.getpid()}.part")
-        try:
-            with part.open("wb") as stream:
-                save(stream)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+def _whole(file: Path) -> bool:
+    """Return whether a file of arrays is there, and was not cut off while it was written."""
+    try:
+        if file.suffix == ".npy":
+            np.load(file, mmap_mode="r")
+        else:
+            np.load(file).close()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
+    return True
 
 
-def _arrays(y: FloatArray) -> dict[str, FloatArray]:
+def _write(file: Path, save: Callable[[BinaryIO], object]) -> None:
+    part = file.with_suffix(f"{file.suffix}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            save(stream)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _numbers(y: FloatArray) -> dict[str, FloatArray]:
     spectra = features.spectra(y)
-    chroma = constant_q.chroma(spectra)
-    more = np.concatenate([features.tonnetz(chroma.T).T, peak_normalised(chroma), cens(chroma)])
-    statistics = np.concatenate(
-        [
-            features.moments(spectra.series),
-            features.moments(more.astype(np.float32)),
-            features.moments(tempi(rhythm.onsets(spectra.mel))),
-        ]
-    )
     mel = spectra.mel_db - spectra.mel_db.max()
     tagging = tagger_or_none()
     heard = tagging.tag(y) if tagging else None
     return {
         "seconds": np.array(y.size / SAMPLE_RATE, np.float32),
-        "statistics": statistics,
+        "statistics": statistics(spectra),
         "picture": picture(mel).astype(np.float16),
-        "tags": np.full(100, np.nan, np.float32)
+        "tags": np.full(2 * len(tagger.TAGS), np.nan, np.float32)
         if heard is None
         else np.concatenate([heard.mean, heard.std]).astype(np.float32),
-        "embedding": np.full(200, np.nan, np.float32) if heard is None else heard.embedding,
-        "mel": np.ascontiguousarray(mel.T.astype(np.float16)),
+        "embedding": np.full(EMBEDDING, np.nan, np.float32) if heard is None else heard.embedding,
     }
+
+
+def statistics(spectra: Spectra) -> FloatArray:
+    """Return seven moments of every series of a clip, shape (len(NAMES),)."""
+    chroma = constant_q.chroma(spectra)
+    more = np.concatenate([features.tonnetz(chroma.T).T, peak_normalised(chroma), cens(chroma)])
+    parts = (spectra.series, more.astype(np.float32), tempi(rhythm.onsets(spectra.mel)))
+    return np.concatenate([features.moments(part) for part in parts])
 
 
 @cache

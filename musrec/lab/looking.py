@@ -1,4 +1,4 @@
-"""Pictures of a data set: one per song, galleries, clusters, what is seen and what is measured."""
+"""Pictures of a data set: one per song, galleries, clusters, sheets; and what they measure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SEEN = {
     "texture": "spectral_flatness_mean",
     "movement": "onset_strength_mean",
 }
-"""What is seen in a spectrogram, and the statistic that it should go with."""
+"""Visible property of a spectrogram to the statistic that should go with it."""
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -165,7 +165,7 @@ def cards(
     Parameters
     ----------
     values : NDArray, shape (n,), optional
-        Of all clips: then each card states its own.
+        One value per clip, which its card states.
     like : str, optional
         A label: clips that have it are marked.
     """
@@ -221,7 +221,7 @@ def _seen(measured: Measured) -> dict[str, NDArray[np.float64]]:
 
 
 def seen_and_measured(measured: Measured) -> Report:
-    """Return how what is seen in the pictures goes with what is measured in the sound."""
+    """Return how visible properties of the pictures correlate with statistics of the sound."""
     seen = _seen(measured)
     measures = {kind: column(measured, name) for kind, name in SEEN.items()}
     rows: tuple[tuple[Cell, ...], ...] = tuple(
@@ -231,7 +231,7 @@ def seen_and_measured(measured: Measured) -> Report:
     return Report(
         "Seen and measured",
         f"Spearman's rank correlation over {len(measured)} clips between what a spectrogram shows "
-        "and what the sound measures.",
+        "and what is measured in the sound.",
         ("seen", *SEEN.values()),
         rows,
         (
@@ -276,7 +276,7 @@ def sheets(
     names : sequence of str
         Ids of clips; the first clip of each label, at most `count`, if none is named.
     seconds : float
-        Of each clip, from its middle.
+        Longest stretch of a clip that is drawn, from its middle.
 
     Raises
     ------

@@ -105,7 +105,9 @@ def versions(*packages: str) -> dict[str, str]:
 
 def _section(section: Section) -> str:
     report = section.report
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.columns)
+    head = "".join(
+        f'<th scope="col">{escape(name).replace("_", "_<wbr>")}</th>' for name in report.columns
+    )
     rows = "".join(
         "<tr>" + "".join(_cell(cell(value)) for value in row) + "</tr>" for row in report.rows
     )
@@ -141,13 +143,14 @@ _STYLE = """
 @media (prefers-color-scheme:dark){
 :root{--ink:#e8eaee;--soft:#a3abb8;--line:#3a404b;--back:#16181d}}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:56rem;margin:0 auto;padding:1rem}
+main{max-width:76rem;margin:0 auto;padding:1rem}section>p,section>ul{max-width:56rem}
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem}
 p,li,figcaption,dt{color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+td{vertical-align:top}th{white-space:normal;vertical-align:bottom}
 td.long{white-space:normal;min-width:15rem}
 figure{margin:1.5rem 0;overflow-x:auto}figcaption{margin-top:.5rem}
 svg{min-width:30rem}svg,img{width:100%;height:auto;max-width:44rem}
@@ -157,6 +160,8 @@ grid-template-columns:repeat(auto-fill,minmax(7rem,1fr))}
 .gallery li{line-height:1.25;font-size:.85rem;overflow-wrap:anywhere}
 .gallery img{display:block;width:100%;aspect-ratio:1;margin-bottom:.2rem}
 .gallery .hit img{outline:3px solid #4a9c5d;outline-offset:-3px}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.pair strong{display:block;margin:.3rem 0}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
+.pair .gallery{grid-template-columns:repeat(auto-fill,minmax(4.5rem,1fr))}
+.pair strong{display:block;margin:.3rem 0}
 svg .axis{stroke:var(--soft)}svg .mark{stroke:var(--soft);stroke-dasharray:4 4}
 """

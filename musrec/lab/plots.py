@@ -22,7 +22,7 @@ COLOURS = (
     *("#3b82c4", "#d9822b", "#4a9c5d", "#c0504d", "#8064a2", "#8c6d4f", "#c76da8", "#6b7280"),
     *("#a3a13a", "#3aa6a3"),
 )
-"""Of groups; each is told by its name too."""
+"""Colours of groups; a legend names each group, too."""
 
 
 def lines(
@@ -225,7 +225,7 @@ def sheet(
 
 
 _OVER = ("#ffffff", "#7fe0ff")
-"""Of curves over a spectrogram, whose colours are the same on a dark and on a light page."""
+"""Colours of curves over a spectrogram, which looks the same on a dark and on a light page."""
 
 
 def _envelope(

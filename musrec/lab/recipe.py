@@ -1,4 +1,4 @@
-"""What decides how a network is trained, and what its curve is made of; needs no PyTorch."""
+"""The settings of a training run, and a row of its curve; needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from musrec.model import MusrecError
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides what a network becomes, beside the clips.
+    """Everything besides the clips that decides what a network becomes.
 
     Attributes
     ----------
     network : str
-        Of `networks.ON_MELS` or `networks.ON_FEATURES`.
+        Name in `networks.ON_MELS` or `networks.ON_FEATURES`.
     mels : int
         Rows of a spectrogram: 128, 64 or 32.
     frames : int
@@ -29,6 +29,8 @@ class Recipe:
         Largest share of mels and of columns under one mask; 0 for none.
     gain : float
         Largest change of level, dB.
+    device : str
+        ``cpu`` or ``cuda``.
     """
 
     network: str
@@ -45,6 +47,7 @@ class Recipe:
     gain: float = 6.0
     seed: int = 0
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.mels not in (32, 64, 128):

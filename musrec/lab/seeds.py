@@ -1,4 +1,4 @@
-"""What the five earlier systems claimed, and what the laboratory measured of it.
+"""The claims of the five earlier systems beside what the laboratory measured.
 
 Figures are read from the reports that the commands of the laboratory left in a folder; nothing is
 written down here but the claims. A claim without a report says which command makes it, and a claim
@@ -462,7 +462,7 @@ CLAIMS = (
     ),
     Claim(
         "spectrogram images",
-        "what is seen in a spectrogram is what is measured",
+        "a spectrogram shows what is measured in the sound",
         "musrec lab gallery {data}/gtzan",
         "gallery",
         "gtzan",

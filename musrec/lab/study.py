@@ -19,6 +19,7 @@ from musrec.lab.model import Fault
 from musrec.lab.page import Figure, Section
 from musrec.lab.recipe import Recipe
 from musrec.model import MusrecError
+from musrec.space.place import half_whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 NETWORKS = ("cnn", "crnn", "resnet", "cnn1d", "transfer")
-"""What needs PyTorch."""
+"""Models that need PyTorch."""
 
 MODELS = ("majority", *classifiers.MODELS, "tags", *NETWORKS)
+
+ON_MELS = ("majority", "cnn", "crnn", "resnet")
+"""Models that need mel spectrograms and nothing else."""
 
 Say = Callable[[str], None]
 """Called with a line of progress."""
@@ -53,7 +57,7 @@ class Tested:
     curves : tuple
         One curve of epochs for each fold of a network.
     seconds : float
-        Spent on learning, all folds together.
+        Spent on learning, all folds together; for a network also in the runs that it resumed.
     """
 
     model: str
@@ -82,6 +86,45 @@ def need_torch() -> None:
         )
 
 
+def known(names: Sequence[str], among: Sequence[str] = MODELS) -> list[str]:
+    """Return names of models.
+
+    Raises
+    ------
+    MusrecError
+        One of them is unknown.
+    """
+    if unknown := [name for name in names if name not in among]:
+        raise MusrecError(
+            f"There is no model {', '.join(unknown)}.", f"Use some of: {', '.join(among)}."
+        )
+    return list(names)
+
+
+def only_mels(models: Sequence[str]) -> bool:
+    """Return whether mel spectrograms are all that these models need."""
+    return all(name in ON_MELS for name in models)
+
+
+def device(models: Sequence[str], wanted: str | None = None) -> str:
+    """Return where networks learn: the device that is wanted, or CUDA where PyTorch finds one.
+
+    Raises
+    ------
+    MusrecError
+        PyTorch finds no such device.
+    """
+    if not any(name in NETWORKS for name in models):
+        return "cpu"
+    need_torch()
+    import torch
+
+    found = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    if wanted is not None and wanted not in found:
+        raise MusrecError(f"PyTorch finds no device {wanted!r} here.", f"Use {' or '.join(found)}.")
+    return wanted or found[-1]
+
+
 def tried(
     model: str,
     measured: Measured,
@@ -96,13 +139,14 @@ def tried(
     Parameters
     ----------
     recipe : Recipe or None
-        Of networks; its `network` is replaced by `model`.
+        For networks; its `network` is replaced by `model`.
     folder : Path
-        Of the checkpoints: each model and fold has its own inside.
+        Where checkpoints go: a folder inside for each model and fold.
     """
     labels = splits.labels(measured.clips)
     classes = tuple(sorted(set(labels.tolist())))
-    rows, chances, curves, best, size, began = [], [], [], [], None, time.perf_counter()
+    rows, chances, curves, best, size = [], [], [], [], None
+    seconds = 0.0
     for number, fold in enumerate(folds, start=1):
         if model in NETWORKS:
             need_torch()
@@ -124,13 +168,16 @@ def tried(
                 tell,
             )
             _, own = training.heard(trained, measured, fold.test)
-            known, size = trained.labels, trained.parameters
+            named, size = trained.labels, trained.parameters
+            seconds += sum(epoch.seconds for epoch in trained.curve)
             curves.append(trained.curve)
             best.append(trained.best)
         else:
-            own, known = _classified(model, measured, labels, fold, features, recipe)
+            began = time.perf_counter()
+            own, named = _classified(model, measured, labels, fold, features, recipe)
+            seconds += time.perf_counter() - began
         whole = np.zeros((len(fold.test), len(classes)))
-        whole[:, [classes.index(name) for name in known]] = own
+        whole[:, [classes.index(name) for name in named]] = own
         rows.append(fold.test)
         chances.append(whole)
         say(f"{model}: fold {number} of {len(folds)} done")
@@ -139,7 +186,7 @@ def tried(
         np.concatenate(rows),
         np.concatenate(chances),
         classes,
-        time.perf_counter() - began,
+        seconds,
         tuple(curves),
         tuple(best),
         size,
@@ -170,11 +217,17 @@ def compared(
     *,
     split: str | None = None,
     folds: int = splits.FOLDS,
+    leakage: bool = True,
     features: Sequence[str] = (),
     seed: int = 0,
     say: Say = silent,
 ) -> tuple[Section, ...]:
     """Test models on splits, and beside folds of artists on random folds too.
+
+    Parameters
+    ----------
+    leakage : bool
+        False leaves out the random folds, which take as long again.
 
     Returns
     -------
@@ -184,12 +237,8 @@ def compared(
     Raises
     ------
     MusrecError
-        A model is unknown or cannot be fitted here.
+        A model cannot be fitted here.
     """
-    if unknown := [name for name in models if name not in MODELS]:
-        raise MusrecError(
-            f"There is no model {', '.join(unknown)}.", f"Use some of: {', '.join(MODELS)}."
-        )
     rows, faults = splits.usable(measured.clips)
     faults = [*measured.faults, *faults]
     measured = measured.rows(rows.tolist())
@@ -197,7 +246,7 @@ def compared(
     faults += more
     tested = {name: tried(name, measured, apart, recipe, folder, features, say) for name in models}
     loose = {}
-    if apart[0].name == "artists":
+    if leakage and apart[0].name == "artists":
         anyhow = splits.random(measured.clips, seed, folds)
         loose = {
             name: tried(name, measured, anyhow, recipe, folder, features, say) for name in models
@@ -261,12 +310,14 @@ def _table(
             f"{unknown} clips of unknown artist count as one artist each."
             if unknown
             else "The artist of every clip is known.",
-            "Gap: accuracy on random folds minus accuracy with artists kept apart.",
+            *((_GAP,) if loose else ()),
             "ECE: expected calibration error of the top label, in ten bins.",
             *_undecided(measured, tuple(tested)),
         ),
     )
 
+
+_GAP = "Gap: accuracy on random folds minus accuracy with artists kept apart."
 
 FULL = {"gtzan": 900, "fma": 7_000}
 """Clips from which on a data set counts as whole; FMA's smallest has 8,000."""
@@ -457,31 +508,33 @@ def retrieved(
     network: str | None,
     folder: Path,
     *,
+    image_encoder: Path | None = None,
     split: str | None = None,
     epochs: int = 40,
     seed: int = 0,
+    device: str = "cpu",
     say: Say = silent,
 ) -> tuple[Section, ...]:
     """Compare ways to find similar songs; a network is trained first if one is named.
 
     With a network the queries are the clips that it was tested on, so that it knows none of them.
+    Its vectors are compared as they are, and centred and half whitened as the bot does it.
+    An image encoder is an ONNX file of `retrieval.image_vectors`.
     """
     rows, faults = splits.usable(measured.clips)
     left_out = [*measured.faults, *faults]
     measured = measured.rows(rows.tolist())
     more: dict[str, FloatArray] = {}
     queries = train = predicted = None
+    if image_encoder is not None:
+        more["image encoder"] = retrieval.image_vectors(image_encoder, measured.pictures)
     if network is not None:
         need_torch()
         from musrec.lab import training
 
-        if network not in NETWORKS:
-            raise MusrecError(
-                f"There is no network {network!r}.", f"Use one of: {', '.join(NETWORKS)}."
-            )
         fold = splits.chosen(measured.clips, split, seed)[0][0]
         trained = training.train(
-            Recipe(network, epochs=epochs, seed=seed),
+            Recipe(network, epochs=epochs, seed=seed, device=device),
             measured,
             splits.labels(measured.clips),
             fold,
@@ -489,9 +542,12 @@ def retrieved(
             lambda epoch, left: say(_progress(epoch, left)),
         )
         vectors, chances = training.heard(trained, measured, np.arange(len(measured)))
+        learned = np.concatenate([fold.train, fold.valid])
+        centre, directions = half_whitening(vectors[learned], vectors.shape[1])
         more[network] = vectors
+        more[f"{network}, half whitened"] = ((vectors - centre) @ directions).astype(np.float32)
         predicted = np.array(trained.labels)[chances.argmax(axis=1)]
-        queries, train = fold.test, np.concatenate([fold.train, fold.valid])
+        queries, train = fold.test, learned
     found = retrieval.compared(measured, more, train=train, queries=queries, predicted=predicted)
     everything = np.arange(len(measured))
     ours = retrieval.systems(measured, everything)["our space"]

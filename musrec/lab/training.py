@@ -85,9 +85,9 @@ def train(
     Parameters
     ----------
     labels : NDArray of str, shape (n,)
-        Of the clips of `measured`; the classes are those of the training part.
+        One per clip of `measured`; the classes are those of the training part.
     folder : Path
-        Of checkpoints and logs; made if it is not there.
+        Where checkpoints and logs go; made if it is not there.
 
     Raises
     ------
@@ -152,7 +152,7 @@ class _Source:
             if not np.isfinite(self.table).all():
                 raise MusrecError(
                     "The tagger was not installed when these clips were measured.",
-                    "Run `musrec models install`, then measure them with another cache folder.",
+                    "Run `musrec models install`, then this command again.",
                 )
         elif not self.on_mels:
             self.table = measured.statistics
@@ -208,21 +208,23 @@ class _Source:
         return np.stack([self.crop(row, start) for start in starts])
 
 
-def _tensor(batch: FloatArray, mean: FloatArray, scale: FloatArray) -> Tensor:
-    with np.errstate(invalid="ignore", over="ignore"):  # the loss tells of what is no number
-        return torch.from_numpy(((batch - mean) / scale).astype(np.float32))
+def _tensor(batch: FloatArray, mean: FloatArray, scale: FloatArray, device: str) -> Tensor:
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN shows in the loss
+        return torch.from_numpy(((batch - mean) / scale).astype(np.float32)).to(device)
 
 
 def _judged(
     network: nn.Module, source: _Source, rows: Rows, mean: FloatArray, scale: FloatArray
 ) -> tuple[FloatArray, NDArray[np.float64]]:
     network.eval()
+    device = source.recipe.device
+    network.to(device)
     vectors, chances = [], []
     with torch.no_grad():
         for row in rows:
-            vector, logits = network(_tensor(source.windows(int(row)), mean, scale))
-            vectors.append(vector.mean(dim=0).numpy())
-            chances.append(torch.softmax(logits.double().mean(dim=0), dim=0).numpy())
+            vector, logits = network(_tensor(source.windows(int(row)), mean, scale, device))
+            vectors.append(vector.mean(dim=0).cpu().numpy())
+            chances.append(torch.softmax(logits.double().mean(dim=0), dim=0).cpu().numpy())
     return np.stack(vectors), np.stack(chances)
 
 
@@ -230,7 +232,7 @@ def _judged(
 
 
 class _Run:
-    """A training under way, and what is needed to go on with it."""
+    """A training under way, and all that a checkpoint needs."""
 
     def __init__(
         self,
@@ -245,7 +247,8 @@ class _Run:
         self.recipe, self.source, self.classes = recipe, source, classes
         self.mean, self.scale, self.folder, self.identity = mean, scale, folder, identity
         torch.manual_seed(recipe.seed)
-        self.network = networks.build(recipe.network, source.inputs, len(classes))
+        built = networks.build(recipe.network, source.inputs, len(classes))
+        self.network = built.to(recipe.device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )
@@ -262,7 +265,7 @@ class _Run:
         if not file.is_file():
             return
         try:
-            kept = torch.load(file, weights_only=True)
+            kept = torch.load(file, weights_only=True, map_location=self.recipe.device)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise MusrecError(
                 f"{file} cannot be read: {error}.", "Remove it to start again."
@@ -318,8 +321,9 @@ class _Run:
         total = 0.0
         for start in starts:
             batch = order[start : start + recipe.batch]
-            x = _tensor(self.source.drawn(batch, rng), self.mean, self.scale)
-            y = nn.functional.one_hot(torch.from_numpy(truth[batch]), len(self.classes)).float()
+            x = _tensor(self.source.drawn(batch, rng), self.mean, self.scale, recipe.device)
+            y = nn.functional.one_hot(torch.from_numpy(truth[batch]), len(self.classes))
+            y = y.float().to(recipe.device)
             if recipe.mixup:
                 share = float(rng.beta(recipe.mixup, recipe.mixup))
                 other = torch.from_numpy(rng.permutation(len(batch)))
@@ -373,9 +377,9 @@ class _Run:
             part.unlink(missing_ok=True)
 
     def trained(self) -> Trained:
-        """Return the network as it was at its best epoch."""
+        """Return the network as it was at its best epoch, on the processor."""
         self.network.load_state_dict(self.best_state)
-        self.network.eval()
+        self.network.to("cpu").eval()
         return Trained(
             self.recipe,
             self.network,
@@ -389,7 +393,7 @@ class _Run:
 
 @contextmanager
 def _log(folder: Path, curve: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
-    """Write a curve in TensorBoard's format; what is yielded adds one epoch, on disk at once."""
+    """Write a curve in TensorBoard's format; yield a function that adds one epoch, on disk."""
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.summary import scalar

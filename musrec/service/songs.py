@@ -633,13 +633,18 @@ class Songs:
         for id_, origin in waiting:
             if failed == GIVE_UP or not self._outside.idle:
                 break
+            said = f"again:{ANALYSER_VERSION}:{digest}:{id_}"
+            if await self._store.lookups.get(said):
+                continue
             if id_ in paths:
                 tried += 1
-                await self._add_file(Path(paths[id_]))
+                step, _ = await self._add_file(Path(paths[id_]))
+                if step.problem:  # it will be the same in an hour
+                    _log.info("%s could not be heard again (%s)", paths[id_], step.problem)
+                    await self._store.lookups.put(said, "1", TRIED_AGAIN)
                 continue
-            said = f"again:{ANALYSER_VERSION}:{digest}:{id_}"
             online = origin.startswith("preview:") and self._settings.catalogue.explore_per_day
-            if not online or previews == STARTERS or await self._store.lookups.get(said):
+            if not online or previews == STARTERS:
                 continue
             await self._store.lookups.put(said, "1", TRIED_AGAIN)
             track = await self._store.tracks.get(id_)

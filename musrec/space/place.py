@@ -111,7 +111,7 @@ class FineEmbedding:
         return whole.astype(np.float32)
 
 
-def _half_whitening(vectors: FloatArray, width: int) -> tuple[DoubleArray, DoubleArray]:
+def half_whitening(vectors: FloatArray, width: int) -> tuple[DoubleArray, DoubleArray]:
     """Return the centre (m,) of vectors (n, m) and their half-whitened main directions (m, a).
 
     Nothing is moved or turned by fewer vectors than `_ENOUGH_VECTORS`.
@@ -194,7 +194,7 @@ class Space:
         other = self.fine or Space.load("full").fine
         assert other is not None
         found = [vector for song in songs if (vector := encoder.vector_of(song)) is not None]
-        centre, embedding = _half_whitening(np.array(found), encoder.dimensions)
+        centre, embedding = half_whitening(np.array(found), encoder.dimensions)
         fine = replace(other, embedding=embedding, centre=centre)
         return replace(self, fine=fine, encoder=encoder)
 

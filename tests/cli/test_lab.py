@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,10 +60,18 @@ def test_compare_writes_a_page_that_needs_nothing_else(
     )
     facts = report["facts"]
     assert facts["Command"].startswith(f"musrec lab compare {folder} --models majority,knn,lr ")
-    assert " --folds 5 --epochs 40 --mels 64 --seed 0 " in facts["Command"]
+    assert " --folds 5 --leakage --epochs 40 --mels 64 --seed 0 " in facts["Command"]
     assert facts["Split"] == "5 folds, artists kept apart"
     assert {"Seed", "Threads", "musrec", "numpy"} <= set(facts)
     assert "# Models compared" in (tmp_path / "lab" / "compare.md").read_text("utf-8")
+
+
+def test_random_folds_can_be_left_out(run: Run, folder: Path, tmp_path: Path) -> None:
+    ran = run("lab", "compare", folder, "--models", "majority", "--no-leakage")
+    assert ran.code == 0, ran.err
+    report = json.loads((tmp_path / "lab" / "compare.json").read_text("utf-8"))
+    assert report["tables"][0]["rows"][0][4:6] == [None, None]
+    assert " --no-leakage " in report["facts"]["Command"]
 
 
 def test_retrieve_compares_pixels_features_and_our_space(
@@ -148,6 +159,7 @@ def test_a_fake_fma_is_cleaned_compared_and_shown(
         (("compare", "{folder}", "--features", "published"), "comes without published"),
         (("sheets", "{folder}", "--clips", "disco.99999"), "There is no clip disco.99999"),
         (("inspect", "{folder}", "--under", "Rock"), "Only FMA has a hierarchy"),
+        (("retrieve", "{folder}", "--model", "lr"), "There is no model lr"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -157,3 +169,48 @@ def test_what_is_wrong_is_said(
     assert ran.code in (1, 4)
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+WITHOUT_TORCH = """
+import sys
+from importlib.machinery import PathFinder
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name == "torch" else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
+from musrec import cli
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("compare", "--models", "majority,cnn"), ("retrieve", "--model=cnn")]
+)
+def test_without_pytorch_the_line_that_installs_it_is_said(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, "lab", arguments[0], str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"}
+    ran = subprocess.run(
+        [*command, *arguments[1:]],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "need PyTorch, which is not installed" in ran.stderr
+    assert "make lab" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_device_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: `make lab`")
+    missing = "mars" if torch.cuda.is_available() else "cuda"
+    ran = run("lab", "train", tmp_path, "--device", missing)
+    assert ran.code == 1
+    assert f"PyTorch finds no device '{missing}' here." in ran.err

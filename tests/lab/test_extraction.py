@@ -139,3 +139,55 @@ def test_a_copy_under_another_name_is_the_same_recording(folder: Path, tmp_path:
     measured = extraction.extract(datasets.read(folder), tmp_path / "cache", workers=1)
     told = {fault.what: fault.reason for fault in measured.faults}
     assert told["b/Ben - two"] == "the same recording as a/Copy - of two"
+
+
+def test_mel_spectrograms_alone_are_those_of_the_whole(folder: Path, tmp_path: Path) -> None:
+    data = datasets.read(folder)
+    first = extraction.extract(data, tmp_path / "cache", workers=1, only_mels=True)
+    assert first.statistics.shape == (2, 0)
+    before = {file: file.stat().st_mtime_ns for file in first.mels}
+    whole = extraction.extract(data, tmp_path / "cache", workers=1)
+    assert (whole.mels, whole.faults) == (first.mels, first.faults)
+    assert {file: file.stat().st_mtime_ns for file in whole.mels} == before
+    assert np.isfinite(whole.statistics).all()
+    again = extraction.extract(data, tmp_path / "cache", workers=1, only_mels=True)
+    np.testing.assert_array_equal(again.mel(0), whole.mel(0))
+
+
+def test_the_mel_spectrogram_in_single_precision_is_the_one_that_is_heard(
+    shared_data: Path,
+) -> None:
+    for name in ("alexander-ehlers--flags.ogg", "us-army-strings--hungarian-dance-5.flac"):
+        y = decode.decode((shared_data / "music" / name).read_bytes(), seconds=20).y
+        heard = features.spectra(y).mel_db
+        np.testing.assert_allclose(features.mel_decibels(y), heard - heard.max(), atol=1e-3)
+
+
+def test_clips_are_measured_again_once_the_tagger_is_installed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if extraction.tagger_or_none() is None:
+        pytest.skip("the tagger is not installed: `musrec models install`")
+    data = datasets.read(folder)
+    with monkeypatch.context() as without:
+        without.setenv("MUSREC_CACHE", str(tmp_path / "no models"))
+        extraction.tagger_or_none.cache_clear()
+        bare = extraction.extract(data, tmp_path / "cache", workers=1)
+    extraction.tagger_or_none.cache_clear()
+    assert np.isnan(bare.tags).all()
+    again = extraction.extract(data, tmp_path / "cache", workers=1)
+    assert np.isfinite(again.tags).all()
+    np.testing.assert_array_equal(again.statistics, bare.statistics)
+
+
+def test_a_full_disk_keeps_what_was_measured(folder: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    data, limits = datasets.read(folder), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(MusrecError, match="cannot be written"):
+            extraction.extract(data, tmp_path / "cache", workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "cache").rglob("*.part"))
+    assert len(extraction.extract(data, tmp_path / "cache", workers=1)) == 2

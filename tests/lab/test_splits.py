@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musrec.lab import splits
@@ -29,6 +29,7 @@ def test_no_artist_of_the_cuts_is_on_two_sides(cuts: Measured) -> None:
         assert sum(map(len, parts)) == len(set.union(*parts)) == len(cuts)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["", *"uvwxyz"])), max_size=60),
     st.integers(0, 3),

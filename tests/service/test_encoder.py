@@ -12,9 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from musrec.demo import write_tunes
-from musrec.model import ModelMissing
+from musrec.model import ModelMissing, Track
 from musrec.service import Service
 from musrec.settings import Settings
+from tests.support.loopback import serving, stock
 
 RATE, WINDOW, WIDTH = 16_000, 16_000, 8
 INPUT = {"kind": "samples", "sample_rate": RATE, "samples": WINDOW}
@@ -99,6 +100,46 @@ async def test_songs_heard_before_stay_and_are_heard_again(tmp_path: Path) -> No
         assert await added(service, tunes) == [False] * count
         await service.reload()
         assert service.catalogue.encoded == count
+
+
+async def test_a_file_that_cannot_be_heard_again_is_not_tried_every_hour(tmp_path: Path) -> None:
+    tunes = tmp_path / "tunes"
+    tunes.mkdir()
+    write_tunes(tunes)
+    damaged, gone, *whole = sorted(tunes.iterdir())
+    async with Service.open(settings(tmp_path, None)) as service:
+        await added(service, tunes)
+    damaged.write_bytes(b"no music any more")
+    gone.unlink()
+    other = settings(tmp_path, write(tmp_path / "my.onnx"))
+    async with Service.open(other) as service:
+        assert await service.songs.explore() == len(whole) + 2
+        assert service.catalogue.encoded == len(whole)
+        assert await service.songs.explore() == 0
+
+
+async def test_a_preview_is_heard_again_by_an_encoder(tmp_path: Path) -> None:
+    write_tunes(tmp_path)
+    tune = next(iter(sorted(tmp_path.glob("*.*")))).read_bytes()
+    bare = {"paths": {"data": tmp_path / "data"}, "catalogue": {"starter": False}}
+    async with serving() as server:
+        stock(server, related=1, tops=2)
+        server.raw("/cdn/deezer-3135553.mp3", tune, kind="audio/mpeg")
+        endpoints = server.endpoints()
+        async with Service.open(Settings.model_validate(bare), endpoints=endpoints) as service:
+            track = await service.songs.find("one more time daft punk")
+            assert isinstance(track, Track)
+            song = (await service.songs.hear_track(track)).track.id
+        encoder = {"hearing": {"encoder": write(tmp_path / "my.onnx")}}
+        own = Settings.model_validate(bare | encoder)
+        async with Service.open(own, endpoints=endpoints) as service:
+            assert service.catalogue.encoded == 0
+            assert await service.songs.explore() >= 1
+            assert service.catalogue.encoded == 1
+            heard = await service.songs.heard(song)
+            assert heard is not None
+            assert service.songs.describe(heard).labels == {"loud": 0.5, "quiet": 0.5}
+        assert server.count("/cdn/deezer-3135553.mp3") == 2
 
 
 @pytest.mark.parametrize(
