@@ -200,6 +200,9 @@ class SongFilter:
     tempo: tuple[float, float] | None = None
 
 
+Near = tuple[Track, float]
+"""A song, and how much it sounds like the one asked about: 0 to 1, 1 for the same song."""
+
 Order = Literal["best", "title", "artist", "year", "tempo"]
 ORDERS: Mapping[Order, str] = {
     "best": "best match",

@@ -327,20 +327,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A member who is signed in to the page.
+    """A member who is signed in to the page, or whose program asks.
 
     Attributes
     ----------
     name : str
         What the page calls them.
-    until : datetime
-        When they have to sign in again.
     """
 
     member: str
     name: str
     role: Role
-    until: datetime
 
     @property
     def owner(self) -> bool:
@@ -368,6 +365,21 @@ class Account:
     member: str
     name: str
     password: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key with which a member's programs ask in their name; its secret is shown once, not kept.
+
+    Attributes
+    ----------
+    name : str
+        What the member calls it, such as the program it is for.
+    """
+
+    id: int
+    name: str
     made_at: datetime
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import pictures
-from musrec.catalogue import comparison, gallery, search, shelf, systems
+from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems
 from musrec.catalogue.model import (
     Atlas,
     By,
     Comparison,
     GalleryRow,
+    Near,
     Order,
     Shelf,
     SongFilter,
@@ -123,6 +124,17 @@ class CatalogueView:
     async def atlas(self) -> tuple[Atlas, Catalogue]:
         """Return the catalogue as a map, and the songs that its points stand for."""
         return await self._live.atlas()
+
+    async def nearest(self, heard: Heard, count: int = 10) -> list[Near]:
+        """Return the songs that sound most like one, with how alike they are, 0 to 1.
+
+        Sound alone counts, nothing is kept, and no service is asked.
+        """
+        return await asyncio.to_thread(neighbours.nearest, self._live.engine, heard, count)
+
+    async def path(self, start: Heard, end: Heard, count: int = 25) -> list[Near]:
+        """Return songs that lead from one to another; see `musrec.catalogue.neighbours.path`."""
+        return await asyncio.to_thread(neighbours.path, self._live.engine, start, end, count)
 
     async def compare(
         self, ours: Heard, theirs: Heard, *, look: LookName = "dark"

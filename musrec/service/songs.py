@@ -528,6 +528,11 @@ class Songs:
             )
         return path
 
+    async def files_of(self, tracks: Iterable[str]) -> dict[str, Path]:
+        """Return where the file of each of those songs that has one was when it was added."""
+        found = await self._store.analyses.paths(tracks)
+        return {track: Path(path) for track, path in found.items()}
+
     # Songs of other services ------------------------------------------------------------------
 
     async def hear_around(self, track: Track, progress: Progress | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import ask, library, playlists, sessions, you
+from musrec.web import api, ask, keys, library, playlists, sessions, subsonic, you
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
 
@@ -49,12 +50,18 @@ HEADERS = {
 LARGEST_FORM, LARGEST_OF_STRANGERS = 2**20, 2**14
 """Bytes of a request without a clip, by a member and by a stranger."""
 
+LARGEST_OF_PROGRAMS = 2**16
+"""Bytes that a program may send."""
+
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 OPEN: tuple[BaseRoute, ...] = (
     Route("/sign-in", sessions.sign_in, methods=["GET", "POST"]),
     Route("/enter/{secret}", sessions.enter, methods=["GET", "POST"]),
     Route("/shared/{secret}", playlists.shared),
+    Route("/api/openapi.json", api.described),
+    # A program signs in with every request, by a key.
+    Route("/rest/{method}", subsonic.answer, methods=["GET", "POST"]),
 )
 """What a stranger may ask for."""
 
@@ -85,6 +92,7 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/you/choose", you.choose, methods=["POST"]),
     Route("/you/export.zip", you.export),
     Route("/you/delete", you.delete, methods=["POST"]),
+    Route("/keys", keys.show, methods=["GET", "POST"]),
     Route("/you/password", sessions.set_password, methods=["POST"]),
     Route("/sign-out", sessions.sign_out, methods=["POST"]),
 )
@@ -92,6 +100,23 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
 
 OWNERS: tuple[BaseRoute, ...] = (Route("/people", you.people, methods=["GET", "POST"]),)
 """What the owner alone may ask for."""
+
+
+KEYED: tuple[BaseRoute, ...] = (
+    Route("/api/v1/search", api.search),
+    Route("/api/v1/songs/{song}", api.song),
+    Route("/api/v1/songs/{song}/similar", api.similar),
+    Route("/api/v1/recommend", api.recommend, methods=["POST"]),
+    Route("/api/v1/playlists", api.playlists, methods=["GET", "POST"]),
+    Route("/api/v1/playlists/{playlist:int}", api.playlist),
+)
+"""What a program may ask for that sends a member's key as a bearer token."""
+
+PROGRAMS = {"/api/": api.problem, "/rest/": subsonic.failed}
+"""Where programs ask, and how they are told what went wrong.
+
+Cookies mean nothing there: a form on another site cannot ask in a member's name.
+"""
 
 
 class Guard:
@@ -137,10 +162,11 @@ class Guard:
             refusal = Response("This page is not served under that name.", 421)
             await refusal(scope, receive, guarded)
             return
-        if request.method not in ("GET", "HEAD") and not _own(request, host):
+        program = _of_program(request)
+        if not program and request.method not in ("GET", "HEAD") and not _own(request, host):
             await Response("That form was not on this page.", 403)(scope, receive, guarded)
             return
-        if not request.url.path.startswith("/static/"):
+        if not program and not request.url.path.startswith("/static/"):
             keeper: Doorkeeper = scope["app"].state.doorkeeper
             if secret := keeper.secret(request):
                 request.state.visit = await scope["app"].state.service.visits.current(secret)
@@ -154,9 +180,15 @@ _NO_STORE = HEADERS | {"cache-control": "no-store"}
 
 def _most(request: Request) -> int:
     """Return how many bytes a request may hold."""
+    if _of_program(request):
+        return LARGEST_OF_PROGRAMS
     if request.state.visit is None:
         return LARGEST_OF_STRANGERS
     return LARGEST_CLIP + 65_536 if request.url.path == "/ask" else LARGEST_FORM
+
+
+def _of_program(request: Request) -> bool:
+    return request.url.path.startswith(tuple(PROGRAMS))
 
 
 def _own(request: Request, host: str) -> bool:
@@ -186,6 +218,7 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
             *OPEN,
             *(_only(sessions.visit, route) for route in SIGNED_IN),
             *(_only(sessions.owner, route) for route in OWNERS),
+            *(_only(keys.bearer, route) for route in KEYED),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
@@ -196,6 +229,7 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
         },
     )
     app.state.service = service
+    app.state.allowance = keys.Allowance()
     app.state.doorkeeper = Doorkeeper(key, secure=secure)
     return app
 
@@ -209,48 +243,58 @@ def _only(who: Callable[[Request], object], route: BaseRoute) -> Route:
     inner: Handler = route.endpoint
 
     async def handler(request: Request) -> Response:
-        who(request)
+        if inspect.isawaitable(found := who(request)):
+            await found
         return await inner(request)
 
     return Route(route.path, handler, methods=list(route.methods or ()))
 
 
+STATUS: tuple[tuple[type[MusrecError], int], ...] = (
+    (NotSignedIn, 401),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (api.Several, 409),
+    (TooLarge, 413),
+    (keys.TooMany, 429),
+    (Busy, 503),
+)
+"""What each kind of error is in HTTP, the first that fits; anything else is 400."""
+
+
 def _status(error: MusrecError) -> int:
-    match error:
-        case NotSignedIn():
-            return 401
-        case NotAllowed():
-            return 403
-        case NotFound():
-            return 404
-        case TooLarge():
-            return 413
-        case Busy():
-            return 503
-        case _:
-            return 400
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 400)
 
 
 async def _sorry(request: Request, error: Exception) -> Response:
     assert isinstance(error, MusrecError)
-    if isinstance(error, NotSignedIn) and request.method == "GET" and _wants_page(request):
+    page = request.method == "GET" and _wants_page(request)
+    if isinstance(error, NotSignedIn) and page and not _of_program(request):
         return RedirectResponse("/sign-in", 303)
-    return render(request, "error.html", status=_status(error), what=str(error), hint=error.hint)
+    return _said(request, _status(error), str(error), error.hint, error)
 
 
 async def _wrong_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = "There is no such page." if error.status_code == 404 else "That does not work here."
-    return render(request, "error.html", status=error.status_code, what=what, hint="")
+    return _said(request, error.status_code, what, "", error)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     reference = secrets.token_hex(4)
     _log.error("page failed", exc_info=error, extra={"reference": reference})
     what = f"Something is broken here. The log knows it as {reference}."
-    page = render(request, "error.html", status=500, what=what, hint="Try it again later.")
+    page = _said(request, 500, what, "Try it again later.", error)
     page.headers.update(_NO_STORE)  # it is made outside of `Guard`
     return page
+
+
+def _said(request: Request, status: int, what: str, hint: str, error: Exception) -> Response:
+    """Say what went wrong: on a page, or to a program in the way that it reads."""
+    for start, say in PROGRAMS.items():
+        if request.url.path.startswith(start):
+            return say(request, status, what, hint, error)
+    return render(request, "error.html", status=status, what=what, hint=hint)
 
 
 def _wants_page(request: Request) -> bool:
