@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -21,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import api, ask, keys, library, playlists, sessions, subsonic, you
+from musrec.web import api, ask, keys, library, player, playlists, sessions, subsonic, you
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
 
@@ -33,9 +34,12 @@ _log = logging.getLogger(__name__)
 
 COVERS = "https://*.dzcdn.net https://*.mzstatic.com https://i.scdn.co"
 
+WAVE_STYLE = "'sha256-9SfrHdOLGeJ9IEr71EpmpCjtP/RYIJ2yGgDBKCLmeEE='"
+"""The one style sheet that wavesurfer.js writes into the page: by its hash, no other may."""
+
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self' {WAVE_STYLE}; font-src 'self'; "
         f"img-src 'self' data: {COVERS}; media-src 'self' blob:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
@@ -74,7 +78,10 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/artists", library.artists),
     Route("/songs/{song}", library.song),
     Route("/songs/{song}/sheet.png", library.sheet),
+    Route("/songs/{song}/play", player.play),
+    Route("/songs/{song}/sound", player.sound),
     Route("/songs/{song}/thumb", library.thumb, methods=["POST"]),
+    Route("/listening", player.listening, methods=["POST"]),
     Route("/compare", library.compare),
     Route("/gallery", library.gallery),
     Route("/gallery.png", library.gallery_picture),
@@ -219,7 +226,7 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
             *(_only(sessions.visit, route) for route in SIGNED_IN),
             *(_only(sessions.owner, route) for route in OWNERS),
             *(_only(keys.bearer, route) for route in KEYED),
-            Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            Mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"))),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={

@@ -28,7 +28,11 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"tempo": wording.tempo, "closeness": wording.closeness}
+_templates.globals |= {
+    "tempo": wording.tempo,
+    "closeness": wording.closeness,
+    "icons": _templates.get_template("parts/icons.html").module,
+}
 
 
 class TooLarge(Busy):

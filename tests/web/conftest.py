@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -16,6 +16,7 @@ import uvicorn
 from musrec.members.model import OWNER, Role
 from musrec.service import Service
 from musrec.settings import Settings
+from musrec.sources import Endpoints
 from musrec.web.app import build
 
 KEY_FREE = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
@@ -69,19 +70,10 @@ class Visitor:
             return response.status, (await response.read()).decode("utf-8", "replace")
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
-    """The page, served on loopback to whoever asks."""
-    folder: Path = tmp_path_factory.mktemp("page")
-    settings = Settings.model_validate(
-        {
-            "paths": {"data": folder},
-            "workers": {"count": 1, "fetch_tagger": False},
-            "recommend": {"budget_seconds": 60},
-            "sources": dict.fromkeys(KEY_FREE, False),
-        }
-    )
-    async with Service.open(settings) as service:
+@asynccontextmanager
+async def served(settings: Settings, endpoints: Endpoints | None = None) -> AsyncIterator[Page]:
+    """Serve a page on loopback to whoever asks."""
+    async with Service.open(settings, endpoints=endpoints) as service:
         listener = socket.create_server(("127.0.0.1", 0))
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         app = build(service, await service.visits.key(), hosts=(host,))
@@ -90,6 +82,21 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
         yield Page(service, f"http://{host}")
         server.should_exit = True
         await serving
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
+    """The page, without services on the network."""
+    settings = Settings.model_validate(
+        {
+            "paths": {"data": tmp_path_factory.mktemp("page")},
+            "workers": {"count": 1, "fetch_tagger": False},
+            "recommend": {"budget_seconds": 60},
+            "sources": dict.fromkeys(KEY_FREE, False),
+        }
+    )
+    async with served(settings) as page:
+        yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module")
