@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import pictures
-from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems, wish
 from musrec.catalogue.model import (
     Atlas,
     By,
@@ -20,7 +21,7 @@ from musrec.catalogue.model import (
     SongFilter,
     SystemPair,
 )
-from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
+from musrec.model import Catalogue, Choices, Constraints, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
 from musrec.store import Store, codec
@@ -66,6 +67,22 @@ class CatalogueView:
     def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that some song of the catalogue is."""
         return search.moods(self.songs)
+
+    def wish(self, text: str) -> Constraints | None:
+        """Read a wish for genres, moods and a tempo; None if a text is none, or a song's title.
+
+        Raises
+        ------
+        NotFound
+            Its tempo is none.
+        """
+        ends = {end for one in DEFINITIONS.values() for end in (one.low, one.high)}
+        heard = {tag.casefold() for tag, kind in TAG_KINDS.items() if kind == "genre"}
+        read = wish.read(text, heard.union(self.genres()), ends.union(self.moods()))
+        engine = self._live.engine
+        if read is None or search.titled(engine.catalogue, engine.names, text):
+            return None
+        return read
 
     def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""
