@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import api, ask, keys, library, player, playlists, sessions, subsonic, you
+from musrec.web import api, ask, atlas, keys, library, player, playlists, sessions, subsonic, you
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
 
@@ -78,11 +78,14 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/artists", library.artists),
     Route("/songs/{song}", library.song),
     Route("/songs/{song}/sheet.png", library.sheet),
+    Route("/songs/{song}/cover", ask.cover),
     Route("/songs/{song}/play", player.play),
     Route("/songs/{song}/sound", player.sound),
     Route("/songs/{song}/thumb", library.thumb, methods=["POST"]),
     Route("/listening", player.listening, methods=["POST"]),
     Route("/compare", library.compare),
+    Route("/blend", you.invite, methods=["POST"]),
+    Route("/blend/{invitation}", you.blend, methods=["GET", "POST"]),
     Route("/gallery", library.gallery),
     Route("/gallery.png", library.gallery_picture),
     Route("/playlists", playlists.index, methods=["GET", "POST"]),
@@ -94,6 +97,10 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/history", you.history),
     Route("/taste", you.taste),
     Route("/taste.png", you.taste_picture),
+    Route("/map", atlas.show),
+    Route("/map/points", atlas.points),
+    Route("/map/songs", atlas.songs),
+    Route("/map/keep", atlas.keep, methods=["POST"]),
     Route("/map.png", you.map_picture),
     Route("/you", you.show),
     Route("/you/choose", you.choose, methods=["POST"]),

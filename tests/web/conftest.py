@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import av
 import pytest
 import pytest_asyncio
 import uvicorn
 
 from musrec.members.model import OWNER, Role
+from musrec.model import Track
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.sources import Endpoints
 from musrec.web.app import build
+
+NATIVE, FOREIGN = "alexander-ehlers--flags.ogg", "great mission.aiff"
+"""Of the owner's files: one that browsers play, and one that they do not."""
 
 KEY_FREE = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
 
@@ -97,6 +104,25 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
     )
     async with served(settings) as page:
         yield page
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def own(
+    page: Page, music: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, tuple[Track, Path]]:
+    """A song whose file browsers play, and one in a format that they do not."""
+    folder = tmp_path_factory.mktemp("music")
+    shutil.copy(music / NATIVE, folder)
+    with (
+        av.open(str(music / "alexander-ehlers--great-mission.mp3"), "r") as source,
+        av.open(str(folder / FOREIGN), "w") as out,
+    ):
+        stream = out.add_stream("pcm_s16be", rate=44_100)
+        for frame in source.decode(audio=0):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    steps = [step async for step in page.service.songs.add([folder])]
+    return {step.path.name: (step.track, step.path) for step in steps if step.track}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -17,30 +16,9 @@ from musrec.model import FeedbackKind, Track
 from musrec.service.songs import MOST_CONVERTED
 from musrec.settings import Settings
 from tests.support.loopback import PROVIDERS_OFF, deezer_track, serving
-from tests.web.conftest import Page, Visitor, served
+from tests.web.conftest import FOREIGN, NATIVE, Page, Visitor, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-NATIVE, FOREIGN = "alexander-ehlers--flags.ogg", "great mission.aiff"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def own(
-    page: Page, music: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, tuple[Track, Path]]:
-    """A song whose file browsers play, and one in a format that they do not."""
-    folder = tmp_path_factory.mktemp("music")
-    shutil.copy(music / NATIVE, folder)
-    with (
-        av.open(str(music / "alexander-ehlers--great-mission.mp3"), "r") as source,
-        av.open(str(folder / FOREIGN), "w") as out,
-    ):
-        stream = out.add_stream("pcm_s16be", rate=44_100)
-        for frame in source.decode(audio=0):
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    steps = [step async for step in page.service.songs.add([folder])]
-    return {step.path.name: (step.track, step.path) for step in steps if step.track}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -107,7 +107,7 @@ document.addEventListener("submit", async (event) => {
   } else if (form.matches("[data-quiet]")) {
     event.preventDefault();
     if (await post(form.action, new FormData(form, submitter))) say(form.dataset.quiet);
-  } else if (plays() && own(form.action) && !form.matches("[data-leaves]")) {
+  } else if (plays() && own(form.action)) {
     event.preventDefault();
     const fields = new FormData(form, submitter);
     if (form.method === "get") {
@@ -169,7 +169,7 @@ document.addEventListener("click", (event) => {
 const plays = () => document.getElementById("player")?.hidden === false;
 const own = (url) => new URL(url, location).origin === location.origin;
 
-async function go(url, options = {}, { back = false } = {}) {
+export async function go(url, options = {}, { back = false } = {}) {
   let response;
   try {
     response = await fetch(url, {
@@ -186,8 +186,9 @@ async function go(url, options = {}, { back = false } = {}) {
     return;
   }
   const page = PARSER.parseFromString(await response.text(), "text/html");
-  if (!page.getElementById("player")) {
-    location.assign(response.url); // signed out
+  // Without a song on, or signed out, the browser's own way is the simplest.
+  if (!plays() || !page.getElementById("player")) {
+    location.assign(response.url);
     return;
   }
   if (!back) history.pushState(null, "", response.url);

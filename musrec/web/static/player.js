@@ -341,6 +341,12 @@ export function enqueue(songs) {
 export const current = () => (at < 0 ? null : queue[at].id);
 
 document.addEventListener("click", (event) => {
+  const all = event.target.closest("[data-play-all]");
+  if (all) {
+    const links = [...all.closest("[data-songs]").querySelectorAll("a[data-play]")];
+    if (links.length) play(links.map(songOf));
+    return;
+  }
   const link = event.target.closest("[data-play]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
