@@ -67,6 +67,11 @@ async def show(request: Request) -> Response:
         beside=rows,
         trouble=wrong,
         chosen=asked.get("song", ""),
+        # An id says nothing to its reader; the table names both songs.
+        ends=[
+            "" if (end := asked.get(name, "")) in {track.id for track in rows.tracks} else end
+            for name in ("from", "to")
+        ],
         playlists=await service.playlists.of(visit(request).member),
         link=lambda **changes: with_query(request, **changes),
     )
