@@ -6,6 +6,8 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +19,7 @@ from musrec.members.model import OWNER, Role
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.web.app import build
+from musrec.web.oauth import Discord
 
 KEY_FREE = ("deezer", "itunes", "reccobeats", "musicbrainz", "listenbrainz", "oembed", "ytdlp")
 
@@ -53,12 +56,17 @@ class Visitor:
             self.headers = response.headers
             return response.status, (await response.read()).decode("utf-8", "replace")
 
+    async def token(self) -> str:
+        """Return what every form of this browser repeats; empty for a stranger."""
+        _, page = await self.get("/nothing")
+        found = re.search('name="token" content="(.+?)"', page)
+        return found[1] if found else ""
+
     async def post(
         self, path: str, origin: str | None = None, **fields: str | bytes
     ) -> tuple[int, str]:
-        _, first = await self.get("/nothing")
-        found = re.search('name="token" content="(.+?)"', first)
-        form = aiohttp.FormData({"token": found[1]} if found else {})
+        token = await self.token()
+        form = aiohttp.FormData({"token": token} if token else {})
         for name, value in fields.items():
             if isinstance(value, bytes):
                 form.add_field(name, value, filename="clip.ogg")
@@ -81,13 +89,23 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
             "sources": dict.fromkeys(KEY_FREE, False),
         }
     )
-    async with Service.open(settings) as service:
-        listener = socket.create_server(("127.0.0.1", 0))
-        host = f"127.0.0.1:{listener.getsockname()[1]}"
-        app = build(service, await service.visits.key(), hosts=(host,))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with Service.open(settings) as service, served(service) as page:
+        yield page
+
+
+@asynccontextmanager
+async def served(service: Service, discord: Discord | None = None) -> AsyncIterator[Page]:
+    """Serve the page of an open service."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
+    if discord:
+        discord = replace(discord, page=f"http://{host}")
+    app = build(service, await service.visits.key(), hosts=(host,), discord=discord)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
         yield Page(service, f"http://{host}")
+    finally:
         server.should_exit = True
         await serving
 
