@@ -163,6 +163,7 @@ class WebSettings(_Section):
     base_url: Annotated[str, AfterValidator(_base_url)] = ""
     discord_client_id: str = ""
     discord_client_secret: SecretStr = SecretStr("")
+    reports: Folder | None = None
 
     def address(self, port: int | None = None) -> str:
         """Return where the page is, without a slash at the end.

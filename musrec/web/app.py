@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import api, ask, keys, library, oauth, playlists, sessions, subsonic, you
+from musrec.web import api, ask, keys, library, oauth, owner, playlists, sessions, subsonic, you
 from musrec.web.oauth import Discord
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
@@ -104,7 +104,12 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
 )
 """What a member may ask for."""
 
-OWNERS: tuple[BaseRoute, ...] = (Route("/people", you.people, methods=["GET", "POST"]),)
+OWNERS: tuple[BaseRoute, ...] = (
+    Route("/people", you.people, methods=["GET", "POST"]),
+    Route("/state", owner.state),
+    Route("/reports", owner.reports),
+    Route("/reports/{name:path}", owner.report),
+)
 """What the owner alone may ask for."""
 
 

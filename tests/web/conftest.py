@@ -94,14 +94,18 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
-async def served(service: Service, discord: Discord | None = None) -> AsyncIterator[Page]:
-    """Serve the page of an open service."""
+async def served(
+    service: Service, discord: Discord | None = None, *, patience: int = 1
+) -> AsyncIterator[Page]:
+    """Serve the page of an open service; answers have so many seconds to end when it stops."""
     listener = socket.create_server(("127.0.0.1", 0))
     host = f"127.0.0.1:{listener.getsockname()[1]}"
     if discord:
         discord = replace(discord, page=f"http://{host}")
     app = build(service, await service.visits.key(), hosts=(host,), discord=discord)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=patience)
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield Page(service, f"http://{host}")
