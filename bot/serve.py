@@ -198,7 +198,7 @@ async def check(settings: Settings) -> AsyncGenerator[Finding]:
 
     Each part's findings come as soon as they are known: a missing token before any worker starts.
     """
-    for part in (_check_discord, _check_service):
+    for part in (_check_discord, _check_page, _check_service):
         try:
             findings = await part(settings)
         except MusrecError as error:
@@ -209,6 +209,12 @@ async def check(settings: Settings) -> AsyncGenerator[Finding]:
 
 def _bad(error: MusrecError) -> Finding:
     return Finding(False, str(error), error.hint)
+
+
+async def _check_page(settings: Settings) -> list[Finding]:
+    if not settings.web.enabled:
+        return []
+    return [Finding(True, f"the page will be at {settings.web.address()}")]
 
 
 async def _check_service(settings: Settings) -> list[Finding]:

@@ -253,7 +253,8 @@ class Database:
         """Return the day in UTC of an instant, as text such as ``2026-11-27``."""
         if self.is_postgres:
             # Literals: a query that groups by it names it twice, and parameters would differ.
-            utc, form = sa.literal_column("'UTC'"), sa.literal_column("'YYYY-MM-DD'")
+            utc: sa.ColumnElement[str] = sa.literal_column("'UTC'")
+            form: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD'")
             return sa.func.to_char(sa.func.timezone(utc, column), form)
         return sa.func.date(column)
 
