@@ -47,11 +47,24 @@ class Visits:
         """
         return await asyncio.to_thread(_key, self._settings.paths.data / "page.key")
 
-    async def link(self, member: str, role: Role = Role.MEMBER, *, valid: timedelta = LINK) -> str:
-        """Return a new secret that signs a member in once, as the last part of an address."""
+    async def link(
+        self,
+        member: str,
+        role: Role = Role.MEMBER,
+        *,
+        valid: timedelta = LINK,
+        name: str | None = None,
+    ) -> str:
+        """Return a new secret that signs a member in once, as the last part of an address.
+
+        Parameters
+        ----------
+        name : str, optional
+            What the page is to call a member who was not met before.
+        """
         secret = secrets.token_urlsafe(24)
         until = datetime.now(UTC) + valid
-        await self._store.visits.add_link(_digest(secret), member, role, until)
+        await self._store.visits.add_link(_digest(secret), member, role, until, name)
         return secret
 
     async def follow(self, secret: str) -> str:

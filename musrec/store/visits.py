@@ -18,19 +18,27 @@ class Visits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_link(self, digest: str, member: str, role: Role, until: datetime) -> None:
+    async def add_link(
+        self, digest: str, member: str, role: Role, until: datetime, name: str | None = None
+    ) -> None:
         """Keep a link that signs a member in once."""
-        await self._add(sign_in_links, digest, member, role, until)
+        await self._add(sign_in_links, digest, member, role, until, name)
 
     async def add_session(self, digest: str, member: str, role: Role, until: datetime) -> None:
         """Keep that a member is signed in."""
         await self._add(sessions, digest, member, role, until)
 
     async def _add(
-        self, table: sa.Table, digest: str, member: str, role: Role, until: datetime
+        self,
+        table: sa.Table,
+        digest: str,
+        member: str,
+        role: Role,
+        until: datetime,
+        name: str | None = None,
     ) -> None:
         async with self._database.write() as connection:
-            await ensure_member(self._database, connection, member)
+            await ensure_member(self._database, connection, member, name)
             await connection.execute(table.delete().where(table.c.until < datetime.now(UTC)))
             await connection.execute(
                 table.insert().values(digest=digest, member_id=member, role=role, until=until)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +25,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import api, ask, atlas, keys, library, player, playlists, sessions, subsonic, you
+from musrec.web import (
+    api,
+    ask,
+    atlas,
+    keys,
+    library,
+    oauth,
+    owner,
+    player,
+    playlists,
+    sessions,
+    subsonic,
+    you,
+)
+from musrec.web.oauth import Discord
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
 
@@ -61,6 +78,8 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 OPEN: tuple[BaseRoute, ...] = (
     Route("/sign-in", sessions.sign_in, methods=["GET", "POST"]),
+    Route("/discord", oauth.begin),
+    Route("/discord/back", oauth.back),
     Route("/enter/{secret}", sessions.enter, methods=["GET", "POST"]),
     Route("/shared/{secret}", playlists.shared),
     Route("/api/openapi.json", api.described),
@@ -112,7 +131,12 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
 )
 """What a member may ask for."""
 
-OWNERS: tuple[BaseRoute, ...] = (Route("/people", you.people, methods=["GET", "POST"]),)
+OWNERS: tuple[BaseRoute, ...] = (
+    Route("/people", you.people, methods=["GET", "POST"]),
+    Route("/state", owner.state),
+    Route("/reports", owner.reports),
+    Route("/reports/{name:path}", owner.report),
+)
 """What the owner alone may ask for."""
 
 
@@ -213,7 +237,14 @@ def _own(request: Request, host: str) -> bool:
     return origin is not None and urlsplit(origin).netloc.casefold() == host.casefold()
 
 
-def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = False) -> Starlette:
+def build(
+    service: Service,
+    key: bytes,
+    *,
+    hosts: Iterable[str],
+    secure: bool = False,
+    discord: Discord | None = None,
+) -> Starlette:
     """Make the application.
 
     Parameters
@@ -226,6 +257,8 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
         Under which names, with their ports, it may be asked.
     secure : bool
         It is reached over HTTPS alone.
+    discord : Discord, optional
+        With what members sign in who come from Discord.
     """
     app = Starlette(
         routes=[
@@ -243,6 +276,7 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
         },
     )
     app.state.service = service
+    app.state.discord = discord
     app.state.allowance = keys.Allowance()
     app.state.doorkeeper = Doorkeeper(key, secure=secure)
     return app
@@ -318,24 +352,34 @@ def _wants_page(request: Request) -> bool:
 # Serving ------------------------------------------------------------------------------------------
 
 
-def address(settings: WebSettings, port: int) -> str:
-    """Return where the page is, without a slash at the end.
+class _Beside(uvicorn.Server):
+    """A server in a process that handles signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def beside(service: Service) -> AsyncIterator[str]:
+    """Serve the page while the block runs; yields its address.
 
     Raises
     ------
     SettingsError
-        It is served to other machines, and nothing says under which name.
+        Its address cannot be told, or cannot be listened at.
     """
-    if settings.base_url:
-        return settings.base_url
-    if settings.host not in ("127.0.0.1", "localhost", "::1"):
-        raise SettingsError(
-            "web.base_url is missing: without it, the page cannot tell its own address from a "
-            "foreign one.",
-            'Set it to how others reach the page, such as "https://music.example.org".',
-        )
-    host = "[::1]" if settings.host == "::1" else settings.host
-    return f"http://{host}:{port}"
+    settings = service.settings.web
+    settings.address()  # `/page` writes links without asking which port was free
+    listener, where, config = await _prepared(service, settings)
+    server = _Beside(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield where
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def serve(service: Service, settings: WebSettings, tell: Callable[[str], None]) -> None:
@@ -345,22 +389,47 @@ async def serve(service: Service, settings: WebSettings, tell: Callable[[str], N
     ----------
     tell : callable
         Called once with the link that signs the owner in.
+
+    Raises
+    ------
+    SettingsError
+        Its address cannot be told, or cannot be listened at.
     """
-    address(settings, settings.port)
-    config = uvicorn.Config("", host=settings.host, port=settings.port)
-    listener = config.bind_socket()
+    listener, where, config = await _prepared(service, settings)
+    link = await service.visits.link(OWNER, Role.OWNER)
+    tell(f"{where}/enter/{link}")
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _prepared(
+    service: Service, settings: WebSettings
+) -> tuple[socket.socket, str, uvicorn.Config]:
+    """Return the socket to serve at, where that is, and what to serve."""
+    settings.address(settings.port or 1)  # before anything is opened
+    listener = _listener(settings.host, settings.port)
     port = listener.getsockname()[1]
-    where = address(settings, port)
-    hosts = {urlsplit(where).netloc, *(f"{host}:{port}" for host in LOCAL_HOSTS)}
+    where = settings.address(port)
+    secret = settings.discord_client_secret.get_secret_value()
+    discord = Discord(settings.discord_client_id, secret, where)
     app = build(
         service,
         await service.visits.key(),
-        hosts=hosts,
+        hosts={urlsplit(where).netloc, *(f"{host}:{port}" for host in LOCAL_HOSTS)},
         secure=where.startswith("https://"),
+        discord=discord if discord.client_id and secret else None,
     )
-    link = await service.visits.link(OWNER, Role.OWNER)
-    tell(f"{where}/enter/{link}")
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
     )
-    await uvicorn.Server(config).serve(sockets=[listener])
+    return listener, where, config
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"The page cannot be served at {host}, port {port}: {error.strerror}.",
+            "Choose another host or port under [web].",
+        ) from None

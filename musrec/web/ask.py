@@ -196,6 +196,9 @@ async def _stream(request: Request, who: Visit, fields: FormData) -> AsyncIterat
         yield _event("answer", page)
     except MusrecError as error:
         yield _event("wrong", f"{error} {error.hint}".strip())
+    except asyncio.CancelledError:
+        # The page is about to stop: whoever waits is told, instead of seeing the line break.
+        yield _event("wrong", "The page is restarting. Ask again in a minute.")
     except Exception:  # noqa: BLE001 - the answer has begun: nothing else can report it
         _log.exception("an answer failed")
         yield _event("wrong", "Something is broken here. The log says what.")

@@ -161,7 +161,4 @@ async def people(request: Request) -> Response:
         "people.html",
         accounts=await service.visits.accounts(),
         link=link,
-        warnings=await service.warnings(),
-        health=await service.health(),
-        counts=await service.members.counts(),
     )

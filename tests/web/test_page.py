@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from musrec.members.model import OWNER, Role
-from musrec.web.app import OWNERS, SIGNED_IN
 from musrec.web.pages import LARGEST_CLIP
 from tests.web.conftest import Page, Visitor
 
@@ -27,36 +26,11 @@ async def filled(page: Page, member: str) -> dict[str, str]:
     answer = await service.answers.recommend(
         await service.songs.heard(song.id), member=member, online=False
     )
-    return {
-        "song": song.id,
-        "playlist": str(kept.id),
-        "answer": answer.id,
-        "how": "csv",
-        "invitation": "none",
-    }
-
-
-def path_of(route: object, parts: dict[str, str]) -> str:
-    path = str(getattr(route, "path")).replace(":int", "")  # noqa: B009
-    return path.format(**parts)
-
-
-async def test_every_route_turns_strangers_away(page: Page, stranger: Visitor) -> None:
-    parts = await filled(page, OWNER)
-    for route in (*SIGNED_IN, *OWNERS):
-        path = path_of(route, parts)
-        if "GET" in route.methods:  # type: ignore[attr-defined]
-            _, text = await stranger.get(path)
-            assert "<h1>Sign in</h1>" in text, path
-        if "POST" in route.methods:  # type: ignore[attr-defined]
-            status, _ = await stranger.post(path, name="x")
-            assert status == 401, path
+    return {"song": song.id, "playlist": str(kept.id), "answer": answer.id, "how": "csv"}
 
 
 async def test_a_member_sees_own_things_alone(page: Page, member: Visitor) -> None:
     others = await filled(page, OWNER)
-    for route in OWNERS:
-        assert (await member.get(path_of(route, others)))[0] == 403
     assert (await member.get(f"/answers/{others['answer']}"))[0] == 404
     kept = await page.service.answers.kept(others["answer"])
     picture = f"/answers/{kept.id}/{kept.picks[0].track.id}.png"
@@ -66,21 +40,6 @@ async def test_a_member_sees_own_things_alone(page: Page, member: Visitor) -> No
     status, _ = await member.post(f"/playlists/{others['playlist']}/change", do="delete")
     assert status == 404
     assert await page.service.playlists.get(int(others["playlist"]))
-
-
-async def test_every_page_opens_for_the_owner(page: Page, owner: Visitor) -> None:
-    parts = await filled(page, OWNER)
-    may_be_missing = (
-        *("/gallery", "/gallery.png", "/songs/{song}/sheet.png", "/taste.png"),
-        *("/songs/{song}/sound", "/songs/{song}/cover", "/blend/{invitation}"),
-    )
-    for route in (*SIGNED_IN, *OWNERS):
-        if "GET" not in route.methods or "/{song}.png" in route.path:  # type: ignore[attr-defined]
-            continue
-        status, text = await owner.get(path_of(route, parts))
-        expected = (200, 204, 404) if route.path in may_be_missing else (200,)  # type: ignore[attr-defined]
-        assert status in expected, (route.path, text)  # type: ignore[attr-defined]
-        assert owner.headers["content-security-policy"].startswith("default-src 'none'")
 
 
 async def test_a_search_needs_no_script(owner: Visitor, page: Page) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from musrec.members.model import OWNER, Role
 from musrec.model import FeedbackKind, Track
+from musrec.service import Service
 from musrec.service.songs import MOST_CONVERTED
 from musrec.settings import Settings
 from tests.support.loopback import PROVIDERS_OFF, deezer_track, serving
@@ -172,7 +173,10 @@ async def test_a_song_without_a_file_is_played_from_a_preview_with_its_page(
         preview = f"{shop.address}/cdn/1.mp3"
         shop.json("/deezer/track/1", deezer_track(1, "One", "Someone", preview=preview))
         shop.raw("/cdn/1.mp3", clip, kind="audio/mpeg")
-        async with served(settings, shop.endpoints()) as page:
+        async with (
+            Service.open(settings, endpoints=shop.endpoints()) as service,
+            served(service) as page,
+        ):
             song = Track("abc123", "One", ("Someone",), identities={"deezer": "1"})
             (kept,) = await page.service.songs.keep([song])
             owner = await page.browser(OWNER, Role.OWNER)
