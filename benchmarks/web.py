@@ -11,12 +11,15 @@ and its 50 listeners run in the same process as the server, on the same event lo
 - Listeners: each plays a WAV file and asks for five seconds of it five seconds ahead. A stall is a
   part that comes later than the one before it has been played. The baseline is the same without
   clips to hear.
+- Map: made-up points of 100,000 songs, in bytes and in seconds from asking until chromium has drawn
+  them once; the baseline is JSON that holds every song's place, group, id, title and artist.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import socket
@@ -29,9 +32,10 @@ from urllib.parse import quote, urljoin
 import aiohttp
 import numpy as np
 import uvicorn
+from playwright.async_api import Route, async_playwright
 
 from benchmarks.catalogue import build as build_store
-from musrec.catalogue.model import SongFilter
+from musrec.catalogue.model import Atlas, SongFilter
 from musrec.demo import write_tunes
 from musrec.evaluate.report import Cell, Report
 from musrec.members.model import OWNER, Role
@@ -39,11 +43,58 @@ from musrec.service import Service
 from musrec.settings import Settings
 from musrec.sources.providers import PROVIDERS
 from musrec.web.app import build
+from musrec.web.atlas import packed
 
 LISTENERS = 50
 PART_SECONDS = 5.0
 PARTS = 4
 QUERIES = 100
+POINTS = 100_000
+DRAWINGS = 5
+CHROMIUM = Path("/usr/bin/chromium")
+DRAWS = CHROMIUM.exists()
+
+# Both ways end with the same two arrays of places on the graphics card, drawn by one plain shader.
+DRAW = """async ([address, count]) => {
+  const began = performance.now();
+  const response = await fetch(address);
+  let places, kind;
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (address.endsWith("json")) {
+    const songs = await response.json();
+    places = new Float32Array(2 * count);
+    songs.forEach(({ x, y }, at) => { places[at] = x; places[count + at] = y; });
+    kind = gl.FLOAT;
+  } else {
+    places = new Uint16Array(await response.arrayBuffer(), 0, 2 * count);
+    kind = gl.UNSIGNED_SHORT;
+  }
+  const program = gl.createProgram();
+  for (const [type, text] of [
+    [gl.VERTEX_SHADER, `#version 300 es
+      in float x; in float y;
+      void main() { gl_Position = vec4(2. * x - 1., 2. * y - 1., 0, 1); gl_PointSize = 2.; }`],
+    [gl.FRAGMENT_SHADER, `#version 300 es
+      precision mediump float; out vec4 p; void main() { p = vec4(1); }`],
+  ]) {
+    const shader = gl.createShader(type);
+    gl.shaderSource(shader, text);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  gl.useProgram(program);
+  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+  gl.bufferData(gl.ARRAY_BUFFER, places, gl.STATIC_DRAW);
+  ["x", "y"].forEach((name, axis) => {
+    const at = gl.getAttribLocation(program, name);
+    gl.enableVertexAttribArray(at);
+    gl.vertexAttribPointer(at, 1, kind, true, 0, axis * places.byteLength / 2);
+  });
+  gl.drawArrays(gl.POINTS, 0, count);
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for it
+  return (performance.now() - began) / 1000;
+}"""
 
 _NEEDED = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="([^"]+)"')
 _IMPORTED = re.compile(r'(?:from|import)\s*\(?"(\.?\.?/[^"]+)"')
@@ -104,6 +155,63 @@ async def streamed(
     return [seconds for one in found for seconds in one]
 
 
+def naive(atlas: Atlas) -> bytes:
+    """Return a map as JSON with everything of every song."""
+    songs = [
+        {
+            "id": f"song{row:06}",
+            "title": f"A title of usual length {row}",
+            "artist": f"Some artist {row % 5000}",
+            "x": x,
+            "y": y,
+            "group": group,
+        }
+        for row, ((x, y), group) in enumerate(
+            zip(atlas.points.tolist(), atlas.groups.tolist(), strict=True)
+        )
+    ]
+    return json.dumps(songs).encode()
+
+
+async def mapped() -> list[tuple[str, float, str, str, float]]:
+    """Return bytes and the median time to the first drawing, of a map and of its JSON."""
+    rng = np.random.default_rng(2026)
+    places = rng.normal(size=(POINTS, 2)).astype(np.float32)
+    atlas = Atlas(places, rng.integers(0, 8, POINTS), ("",) * 8, 1.0, "made up")
+    bodies = {"points": packed(atlas), "json": naive(atlas)}
+    rows = [
+        (
+            "map of 100,000 songs",
+            len(bodies["points"]) / 1000,
+            "kB",
+            "JSON",
+            len(bodies["json"]) / 1000,
+        )
+    ]
+    if not DRAWS:
+        return rows
+
+    async def answer(route: Route) -> None:
+        body = bodies.get(route.request.url.rsplit("/", 1)[1], b"")
+        await route.fulfill(body=body, content_type="text/html" if not body else "text/plain")
+
+    took: dict[str, list[float]] = {name: [] for name in bodies}
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        tab = await browser.new_page()
+        await tab.route("**/*", answer)
+        await tab.goto("http://127.0.0.1:9/")
+        for _ in range(DRAWINGS):
+            for name in bodies:
+                took[name].append(await tab.evaluate(DRAW, [f"/{name}", POINTS]))
+        await browser.close()
+    median = {name: float(np.median(seconds)) * 1e3 for name, seconds in took.items()}
+    rows.append(("its first drawing", median["points"], "ms", "JSON", median["json"]))
+    return rows
+
+
 async def measure(service: Service, http: aiohttp.ClientSession, tunes: Sequence[Path]) -> Report:
     rows: list[tuple[Cell, ...]] = []
 
@@ -151,6 +259,8 @@ async def measure(service: Service, http: aiohttp.ClientSession, tunes: Sequence
         row(f"a part while two clips are heard, {name}", both[0], "ms", "alone", both[1])
     stalls = sum(seconds > PART_SECONDS for seconds in busy)
     rows.append((f"stalls of {len(busy)} parts", stalls, "", "", None, None))
+    for figures in await mapped():
+        row(*figures)
     return Report(
         title="The page",
         protocol=(

@@ -198,7 +198,17 @@ async def test_songs_are_found_and_the_map_is_read_without_scripts(
 
 PAGES = (
     *("/", "/library", "/artists", "/map", "/songs/{song}", "/playlists", "/playlists/{playlist}"),
-    *("/history", "/taste", "/compare", "/gallery", "/you", "/people"),
+    *(
+        "/history",
+        "/taste",
+        "/compare",
+        "/gallery",
+        "/you",
+        "/keys",
+        "/people",
+        "/state",
+        "/reports",
+    ),
 )
 
 
