@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from bot import admin, drops, feedback, playlists, privacy, recommend, taste
+from bot import admin, drops, feedback, page, playlists, privacy, recommend, taste
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -16,6 +16,7 @@ SETUPS: tuple[Callable[[Bot], Awaitable[None]], ...] = (
     taste.setup,
     playlists.setup,
     drops.setup,
+    page.setup,
     privacy.setup,
     admin.setup,
 )

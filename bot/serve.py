@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import discord
@@ -42,7 +42,7 @@ async def serve(settings: Settings) -> None:
     _token(settings)
     stop = asyncio.Event()
     with _signals(stop.set):
-        async with Service.open(settings) as service:
+        async with Service.open(settings) as service, _page(service):
             preparing = [asyncio.create_task(job(service)) for job in (_warm, _fetch_tagger)]
             try:
                 await supervise(
@@ -105,6 +105,19 @@ async def supervise(
         )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
+
+
+@contextlib.asynccontextmanager
+async def _page(service: Service) -> AsyncIterator[None]:
+    """Serve the page while the block runs, if it is switched on."""
+    if not service.settings.web.enabled:
+        yield
+        return
+    from musrec.web.app import beside  # an optional extra
+
+    async with beside(service) as where:
+        log.info("page", extra={"address": where})
+        yield
 
 
 async def _warm(service: Service) -> None:
@@ -185,7 +198,7 @@ async def check(settings: Settings) -> AsyncGenerator[Finding]:
 
     Each part's findings come as soon as they are known: a missing token before any worker starts.
     """
-    for part in (_check_discord, _check_service):
+    for part in (_check_discord, _check_page, _check_service):
         try:
             findings = await part(settings)
         except MusrecError as error:
@@ -196,6 +209,12 @@ async def check(settings: Settings) -> AsyncGenerator[Finding]:
 
 def _bad(error: MusrecError) -> Finding:
     return Finding(False, str(error), error.hint)
+
+
+async def _check_page(settings: Settings) -> list[Finding]:
+    if not settings.web.enabled:
+        return []
+    return [Finding(True, f"the page will be at {settings.web.address()}")]
 
 
 async def _check_service(settings: Settings) -> list[Finding]:

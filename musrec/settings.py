@@ -34,6 +34,10 @@ _DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
 """How an address of a database may begin, and the package that it needs."""
 
 
+_WEB = ("argon2", "itsdangerous", "jinja2", "python_multipart", "starlette", "uvicorn")
+"""What the page needs."""
+
+
 def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
@@ -77,6 +81,15 @@ def _base_url(url: str) -> str:
     ):
         raise ValueError("an address looks like https://music.example.org, without a path")
     return url.rstrip("/")
+
+
+def _web_installed(enabled: bool) -> bool:
+    missing = [name for name in _WEB if find_spec(name) is None]
+    if enabled and missing:
+        raise ValueError(
+            f"the page needs {missing[0]}: run `pip install '.[web]'` where musrec was unpacked"
+        )
+    return enabled
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
@@ -144,9 +157,39 @@ class DiscordSettings(_Section):
 class WebSettings(_Section):
     """The local page."""
 
+    enabled: Annotated[bool, AfterValidator(_web_installed)] = False
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
     base_url: Annotated[str, AfterValidator(_base_url)] = ""
+    discord_client_id: str = ""
+    discord_client_secret: SecretStr = SecretStr("")
+    reports: Folder | None = None
+
+    def address(self, port: int | None = None) -> str:
+        """Return where the page is, without a slash at the end.
+
+        Parameters
+        ----------
+        port : int, optional
+            The one that it is served at, if that was left open.
+
+        Raises
+        ------
+        SettingsError
+            It is served to other machines, or at any free port, and nothing says under which name.
+        """
+        if self.base_url:
+            return self.base_url
+        if self.host not in ("127.0.0.1", "localhost", "::1"):
+            raise SettingsError(
+                "web.base_url is missing: without it, the page cannot tell its own address from a "
+                "foreign one.",
+                'Set it to how others reach the page, such as "https://music.example.org".',
+            )
+        if not (port or self.port):
+            raise SettingsError("web.port is 0, so no link can name it.", "Choose a port.")
+        host = "[::1]" if self.host == "::1" else self.host
+        return f"http://{host}:{port or self.port}"
 
 
 class LogSettings(_Section):

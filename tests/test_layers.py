@@ -24,7 +24,7 @@ DOORS = {"musrec.service", "musrec.settings"}
 AREAS = ("members", "catalogue", "playlists", "drops")
 # Package to the packages that it may import, beside itself, `WORDS` and `RECORDS`.
 MAY_IMPORT = {
-    "bot": DOORS,
+    "bot": DOORS | {"musrec.web"},
     "musrec.cli": DOORS
     | {
         "musrec.web",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,12 @@ def atlas(catalogue: Catalogue) -> Atlas:
     picture that has to be ready when a member asks.
     """
     n = len(catalogue)
+    ids = "\n".join(track.id for track in catalogue.tracks)
+    key = f"{zlib.crc32(ids.encode()):08x}"
     rows = l2_normalise(catalogue.vectors)
     if n < 2:
         everything = (_name(catalogue, np.ones(n, bool), {}, set()),) if n else ()
-        return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0)
+        return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0, key)
     points, share = _plane(rows)
     groups = _groups(rows)
     taken: set[str] = set()
@@ -59,7 +62,7 @@ def atlas(catalogue: Catalogue) -> Atlas:
     for group in np.argsort(-sizes, kind="stable").tolist():
         names[group] = _name(catalogue, groups == group, by_descriptor, taken)
         taken.add(names[group])
-    return Atlas(points, groups, tuple(names), share)
+    return Atlas(points, groups, tuple(names), share, key)
 
 
 def _plane(rows: FloatArray) -> tuple[FloatArray, float]:

@@ -50,12 +50,15 @@ class Atlas:
         What is heard in each group more than elsewhere.
     share : float
         0 to 1: how much of all variance the two directions show.
+    key : str
+        The same for the same songs in the same order: what their rows mean.
     """
 
     points: FloatArray
     groups: NDArray[np.intp]
     names: tuple[str, ...]
     share: float
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,9 @@ class SongFilter:
     key: str = ""
     tempo: tuple[float, float] | None = None
 
+
+Near = tuple[Track, float]
+"""A song, and how much it sounds like the one asked about: 0 to 1, 1 for the same song."""
 
 Order = Literal["best", "title", "artist", "year", "tempo"]
 ORDERS: Mapping[Order, str] = {

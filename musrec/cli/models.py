@@ -44,14 +44,6 @@ def status(as_json: Json = False) -> None:
             problem=found.problem,
         )
     else:
+        from musrec.service.overview import tagger_line
+
         out.print(tagger_line(), markup=False, soft_wrap=True)
-
-
-def tagger_line() -> str:
-    """Return which tagger is installed and where, or why none can be used and what to do."""
-    from musrec.audio import tagger
-
-    found = tagger.status()
-    if found.problem:
-        return f"{found.problem} {tagger.INSTALL}"
-    return f"{found.version}, at {found.path}"

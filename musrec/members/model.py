@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from musrec.model import Feedback, FeedbackKind, MusrecError, Profile, Track
@@ -332,20 +332,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A member who is signed in to the page.
+    """A member who is signed in to the page, or whose program asks.
 
     Attributes
     ----------
     name : str
         What the page calls them.
-    until : datetime
-        When they have to sign in again.
     """
 
     member: str
     name: str
     role: Role
-    until: datetime
 
     @property
     def owner(self) -> bool:
@@ -356,6 +353,41 @@ class Visit:
     def may_play_files(self) -> bool:
         """Whether they may play the files of this machine."""
         return self.role is not Role.MEMBER
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What happened on one day.
+
+    Attributes
+    ----------
+    added : int
+        Songs of the catalogue that were first met then.
+    feedback : mapping of FeedbackKind to int
+        How often members did what.
+    """
+
+    day: date
+    added: int
+    feedback: Mapping[FeedbackKind, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """How well the drops of one week suited members.
+
+    Attributes
+    ----------
+    week : str
+        ISO week, such as ``2026-W43``.
+    stars : float
+        Mean of `ratings` ratings by `members` members, 1 to 5.
+    """
+
+    week: str
+    stars: float
+    ratings: int
+    members: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +405,21 @@ class Account:
     member: str
     name: str
     password: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key with which a member's programs ask in their name; its secret is shown once, not kept.
+
+    Attributes
+    ----------
+    name : str
+        What the member calls it, such as the program it is for.
+    """
+
+    id: int
+    name: str
     made_at: datetime
 
 

@@ -121,6 +121,12 @@ AREAS = (
         "Links that sign you in to the page once.",
         "for a day at most",
     ),
+    Area(
+        "keys",
+        "api_keys",
+        "The keys with which your programs ask in your name, by the names you gave them.",
+        "until you withdraw them",
+    ),
 )
 """Every area; a table that names members but is missing here fails the tests."""
 

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 
 from musrec.audio import tagger
 from musrec.audio.encoder import Encoder
+from musrec.members.model import Day, Week
+from musrec.service import overview
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
@@ -205,6 +207,18 @@ class Service:
         ]
         old = (await self._outside.sources()).old(datetime.now(UTC).date())
         return (*said, old) if old else tuple(said)
+
+    async def checks(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what is on, what is off, and why: heading to lines of a label and words."""
+        return await overview.checks(self)
+
+    async def days(self) -> list[Day]:
+        """Return what happened on each of the last days, the newest first."""
+        return await overview.days(self._store)
+
+    async def weeks(self) -> list[Week]:
+        """Return how well the drops of each week suited those who rated them, newest first."""
+        return await overview.weeks(self)
 
     @property
     def encoder(self) -> Encoder | None:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import pictures
-from musrec.catalogue import comparison, gallery, search, shelf, systems
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems, wish
 from musrec.catalogue.model import (
     Atlas,
     By,
     Comparison,
     GalleryRow,
+    Near,
     Order,
     Shelf,
     SongFilter,
     SystemPair,
 )
-from musrec.model import Catalogue, Choices, Heard, NotFound, Picture, Track
+from musrec.model import Catalogue, Choices, Constraints, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
 from musrec.store import Store, codec
@@ -65,6 +67,22 @@ class CatalogueView:
     def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that some song of the catalogue is."""
         return search.moods(self.songs)
+
+    def wish(self, text: str) -> Constraints | None:
+        """Read a wish for genres, moods and a tempo; None if a text is none, or a song's title.
+
+        Raises
+        ------
+        NotFound
+            Its tempo is none.
+        """
+        ends = {end for one in DEFINITIONS.values() for end in (one.low, one.high)}
+        heard = {tag.casefold() for tag, kind in TAG_KINDS.items() if kind == "genre"}
+        read = wish.read(text, heard.union(self.genres()), ends.union(self.moods()))
+        engine = self._live.engine
+        if read is None or search.titled(engine.catalogue, engine.names, text):
+            return None
+        return read
 
     def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""
@@ -123,6 +141,17 @@ class CatalogueView:
     async def atlas(self) -> tuple[Atlas, Catalogue]:
         """Return the catalogue as a map, and the songs that its points stand for."""
         return await self._live.atlas()
+
+    async def nearest(self, heard: Heard, count: int = 10) -> list[Near]:
+        """Return the songs that sound most like one, with how alike they are, 0 to 1.
+
+        Sound alone counts, nothing is kept, and no service is asked.
+        """
+        return await asyncio.to_thread(neighbours.nearest, self._live.engine, heard, count)
+
+    async def path(self, start: Heard, end: Heard, count: int = 25) -> list[Near]:
+        """Return songs that lead from one to another; see `musrec.catalogue.neighbours.path`."""
+        return await asyncio.to_thread(neighbours.path, self._live.engine, start, end, count)
 
     async def compare(
         self, ours: Heard, theirs: Heard, *, look: LookName = "dark"

@@ -20,12 +20,14 @@ from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, marks, populations, said_tags
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.tags import Tags
+from musrec.audio.transcode import Encoding, transcode
 from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
 from musrec.catalogue.model import Added, FileStamp
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
+    Busy,
     Choices,
     Heard,
     MusrecError,
@@ -69,6 +71,9 @@ GIVE_UP = 3
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
+
+MOST_CONVERTED = 4
+"""Files played in another encoding at once: a process each, which waits while nobody reads."""
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +124,7 @@ class Songs:
         self._under_way: set[str] = set()
         # Two copies of one recording, heard side by side, must not both be the first.
         self._keeping = asyncio.Lock()
+        self._converted = 0
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -540,6 +546,35 @@ class Songs:
                 "The file of this song has gone.", "Add its new place with `musrec add`."
             )
         return path
+
+    async def files_of(self, tracks: Iterable[str]) -> dict[str, Path]:
+        """Return where the file of each of those songs that has one was when it was added."""
+        found = await self._store.analyses.paths(tracks)
+        return {track: Path(path) for track, path in found.items()}
+
+    async def converted(self, track: str, to: Encoding) -> AsyncIterator[bytes]:
+        """Yield the sound of a song's file in an encoding that a browser plays.
+
+        Raises
+        ------
+        Busy
+            Too many are being played like that.
+        NotFound
+            There is no file, it has gone, or it cannot be read.
+        NotAudio
+            Nothing in it can be decoded.
+        """
+        file = await self.file_of(track)
+        if self._converted >= MOST_CONVERTED:
+            raise Busy("Too many songs are being converted now.", "Try again in a minute.")
+        self._converted += 1
+        try:
+            async for chunk in transcode(file, to):
+                yield chunk
+        except OSError as error:
+            raise NotFound(f"The file of this song cannot be read: {error.strerror}.") from None
+        finally:
+            self._converted -= 1
 
     # Songs of other services ------------------------------------------------------------------
 

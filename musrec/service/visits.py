@@ -9,7 +9,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from musrec.members.model import LOCAL, Account, Role, Visit
+from musrec.members.model import LOCAL, Account, ApiKey, Role, Visit
 from musrec.model import MusrecError, NotFound
 from musrec.playlists import names
 from musrec.service.live import Live
@@ -21,6 +21,8 @@ LINK = timedelta(minutes=15)
 INVITATION = timedelta(days=1)
 
 LONGEST_NAME = 40
+MOST_KEYS = 20
+"""Keys of one member."""
 
 
 class LinkUsed(NotFound):
@@ -45,11 +47,24 @@ class Visits:
         """
         return await asyncio.to_thread(_key, self._settings.paths.data / "page.key")
 
-    async def link(self, member: str, role: Role = Role.MEMBER, *, valid: timedelta = LINK) -> str:
-        """Return a new secret that signs a member in once, as the last part of an address."""
+    async def link(
+        self,
+        member: str,
+        role: Role = Role.MEMBER,
+        *,
+        valid: timedelta = LINK,
+        name: str | None = None,
+    ) -> str:
+        """Return a new secret that signs a member in once, as the last part of an address.
+
+        Parameters
+        ----------
+        name : str, optional
+            What the page is to call a member who was not met before.
+        """
         secret = secrets.token_urlsafe(24)
         until = datetime.now(UTC) + valid
-        await self._store.visits.add_link(_digest(secret), member, role, until)
+        await self._store.visits.add_link(_digest(secret), member, role, until, name)
         return secret
 
     async def follow(self, secret: str) -> str:
@@ -84,6 +99,41 @@ class Visits:
         """Sign a member out everywhere."""
         await self._store.visits.end_all(member)
 
+    # Programs ---------------------------------------------------------------------------------
+
+    async def make_key(self, member: str, role: Role, name: str) -> str:
+        """Make a key with which a member's programs ask in their name; return its secret.
+
+        Raises
+        ------
+        MusrecError
+            It has no name or too long a one, or the member has too many.
+        """
+        name = _checked_name(name)
+        secret = f"musrec_{secrets.token_urlsafe(24)}"
+        if not await self._store.visits.add_key(_digest(secret), member, role, name, MOST_KEYS):
+            raise MusrecError(f"You have {MOST_KEYS} keys.", "Withdraw one you no longer use.")
+        return secret
+
+    async def keys(self, member: str) -> list[ApiKey]:
+        """Return a member's keys, the oldest first."""
+        return await self._store.visits.keys(member)
+
+    async def withdraw_key(self, member: str, id_: int) -> None:
+        """End a key of a member: programs that use it are refused from now on.
+
+        Raises
+        ------
+        NotFound
+            The member has no such key.
+        """
+        if not await self._store.visits.remove_key(member, id_):
+            raise NotFound("You have no such key.", "It may have been withdrawn already.")
+
+    async def keyed(self, secret: str) -> Visit | None:
+        """Return in whose name a program asks; None if its key was withdrawn, or never was."""
+        return await self._store.visits.keyed(_digest(secret))
+
     # Accounts ---------------------------------------------------------------------------------
 
     async def invite(self, name: str) -> tuple[Account, str]:
@@ -94,9 +144,7 @@ class Visits:
         MusrecError
             The name is empty, too long or taken.
         """
-        name = names.visible(name).strip()
-        if not name or len(name) > LONGEST_NAME:
-            raise MusrecError(f"A name has 1 to {LONGEST_NAME} letters.", "Choose another one.")
+        name = _checked_name(name)
         member = f"{LOCAL}{secrets.token_hex(8)}"
         if not await self._store.visits.add_account(member, name, names.key(name)):
             raise MusrecError(f"There is an account called {name} already.", "Add a last name.")
@@ -119,6 +167,13 @@ class Visits:
     async def set_password(self, member: str, hashed: str) -> None:
         """Keep the hash of a member's new password."""
         await self._store.visits.set_password(member, hashed)
+
+
+def _checked_name(name: str) -> str:
+    name = names.visible(name).strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise MusrecError(f"A name has 1 to {LONGEST_NAME} letters.", "Choose another one.")
+    return name
 
 
 def _digest(secret: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -313,6 +313,19 @@ class Analyses:
         )
         async with self._database.read() as connection:
             return [(row.track_id, row.origin) for row in await connection.execute(query)]
+
+    async def added_by_day(self, since: datetime) -> dict[date, int]:
+        """Return how many songs of the catalogue were first met on each day, starters left out."""
+        day = self._database.day(tracks.c.added_at)
+        query = (
+            sa.select(day, sa.func.count())
+            .select_from(tracks.join(analyses))
+            .where(analyses.c.origin.not_in(("upload", "starter")), tracks.c.added_at >= since)
+            .group_by(day)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return {date.fromisoformat(text): count for text, count in rows}
 
     async def paths(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the path of a local file for each of those tracks that has one."""

@@ -249,6 +249,15 @@ class Database:
                 async with aclosing(steps):
                     yield steps
 
+    def day(self, column: sa.Column[Any]) -> sa.ColumnElement[str]:
+        """Return the day in UTC of an instant, as text such as ``2026-11-27``."""
+        if self.is_postgres:
+            # Literals: a query that groups by it names it twice, and parameters would differ.
+            utc: sa.ColumnElement[str] = sa.literal_column("'UTC'")
+            form: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD'")
+            return sa.func.to_char(sa.func.timezone(utc, column), form)
+        return sa.func.date(column)
+
     def announce(self) -> None:
         """Let the steps of `arrivals` happen in every process, once this is committed."""
         self._announcing = True

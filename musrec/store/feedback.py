@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,6 +46,20 @@ class FeedbackLog:
         return await self._database.write_together(
             lambda connection: write_feedback(self._database, connection, event, name, since)
         )
+
+    async def by_day(self, since: datetime) -> dict[date, dict[FeedbackKind, int]]:
+        """Return how often members did what on each day."""
+        day = self._database.day(feedback.c.at)
+        query = (
+            sa.select(day, feedback.c.kind, sa.func.count())
+            .where(feedback.c.at >= since)
+            .group_by(day, feedback.c.kind)
+        )
+        found: dict[date, dict[FeedbackKind, int]] = {}
+        async with self._database.read() as connection:
+            for text, kind, count in await connection.execute(query):
+                found.setdefault(date.fromisoformat(text), {})[FeedbackKind(kind)] = count
+        return found
 
     async def add_all(self, events: Sequence[Feedback]) -> list[Feedback]:
         """Keep several pieces of feedback, all or none; return those that changed anything."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0022"
+HEAD = "0019"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -425,6 +425,18 @@ sessions, sign_in_links = (
     for name in ("sessions", "sign_in_links")
 )
 
+# Keys with which programs ask in a member's name; only the SHA-256 of each is kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String, nullable=False, unique=True),
+    _member(nullable=False, index=True),
+    Column("role", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+
 # A playlist that whoever has the link may see, until its member withdraws the link.
 playlist_shares = Table(
     "playlist_shares",
@@ -437,5 +449,7 @@ playlist_shares = Table(
     Column("at", Moment, nullable=False),
 )
 
-SECRET = frozenset((accounts.c.password, sessions.c.digest, sign_in_links.c.digest))
+SECRET = frozenset(
+    (accounts.c.password, sessions.c.digest, sign_in_links.c.digest, api_keys.c.digest)
+)
 """Columns that no export repeats: whoever finds a copy of one must not gain anything by it."""

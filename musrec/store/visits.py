@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from musrec.members.model import Account, Role, Visit
+from musrec.members.model import Account, ApiKey, Role, Visit
 from musrec.store.database import Database
 from musrec.store.members import ensure_member
-from musrec.store.schema import accounts, members, sessions, sign_in_links
+from musrec.store.schema import accounts, api_keys, members, sessions, sign_in_links
 
 
 class Visits:
@@ -18,19 +18,27 @@ class Visits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_link(self, digest: str, member: str, role: Role, until: datetime) -> None:
+    async def add_link(
+        self, digest: str, member: str, role: Role, until: datetime, name: str | None = None
+    ) -> None:
         """Keep a link that signs a member in once."""
-        await self._add(sign_in_links, digest, member, role, until)
+        await self._add(sign_in_links, digest, member, role, until, name)
 
     async def add_session(self, digest: str, member: str, role: Role, until: datetime) -> None:
         """Keep that a member is signed in."""
         await self._add(sessions, digest, member, role, until)
 
     async def _add(
-        self, table: sa.Table, digest: str, member: str, role: Role, until: datetime
+        self,
+        table: sa.Table,
+        digest: str,
+        member: str,
+        role: Role,
+        until: datetime,
+        name: str | None = None,
     ) -> None:
         async with self._database.write() as connection:
-            await ensure_member(self._database, connection, member)
+            await ensure_member(self._database, connection, member, name)
             await connection.execute(table.delete().where(table.c.until < datetime.now(UTC)))
             await connection.execute(
                 table.insert().values(digest=digest, member_id=member, role=role, until=until)
@@ -49,21 +57,25 @@ class Visits:
 
     async def session(self, digest: str) -> Visit | None:
         """Return who is signed in by a session; None if it has ended."""
+        return await self._visit(sessions, digest, sessions.c.until > datetime.now(UTC))
+
+    async def _visit(
+        self, table: sa.Table, digest: str, *valid: sa.ColumnElement[bool]
+    ) -> Visit | None:
+        names = accounts.c.name, members.c.name.label("met_as")
         query = (
-            sa.select(sessions, accounts.c.name, members.c.name.label("met_as"))
+            sa.select(table.c.member_id, table.c.role, *names)
             .select_from(
-                sessions.join(members).outerjoin(
-                    accounts, accounts.c.member_id == sessions.c.member_id
-                )
+                table.join(members).outerjoin(accounts, accounts.c.member_id == table.c.member_id)
             )
-            .where(sessions.c.digest == digest, sessions.c.until > datetime.now(UTC))
+            .where(table.c.digest == digest, *valid)
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             return None
         name = row.name or row.met_as or ("Owner" if row.role == Role.OWNER else "Member")
-        return Visit(row.member_id, name, Role(row.role), row.until)
+        return Visit(row.member_id, name, Role(row.role))
 
     async def end(self, digest: str) -> None:
         """End one session."""
@@ -75,6 +87,41 @@ class Visits:
         async with self._database.write() as connection:
             for table in (sessions, sign_in_links):
                 await connection.execute(table.delete().where(table.c.member_id == member))
+
+    async def add_key(self, digest: str, member: str, role: Role, name: str, most: int) -> bool:
+        """Keep a key; return whether the member had fewer than `most`."""
+        count = sa.select(sa.func.count()).where(api_keys.c.member_id == member)
+        async with self._database.write() as connection:
+            await ensure_member(self._database, connection, member)
+            if (await connection.scalar(count) or 0) >= most:
+                return False
+            await connection.execute(
+                api_keys.insert().values(
+                    digest=digest,
+                    member_id=member,
+                    role=role,
+                    name=name,
+                    made_at=datetime.now(UTC),
+                )
+            )
+        return True
+
+    async def keys(self, member: str) -> list[ApiKey]:
+        """Return a member's keys, the oldest first."""
+        query = sa.select(api_keys).where(api_keys.c.member_id == member).order_by(api_keys.c.id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [ApiKey(row.id, row.name, row.made_at) for row in rows]
+
+    async def remove_key(self, member: str, id_: int) -> bool:
+        """Delete a member's key; return whether there was one."""
+        where = api_keys.c.id == id_, api_keys.c.member_id == member
+        async with self._database.write() as connection:
+            return (await connection.execute(api_keys.delete().where(*where))).rowcount > 0
+
+    async def keyed(self, digest: str) -> Visit | None:
+        """Return whose key it is; None if it was withdrawn."""
+        return await self._visit(api_keys, digest)
 
     async def add_account(self, member: str, name: str, key: str) -> bool:
         """Keep an account without a password; return whether its name was free."""

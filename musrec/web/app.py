@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -20,7 +25,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from musrec.members.model import OWNER, Role
 from musrec.model import Busy, MusrecError, NotFound, SettingsError
-from musrec.web import ask, library, playlists, sessions, you
+from musrec.web import (
+    api,
+    ask,
+    atlas,
+    keys,
+    library,
+    oauth,
+    owner,
+    player,
+    playlists,
+    sessions,
+    subsonic,
+    you,
+)
+from musrec.web.oauth import Discord
 from musrec.web.pages import FOLDER, LARGEST_CLIP, TooLarge, render
 from musrec.web.sessions import Doorkeeper, NotAllowed, NotSignedIn
 
@@ -32,9 +51,12 @@ _log = logging.getLogger(__name__)
 
 COVERS = "https://*.dzcdn.net https://*.mzstatic.com https://i.scdn.co"
 
+WAVE_STYLE = "'sha256-9SfrHdOLGeJ9IEr71EpmpCjtP/RYIJ2yGgDBKCLmeEE='"
+"""The one style sheet that wavesurfer.js writes into the page: by its hash, no other may."""
+
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self' {WAVE_STYLE}; font-src 'self'; "
         f"img-src 'self' data: {COVERS}; media-src 'self' blob:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
@@ -49,12 +71,20 @@ HEADERS = {
 LARGEST_FORM, LARGEST_OF_STRANGERS = 2**20, 2**14
 """Bytes of a request without a clip, by a member and by a stranger."""
 
+LARGEST_OF_PROGRAMS = 2**16
+"""Bytes that a program may send."""
+
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 OPEN: tuple[BaseRoute, ...] = (
     Route("/sign-in", sessions.sign_in, methods=["GET", "POST"]),
+    Route("/discord", oauth.begin),
+    Route("/discord/back", oauth.back),
     Route("/enter/{secret}", sessions.enter, methods=["GET", "POST"]),
     Route("/shared/{secret}", playlists.shared),
+    Route("/api/openapi.json", api.described),
+    # A program signs in with every request, by a key.
+    Route("/rest/{method}", subsonic.answer, methods=["GET", "POST"]),
 )
 """What a stranger may ask for."""
 
@@ -67,8 +97,14 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/artists", library.artists),
     Route("/songs/{song}", library.song),
     Route("/songs/{song}/sheet.png", library.sheet),
+    Route("/songs/{song}/cover", ask.cover),
+    Route("/songs/{song}/play", player.play),
+    Route("/songs/{song}/sound", player.sound),
     Route("/songs/{song}/thumb", library.thumb, methods=["POST"]),
+    Route("/listening", player.listening, methods=["POST"]),
     Route("/compare", library.compare),
+    Route("/blend", you.invite, methods=["POST"]),
+    Route("/blend/{invitation}", you.blend, methods=["GET", "POST"]),
     Route("/gallery", library.gallery),
     Route("/gallery.png", library.gallery_picture),
     Route("/playlists", playlists.index, methods=["GET", "POST"]),
@@ -80,18 +116,45 @@ SIGNED_IN: tuple[BaseRoute, ...] = (
     Route("/history", you.history),
     Route("/taste", you.taste),
     Route("/taste.png", you.taste_picture),
+    Route("/map", atlas.show),
+    Route("/map/points", atlas.points),
+    Route("/map/songs", atlas.songs),
+    Route("/map/keep", atlas.keep, methods=["POST"]),
     Route("/map.png", you.map_picture),
     Route("/you", you.show),
     Route("/you/choose", you.choose, methods=["POST"]),
     Route("/you/export.zip", you.export),
     Route("/you/delete", you.delete, methods=["POST"]),
+    Route("/keys", keys.show, methods=["GET", "POST"]),
     Route("/you/password", sessions.set_password, methods=["POST"]),
     Route("/sign-out", sessions.sign_out, methods=["POST"]),
 )
 """What a member may ask for."""
 
-OWNERS: tuple[BaseRoute, ...] = (Route("/people", you.people, methods=["GET", "POST"]),)
+OWNERS: tuple[BaseRoute, ...] = (
+    Route("/people", you.people, methods=["GET", "POST"]),
+    Route("/state", owner.state),
+    Route("/reports", owner.reports),
+    Route("/reports/{name:path}", owner.report),
+)
 """What the owner alone may ask for."""
+
+
+KEYED: tuple[BaseRoute, ...] = (
+    Route("/api/v1/search", api.search),
+    Route("/api/v1/songs/{song}", api.song),
+    Route("/api/v1/songs/{song}/similar", api.similar),
+    Route("/api/v1/recommend", api.recommend, methods=["POST"]),
+    Route("/api/v1/playlists", api.playlists, methods=["GET", "POST"]),
+    Route("/api/v1/playlists/{playlist:int}", api.playlist),
+)
+"""What a program may ask for that sends a member's key as a bearer token."""
+
+PROGRAMS = {"/api/": api.problem, "/rest/": subsonic.failed}
+"""Where programs ask, and how they are told what went wrong.
+
+Cookies mean nothing there: a form on another site cannot ask in a member's name.
+"""
 
 
 class Guard:
@@ -137,10 +200,11 @@ class Guard:
             refusal = Response("This page is not served under that name.", 421)
             await refusal(scope, receive, guarded)
             return
-        if request.method not in ("GET", "HEAD") and not _own(request, host):
+        program = _of_program(request)
+        if not program and request.method not in ("GET", "HEAD") and not _own(request, host):
             await Response("That form was not on this page.", 403)(scope, receive, guarded)
             return
-        if not request.url.path.startswith("/static/"):
+        if not program and not request.url.path.startswith("/static/"):
             keeper: Doorkeeper = scope["app"].state.doorkeeper
             if secret := keeper.secret(request):
                 request.state.visit = await scope["app"].state.service.visits.current(secret)
@@ -154,9 +218,15 @@ _NO_STORE = HEADERS | {"cache-control": "no-store"}
 
 def _most(request: Request) -> int:
     """Return how many bytes a request may hold."""
+    if _of_program(request):
+        return LARGEST_OF_PROGRAMS
     if request.state.visit is None:
         return LARGEST_OF_STRANGERS
     return LARGEST_CLIP + 65_536 if request.url.path == "/ask" else LARGEST_FORM
+
+
+def _of_program(request: Request) -> bool:
+    return request.url.path.startswith(tuple(PROGRAMS))
 
 
 def _own(request: Request, host: str) -> bool:
@@ -167,7 +237,14 @@ def _own(request: Request, host: str) -> bool:
     return origin is not None and urlsplit(origin).netloc.casefold() == host.casefold()
 
 
-def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = False) -> Starlette:
+def build(
+    service: Service,
+    key: bytes,
+    *,
+    hosts: Iterable[str],
+    secure: bool = False,
+    discord: Discord | None = None,
+) -> Starlette:
     """Make the application.
 
     Parameters
@@ -180,13 +257,16 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
         Under which names, with their ports, it may be asked.
     secure : bool
         It is reached over HTTPS alone.
+    discord : Discord, optional
+        With what members sign in who come from Discord.
     """
     app = Starlette(
         routes=[
             *OPEN,
             *(_only(sessions.visit, route) for route in SIGNED_IN),
             *(_only(sessions.owner, route) for route in OWNERS),
-            Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            *(_only(keys.bearer, route) for route in KEYED),
+            Mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"))),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={
@@ -196,6 +276,8 @@ def build(service: Service, key: bytes, *, hosts: Iterable[str], secure: bool = 
         },
     )
     app.state.service = service
+    app.state.discord = discord
+    app.state.allowance = keys.Allowance()
     app.state.doorkeeper = Doorkeeper(key, secure=secure)
     return app
 
@@ -209,48 +291,58 @@ def _only(who: Callable[[Request], object], route: BaseRoute) -> Route:
     inner: Handler = route.endpoint
 
     async def handler(request: Request) -> Response:
-        who(request)
+        if inspect.isawaitable(found := who(request)):
+            await found
         return await inner(request)
 
     return Route(route.path, handler, methods=list(route.methods or ()))
 
 
+STATUS: tuple[tuple[type[MusrecError], int], ...] = (
+    (NotSignedIn, 401),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (api.Several, 409),
+    (TooLarge, 413),
+    (keys.TooMany, 429),
+    (Busy, 503),
+)
+"""What each kind of error is in HTTP, the first that fits; anything else is 400."""
+
+
 def _status(error: MusrecError) -> int:
-    match error:
-        case NotSignedIn():
-            return 401
-        case NotAllowed():
-            return 403
-        case NotFound():
-            return 404
-        case TooLarge():
-            return 413
-        case Busy():
-            return 503
-        case _:
-            return 400
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 400)
 
 
 async def _sorry(request: Request, error: Exception) -> Response:
     assert isinstance(error, MusrecError)
-    if isinstance(error, NotSignedIn) and request.method == "GET" and _wants_page(request):
+    page = request.method == "GET" and _wants_page(request)
+    if isinstance(error, NotSignedIn) and page and not _of_program(request):
         return RedirectResponse("/sign-in", 303)
-    return render(request, "error.html", status=_status(error), what=str(error), hint=error.hint)
+    return _said(request, _status(error), str(error), error.hint, error)
 
 
 async def _wrong_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = "There is no such page." if error.status_code == 404 else "That does not work here."
-    return render(request, "error.html", status=error.status_code, what=what, hint="")
+    return _said(request, error.status_code, what, "", error)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     reference = secrets.token_hex(4)
     _log.error("page failed", exc_info=error, extra={"reference": reference})
     what = f"Something is broken here. The log knows it as {reference}."
-    page = render(request, "error.html", status=500, what=what, hint="Try it again later.")
+    page = _said(request, 500, what, "Try it again later.", error)
     page.headers.update(_NO_STORE)  # it is made outside of `Guard`
     return page
+
+
+def _said(request: Request, status: int, what: str, hint: str, error: Exception) -> Response:
+    """Say what went wrong: on a page, or to a program in the way that it reads."""
+    for start, say in PROGRAMS.items():
+        if request.url.path.startswith(start):
+            return say(request, status, what, hint, error)
+    return render(request, "error.html", status=status, what=what, hint=hint)
 
 
 def _wants_page(request: Request) -> bool:
@@ -260,24 +352,34 @@ def _wants_page(request: Request) -> bool:
 # Serving ------------------------------------------------------------------------------------------
 
 
-def address(settings: WebSettings, port: int) -> str:
-    """Return where the page is, without a slash at the end.
+class _Beside(uvicorn.Server):
+    """A server in a process that handles signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def beside(service: Service) -> AsyncIterator[str]:
+    """Serve the page while the block runs; yields its address.
 
     Raises
     ------
     SettingsError
-        It is served to other machines, and nothing says under which name.
+        Its address cannot be told, or cannot be listened at.
     """
-    if settings.base_url:
-        return settings.base_url
-    if settings.host not in ("127.0.0.1", "localhost", "::1"):
-        raise SettingsError(
-            "web.base_url is missing: without it, the page cannot tell its own address from a "
-            "foreign one.",
-            'Set it to how others reach the page, such as "https://music.example.org".',
-        )
-    host = "[::1]" if settings.host == "::1" else settings.host
-    return f"http://{host}:{port}"
+    settings = service.settings.web
+    settings.address()  # `/page` writes links without asking which port was free
+    listener, where, config = await _prepared(service, settings)
+    server = _Beside(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield where
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def serve(service: Service, settings: WebSettings, tell: Callable[[str], None]) -> None:
@@ -287,22 +389,47 @@ async def serve(service: Service, settings: WebSettings, tell: Callable[[str], N
     ----------
     tell : callable
         Called once with the link that signs the owner in.
+
+    Raises
+    ------
+    SettingsError
+        Its address cannot be told, or cannot be listened at.
     """
-    address(settings, settings.port)
-    config = uvicorn.Config("", host=settings.host, port=settings.port)
-    listener = config.bind_socket()
+    listener, where, config = await _prepared(service, settings)
+    link = await service.visits.link(OWNER, Role.OWNER)
+    tell(f"{where}/enter/{link}")
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _prepared(
+    service: Service, settings: WebSettings
+) -> tuple[socket.socket, str, uvicorn.Config]:
+    """Return the socket to serve at, where that is, and what to serve."""
+    settings.address(settings.port or 1)  # before anything is opened
+    listener = _listener(settings.host, settings.port)
     port = listener.getsockname()[1]
-    where = address(settings, port)
-    hosts = {urlsplit(where).netloc, *(f"{host}:{port}" for host in LOCAL_HOSTS)}
+    where = settings.address(port)
+    secret = settings.discord_client_secret.get_secret_value()
+    discord = Discord(settings.discord_client_id, secret, where)
     app = build(
         service,
         await service.visits.key(),
-        hosts=hosts,
+        hosts={urlsplit(where).netloc, *(f"{host}:{port}" for host in LOCAL_HOSTS)},
         secure=where.startswith("https://"),
+        discord=discord if discord.client_id and secret else None,
     )
-    link = await service.visits.link(OWNER, Role.OWNER)
-    tell(f"{where}/enter/{link}")
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
     )
-    await uvicorn.Server(config).serve(sockets=[listener])
+    return listener, where, config
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"The page cannot be served at {host}, port {port}: {error.strerror}.",
+            "Choose another host or port under [web].",
+        ) from None

@@ -1,4 +1,4 @@
-"""Home: ask with a title, a link or a file; the answer streams in, or comes as a page."""
+"""Home: ask with a title, a link, a wish or a file; the answer streams in, or comes as a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from musrec.model import Choices, Heard, MusrecError, NotFound
+from musrec.catalogue.model import tempo_range
+from musrec.model import Choices, Constraints, Heard, MusrecError, NotFound
 from musrec.service.songs import Progress
 from musrec.web.pages import LARGEST_CLIP, TooLarge, form, render, service_of, text
 from musrec.web.sessions import visit
@@ -38,8 +39,21 @@ async def home(request: Request) -> Response:
     service = service_of(request)
     starts = await asyncio.to_thread(service.catalogue.first_steps)
     return render(
-        request, "home.html", starts=starts[:12], songs=len(service.catalogue), question=""
+        request,
+        "home.html",
+        starts=starts[:12],
+        songs=len(service.catalogue),
+        **await _wishes(request),
     )
+
+
+async def _wishes(request: Request) -> dict[str, Any]:
+    """Return what the form that asks offers to choose from."""
+    catalogue = service_of(request).catalogue
+    return {
+        "genres": await asyncio.to_thread(catalogue.genres),
+        "moods": await asyncio.to_thread(catalogue.moods),
+    }
 
 
 async def ask(request: Request) -> Response:
@@ -59,7 +73,8 @@ async def ask(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     """Show an answer that was given before."""
-    return render(request, "answer.html", **await _shown(request, request.path_params["answer"]))
+    shown = await _shown(request, request.path_params["answer"])
+    return render(request, "answer.html", **shown, **await _wishes(request))
 
 
 async def card(request: Request) -> Response:
@@ -81,25 +96,53 @@ async def _shown(request: Request, id_: str) -> dict[str, Any]:
     return {"id": id_, "answer": found, "thumbs": thumbs, "playlists": own}
 
 
-async def _heard(request: Request, who: Visit, fields: FormData) -> Heard | Choices | None:
+async def cover(request: Request) -> Response:
+    """Lead to the cover of a song, where a service shows it: nothing of it is kept here."""
+    service = service_of(request)
+    track = await service.songs.shown_to(request.path_params["song"], visit(request).member)
+    if (found := await service.songs.cover(track)) is None:
+        return Response(status_code=204)
+    headers = {"cache-control": "private, max-age=3600"}
+    return RedirectResponse(found.url, 302, headers=headers)
+
+
+async def _heard(
+    request: Request, who: Visit, fields: FormData
+) -> tuple[Heard | None, Constraints] | Choices:
+    """Return the song that was asked with, if any, and what the answer must be like."""
     service = service_of(request)
     clip, song = fields.get("clip"), str(fields.get("song", ""))
-    words = str(fields.get("text", "")).strip()
+    words = str(fields.get("text", "")).strip()[:500]
+    wanted = _wanted(fields)
     if isinstance(clip, UploadFile) and clip.filename:
         data = await clip.read(LARGEST_CLIP + 1)
         if len(data) > LARGEST_CLIP:
             raise TooLarge
-        return await service.songs.hear_clip(data, clip.filename)
+        return await service.songs.hear_clip(data, clip.filename), wanted
     if song:
-        return await service.songs.hear_track(await service.songs.shown_to(song, who.member))
+        track = await service.songs.shown_to(song, who.member)
+        return await service.songs.hear_track(track), wanted
     if not words:
-        if fields.get("mine"):
-            return None
+        if fields.get("mine") or wanted != Constraints():
+            return None, wanted
         raise NotFound("You asked for nothing yet.", "Type a title, or choose a file.")
-    found = await service.songs.find(words[:500])
+    if wish := await asyncio.to_thread(service.catalogue.wish, words):
+        return None, wish
+    found = await service.songs.find(words)
     if isinstance(found, Choices):
         return found
-    return await service.songs.hear_track(await service.songs.shown_to(found.id, who.member))
+    track = await service.songs.shown_to(found.id, who.member)
+    return await service.songs.hear_track(track), wanted
+
+
+def _wanted(fields: FormData) -> Constraints:
+    genre, mood = (str(fields.get(name, "")).casefold()[:80] for name in ("genre", "mood"))
+    tempo = str(fields.get("tempo", "")).strip()
+    return Constraints(
+        only_genres=frozenset((genre,) if genre else ()),
+        only_moods=frozenset((mood,) if mood else ()),
+        tempo=tempo_range(tempo) if tempo else None,
+    )
 
 
 async def _answered(
@@ -112,11 +155,17 @@ async def _answered(
     except ValueError:
         adventurous = None
     async with service.promptly():
-        heard = await _heard(request, who, fields)
-        if isinstance(heard, Choices):
-            return heard
+        asked = await _heard(request, who, fields)
+        if isinstance(asked, Choices):
+            return asked
+        heard, wanted = asked
         found = await service.answers.recommend(
-            heard, member=who.member, since=since, adventurous=adventurous, progress=progress
+            heard,
+            member=who.member,
+            since=since,
+            adventurous=adventurous,
+            constraints=wanted,
+            progress=progress,
         )
     if not found.picks:
         raise NotFound(" ".join(found.notes) or "I found nothing that fits.")
@@ -147,6 +196,9 @@ async def _stream(request: Request, who: Visit, fields: FormData) -> AsyncIterat
         yield _event("answer", page)
     except MusrecError as error:
         yield _event("wrong", f"{error} {error.hint}".strip())
+    except asyncio.CancelledError:
+        # The page is about to stop: whoever waits is told, instead of seeing the line break.
+        yield _event("wrong", "The page is restarting. Ask again in a minute.")
     except Exception:  # noqa: BLE001 - the answer has begun: nothing else can report it
         _log.exception("an answer failed")
         yield _event("wrong", "Something is broken here. The log says what.")

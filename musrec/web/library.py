@@ -63,18 +63,20 @@ async def song(request: Request) -> Response:
     """Show everything heard in a song, and songs that sound like it."""
     service, who = service_of(request), visit(request)
     heard = await _known(request, request.path_params["song"])
-    similar = await service.answers.recommend(heard, count=SIMILAR, online=False)
-    try:
-        systems = await service.catalogue.compare_systems(heard, 5)
-    except NotFound:
-        systems = None
+    systems, why = None, ""
+    if request.query_params.get("systems"):  # every spectrogram is read for it
+        try:
+            systems = await service.catalogue.compare_systems(heard, 5)
+        except NotFound as nothing:
+            why = str(nothing)
     return render(
         request,
         "song.html",
         heard=heard,
         described=service.songs.describe(heard),
-        similar=similar.picks,
+        similar=await service.catalogue.nearest(heard, SIMILAR),
         systems=systems,
+        why=why,
         thumb=await service.members.thumb(who.member, heard.track.id),
         playlists=await service.playlists.of(who.member),
     )

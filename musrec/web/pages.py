@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from musrec import wording
+from musrec import sites, wording
 from musrec.model import Busy, MusrecError
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"tempo": wording.tempo, "closeness": wording.closeness}
+_templates.globals |= {
+    "tempo": wording.tempo,
+    "closeness": wording.closeness,
+    "label": sites.label,
+    "pages_of": sites.pages,
+    "icons": _templates.get_template("parts/icons.html").module,
+}
 
 
 class TooLarge(Busy):

@@ -12,7 +12,7 @@ from musrec.playlists.model import FORMATS, Format, Playlist
 from musrec.web.pages import back, form, render, service_of
 from musrec.web.sessions import visit
 
-SHOWN = 500
+SHOWN = 100
 """Songs on one page of a playlist."""
 
 
@@ -73,13 +73,13 @@ async def change(request: Request) -> Response:
     service, kept, fields = service_of(request), await _own(request), await form(request)
     song = str(fields.get("song", ""))
     match fields.get("do"):
-        case "up" | "down" as way:
+        case "up" | "down" | "move" as way:
             ids = [track.id for track in await service.playlists.songs(kept)]
             if song in ids:
                 at = ids.index(song)
-                to = at + (1 if way == "down" else -1)
+                to = {"up": at - 1, "down": at + 1}.get(way, _place(fields.get("to")))
                 if 0 <= to < len(ids):
-                    ids[at], ids[to] = ids[to], ids[at]
+                    ids.insert(to, ids.pop(at))
                     await service.playlists.order(kept, ids)
         case "remove":
             await service.playlists.remove_song(kept, song)
@@ -93,6 +93,12 @@ async def change(request: Request) -> Response:
         case _:
             raise MusrecError("A playlist cannot be changed like that.")
     return back(request, f"/playlists/{kept.id}")
+
+
+def _place(text: object) -> int:
+    """Return a place in a playlist, from 0; -1 if a text is none."""
+    found = str(text)
+    return int(found) if found.isdecimal() and found.isascii() and len(found) < 9 else -1
 
 
 async def continued(request: Request) -> Response:

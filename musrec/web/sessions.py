@@ -8,7 +8,6 @@ import hmac
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -19,10 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from musrec.members.model import Role, Visit
 from musrec.model import Busy, MusrecError, NotFound
 from musrec.service.visits import SESSION
-from musrec.web.pages import form, render
-
-if TYPE_CHECKING:
-    from musrec.service import Service
+from musrec.web.pages import form, render, service_of
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 200
@@ -64,7 +60,7 @@ class Doorkeeper:
 
     def __init__(self, key: bytes, *, secure: bool) -> None:
         self._signer = Signer(key, salt="session")
-        self._key = key
+        self.key = key
         self.secure = secure
         self.cookie = "__Host-musrec" if secure else "musrec"
         self._failed: dict[tuple[str, str | None], deque[float]] = defaultdict(deque)
@@ -90,7 +86,7 @@ class Doorkeeper:
 
     def token(self, secret: str) -> str:
         """Return what every form of a session repeats."""
-        return hmac.new(self._key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
 
     def count_try(self, client: str, name: str) -> Callable[[], None]:
         """Count a try to sign in; return what takes it back, for when it succeeds.
@@ -152,61 +148,58 @@ def owner(request: Request) -> Visit:
     return found
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _doorkeeper(request: Request) -> Doorkeeper:
+def doorkeeper(request: Request) -> Doorkeeper:
+    """Return who lets members in."""
     keeper: Doorkeeper = request.app.state.doorkeeper
     return keeper
 
 
 async def sign_in(request: Request) -> Response:
     """Sign in with a name and a password."""
+    discord = request.app.state.discord is not None
     if request.method == "GET":
         if request.state.visit:
             return RedirectResponse("/", 303)
-        return render(request, "sign_in.html")
+        return render(request, "sign_in.html", discord=discord)
     fields = await form(request)
     name, password = str(fields.get("name", "")), str(fields.get("password", ""))
     client = request.client.host if request.client else ""
-    succeeded = _doorkeeper(request).count_try(client, name)
-    account = await _service(request).visits.named(name)
+    succeeded = doorkeeper(request).count_try(client, name)
+    account = await service_of(request).visits.named(name)
     hashed = account.password if account and account.password else _NOBODY
     right = await asyncio.to_thread(_verify, hashed, password[:LONGEST_PASSWORD])
     if account is None or account.password is None or not right:
         wrong = "That name and password do not go together."
-        return render(request, "sign_in.html", status=403, wrong=wrong, name=name)
+        return render(request, "sign_in.html", status=403, wrong=wrong, name=name, discord=discord)
     succeeded()
-    secret = await _service(request).visits.begin(account.member, Role.GUEST)
-    return _doorkeeper(request).admit(RedirectResponse("/", 303), secret)
+    secret = await service_of(request).visits.begin(account.member, Role.GUEST)
+    return doorkeeper(request).admit(RedirectResponse("/", 303), secret)
 
 
 async def enter(request: Request) -> Response:
     """Sign in by a link. Showing it does not use it up: chats fetch links to preview them."""
     if request.method == "GET":
         return render(request, "enter.html")
-    secret = await _service(request).visits.follow(request.path_params["secret"])
-    return _doorkeeper(request).admit(RedirectResponse("/", 303), secret)
+    secret = await service_of(request).visits.follow(request.path_params["secret"])
+    return doorkeeper(request).admit(RedirectResponse("/", 303), secret)
 
 
 async def sign_out(request: Request) -> Response:
     """Sign out here, or everywhere."""
     who, fields = visit(request), await form(request)
     if fields.get("everywhere"):
-        await _service(request).visits.end_all(who.member)
-    elif secret := _doorkeeper(request).secret(request):
-        await _service(request).visits.end(secret)
+        await service_of(request).visits.end_all(who.member)
+    elif secret := doorkeeper(request).secret(request):
+        await service_of(request).visits.end(secret)
     response = RedirectResponse("/sign-in", 303)
-    response.delete_cookie(_doorkeeper(request).cookie, secure=_doorkeeper(request).secure)
+    response.delete_cookie(doorkeeper(request).cookie, secure=doorkeeper(request).secure)
     return response
 
 
 async def set_password(request: Request) -> Response:
     """Choose a password for one's account; every session but a new one ends."""
     who, fields = visit(request), await form(request)
-    if await _service(request).visits.account(who.member) is None:
+    if await service_of(request).visits.account(who.member) is None:
         raise NotFound("You have no account here.", "A link brings you in.")
     password = str(fields.get("password", ""))
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
@@ -214,11 +207,11 @@ async def set_password(request: Request) -> Response:
             f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.",
             "A few words in a row are easy to remember.",
         )
-    visits = _service(request).visits
+    visits = service_of(request).visits
     await visits.set_password(who.member, await asyncio.to_thread(_hasher.hash, password))
     await visits.end_all(who.member)
     secret = await visits.begin(who.member, who.role)
-    return _doorkeeper(request).admit(RedirectResponse("/you", 303), secret)
+    return doorkeeper(request).admit(RedirectResponse("/you", 303), secret)
 
 
 def _verify(hashed: str, password: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +15,8 @@ from musrec.web.pages import form, render, service_of, with_query
 from musrec.web.sessions import visit
 
 PAGE = 30
+INVITED_SECONDS = 86_400
+"""How long an invitation to a blend works."""
 
 
 async def history(request: Request) -> Response:
@@ -52,6 +57,44 @@ async def taste_picture(request: Request) -> Response:
     who = visit(request)
     _, drawn = await service_of(request).members.taste(who.member, who.name, look=look(request))
     return picture(drawn.png)
+
+
+async def invite(request: Request) -> Response:
+    """Make a link: the member who follows it and agrees sees where two tastes meet."""
+    who = visit(request)
+    await form(request)
+    signed = (await _invitations(request)).dumps([who.member, who.name])
+    link = f"{str(request.base_url).rstrip('/')}/blend/{signed}"
+    return render(request, "blend.html", link=link, host="", found=None, picture="")
+
+
+async def blend(request: Request) -> Response:
+    """Show who invites to a blend of two tastes; blend them, if both agree."""
+    service, who = service_of(request), visit(request)
+    try:
+        host, name = (await _invitations(request)).loads(
+            request.path_params["invitation"], max_age=INVITED_SECONDS
+        )
+    except BadData:
+        raise NotFound("This invitation no longer works.", "Ask for a new one.") from None
+    if host == who.member:
+        raise MusrecError("This invitation is your own.", "Send it to another member.")
+    if await service.members.hidden(host):
+        raise NotFound(f"{name} lets no other member see their taste now.")
+    if request.method == "GET":
+        return render(request, "blend.html", link="", host=name, found=None, picture="")
+    await form(request)
+    found, drawn = await service.members.blend(
+        (who.member, host), (who.name, name), look=look(request)
+    )
+    png = f"data:image/png;base64,{b64encode(drawn.png).decode()}"
+    return render(
+        request, "blend.html", link="", host=name, found=found, picture=png, alt=drawn.alt
+    )
+
+
+async def _invitations(request: Request) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(await service_of(request).visits.key(), salt="blend")
 
 
 async def map_picture(request: Request) -> Response:
@@ -118,7 +161,4 @@ async def people(request: Request) -> Response:
         "people.html",
         accounts=await service.visits.accounts(),
         link=link,
-        warnings=await service.warnings(),
-        health=await service.health(),
-        counts=await service.members.counts(),
     )

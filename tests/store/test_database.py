@@ -159,6 +159,21 @@ async def test_what_was_liked_last_comes_first_and_once(store: Store) -> None:
     assert [track.id for track in await store.feedback.liked_lately(5)] == [first, second]
 
 
+async def test_songs_and_feedback_are_counted_by_the_day_in_utc(store: Store) -> None:
+    first = await store.analyses.add(song(1), heard(1), "file")
+    await store.analyses.add(song(2), heard(2), "upload")
+    midnight = datetime(2026, 10, 25, tzinfo=UTC)
+    for member, minutes in (("ada", -1), ("bob", 0), ("cy", 24 * 60 - 1), ("di", -3_000)):
+        at = midnight + timedelta(minutes=minutes)
+        await store.feedback.add(Feedback(member, first.id, LIKE, at))
+        await store.feedback.add(Feedback(member, first.id, PLAY, at))
+    counted = await store.feedback.by_day(midnight - timedelta(days=1))
+    saturday, sunday = (midnight - timedelta(days=1)).date(), midnight.date()
+    assert counted == {saturday: {LIKE: 1, PLAY: 1}, sunday: {LIKE: 2, PLAY: 2}}
+    added = await store.analyses.added_by_day(datetime.now(UTC) - timedelta(days=1))
+    assert list(added.values()) == [1]
+
+
 async def test_thumbs_from_two_processes_at_once_all_arrive(store_url: str) -> None:
     stores = [await Store.open(store_url) for _ in range(2)]
     ids = [(await stores[0].tracks.add(song(number))).id for number in range(5)]

@@ -17,7 +17,9 @@ from tests.support.loopback import PROVIDERS_OFF
 CDN = frozenset(("cdn.simcord.invalid",))
 
 
-def settings_for(folder: Path, **discord_settings: Any) -> Settings:
+def settings_for(
+    folder: Path, *, web: dict[str, Any] | None = None, **discord_settings: Any
+) -> Settings:
     """Settings without any network."""
     unlimited = {"member_cooldown_seconds": 0, "guild_commands_per_minute": 10_000}
     return Settings.model_validate(
@@ -25,6 +27,7 @@ def settings_for(folder: Path, **discord_settings: Any) -> Settings:
             "paths": {"data": folder},
             "sources": PROVIDERS_OFF,
             "workers": {"count": 1},
+            "web": web or {},
             "discord": {"shard_count": 1, **unlimited, **discord_settings},
         }
     )
