@@ -57,7 +57,17 @@ async def test_an_answer_streams_in_and_a_thumb_is_kept(tab: Tab, page: Page, mu
 async def test_pages_can_be_used_by_everyone(tab: Tab, page: Page, scheme: Any) -> None:
     await tab.emulate_media(color_scheme=scheme)
     song = page.service.catalogue.songs.tracks[0].id
-    for path in ("/", "/library", f"/songs/{song}", "/playlists", "/history", "/you", "/people"):
+    for path in (
+        "/",
+        "/library",
+        f"/songs/{song}",
+        "/playlists",
+        "/history",
+        "/you",
+        "/people",
+        "/keys",
+        "/state",
+    ):
         for width in (360, 1280):
             await tab.set_viewport_size({"width": width, "height": 800})
             await tab.goto(path)
