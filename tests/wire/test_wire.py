@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -538,7 +540,9 @@ async def test_check_names_a_missing_token_before_any_database_is_opened(tmp_pat
 async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     wire: Wire, tmp_path: Path
 ) -> None:
-    program = await bot_process.start(wire.fake, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = await bot_process.start(wire.fake, tmp_path, page=port)
     assert program.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(PATIENCE):
@@ -547,6 +551,9 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
                 line = await program.stderr.readline()
                 assert line, lines
                 lines.append(line.decode())
+        address = f"http://127.0.0.1:{port}/sign-in"
+        async with aiohttp.ClientSession() as http, http.get(address) as response:
+            assert response.status == 200
         program.send_signal(signal.SIGTERM)
         lines += (await program.stderr.read()).decode().splitlines()
         assert await program.wait() == 0
