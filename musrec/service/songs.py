@@ -282,7 +282,7 @@ class Songs:
             return self._heard(track, analysis)
         heard = await self._hear_preview(track, self._outside.deadline())
         if _recommendable(heard.analysis):
-            await self._live.grow([heard])
+            await self._live.grow()
         return heard
 
     async def listen(self, track: Track, *, seconds: float = LISTENING) -> Heard | None:
@@ -492,7 +492,8 @@ class Songs:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            await self._live.grow(heard)
+            if heard:
+                await self._live.grow()
 
     async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
         encoder = self._live.encoder
@@ -556,7 +557,7 @@ class Songs:
         async def afterwards() -> None:
             try:
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await self._live.grow(kept)
+                await self._live.grow()
             finally:
                 self._under_way.difference_update(candidate.id for candidate in fresh)
 
@@ -573,7 +574,8 @@ class Songs:
             )
         finally:
             self._live.spawn(afterwards())
-        await self._live.grow(kept)
+        if kept:
+            await self._live.grow()
 
     async def _analysed(self, track: Track) -> bool:
         """Whether this recording was analysed before, even if it turned out not to be music."""
@@ -607,7 +609,7 @@ class Songs:
         tried = await self._hear_again()
         tried += await self._hear_starters() + await self._explore_likes()
         if tried:
-            await self._live.reload()
+            await self._live.grow()
         return tried
 
     async def _hear_again(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def damage(folder: Path, statement: str, song: str) -> None:
     assert database.execute(statement, values).rowcount
     database.commit()
     database.close()
+    # As if it had been damaged before the catalogue's columns were made of it.
+    shutil.rmtree(folder / "musrec.db.blocks")
 
 
 @pytest.mark.parametrize(("table", "statement"), DAMAGE, ids=[one[1][7:45] for one in DAMAGE])
