@@ -211,6 +211,11 @@ class Blocks:
         if self._held is not None:
             self._held.close()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns of numbers."""
+        return tuple(self._columns)
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._files[name].values
 

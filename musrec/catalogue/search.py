@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+ALIKE = 60
+"""The least likeness, of 100, of a song that a search finds."""
+
 NEARLY = 80
 """The least likeness, of 100, at which a name completes what is typed with a slip in it."""
 
@@ -238,7 +241,10 @@ def _named(names: Names, rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
     wanted, titles, artists = fold(text), names.titles, names.artists
     some = rows.tolist()
     wholes = [f"{titles[row]} {artists[row]}" for row in some]
-    whole = process.cdist([wanted], wholes, scorer=fuzz.WRatio)[0]
-    alone = process.cdist([wanted], [titles[row] for row in some], scorer=fuzz.ratio)[0]
+    near = {"score_cutoff": ALIKE - 1}  # what is hardly alike is not compared to the end
+    whole = process.cdist([wanted], wholes, scorer=fuzz.WRatio, **near)[0]
+    alone = process.cdist([wanted], [titles[row] for row in some], scorer=fuzz.ratio, **near)[0]
+    alike = np.flatnonzero(np.maximum(whole, alone))
+    alone = process.cdist([wanted], [titles[row] for row in rows[alike]], scorer=fuzz.ratio)[0]
     # Of songs that hold the words alike, the one with that very title comes first.
-    return _best(rows, np.maximum(whole, alone) + alone / 1000, 60)
+    return _best(rows[alike], np.maximum(whole[alike], alone) + alone / 1000, ALIKE)

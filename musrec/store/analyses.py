@@ -227,14 +227,13 @@ class Analyses:
         but_not : sequence of str
             Origins to leave out.
         """
-        query = (
-            sa.select(analyses.c.track_id, analyses.c.revision)
-            .where(analyses.c.revision >= since, analyses.c.origin.not_in(but_not), _COMPARABLE)
-            .order_by(analyses.c.track_id)
+        query = sa.select(analyses.c.track_id, analyses.c.revision).where(
+            analyses.c.revision >= since, analyses.c.origin.not_in(but_not), _COMPARABLE
         )
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        return [(id_, revision) for id_, revision in rows]
+        # Not by the database: SQLite would then go through all songs in the order of ids.
+        return sorted((id_, revision) for id_, revision in rows)
 
     async def count(self, but_not: Sequence[str] = ()) -> tuple[int, int]:
         """Return how many songs there are, and the newest revision of any (-1 if there is none)."""
