@@ -200,7 +200,7 @@ class Blocks:
         self._seen = b""
         self._begin()
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._held = (folder / "open").open("ab")
             fcntl.flock(self._held, fcntl.LOCK_SH)
             _sweep(folder)

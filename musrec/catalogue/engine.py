@@ -328,15 +328,17 @@ def take_in(
     if not able:
         return
     numbers, texts = _values(able, space, blocks.facts.setdefault("genres", []))
-    known = [(at, row_of[song[0].id]) for at, song in enumerate(able) if song[0].id in row_of]
+    known = sorted((row_of[song[0].id], at) for at, song in enumerate(able) if song[0].id in row_of)
     fresh = np.array([at for at, song in enumerate(able) if song[0].id not in row_of], np.intp)
     sums, first = _sums(blocks, space), blocks.rows
-    for at, row in known:
-        before = _rows(blocks, space).part(row, row + 1)
-        sums = _less(sums, Sums.of(before))
-        one = {name: values[at : at + 1] for name, values in numbers.items()}
-        blocks.replace(row, one, {name: [of[at]] for name, of in texts.items()})
-        sums = _more(sums, Sums.of(_rows(blocks, space).part(row, row + 1)))
+    runs = _runs(known)
+    for row, at in runs:
+        sums = _less(sums, Sums.of(_rows(blocks, space).part(row, row + len(at))))
+        written = {name: values[at] for name, values in numbers.items()}
+        blocks.replace(
+            row, written, {name: [of[each] for each in at] for name, of in texts.items()}
+        )
+        sums = _more(sums, Sums.of(_rows(blocks, space).part(row, row + len(at))))
     if len(fresh):
         blocks.append(
             {name: values[fresh] for name, values in numbers.items()},
@@ -345,8 +347,19 @@ def take_in(
         sums = _more(sums, Sums.of(_rows(blocks, space).part(first, blocks.rows)))
         row_of.update((able[at][0].id, first + n) for n, at in enumerate(fresh.tolist()))
     _keep_sums(blocks, sums)
-    for row, stop in [(first, blocks.rows), *((row, row + 1) for _, row in known)]:
+    for row, stop in [(first, blocks.rows), *((row, row + len(at)) for row, at in runs)]:
         _rescale(blocks, space, row, stop)
+
+
+def _runs(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, list[int]]]:
+    """Return runs of consecutive rows: the first row, and what stands beside each of the run."""
+    runs: list[tuple[int, list[int]]] = []
+    for row, at in pairs:
+        if runs and runs[-1][0] + len(runs[-1][1]) == row:
+            runs[-1][1].append(at)
+        else:
+            runs.append((row, [at]))
+    return runs
 
 
 def _fits(analysis: Analysis) -> bool:

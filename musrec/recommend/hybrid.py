@@ -305,8 +305,10 @@ class Content:
         if not len(known):
             return cls(vectors, vectors[:0], 0.0, 0.0)
         usual, longest = float(np.median(known)), float(known.max())
-        rows = popularity_weighted(vectors, popularity)
-        return cls(rows, rows, usual, longest)
+        n = len(vectors)
+        room = np.empty((n + n // 16 + 64, vectors.shape[1]), np.float32)
+        room[:n] = popularity_weighted(vectors, popularity)
+        return cls(room[:n], room, usual, longest)
 
     def grown(self, vectors: FloatArray, popularity: FloatArray) -> Content:
         """Return the same of vectors (n', d) that begin with these, weighted as before."""

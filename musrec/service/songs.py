@@ -647,13 +647,11 @@ class Songs:
         """Hear starter songs, one after the other, until a question comes or services fail."""
         if not self._settings.catalogue.explore_per_day:
             return 0
-        pictured = await self._store.analyses.pictured()
         tried = failed = 0
-        for track in self._live.engine.catalogue.tracks:
+        starters = await self._store.tracks.many(await self._store.analyses.unheard_starters())
+        for track in starters.values():
             if tried == STARTERS or failed == GIVE_UP or not self._outside.idle:
                 break
-            if "starter" not in track.identities or track.id in pictured:
-                continue
             if await self._store.lookups.get(f"explored:{track.id}"):
                 continue
             tried += 1

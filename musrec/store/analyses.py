@@ -251,6 +251,12 @@ class Analyses:
             found = (await connection.execute(query.order_by(analyses.c.track_id))).scalars()
             return [codec.sound(each) for each in found if each is not None]
 
+    async def unheard_starters(self) -> list[str]:
+        """Return the shipped songs that are known by their numbers alone."""
+        query = sa.select(analyses.c.track_id).where(analyses.c.origin == "starter")
+        async with self._database.read() as connection:
+            return sorted((await connection.execute(query)).scalars())
+
     async def pictured(self) -> set[str]:
         """Return the tracks that have a spectrogram: those analysed here."""
         query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
