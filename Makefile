@@ -17,7 +17,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,web,faiss,postgres,cluster,voice,dev]'
+		--constraint constraints.txt --editable '.[bot,web,postgres,cluster,voice,dev]'
 	touch $@
 
 # The tagger is worth having and not needed: without it everything works on statistics, and says so.
@@ -29,7 +29,7 @@ lab: $(LAB)
 
 $(LAB): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,web,faiss,postgres,cluster,voice,dev,lab]'
+		--constraint constraints.txt --editable '.[bot,web,postgres,cluster,voice,dev,lab]'
 	touch $@
 
 demo: models

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -572,19 +572,23 @@ class Catalogue:
 
     Attributes
     ----------
-    tracks : tuple of Track, length n
-    profiles : tuple of Profile, length n
+    tracks : sequence of Track, length n
+    profiles : sequence of Profile, length n
+        A large catalogue has both in `musrec.columns`.
     vectors : FloatArray, shape (n, d)
     facets : mapping of str to FloatArray, shape (n, d_facet)
     fine : FloatArray or None, shape (n, e)
         Fine embeddings; NaN in rows of songs that were not heard.
+    directions : FloatArray or None, shape (n, d)
+        The vectors, of length 1, if they are at hand.
     """
 
-    tracks: tuple[Track, ...]
-    profiles: tuple[Profile, ...]
+    tracks: Sequence[Track]
+    profiles: Sequence[Profile]
     vectors: FloatArray
     facets: Mapping[str, FloatArray]
     fine: FloatArray | None = None
+    directions: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.tracks)

@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from musrec.audio import features
 from musrec.model import SAMPLE_RATE

@@ -29,6 +29,7 @@ from musrec.model import Rhythm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from musrec.columns import Profiles
     from musrec.model import FloatArray
 
 SONGS = "songs"
@@ -487,30 +488,41 @@ def marks(percentiles: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(f"very {each}" if apart >= FAR_APART else each for each, apart in said if each)
 
 
-def strength(mood: str, tags: Mapping[str, float], percentiles: Mapping[str, float]) -> float:
-    """Return how clearly a song is of a mood, 0 to 100; 0 if the word may not be said of it.
+def strengths(mood: str, profiles: Profiles) -> NDArray[np.float64]:
+    """Return how clearly each song is of a mood, (n,), 0 to 100; 0 if the word may not be said.
 
     Parameters
     ----------
     mood : str
         A tag or a word of a descriptor, in any case.
-    tags : mapping of str to float
-        Tag to its share of the clip, 0 to 1.
-    percentiles : mapping of str to float
-        Descriptor to its place, 0 to 100, in the reference population.
     """
-    wanted = mood.casefold()
-    found = [
-        100 * share
-        for tag, share in tags.items()
-        if tag.casefold() == wanted and said_tags({tag: share})
-    ]
-    found += [
-        50 + abs(place - 50)
-        for name, place in percentiles.items()
-        if name in DEFINITIONS and word(name, place) == wanted
-    ]
-    return max(found, default=0.0)
+    wanted, least = mood.casefold(), _least_shares()
+    found = np.zeros(len(profiles))
+    for tag in profiles.tag_names:
+        if tag.casefold() == wanted:
+            shares = profiles.tag(tag).astype(np.float64)
+            found = np.fmax(found, np.where(shares >= least.get(tag, 1.0), 100 * shares, 0))
+    for name in profiles.percentile_names:
+        if name not in DEFINITIONS:
+            continue
+        places, ends = profiles.percentile(name), DEFINITIONS[name]
+        said = np.zeros(len(profiles), bool)
+        if ends.high == wanted:
+            said |= places >= MARKED
+        if ends.low == wanted:
+            said |= places <= 100 - MARKED
+        found = np.fmax(found, np.where(said, 50 + np.abs(places - 50), 0))
+    return found
+
+
+def moods(profiles: Profiles) -> dict[str, NDArray[np.bool_]]:
+    """Return each word, of descriptors and mood tags, that is said of some song, and of which."""
+    words = {tag.casefold() for tag in profiles.tag_names if TAG_KINDS.get(tag) == "mood"}
+    for name in profiles.percentile_names:
+        if name in DEFINITIONS:
+            words |= {DEFINITIONS[name].high, DEFINITIONS[name].low}
+    said = {word: strengths(word, profiles) > 0 for word in sorted(words)}
+    return {word: which for word, which in said.items() if which.any()}
 
 
 def mood(percentiles: Mapping[str, float], most: int = 2) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from musrec.model import SAMPLE_RATE, Spectrogram
 

@@ -19,7 +19,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from musrec.model import PITCH_CLASSES, Harmony
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.cluster import vq
+import scipy
 
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, said_tags
+from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, strengths
 from musrec.catalogue.model import Atlas
-from musrec.model import Catalogue, Profile
-from musrec.recommend.taste import l2_normalise
+from musrec.columns import Profiles, Tracks
+from musrec.model import Catalogue
+from musrec.recommend.taste import directions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,11 +47,12 @@ def atlas(catalogue: Catalogue) -> Atlas:
     picture that has to be ready when a member asks.
     """
     n = len(catalogue)
-    ids = "\n".join(track.id for track in catalogue.tracks)
+    ids = "\n".join(Tracks.of(catalogue.tracks).row_of)
     key = f"{zlib.crc32(ids.encode()):08x}"
-    rows = l2_normalise(catalogue.vectors)
+    rows = directions(catalogue)
+    profiles = Profiles.of(catalogue.profiles)
     if n < 2:
-        everything = (_name(catalogue, np.ones(n, bool), {}, set()),) if n else ()
+        everything = (_name(profiles, np.ones(n, bool), {}, set()),) if n else ()
         return Atlas(np.zeros((n, 2), np.float32), np.zeros(n, np.intp), everything, 1.0, key)
     points, share = _plane(rows)
     groups = _groups(rows)
@@ -58,9 +60,9 @@ def atlas(catalogue: Catalogue) -> Atlas:
     count = int(groups.max()) + 1
     sizes = np.bincount(groups, minlength=count)
     names = [""] * count
-    by_descriptor = {name: percentiles(catalogue.profiles, name) for name in DEFINITIONS}
+    by_descriptor = {name: percentiles(profiles, name) for name in DEFINITIONS}
     for group in np.argsort(-sizes, kind="stable").tolist():
-        names[group] = _name(catalogue, groups == group, by_descriptor, taken)
+        names[group] = _name(profiles, groups == group, by_descriptor, taken)
         taken.add(names[group])
     return Atlas(points, groups, tuple(names), share, key)
 
@@ -90,18 +92,18 @@ def _groups(rows: FloatArray) -> NDArray[np.intp]:
         if len(different) < wanted:
             different.add(row.tobytes())
     rng = np.random.default_rng(0)
-    centroids, _ = vq.kmeans(sample, len(different), iter=STARTS, rng=rng)
-    return np.asarray(vq.vq(rows, centroids)[0], np.intp)
+    centroids, _ = scipy.cluster.vq.kmeans(sample, len(different), iter=STARTS, rng=rng)
+    return np.asarray(scipy.cluster.vq.vq(rows, centroids)[0], np.intp)
 
 
 def _name(
-    catalogue: Catalogue,
+    profiles: Profiles,
     inside: NDArray[np.bool_],
     places: Mapping[str, FloatArray],
     taken: set[str],
 ) -> str:
     """Name some songs by the genre they share and the word that sets them apart."""
-    noun = _noun([catalogue.profiles[row] for row in np.flatnonzero(inside)])
+    noun = _noun(profiles.take(np.flatnonzero(inside)))
     adjectives = _adjectives(places, inside)
     name = " ".join((*adjectives[:1], noun))
     for more in adjectives[1:]:
@@ -115,11 +117,12 @@ def _name(
     return whole
 
 
-def _noun(profiles: Sequence[Profile]) -> str:
-    heard = _mean([profile.genres for profile in profiles])
+def _noun(profiles: Profiles) -> str:
+    heard = _mean(profiles.genre_names, profiles.genres)
     if not heard:
-        tags = _mean([said_tags(profile.tags) for profile in profiles])
-        heard = {tag: share for tag, share in tags.items() if TAG_KINDS.get(tag) == "genre"}
+        genres = [tag for tag in profiles.tag_names if TAG_KINDS.get(tag) == "genre"]
+        said = [np.where(strengths(tag, profiles) > 0, profiles.tag(tag), np.nan) for tag in genres]
+        heard = _mean(genres, np.array(said).T) if genres else {}
     ranked = sorted(heard.items(), key=lambda item: (-item[1], item[0]))
     if not ranked:
         return "songs"
@@ -129,13 +132,12 @@ def _noun(profiles: Sequence[Profile]) -> str:
     return first
 
 
-def _mean(many: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each name, over all: what is absent counts as 0."""
-    sums: dict[str, float] = {}
-    for values in many:
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + value
-    return {name: total / len(many) for name, total in sums.items()}
+def _mean(names: Sequence[str], shares: NDArray[np.floating]) -> dict[str, float]:
+    """Return the mean of each name that some song has, over all: what is absent counts as 0."""
+    known = np.isfinite(shares)
+    means = np.where(known, shares, 0).sum(axis=0, dtype=np.float64) / max(len(shares), 1)
+    there = known.any(axis=0)
+    return {name: float(m) for name, m, any_ in zip(names, means, there, strict=True) if any_}
 
 
 def _adjectives(places: Mapping[str, FloatArray], inside: NDArray[np.bool_]) -> list[str]:
@@ -162,6 +164,6 @@ def _adjectives(places: Mapping[str, FloatArray], inside: NDArray[np.bool_]) -> 
     return [word for _, word in sorted(marks, reverse=True)]
 
 
-def percentiles(profiles: Sequence[Profile], name: str) -> FloatArray:
+def percentiles(profiles: Profiles, name: str) -> FloatArray:
     """Return (n,) percentiles of a descriptor, NaN where it is not known."""
-    return np.array([p.percentiles.get(name, np.nan) for p in profiles], np.float32)
+    return profiles.percentile(name).astype(np.float32)

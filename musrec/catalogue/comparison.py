@@ -14,6 +14,7 @@ from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.tagger import TAGS
 from musrec.catalogue.atlas import percentiles
 from musrec.catalogue.model import Comparison, Difference, Feature
+from musrec.columns import Profiles
 from musrec.model import Analysis, Catalogue, Heard, Place, Profile
 from musrec.recommend import closeness
 from musrec.recommend.taste import l2_normalise
@@ -137,8 +138,9 @@ def _apart(
     }
     for tag, share in ours[1].tags.items():
         if tag in theirs[1].tags:
-            shares = [p.tags[tag] for p in catalogue.profiles if tag in p.tags]
-            deviation = float(np.std(shares)) if shares else 0.0
+            shares = Profiles.of(catalogue.profiles).tag(tag)
+            shares = shares[np.isfinite(shares)].astype(np.float64)
+            deviation = float(np.std(shares)) if len(shares) else 0.0
             found[tag] = abs(share - theirs[1].tags[tag]) / max(deviation, 0.01)
     return found
 
@@ -184,7 +186,7 @@ def _descriptor_step(
 ) -> float | None:
     if name not in ours.percentiles or name not in theirs.percentiles:
         return None
-    values = percentiles(catalogue.profiles, name)
+    values = percentiles(Profiles.of(catalogue.profiles), name)
     values = values[np.isfinite(values)]
     spread = float(values.std()) if len(values) > 1 else 0.0
     # Percentiles of the reference population are even from 0 to 100.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from musrec.columns import Profiles, Tracks
 from musrec.model import Catalogue, Constraints, Track
 from musrec.recommend import variety
 
@@ -27,10 +30,12 @@ def ranked(catalogue: Catalogue, genre: str, among: set[str]) -> list[Ranked]:
     keep, _ = variety.allowed(
         catalogue, Constraints(only_genres=frozenset((genre,) if genre else ()))
     )
+    tracks = Tracks.of(catalogue.tracks)
+    places = Profiles.of(catalogue.profiles).percentile(GALLERY)
     found = [
-        (track, profile.percentiles[GALLERY])
-        for track, profile, kept in zip(catalogue.tracks, catalogue.profiles, keep, strict=True)
-        if kept and track.id in among and GALLERY in profile.percentiles
+        (tracks[row], float(places[row]))
+        for row in tracks.rows(among).tolist()
+        if keep[row] and np.isfinite(places[row])
     ]
     return sorted(found, key=lambda pair: (-pair[1], pair[0].id))
 

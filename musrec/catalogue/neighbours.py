@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.catalogue.model import Near
+from musrec.columns import Tracks
 from musrec.model import Heard
-from musrec.recommend.taste import l2_normalise
+from musrec.recommend.taste import directions, l2_normalise
 from musrec.space import parts
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def nearest(engine: Engine, heard: Heard, count: int) -> list[Near]:
     place, tracks = heard.place, engine.catalogue.tracks
     own = parts.of_place(place)
     rows, alike = engine.index.nearest(place.vector, count + 1, place.fine, own)
-    found = [(tracks[row], float(value)) for row, value in zip(rows, alike, strict=True)]
+    # A song that came a moment ago has a row already, and is part of the next engine.
+    near = zip(rows.tolist(), alike.tolist(), strict=True)
+    found = [(tracks[row], value) for row, value in near if row < len(tracks)]
     return [near for near in found if near[0].id != heard.track.id][:count]
 
 
@@ -46,12 +49,11 @@ def path(engine: Engine, start: Heard, end: Heard, count: int) -> list[Near]:
     if start.track.id == end.track.id:
         return [(start.track, 1.0)]
     catalogue = engine.catalogue
-    rows = l2_normalise(catalogue.vectors)
+    rows = directions(catalogue)
     ours, theirs = l2_normalise(np.stack([start.place.vector, end.place.vector]))
     apart = float(ours @ theirs)
     free = np.minimum(rows @ ours, rows @ theirs) > apart
-    ends = (start.track.id, end.track.id)
-    free &= [track.id not in ends for track in catalogue.tracks]
+    free[Tracks.of(catalogue.tracks).rows((start.track.id, end.track.id))] = False
     inner = np.linspace(0, 1, max(2, count))[1:-1, None]
     angle = np.arccos(np.clip(apart, -1, 1))
     points = np.sin((1 - inner) * angle) * ours + np.sin(inner * angle) * theirs

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS, said_tags, strength, word
+from musrec.audio import descriptors
+from musrec.audio.descriptors import strengths
 from musrec.catalogue.model import SongFilter
+from musrec.columns import Profiles
 from musrec.model import Catalogue, Choices, Constraints, NotFound, Track
 from musrec.recommend import variety
 from musrec.titles import fold
@@ -18,8 +21,9 @@ from musrec.titles import fold
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from musrec.model import FloatArray
 
+ALIKE = 60
+"""The least likeness, of 100, of a song that a search finds."""
 
 NEARLY = 80
 """The least likeness, of 100, at which a name completes what is typed with a slip in it."""
@@ -34,28 +38,85 @@ class Name(NamedTuple):
     reversed: str
 
 
-def names(tracks: Iterable[Track]) -> tuple[Name, ...]:
+class Names(Sequence[Name]):
+    """What each song of a catalogue is found by, read when it is first asked for.
+
+    Parameters
+    ----------
+    texts : callable
+        Takes ``"title"`` or ``"artist"`` and a row, returns the folded names from that row on.
+    n : int
+        How many songs there are. A catalogue that has grown shares what was read.
+    """
+
+    def __init__(self, texts: Callable[[str, int], list[str]], n: int) -> None:
+        self._texts, self._n = texts, n
+        self._known: dict[str, list[str]] = {"title": [], "artist": []}
+        self._reading = Lock()
+
+    def grown(self, n: int) -> Names:
+        """Return the names of a catalogue that begins with the same songs."""
+        names = Names(self._texts, n)
+        names._known, names._reading = self._known, self._reading
+        return names
+
+    def _all(self, of: str) -> list[str]:
+        known = self._known[of]
+        with self._reading:
+            if len(known) < self._n:
+                known += self._texts(of, len(known))
+        return known if len(known) == self._n else known[: self._n]
+
+    @property
+    def titles(self) -> list[str]:
+        """The folded titles."""
+        return self._all("title")
+
+    @property
+    def artists(self) -> list[str]:
+        """The folded names of all artists of each song."""
+        return self._all("artist")
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, row: int) -> Name: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Name]: ...
+    def __getitem__(self, row: int | slice) -> Name | list[Name]:
+        if isinstance(row, slice):
+            return list(map(_name, self.titles[row], self.artists[row]))
+        return _name(self.titles[row], self.artists[row])
+
+
+def _name(title: str, artist: str) -> Name:
+    return Name(title, artist, f"{title} {artist}", f"{artist} {title}")
+
+
+def names(tracks: Iterable[Track]) -> Names:
     """Return what each track is found by."""
-    folded = ((fold(track.title), fold(track.artist)) for track in tracks)
-    return tuple(
-        Name(title, artist, f"{title} {artist}", f"{artist} {title}") for title, artist in folded
-    )
+    folded = [(fold(track.title), fold(track.artist)) for track in tracks]
+    columns = {"title": [title for title, _ in folded], "artist": [artist for _, artist in folded]}
+    return Names(lambda of, first: columns[of][first:], len(folded))
 
 
-def titled(catalogue: Catalogue, names: Sequence[Name], text: str) -> Track | Choices | None:
+def titled(catalogue: Catalogue, names: Names, text: str) -> Track | Choices | None:
     """Find a title, with or without its artist, in the catalogue; only an exact one counts."""
     wanted = fold(text)
     exact = [
-        track
-        for track, name in zip(catalogue.tracks, names, strict=True)
-        if wanted in (name.title, name.whole, name.reversed)
+        row
+        for row, (title, artist) in enumerate(zip(names.titles, names.artists, strict=True))
+        if wanted.startswith(title) or wanted.endswith(title)
+        if wanted in (title, f"{title} {artist}", f"{artist} {title}")
     ]
     if len(exact) > 1:
-        return Choices(tuple(exact[:10]), "Several songs have that title.")
-    return exact[0] if exact else None
+        found = tuple(catalogue.tracks[row] for row in exact[:10])
+        return Choices(found, "Several songs have that title.")
+    return catalogue.tracks[exact[0]] if exact else None
 
 
-def suggest(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) -> list[Track]:
+def suggest(catalogue: Catalogue, names: Names, text: str, limit: int) -> list[Track]:
     """Complete what is being typed with songs of the catalogue, best first.
 
     Names that start with the text come first, then names in which a word starts with it, then
@@ -63,34 +124,33 @@ def suggest(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) 
     """
     typed = fold(text)
     starts, words = list[int](), list[int]()
-    for row, name in enumerate(names):
-        if name.whole.startswith(typed) or name.artist.startswith(typed):
+    titles, artists = names.titles, names.artists
+    wholes = [f"{t} {a}" for t, a in zip(titles, artists, strict=True)]
+    inside = f" {typed}"
+    for row, whole in enumerate(wholes):
+        if whole.startswith(typed) or artists[row].startswith(typed):
             starts.append(row)
-        elif f" {typed}" in name.whole or name.reversed.startswith(typed):
+        elif inside in whole or (
+            typed.startswith(artists[row]) and f"{artists[row]} {titles[row]}".startswith(typed)
+        ):
             words.append(row)
-    rows = [
-        row for group in (starts, words) for row in sorted(group, key=lambda r: len(names[r].whole))
-    ]
+    rows = [row for group in (starts, words) for row in sorted(group, key=lambda r: len(wholes[r]))]
     if len(rows) < limit:
-        near = process.extract(
-            typed,
-            [name.whole for name in names],
-            scorer=fuzz.WRatio,
-            limit=limit,
-            score_cutoff=NEARLY,
-        )
+        near = process.extract(typed, wholes, scorer=fuzz.WRatio, limit=limit, score_cutoff=NEARLY)
         rows = list(dict.fromkeys([*rows, *(row for _, _, row in near)]))
     return [catalogue.tracks[row] for row in rows[:limit]]
 
 
-def near(catalogue: Catalogue, names: Sequence[Name], text: str, limit: int) -> list[Track]:
+def near(catalogue: Catalogue, names: Names, text: str, limit: int) -> list[Track]:
     """Return songs that are spelt nearly like a text, with or without artist, the nearest first.
 
     The whole text counts: a title that only has a word in common with it is not near.
     """
     typed = fold(text)
     likeness: dict[int, float] = {}
-    for forms in zip(*((name.title, name.whole, name.reversed) for name in names), strict=True):
+    pairs = list(zip(names.titles, names.artists, strict=True))
+    wholes, reversed_ = [f"{t} {a}" for t, a in pairs], [f"{a} {t}" for t, a in pairs]
+    for forms in (names.titles, wholes, reversed_):
         found = process.extract(typed, forms, scorer=fuzz.ratio, limit=limit, score_cutoff=NEARLY)
         for _, score, row in found:
             likeness[row] = max(score, likeness.get(row, 0.0))
@@ -116,26 +176,20 @@ def one_of_each(catalogue: Catalogue) -> list[Track]:
 
 def moods(catalogue: Catalogue) -> tuple[str, ...]:
     """Return the words, of descriptors and mood tags, that are said of some song, in order."""
-    found: set[str] = set()
-    for profile in catalogue.profiles:
-        found |= {
-            word(name, place) for name, place in profile.percentiles.items() if name in DEFINITIONS
-        }
-        found |= {tag.casefold() for tag in said_tags(profile.tags) if TAG_KINDS.get(tag) == "mood"}
-    return tuple(sorted(found - {""}))
+    return tuple(descriptors.moods(Profiles.of(catalogue.profiles)))
 
 
-def search(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> list[Track]:
+def search(catalogue: Catalogue, names: Names, wanted: SongFilter) -> list[Track]:
     """Find the songs of the catalogue that are as wanted, best first, as `rows` does."""
     return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)]
 
 
-def rows(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> NDArray[np.intp]:
+def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.intp]:
     """Find the rows of the songs that are as wanted, best first.
 
     Parameters
     ----------
-    names : sequence of Name, length n
+    names : Names, length n
         Of the songs of the catalogue, in its order.
 
     Raises
@@ -163,29 +217,35 @@ def rows(catalogue: Catalogue, names: Sequence[Name], wanted: SongFilter) -> NDA
     found = np.flatnonzero(keep)
     if wanted.artist:
         part = fold(wanted.artist)
-        found = np.array([row for row in found.tolist() if part in names[row].artist], np.intp)
+        artists = names.artists
+        found = np.array([row for row in found.tolist() if part in artists[row]], np.intp)
     if wanted.text:
         found = _named(names, found, wanted.text)
     elif mood:
-        profiles = [catalogue.profiles[row] for row in found]
-        found = _best(found, [strength(mood, p.tags, p.percentiles) for p in profiles], 0)
+        found = _best(found, strengths(mood, Profiles.of(catalogue.profiles))[found], 0)
     if not len(found):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return found
 
 
 def _best(
-    rows: NDArray[np.intp], scores: Sequence[float] | FloatArray, least: float
+    rows: NDArray[np.intp], scores: Sequence[float] | NDArray[np.floating], least: float
 ) -> NDArray[np.intp]:
     values = np.array(scores, np.float64)
     order = np.argsort(-values, kind="stable")
-    return rows[[at for at in order if values[at] >= least]]
+    return rows[order[values[order] >= least]]
 
 
-def _named(names: Sequence[Name], rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
+def _named(names: Names, rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
     """Return the rows whose title, or title and artist, are nearly that text, best first."""
-    wanted = fold(text)
-    whole = process.cdist([wanted], [names[row].whole for row in rows], scorer=fuzz.WRatio)[0]
-    alone = process.cdist([wanted], [names[row].title for row in rows], scorer=fuzz.ratio)[0]
+    wanted, titles, artists = fold(text), names.titles, names.artists
+    some = rows.tolist()
+    wholes = [f"{titles[row]} {artists[row]}" for row in some]
+    least = ALIKE - 1  # what is hardly alike is not compared to the end
+    whole = process.cdist([wanted], wholes, scorer=fuzz.WRatio, score_cutoff=least)[0]
+    near = [titles[row] for row in some]
+    alone = process.cdist([wanted], near, scorer=fuzz.ratio, score_cutoff=least)[0]
+    alike = np.flatnonzero(np.maximum(whole, alone))
+    alone = process.cdist([wanted], [titles[row] for row in rows[alike]], scorer=fuzz.ratio)[0]
     # Of songs that hold the words alike, the one with that very title comes first.
-    return _best(rows, np.maximum(whole, alone) + alone / 1000, 60)
+    return _best(rows[alike], np.maximum(whole[alike], alone) + alone / 1000, ALIKE)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musrec.audio.descriptors import DEFINITIONS, said_tags, word
+from musrec.audio import descriptors
 from musrec.catalogue import search
 from musrec.catalogue.model import FACETS, Order, Shelf, SongFilter
+from musrec.columns import Profiles, Tracks
 from musrec.model import Catalogue, Constraints, NotFound
 from musrec.recommend import variety
 from musrec.titles import fold
@@ -38,38 +39,36 @@ class Facets:
 
 def facets(catalogue: Catalogue) -> Facets:
     """Sort the songs of a catalogue under genres, moods, keys and tempi, as a search does."""
-    of: dict[str, list[set[str]]] = {facet: [] for facet in FACETS[1:]}
-    words = frozenset(search.moods(catalogue))
-    for profile in catalogue.profiles:
-        said = {tag.casefold() for tag in said_tags(profile.tags)}
-        said |= {word(name, at) for name, at in profile.percentiles.items() if name in DEFINITIONS}
-        of["mood"].append(said & words)
-        of["key"].append({profile.key} if profile.key else set())
-        tempi = [tempo for tempo in (profile.tempo, profile.other_tempo) if tempo is not None]
-        of["tempo"].append(
-            {f"{low}–{high}" for low, high in TEMPI if any(low <= one <= high for one in tempi)}
-        )
-    genres = tuple(sorted({track.genre.lower() for track in catalogue.tracks if track.genre}))
-    masks = [
-        variety.allowed(catalogue, Constraints(only_genres=frozenset((genre,))))[0]
-        for genre in genres
-    ]
-    has = np.array(masks, bool).T.reshape(len(catalogue), len(genres))
-    return Facets({"genre": (genres, has)} | {facet: _sorted(rows) for facet, rows in of.items()})
+    tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
+    genres = sorted({name.lower() for name in tracks.genre_names})
+    tempi = profiles.tempi
+    columns = {
+        "genre": {
+            genre: variety.allowed(catalogue, Constraints(only_genres=frozenset((genre,))))[0]
+            for genre in genres
+        },
+        "mood": descriptors.moods(profiles),
+        "key": {
+            profiles.key_names[key]: profiles.keys == key
+            for key in sorted(set(profiles.keys[profiles.keys >= 0].tolist()))
+        },
+        "tempo": {
+            f"{low}–{high}": ((tempi >= low) & (tempi <= high)).any(axis=1) for low, high in TEMPI
+        },
+    }
+    return Facets({facet: _sorted(has, len(catalogue)) for facet, has in columns.items()})
 
 
-def _sorted(rows: list[set[str]]) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    known = sorted(set[str]().union(*rows))
-    column = {value: at for at, value in enumerate(known)}
-    has = np.zeros((len(rows), len(known)), bool)
-    for at, row in enumerate(rows):
-        has[at, [column[value] for value in row]] = True
-    return tuple(known), has
+def _sorted(
+    columns: Mapping[str, NDArray[np.bool_]], n: int
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    known = sorted(name for name, has in columns.items() if has.any())
+    return tuple(known), np.array([columns[name] for name in known], bool).T.reshape(n, len(known))
 
 
 def browse(
     catalogue: Catalogue,
-    names: tuple[search.Name, ...],
+    names: search.Names,
     known: Facets,
     wanted: SongFilter,
     order: Order,
@@ -115,7 +114,7 @@ def _counted(
 
 
 def _ordered(
-    rows: NDArray[np.intp], catalogue: Catalogue, names: tuple[search.Name, ...], order: Order
+    rows: NDArray[np.intp], catalogue: Catalogue, names: search.Names, order: Order
 ) -> NDArray[np.intp]:
     tracks, profiles = catalogue.tracks, catalogue.profiles
     keys: dict[Order, Callable[[int], Any]] = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.catalogue.model import By, SystemPair
+from musrec.columns import Tracks
 from musrec.model import Catalogue, Explanation, Pick, Profile, Term
 from musrec.recommend.explain import ordinal
 from musrec.recommend.taste import l2_normalise
@@ -121,8 +122,10 @@ def pick(track: Track, profile: Profile, alike: float, place: int, by: By) -> Pi
 
 def ranked(catalogue: Catalogue, alike: Mapping[str, float], count: int) -> tuple[Track, ...]:
     """Return the songs of a catalogue that are most alike, most alike first."""
-    found = [track for track in catalogue.tracks if track.id in alike]
-    return tuple(sorted(found, key=lambda track: (-alike[track.id], track.id))[:count])
+    tracks = Tracks.of(catalogue.tracks)
+    known = (id_ for id_ in alike if id_ in tracks.row_of)
+    best = sorted(known, key=lambda id_: (-alike[id_], id_))[:count]
+    return tuple(tracks[row] for row in tracks.rows(best))
 
 
 def pair(

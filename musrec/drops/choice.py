@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from musrec.columns import Tracks
 from musrec.drops.model import Part
 from musrec.model import Catalogue, Constraints, Heard, Pick
 from musrec.recommend import Request, Seed
@@ -155,7 +156,7 @@ def with_likes(
     catalogue: Catalogue, choices: list[Choice], liked: Sequence[str]
 ) -> tuple[list[Choice], list[str]]:
     """Return the choices, and for each the liked song that sounds most like it; "" for none."""
-    row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
+    row_of = Tracks.of(catalogue.tracks).row_of
     own = [id_ for id_ in dict.fromkeys(liked) if id_ in row_of]
     if not own or not choices:
         return choices, [""] * len(choices)

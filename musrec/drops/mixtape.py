@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from musrec.columns import Tracks
 from musrec.drops.choice import Choice
 from musrec.drops.model import Part
 from musrec.model import Catalogue, Explanation, Feedback, FeedbackKind, Pick, Term, Track
@@ -36,7 +37,7 @@ def mixtape(
         At most `size`, of as many artists; a fifth of them, at least one if there are two members,
         from what divides them.
     """
-    row_of = {track.id: row for row, track in enumerate(catalogue.tracks)}
+    row_of = Tracks.of(catalogue.tracks).row_of
     liked = {
         member: [row_of[e.track] for e in events if e.kind is LIKE and e.track in row_of]
         for member, events in opinions.items()

@@ -339,9 +339,7 @@ def trees(vectors: FloatArray, *, queries: int = 100, k: int = K, seed: int = 0)
             )
             for name, (build, ask, found) in timed.items()
         ),
-        (
-            "Exact search is one product of matrices. Times exact: above 1 is slower than that.",
-        ),
+        ("Exact search is one product of matrices. Times exact: above 1 is slower than that.",),
     )
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec.audio.descriptors import DEFINITIONS, word
+from musrec.columns import Profiles, Tracks
 from musrec.members.model import Blend, Portrait, Shared
 from musrec.model import Catalogue, Feedback, Heard, Profile, Track
 from musrec.recommend import group
 from musrec.recommend.evidence import Ledger
-from musrec.recommend.taste import l2_normalise
+from musrec.recommend.taste import directions, l2_normalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -202,15 +203,19 @@ def headline(member: Mapping[str, float], genres: Mapping[str, float]) -> str:
     return " and ".join(leading[:2]) or "a bit of everything"
 
 
-def means(profiles: Sequence[Profile], weights: Sequence[float] | FloatArray) -> dict[str, float]:
+def means(
+    profiles: Sequence[Profile], weights: Sequence[float] | NDArray[np.floating]
+) -> dict[str, float]:
     """Return the weighted mean percentile of each descriptor over the songs that have it."""
-    sums: dict[str, float] = {}
-    counts: dict[str, float] = {}
-    for profile, weight in zip(profiles, weights, strict=True):
-        for name, place in profile.percentiles.items():
-            sums[name] = sums.get(name, 0.0) + float(weight) * place
-            counts[name] = counts.get(name, 0.0) + float(weight)
-    return {name: total / counts[name] for name, total in sums.items() if counts[name] > 0}
+    columns, factors = Profiles.of(profiles), np.asarray(weights, np.float64)
+    known = np.isfinite(columns.percentiles)
+    sums = factors @ np.where(known, columns.percentiles, 0)
+    counts = factors @ known
+    return {
+        name: float(total / count)
+        for name, total, count in zip(columns.percentile_names, sums, counts, strict=True)
+        if count > 0
+    }
 
 
 def genres(
@@ -358,7 +363,7 @@ def blend(
     -----
     The songs are those of `musrec.recommend.group`: best for the member they suit less.
     """
-    rows = l2_normalise(catalogue.vectors)
+    rows = directions(catalogue)
     shared = {track.id for track in ours.tracks} & {track.id for track in theirs.tracks}
     one, other = _suited(theirs, ours, catalogue, rows), _suited(ours, theirs, catalogue, rows)
     means_of_both = (means(ours.profiles, ours.weights), means(theirs.profiles, theirs.weights))
@@ -469,5 +474,6 @@ def _suits(names: tuple[str, str], ours: float, theirs: float) -> str:
 
 def mine(catalogue: Catalogue, liked: Iterable[str]) -> NDArray[np.bool_]:
     """Return (n,) which songs of the catalogue are among those ids."""
-    wanted = set(liked)
-    return np.array([track.id in wanted for track in catalogue.tracks], bool)
+    found = np.zeros(len(catalogue), bool)
+    found[Tracks.of(catalogue.tracks).rows(liked)] = True
+    return found

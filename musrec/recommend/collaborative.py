@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import lapack
-from scipy.sparse import csr_matrix, diags, vstack
+import scipy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
@@ -100,7 +100,7 @@ class Ease:
         share : float
             Weight of content relative to likes.
         """
-        likes = csr_matrix(likes, dtype=np.float32)
+        likes = scipy.sparse.csr_matrix(likes, dtype=np.float32)
         m, n = likes.shape
         scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
         scale = scale.astype(np.float32)
@@ -274,7 +274,7 @@ class ItemNeighbours:
         cls, likes: csr_matrix, *, neighbours: int = 100, shrinkage: float = 10.0
     ) -> ItemNeighbours:
         """Compare all tracks by likes (m, n); `shrinkage` distrusts pairs with few likes."""
-        likes = csr_matrix(likes, dtype=np.float32)
+        likes = scipy.sparse.csr_matrix(likes, dtype=np.float32)
         by_track = likes.T.tocsr()
         return cls(likes, by_track, _nearest(by_track, neighbours, shrinkage))
 
@@ -345,7 +345,9 @@ class UserNeighbours:
         alike[alike > 1 - 1e-5] = 0  # an identical row is the member's own, or adds nothing
         keep = min(self.neighbours, alike.shape[1])
         least = np.partition(alike, -keep, axis=1)[:, [-keep]]
-        return np.asarray((csr_matrix(np.where(alike >= least, alike, 0)) @ self.likes).toarray())
+        return np.asarray(
+            (scipy.sparse.csr_matrix(np.where(alike >= least, alike, 0)) @ self.likes).toarray()
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,8 +473,8 @@ def _inverse(gram: FloatArray) -> FloatArray:
     system[np.diag_indices_from(system)] += 1
     if not len(system):
         return system.astype(np.float32)
-    factor, failed = lapack.dpotrf(system, lower=True, overwrite_a=True)
-    inverse, failed_too = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    factor, failed = scipy.linalg.lapack.dpotrf(system, lower=True, overwrite_a=True)
+    inverse, failed_too = scipy.linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
     if failed or failed_too:
         raise np.linalg.LinAlgError("likes or vectors are not finite")
     lower = np.tril(inverse).astype(np.float32)
@@ -500,11 +502,15 @@ def _nearest(by_track: csr_matrix, neighbours: int, shrinkage: float) -> csr_mat
             indices.append(columns)
             ends.append(ends[-1] + len(values))
         blocks.append(
-            csr_matrix(
+            scipy.sparse.csr_matrix(
                 (np.concatenate(data), np.concatenate(indices), ends), shape=(block.shape[0], n)
             )
         )
-    return vstack(blocks).tocsr() if blocks else csr_matrix((0, 0), dtype=np.float32)
+    return (
+        scipy.sparse.vstack(blocks).tocsr()
+        if blocks
+        else scipy.sparse.csr_matrix((0, 0), dtype=np.float32)
+    )
 
 
 def _lengths(rows: csr_matrix) -> FloatArray:
@@ -514,6 +520,6 @@ def _lengths(rows: csr_matrix) -> FloatArray:
 def _emptied(likes: csr_matrix, members: NDArray[np.intp]) -> csr_matrix:
     keep = np.ones(likes.shape[0], np.float32)
     keep[members] = 0
-    left = (diags(keep) @ likes).tocsr()
+    left = (scipy.sparse.diags(keep) @ likes).tocsr()
     left.eliminate_zeros()
     return left

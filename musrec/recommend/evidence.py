@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
+import scipy
 
 from musrec.model import Feedback, FeedbackKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 DAY = 86_400.0
 """Seconds."""
@@ -235,7 +236,7 @@ def liked_matrix(
         indices.append(at[keep])
         values.append(opinions[keep])
         ends.append(ends[-1] + int(keep.sum()))
-    matrix = csr_matrix(
+    matrix = scipy.sparse.csr_matrix(
         (
             np.concatenate(values or [np.empty(0)]).astype(np.float32),
             np.concatenate(indices or [np.empty(0, np.int32)]),

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musrec.model import Catalogue, Track
-from musrec.recommend.taste import l2_normalise
+from musrec.columns import Tracks
+from musrec.model import Catalogue
+from musrec.recommend.taste import directions, l2_normalise
 from musrec.recommend.variety import pick_varied
 from musrec.titles import main_artist, recording_key
 
@@ -96,7 +97,7 @@ def suitability(catalogue: Catalogue, profiles: Iterable[FloatArray]) -> NDArray
     profiles : iterable of FloatArray, shape (d,)
         One `user_profile` per member who likes anything; at least one.
     """
-    rows = l2_normalise(catalogue.vectors)
+    rows = directions(catalogue)
     similarities = [rows @ profile for profile in profiles]
     return np.stack([percentiles(each, each) for each in similarities])
 
@@ -149,8 +150,8 @@ def recommend(
     list of GroupPick
         At most `count`, no two by one artist; the songs that members agree on come first.
     """
-    tracks, rows = catalogue.tracks, l2_normalise(catalogue.vectors)
-    taken = {recording_key(track) for track in tracks if track.id in known}
+    tracks, rows = Tracks.of(catalogue.tracks), directions(catalogue)
+    taken = {recording_key(tracks[row]) for row in tracks.rows(known)}
     agreed = _choose(tracks, rows, least_misery(suits), taken, count - divisive)
     taken.update(main_artist(tracks[row]) for row in agreed)
     taken.update(recording_key(tracks[row]) for row in agreed)
@@ -164,7 +165,7 @@ def recommend(
 
 
 def _choose(
-    tracks: tuple[Track, ...],
+    tracks: Tracks,
     rows: FloatArray,
     scores: NDArray[np.float64],
     taken: set[str],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, reduce
 from importlib.resources import files
 from math import log1p
@@ -282,6 +282,49 @@ def common(counts: FloatArray, popularity: FloatArray) -> dict[str, Standardised
         "local_popularity": standardised(np.log1p(counts)[None])[0],
         "popularity": standardised(popularity[None])[0],
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """Vectors weighted by popularity, with room for more.
+
+    Attributes
+    ----------
+    rows : FloatArray, shape (n, d)
+    """
+
+    rows: FloatArray
+    _room: FloatArray
+    _usual: float
+    _longest: float
+
+    @classmethod
+    def of(cls, vectors: FloatArray, popularity: FloatArray) -> Content:
+        """Weight unit vectors (n, d), as `popularity_weighted` does."""
+        known = popularity[popularity > 0]
+        if not len(known):
+            return cls(vectors, vectors[:0], 0.0, 0.0)
+        usual, longest = float(np.median(known)), float(known.max())
+        n = len(vectors)
+        room = np.empty((n + n // 16 + 64, vectors.shape[1]), np.float32)
+        room[:n] = popularity_weighted(vectors, popularity)
+        return cls(room[:n], room, usual, longest)
+
+    def grown(self, vectors: FloatArray, popularity: FloatArray) -> Content:
+        """Return the same of vectors (n', d) that begin with these, weighted as before."""
+        n, old = len(vectors), len(self.rows)
+        if not self._longest:
+            if not (popularity[old:] > 0).any():
+                return replace(self, rows=vectors)
+            return Content.of(vectors, popularity)
+        room = self._room
+        if n > len(room):  # its first rows are never written again, so older contents keep theirs
+            room = np.empty((n + n // 16 + 64, vectors.shape[1]), np.float32)
+            room[:old] = self.rows
+        more = popularity[old:]
+        length = np.sqrt(np.where(more > 0, more, self._usual) / self._longest)
+        room[old:n] = vectors[old:] * np.minimum(length, 1)[:, None]
+        return replace(self, rows=room[:n], _room=room)
 
 
 def popularity_weighted(vectors: FloatArray, popularity: FloatArray) -> FloatArray:

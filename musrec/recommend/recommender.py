@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musrec import columns
 from musrec.model import Catalogue, Closeness, Constraints, Feedback, FeedbackKind, Pick, Served
 from musrec.recommend import hybrid, variety
 from musrec.recommend.attribution import Replacing
@@ -29,7 +30,6 @@ from musrec.titles import main_artist, recording_key
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from musrec.model import FloatArray
 
 KNOWN = 0.4
 """Opinion from which a member counts as knowing and liking a song: no need to recommend it."""
@@ -143,6 +143,11 @@ class Recommender:
         return len(self._songs.catalogue)
 
     @property
+    def without(self) -> Replacing | None:
+        """What recomputes scores without a property."""
+        return self._songs.without
+
+    @property
     def members(self) -> tuple[str, ...]:
         """The members who have taught anything."""
         return tuple(self._ledger.histories)
@@ -173,7 +178,7 @@ class Recommender:
         similarities: Similarities | None = None,
         without: Replacing | None = None,
     ) -> None:
-        """Append new songs; a song that is already in the catalogue is replaced in its row.
+        """Take in a catalogue that begins with the songs known so far, row by row.
 
         Parameters
         ----------
@@ -184,14 +189,7 @@ class Recommender:
             The same.
         """
         old = self._songs
-        fresh = [i for i, track in enumerate(catalogue.tracks) if track.id not in old.row_of]
-        again = [i for i, track in enumerate(catalogue.tracks) if track.id in old.row_of]
-        at = [old.row_of[catalogue.tracks[i].id] for i in again]
-        self._songs = Songs.of(
-            _joined(old.catalogue, catalogue, fresh, again, at),
-            similarities or old.similarities,
-            without or old.without,
-        )
+        self._songs = old.grown(catalogue, similarities or old.similarities, without or old.without)
         if not len(old):
             self.refit()  # a fit to an empty catalogue does not know the length of a vector
 
@@ -364,30 +362,29 @@ class Recommender:
         return keep, [f"{new}, so {fitting - left} that you know may be among these."]
 
     def _hidden(self, songs: Songs, request: Request, history: History) -> NDArray[np.bool_]:
-        constraints = request.constraints
+        constraints, tracks = request.constraints, songs.tracks
         down = self._rows(songs, history.thumbs_down())
-        unwanted = {songs.recordings[row] for row in down if row >= 0}
-        unwanted_rows = {int(row) for row in down if row >= 0}
-        artists: set[str] = set()
+        rows = {int(row) for row in down if row >= 0}
+        if not constraints.repeats:
+            rows.update(tracks.rows(request.recent).tolist())
+        recordings = set(tracks.recordings[list(rows)].tolist())
+        artists: set[int] = set()
         for seed in request.seeds:
             if seed.track is not None:
-                unwanted.add(recording_key(seed.track))
+                recordings.add(columns.number(recording_key(seed.track)))
                 if seed.track.id in songs.row_of:
-                    unwanted_rows.add(songs.row_of[seed.track.id])
+                    rows.add(songs.row_of[seed.track.id])
                 if not constraints.same_artist:
-                    artists.add(main_artist(seed.track))
-        if not constraints.repeats:
-            lately = [songs.row_of[name] for name in request.recent if name in songs.row_of]
-            unwanted_rows.update(lately)
-            unwanted.update(songs.recordings[row] for row in lately)
-        artists.discard("")
-        hidden = np.zeros(len(songs), bool)
-        hidden[list(unwanted_rows)] = True
-        for name in unwanted:
-            hidden[songs.by_recording.get(name, [])] = True
-        for name in artists:
-            hidden[songs.by_artist.get(name, [])] = True
+                    artists.add(columns.number(main_artist(seed.track)))
+        artists.discard(0)
+        hidden = np.isin(tracks.recordings, _numbers(recordings))
+        hidden |= np.isin(tracks.artists, _numbers(artists))
+        hidden[list(rows)] = True
         return hidden
+
+
+def _numbers(found: set[int]) -> NDArray[np.uint64]:
+    return np.array(sorted(found), np.uint64)
 
 
 class _Common(NamedTuple):
@@ -400,35 +397,8 @@ class _Common(NamedTuple):
     @classmethod
     def of(cls, songs: Songs, fitted: Fitted) -> _Common:
         counts = np.pad(fitted.counts, (0, len(songs) - len(fitted.counts)))
-        return cls(songs, fitted, hybrid.common(counts, songs.popularity))
+        return cls(songs, fitted, hybrid.common(counts, songs.tracks.popularity))
 
 
 def _now() -> float:
     return datetime.now(UTC).timestamp()
-
-
-def _joined(
-    old: Catalogue, new: Catalogue, fresh: list[int], again: list[int], at: list[int]
-) -> Catalogue:
-    """Return `old` with the rows `again` of `new` put at `at`, and the rows `fresh` appended."""
-    tracks, profiles = list(old.tracks), list(old.profiles)
-    for row, source in zip(at, again, strict=True):
-        tracks[row], profiles[row] = new.tracks[source], new.profiles[source]
-
-    def rows(before: FloatArray, after: FloatArray) -> FloatArray:
-        if not len(before):
-            return after[fresh]
-        changed = before.copy()
-        changed[at] = after[again]
-        return np.concatenate([changed, after[fresh]])
-
-    return Catalogue(
-        (*tracks, *(new.tracks[i] for i in fresh)),
-        (*profiles, *(new.profiles[i] for i in fresh)),
-        rows(old.vectors, new.vectors),
-        {
-            name: rows(old.facets.get(name, values[:0]), values)
-            for name, values in new.facets.items()
-        },
-        None if new.fine is None or old.fine is None else rows(old.fine, new.fine),
-    )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.linalg.blas import saxpy
-from scipy.sparse import csr_matrix
+import scipy
 
 from musrec import wording
 from musrec.audio import descriptors
+from musrec.columns import Profiles, Tracks
 from musrec.model import Catalogue, Closeness, Pick, Place, Places, Profile, Term, Track, Trait
 from musrec.recommend import attribution, collaborative, explain, hybrid, taste, variety
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY
-from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
     from musrec.model import FloatArray
 
@@ -28,6 +28,9 @@ Similarities = Callable[["Place"], "FloatArray"]
 
 SHORTLIST = 1_000
 """Candidates that are scored in full; a rough score selects them from a larger catalogue."""
+
+STILL = 1.01
+"""Growth up to which a catalogue counts as the same: its medians and means are kept."""
 
 SAMPLE = 1_000
 """Rows of the catalogue that stand for all of it when a quantile or z-score needs a background."""
@@ -84,23 +87,33 @@ class Seed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Songs:
-    """The catalogue, and everything derived from it alone."""
+    """The catalogue, and everything derived from it alone.
+
+    Attributes
+    ----------
+    tracks, profiles : Tracks, Profiles
+        Those of the catalogue, as columns.
+    vectors : FloatArray, shape (n, d)
+        Of length 1.
+    weighted : hybrid.Content
+        The vectors, weighted by popularity.
+    sample : NDArray of intp
+        Rows that stand for all.
+    usual : dict of str to float
+        Tag to its mean share, over all songs.
+    settled : int
+        How many songs there were when `sample` and `usual` were taken.
+    """
 
     catalogue: Catalogue
     similarities: Similarities
-    row_of: dict[str, int]
+    tracks: Tracks
+    profiles: Profiles
     vectors: FloatArray
-    content: FloatArray
-    popularity: FloatArray
-    facets: dict[str, FloatArray]
-    artists: tuple[str, ...]
-    recordings: tuple[str, ...]
-    by_artist: dict[str, list[int]]
-    by_recording: dict[str, list[int]]
-    artist_numbers: NDArray[np.int32]
-    recording_numbers: NDArray[np.int32]
+    weighted: hybrid.Content
     sample: NDArray[np.intp]
     usual: dict[str, float]
+    settled: int
     without: attribution.Replacing | None = None
 
     @classmethod
@@ -112,39 +125,72 @@ class Songs:
     ) -> Songs:
         """Prepare a catalogue; `similarities` gives one value for each of its rows."""
         n = len(catalogue)
-        usual: dict[str, float] = {}
-        for profile in catalogue.profiles:
-            for tag, share in profile.tags.items():
-                usual[tag] = usual.get(tag, 0.0) + share / n
-        vectors = taste.l2_normalise(catalogue.vectors) if n else np.zeros((0, 1), np.float32)
-        stated = [track.popularity or 0.0 for track in catalogue.tracks]
-        popularity = np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1)
-        artists = tuple(map(main_artist, catalogue.tracks))
-        recordings = tuple(map(recording_key, catalogue.tracks))
-        by_artist, by_recording = variety.rows_by_name(artists), variety.rows_by_name(recordings)
+        tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
+        vectors = taste.directions(catalogue)
         return cls(
-            catalogue,
+            replace(catalogue, tracks=tracks, profiles=profiles),
             similarities,
-            {track.id: row for row, track in enumerate(catalogue.tracks)},
+            tracks,
+            profiles,
             vectors,
-            hybrid.popularity_weighted(vectors, popularity),
-            popularity,
-            {name: taste.l2_normalise(rows) for name, rows in catalogue.facets.items()}
-            if n
-            else {},
-            artists,
-            recordings,
-            by_artist,
-            by_recording,
-            variety.numbered(by_artist, n),
-            variety.numbered(by_recording, n),
+            hybrid.Content.of(vectors, tracks.popularity),
             np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
-            usual,
+            _usual(profiles),
+            n,
             without,
+        )
+
+    def grown(
+        self,
+        catalogue: Catalogue,
+        similarities: Similarities,
+        without: attribution.Replacing | None = None,
+    ) -> Songs:
+        """Return the same of a catalogue that begins with these songs.
+
+        What describes the whole is kept until it has grown by a hundredth.
+        """
+        if len(catalogue) > STILL * self.settled:
+            return self.of(catalogue, similarities, without)
+        tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
+        vectors = taste.directions(catalogue)
+        return replace(
+            self,
+            catalogue=replace(catalogue, tracks=tracks, profiles=profiles),
+            similarities=similarities,
+            tracks=tracks,
+            profiles=profiles,
+            vectors=vectors,
+            weighted=self.weighted.grown(vectors, tracks.popularity),
+            without=without,
         )
 
     def __len__(self) -> int:
         return len(self.catalogue)
+
+    @property
+    def content(self) -> FloatArray:
+        """The vectors (n, d), weighted by popularity."""
+        return self.weighted.rows
+
+    @property
+    def row_of(self) -> Mapping[str, int]:
+        """The row of each id."""
+        return self.tracks.row_of
+
+    def facet(self, name: str, rows: NDArray[np.intp] | int) -> FloatArray:
+        """Return a facet (r, d_facet) of some rows, of length 1; zeros where it is not known."""
+        return taste.l2_normalise(self.catalogue.facets[name][np.atleast_1d(rows)])
+
+
+def _usual(profiles: Profiles) -> dict[str, float]:
+    known = np.isfinite(profiles.tags)
+    sums = np.where(known, profiles.tags, 0).sum(axis=0, dtype=np.float64) if len(known) else []
+    return {
+        tag: float(total) / len(profiles)
+        for tag, total, any_ in zip(profiles.tag_names, sums, np.any(known, axis=0), strict=False)
+        if any_
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +204,7 @@ class Fitted:
 
     @classmethod
     def of(cls, members: tuple[str, ...], likes: csr_matrix, content: FloatArray) -> Fitted:
-        """Fit to likes (m, n) and content (n, d) from `hybrid.popularity_weighted`."""
+        """Fit to likes (m, n) and content (n, d) from `hybrid.Content`."""
         return cls._with(members, collaborative.fit(likes, content))
 
     @classmethod
@@ -320,7 +366,7 @@ class Scoring:
         score = np.zeros(len(self.songs), np.float32)
         for name, unit in self.units.items():
             if unit:
-                score = saxpy(self.signals[name].centred[0], score, a=unit)
+                score = scipy.linalg.blas.saxpy(self.signals[name].centred[0], score, a=unit)
         score[~candidates] = -np.inf
         return np.sort(np.argpartition(score, -SHORTLIST)[-SHORTLIST:])
 
@@ -357,10 +403,10 @@ class Scoring:
     @cached_property
     def _facet_directions(self) -> dict[str, FloatArray]:
         """What each facet of length 1 is multiplied by, by this member's own facet weights."""
-        facets, likes = self.songs.facets, self.liked
+        facets, likes, of = self.songs.catalogue.facets, self.liked, self.songs.facet
         own = taste.facet_weights(
-            {name: rows[likes.rows] for name, rows in facets.items()},
-            {name: rows[self.disliked.rows] for name, rows in facets.items()},
+            {name: of(name, likes.rows) for name in facets},
+            {name: of(name, self.disliked.rows) for name in facets},
         )
         out = {}
         for name, weight in own.items():
@@ -369,10 +415,10 @@ class Scoring:
                 for seed in self.seeds
                 if name in seed.place.facets
             ]
-            query = np.sum(asked, axis=0) if asked else facets[name][likes.rows].T @ likes.weights
+            query = np.sum(asked, axis=0) if asked else of(name, likes.rows).T @ likes.weights
             if query.shape != facets[name].shape[1:]:
                 continue
-            spread = max(float((facets[name][self.songs.sample] @ query).std()), 1e-6)
+            spread = max(float((of(name, self.songs.sample) @ query).std()), 1e-6)
             out[name] = query * np.float32((weight - 1 / len(own)) / spread)
         return out
 
@@ -380,8 +426,8 @@ class Scoring:
         """Return (r,): what this member's facet weights add, compared with equal weights."""
         out = np.zeros(len(self.rows))
         for name, direction in self._facet_directions.items():
-            facet = self.songs.facets[name]
-            out += facet[self.rows] @ direction - (facet[self.songs.sample] @ direction).mean()
+            usual = self.songs.facet(name, self.songs.sample) @ direction
+            out += self.songs.facet(name, self.rows) @ direction - usual.mean()
         return out
 
     # Attribution --------------------------------------------------------------------------------
@@ -401,7 +447,7 @@ class Scoring:
         total += units["learned"] * model.of_content(pull[0], change, row)
         for name, direction in self._facet_directions.items():
             facet = taste.l2_normalise(songs.facets[name])
-            total += FACET_FORCE * ((facet - self.songs.facets[name][row]) @ direction)
+            total += FACET_FORCE * ((facet - self.songs.facet(name, row)) @ direction)
         if self.unwelcome.size:
             now = self._unwelcome(vectors).max(axis=1)
             total -= DISLIKE_FORCE * (now - self.unwelcome[at].max())
@@ -413,7 +459,7 @@ class Scoring:
         if without is None or other is None:
             return ()
         row = int(self.rows[at])
-        shared = explain.shared_traits(other, self.songs.catalogue.profiles[row], self.songs.usual)
+        shared = explain.shared_traits(other, self.songs.profiles[row], self.songs.usual)
         if not shared:
             return ()
         worth = self.total[at] - self.replaced_total(at, without.replaced(row, shared))
@@ -433,7 +479,7 @@ class Scoring:
     def picks(self, count: int, *, same_artist: bool) -> tuple[Pick, ...]:
         """Choose `count` songs that may share a list, best first, with their reasons."""
         chosen, penalties, unlike = self.choose(count, same_artist=same_artist)
-        tracks = self.songs.catalogue.tracks
+        tracks = self.songs.tracks
         reasons = {
             at: self._reasons(at, word, penalty, tracks[self.rows[chosen[o]]] if o >= 0 else None)
             for at, word, penalty, o in zip(
@@ -455,8 +501,8 @@ class Scoring:
         return variety.pick_varied(
             self.total,
             self.vectors,
-            songs.artist_numbers[self.rows],
-            songs.recording_numbers[self.rows],
+            songs.tracks.artists[self.rows],
+            songs.tracks.recordings[self.rows],
             count=count,
             variety=VARIETY * (1 + self.adventurous) * self._lead(),
             per_artist=None if same_artist else 1,
@@ -473,12 +519,12 @@ class Scoring:
         self, at: int, closeness: Closeness | None, penalty: float, other: Track | None
     ) -> Reasons:
         row = int(self.rows[at])
-        track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
+        track, profile = self.songs.tracks[row], self.songs.profiles[row]
         asked = self.seeds[0].profile if len(self.seeds) == 1 else None
         like = self._like(at)
         traits = self._traits(
             at,
-            self.songs.catalogue.profiles[like] if not self.seeds and like is not None else asked,
+            self.songs.profiles[like] if not self.seeds and like is not None else asked,
         )
         because = {
             "sound": self._sound_because(profile, closeness, traits),
@@ -516,7 +562,7 @@ class Scoring:
         return Reasons(closeness, terms, causes, traits, explain.sentences(pair))
 
     def _track(self, row: int) -> Track:
-        return self.songs.catalogue.tracks[row]
+        return self.songs.tracks[row]
 
     def _pair(
         self, asked: Profile | None, like: int | None, pick: Profile
@@ -524,12 +570,12 @@ class Scoring:
         """Return the profiles of the song asked about, or of the like, and of the pick."""
         if self.seeds:
             return None if asked is None else (asked, pick)
-        return None if like is None else (self.songs.catalogue.profiles[like], pick)
+        return None if like is None else (self.songs.profiles[like], pick)
 
     def _pick(self, at: int, reasons: Reasons, influence: Influence | None, sentence: str) -> Pick:
         closeness, terms, causes, traits, _ = reasons
         row = self.rows[at]
-        track, profile = self.songs.catalogue.tracks[row], self.songs.catalogue.profiles[row]
+        track, profile = self.songs.tracks[row], self.songs.profiles[row]
         cause = self._counterfactual(at, causes, traits, influence)
         said = replace(explain.explanation(sentence, terms, causes, cause), traits=traits)
         score = float(sum(t.value for t in terms))
@@ -631,7 +677,7 @@ class Scoring:
         return out
 
     def _taste_because(self, at: int, like: int | None) -> str:
-        tracks = self.songs.catalogue.tracks
+        tracks = self.songs.tracks
         if self.unwelcome.size and self.unwelcome[at].max() > 0.1:
             worst = int(self.unwelcome[at].argmax())
             down = explain.title(tracks[self.disliked.rows[worst]])
@@ -685,7 +731,7 @@ class Scoring:
             without = self.total - influence.gains
             place = 1 + int(np.count_nonzero(without > without[at]))
             if place > rank:
-                track = self.songs.catalogue.tracks[influence.like]
+                track = self.songs.tracks[influence.like]
                 return explain.Cause(
                     f"your like of {explain.title(track)}", rank, place, candidates
                 )
@@ -693,7 +739,7 @@ class Scoring:
             trait = traits[0]
             place = self.rank(at, float(self.total[at]) - trait.worth)
             if place > rank:
-                profile = self.songs.catalogue.profiles[int(self.rows[at])]
+                profile = self.songs.profiles[int(self.rows[at])]
                 what = _named(trait, self.seeds[0].profile or Profile(), profile)
                 return explain.Cause(what, rank, place, candidates)
         what = {
@@ -750,4 +796,6 @@ def _named(trait: Trait, query: Profile, pick: Profile) -> str:
 
 def _row(columns: NDArray[np.intp], values: NDArray[np.floating], n: int) -> csr_matrix:
     """Return a sparse row (1, n)."""
-    return csr_matrix((values.astype(np.float32), columns, [0, len(columns)]), shape=(1, n))
+    return scipy.sparse.csr_matrix(
+        (values.astype(np.float32), columns, [0, len(columns)]), shape=(1, n)
+    )

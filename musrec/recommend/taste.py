@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from musrec.model import FloatArray
+    from musrec.model import Catalogue, FloatArray
 
 DISLIKE_REACH = 0.995
 """Quantile of a disliked song's similarities to the catalogue above which songs sound alike."""
@@ -44,6 +44,12 @@ def l2_normalise(vectors: FloatArray) -> FloatArray:
         return vectors
     known = np.isfinite(lengths) & (lengths > 0)
     return np.where(known, vectors / np.where(known, lengths, 1), np.float32(0))
+
+
+def directions(catalogue: Catalogue) -> FloatArray:
+    """Return the vectors (n, d) of a catalogue, of length 1."""
+    known = catalogue.directions
+    return l2_normalise(catalogue.vectors) if known is None else known
 
 
 def sound_alike(similarities: FloatArray, reference: FloatArray) -> FloatArray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec import wording
-from musrec.audio.descriptors import strength
+from musrec.audio.descriptors import strengths
+from musrec.columns import Profiles, Tracks
 from musrec.model import Catalogue, Constraints
 from musrec.titles import fold
 
@@ -43,7 +44,8 @@ def pick_varied(
     scores : (r,)
     vectors : (r, d), unit length
     artists, recordings : length r
-        Folded names, or numbers from `numbered`; "" or 0 is an unknown artist, who has no limit.
+        Folded names, or numbers from `musrec.columns.number`; "" or 0 is an unknown artist, with
+        no limit.
     variety : float
         What full likeness to all `count` - 1 others takes off a score.
     per_artist : int or None
@@ -90,22 +92,6 @@ def pick_varied(
     return chosen, penalties, unlike
 
 
-def rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the rows of each name."""
-    members: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        members.setdefault(name, []).append(row)
-    return members
-
-
-def numbered(rows: Mapping[str, list[int]], n: int) -> NDArray[np.int32]:
-    """Return the number of each row's name, shape (n,), counted from 1; 0 for the name ""."""
-    numbers = np.zeros(n, np.int32)
-    for number, (name, at) in enumerate(rows.items(), 1):
-        numbers[at] = number if name else 0
-    return numbers
-
-
 def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which tracks meet the constraints, shape (n,), and the reasons if none does.
 
@@ -149,16 +135,15 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
         )
     if constraints.tempo is not None:
         low, high = constraints.tempo
-        mask = [
-            any(low <= tempo <= high for tempo in (p.tempo, p.other_tempo) if tempo is not None)
-            for p in catalogue.profiles
-        ]
-        narrow(np.array(mask, bool), f"is between {low:.0f} and {wording.tempo(high)}")
+        tempi = Profiles.of(catalogue.profiles).tempi
+        mask = np.any((tempi >= low) & (tempi <= high), axis=1)
+        narrow(mask, f"is between {low:.0f} and {wording.tempo(high)}")
     if constraints.keys:
+        profiles = Profiles.of(catalogue.profiles)
         keys = {tuple(key.casefold().split()) for key in constraints.keys}
-        heard = [tuple((p.key or "").casefold().split()) for p in catalogue.profiles]
-        mask = [key in keys or key[:1] in keys for key in heard]
-        narrow(np.array(mask, bool), f"is in {_either(constraints.keys)}")
+        heard = [tuple(name.casefold().split()) for name in profiles.key_names]
+        fitting = [at for at, key in enumerate(heard) if key in keys or key[:1] in keys]
+        narrow(np.isin(profiles.keys, fitting), f"is in {_either(constraints.keys)}")
     return keep, reasons
 
 
@@ -170,30 +155,27 @@ def _of_genre(catalogue: Catalogue, names: frozenset[str]) -> NDArray[np.bool_]:
     """Return which songs are stated or heard to be of any of these genres, shape (n,)."""
     wanted = {fold(name) for name in names}
     words = [re.compile(rf"\b{re.escape(name)}\b") for name in wanted]
-    stated = {track.genre for track in catalogue.tracks if track.genre}
-    fitting = {name for name in stated if any(word.search(fold(name)) for word in words)}
-    n = len(catalogue)
-    has = np.fromiter((track.genre in fitting for track in catalogue.tracks), bool, n)
-    for heard in ([p.genres for p in catalogue.profiles], [p.tags for p in catalogue.profiles]):
-        for name in _names(heard):
+    tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
+    fitting = [
+        at
+        for at, genre in enumerate(tracks.genre_names)
+        if any(word.search(fold(genre)) for word in words)
+    ]
+    has = np.isin(tracks.stated, fitting)
+    for known, shares in (
+        (profiles.genre_names, profiles.genres),
+        (profiles.tag_names, profiles.tags),
+    ):
+        for column, name in enumerate(known):
             if fold(name) in wanted:
-                has |= np.fromiter((shares.get(name, 0.0) >= STATED for shares in heard), bool, n)
+                has |= shares[:, column] >= STATED
     return has
-
-
-def _names(many: Iterable[Mapping[str, float]]) -> set[str]:
-    """Return every name that any of the mappings has."""
-    names: set[str] = set()
-    for values in many:
-        if not values.keys() <= names:  # most have the same
-            names |= values.keys()
-    return names
 
 
 def _moody(catalogue: Catalogue, moods: frozenset[str]) -> NDArray[np.bool_]:
     """Return of which songs any of these moods may be said, shape (n,)."""
-    has = (
-        any(strength(mood, profile.tags, profile.percentiles) for mood in moods)
-        for profile in catalogue.profiles
-    )
-    return np.fromiter(has, bool, len(catalogue))
+    profiles = Profiles.of(catalogue.profiles)
+    has = np.zeros(len(catalogue), bool)
+    for mood in moods:
+        has |= strengths(mood, profiles) > 0
+    return has

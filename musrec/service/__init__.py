@@ -12,6 +12,7 @@ and output.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
@@ -39,6 +40,7 @@ from musrec.service.outside import Outside
 from musrec.service.playlists import Playlists
 from musrec.service.servers import Servers
 from musrec.service.songs import Songs
+from musrec.service.upkeep import folder_of
 from musrec.service.visits import Visits
 from musrec.settings import Settings
 from musrec.store import Store
@@ -152,8 +154,8 @@ class Service:
         return self._outside.deadline().left
 
     async def warm(self) -> None:
-        """Start the processes that hear and lay out the map, so that no member waits for either."""
-        await asyncio.gather(self._outside.warm(), self._live.atlas())
+        """Start what hears, fit the recommender and lay out the map, so that no member waits."""
+        await asyncio.gather(self._outside.warm(), self._live.recommender(), self._live.atlas())
 
     async def reload(self) -> None:
         """Read the catalogue and all feedback again, and swap them in."""
@@ -181,6 +183,7 @@ class Service:
             backup.
         """
         await restore(settings.store_url, file, replace=replace)
+        await asyncio.to_thread(shutil.rmtree, folder_of(settings), ignore_errors=True)
 
     @staticmethod
     async def copy_store(

@@ -13,6 +13,7 @@ from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import mood
 from musrec.catalogue import systems
 from musrec.catalogue.model import By
+from musrec.columns import Tracks
 from musrec.model import (
     Answer,
     Constraints,
@@ -129,7 +130,8 @@ class Answers:
             now=now,
             recent=frozenset(await self.recent(member, now) if member else ()),
         )
-        chosen = await self._live.think(self._live.engine.recommender.recommend, request)
+        recommender = await self._live.recommender()
+        chosen = await self._live.think(recommender.recommend, request)
         answer = Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -146,26 +148,27 @@ class Answers:
         alike = await self._catalogue.alike(heard, by)
         opinions = await self._members.opinions(member) if member else {}
         catalogue = self._catalogue.songs
+        row_of = Tracks.of(catalogue.tracks).row_of
         disliked = {track for track, (opinion, _) in opinions.items() if opinion < 0}
 
         def choose() -> tuple[list[Pick], list[str]]:
             keep, notes = variety.allowed(catalogue, constraints)
-            kept = {
-                track.id
-                for track, fits in zip(catalogue.tracks, keep, strict=True)
-                if fits and track.id not in disliked
+            found = {
+                id_: value
+                for id_, value in alike.items()
+                if id_ in row_of and keep[row_of[id_]] and id_ not in disliked
             }
-            found = {id_: value for id_, value in alike.items() if id_ in kept}
-            profiles = dict(zip((t.id for t in catalogue.tracks), catalogue.profiles, strict=True))
             picks = [
-                systems.pick(track, profiles[track.id], found[track.id], place, by)
+                systems.pick(
+                    track, catalogue.profiles[row_of[track.id]], found[track.id], place, by
+                )
                 for place, track in enumerate(systems.ranked(catalogue, found, count), start=1)
             ]
             return picks, notes
 
         picks, notes = await asyncio.to_thread(choose)
         left_out = len(catalogue) - len(alike)
-        left_out -= any(track.id == heard.track.id for track in catalogue.tracks)
+        left_out -= heard.track.id in row_of
         if by is By.SPECTROGRAM and left_out:
             songs = "1 song has" if left_out == 1 else f"{left_out:,} songs have"
             notes.append(f"{songs} no spectrogram here, so I could not compare them by it.")

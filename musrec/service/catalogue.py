@@ -21,6 +21,7 @@ from musrec.catalogue.model import (
     SongFilter,
     SystemPair,
 )
+from musrec.columns import Tracks
 from musrec.model import Catalogue, Choices, Constraints, Heard, NotFound, Picture, Track
 from musrec.service.live import Live
 from musrec.service.songs import Songs
@@ -62,7 +63,7 @@ class CatalogueView:
 
     def genres(self) -> tuple[str, ...]:
         """Return the genres that songs of the catalogue state, lower case, in order."""
-        return tuple(sorted({track.genre.lower() for track in self.songs.tracks if track.genre}))
+        return tuple(sorted({name.lower() for name in Tracks.of(self.songs.tracks).genre_names}))
 
     def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that some song of the catalogue is."""
@@ -182,7 +183,7 @@ class CatalogueView:
         NotFound
             The song has no spectrogram to compare.
         """
-        ids = {track.id for track in self.songs.tracks} - {heard.track.id}
+        ids = set(Tracks.of(self.songs.tracks).row_of) - {heard.track.id}
         if by is By.FEATURES:
             rows, values = await self._live.statistics()
             known = [id_ for id_ in rows if id_ in ids]

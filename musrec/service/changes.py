@@ -60,26 +60,14 @@ async def take_in(store: Store, live: Live, members: Members) -> None:
     """Take in what other processes changed since the engine was built, or since the last call."""
     newest, changes = await store.changes.since(live.seen)
     for what, some in groupby(changes, lambda change: change.what):
-        await _apply(store, live, members, what, list(some))
+        await _apply(live, members, what, list(some))
     live.seen = max(live.seen, newest)
 
 
-async def _apply(
-    store: Store, live: Live, members: Members, what: What, changes: list[Change]
-) -> None:
+async def _apply(live: Live, members: Members, what: What, changes: list[Change]) -> None:
     match what:
         case What.SONG:
-            ids = [change.track for change in changes if change.track]
-            known = {track.id for track in live.engine.catalogue.tracks}
-            fresh = await store.analyses.some([id_ for id_ in ids if id_ not in known])
-            tagged = live.engine.space.name == "full"
-            await live.grow(
-                [
-                    live.engine.heard(track, analysis)
-                    for track, analysis in fresh
-                    if not tagged or analysis.tag_mean is not None
-                ]
-            )
+            await live.grow()
         case What.LEARNT:
             # None where it was taken back, or replaced, meanwhile.
             await live.change_opinions([change.event for change in changes if change.event])
@@ -102,7 +90,7 @@ async def _apply(
 async def _names(live: Live, changes: Iterable[Change]) -> dict[str | None, str]:
     """Return which known member each mark means; the others need not be forgotten."""
     marks = {change.mark for change in changes}
-    known = live.engine.recommender.members
+    known = live.members
 
     def find() -> dict[str | None, str]:
         return {own: member for member in known if (own := mark_of(member)) in marks}

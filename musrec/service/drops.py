@@ -244,5 +244,5 @@ class _Library:
 
     async def think(self, job: Callable[[Recommender, Catalogue], T]) -> T:
         """Run what picks songs in the one thread where the recommender may be used."""
-        engine = self._live.engine
-        return await self._live.think(job, engine.recommender, engine.catalogue)
+        recommender = await self._live.recommender()
+        return await self._live.think(job, recommender, self._live.engine.catalogue)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-import numpy as np
-
 from musrec import space
 from musrec.audio.encoder import Encoder
-from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue import engine as engines
 from musrec.catalogue import shelf
 from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
+from musrec.columns import Tracks
+from musrec.service import upkeep
 from musrec.settings import Settings
 from musrec.store import Store
 
 if TYPE_CHECKING:
-    from musrec.model import Analysis, Catalogue, Feedback, FloatArray, Heard, Track
+    from musrec.model import Catalogue, Feedback, FloatArray
     from musrec.recommend import Recommender
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -43,24 +45,26 @@ class Live:
         self.encoder = encoder
         self._settings = settings
         self._store = store
+        self._origins = ("upload",) if settings.catalogue.starter else ("upload", "starter")
         self.engine: Engine
         self.seen = 0
         """Number of the newest change of the store that the engine knows."""
+        self._recommender: Recommender | None = None
         # The recommender is not thread-safe: thumbs and answers queue for this one thread.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._whole: set[asyncio.Task[Any]] = set()
+        self._settling = False
         self._atlas: tuple[Atlas, Catalogue] | None = None
         self._facets: tuple[shelf.Facets, Catalogue] | None = None
-        self._statistics: tuple[dict[str, int], FloatArray, Catalogue] | None = None
 
     @classmethod
     @asynccontextmanager
     async def open(
         cls, settings: Settings, store: Store, encoder: Encoder | None = None
     ) -> AsyncIterator[Live]:
-        """Load what can be recommended."""
+        """Open what can be recommended, up to date."""
         live = cls(settings, store, encoder)
         try:
             await live.reload()
@@ -68,6 +72,8 @@ class Live:
         finally:
             gc.unfreeze()
             live._thinking.shutdown()
+            if hasattr(live, "engine"):
+                live.engine.blocks.close()
 
     async def think(self, job: Callable[..., T], *args: object) -> T:
         """Run a job in the one thread where the recommender may be used."""
@@ -78,41 +84,66 @@ class Live:
         """What limits every answer now, in sentences."""
         return () if self.engine.space.name == "full" else (NO_TAGGER,)
 
+    async def recommender(self) -> Recommender:
+        """Return the recommender, to be used in `think`; it is fitted when it is first needed."""
+        if self._recommender is None:
+            async with self._changing:
+                if self._recommender is None:
+                    self._recommender = await self._fitted(self.engine)
+        return self._recommender
+
+    async def _fitted(self, engine: Engine) -> Recommender:
+        await upkeep.checked(self._store, engine, engines.PLACES_AND_SCALES)
+        feedback = await self._store.feedback.events()
+        served = await self._store.answers.served()
+        made = await self.think(engines.recommender, engine, feedback, served)
+        # The catalogue stays. Going through it again in every full collection would hold up the
+        # event loop for as long as half a second.
+        gc.unfreeze()
+        gc.freeze()
+        return made
+
     async def reload(self) -> None:
-        """Read the catalogue and all feedback again, and swap them in."""
+        """Bring the catalogue up to date with the store, and read all feedback again."""
         async with self._changing:
             seen = await self._store.changes.last()
-            songs = await self._songs()
-            feedback = await self._store.feedback.events()
-            served = await self._store.answers.served()
-            self.engine = await asyncio.to_thread(
-                engines.build, songs, feedback, served, self.encoder
-            )
-            self.seen = seen
-            # The catalogue stays. Going through it again in every full collection would hold up the
-            # event loop for as long as half a second.
-            gc.unfreeze()
-            gc.freeze()
+            await self._add_starter()
+            opened = await upkeep.opened(self._settings, self._store, self.encoder, self._origins)
+            fitted = self._recommender and await self._fitted(opened)
+            if hasattr(self, "engine"):
+                self.engine.blocks.close()
+            self.engine, self._recommender, self.seen = opened, fitted, seen
 
-    async def _songs(self) -> list[tuple[Track, Analysis]]:
-        store = self._store
-        if not self._settings.catalogue.starter:
-            return await store.analyses.songs(but_not=("upload", "starter"))
-        songs = await store.analyses.songs(but_not=("upload",))
-        starter = (await asyncio.to_thread(space.starter)).named()
-        there = {track.id for track, _ in songs}
-        if not there.issuperset(track.id for track, _ in starter):
-            await store.analyses.add_starter(starter)
-            songs = await store.analyses.songs(but_not=("upload",))
-        return songs
+    async def _add_starter(self) -> None:
+        if "starter" in self._origins:
+            return
+        songs = (await asyncio.to_thread(space.starter)).named()
+        if await self._store.analyses.lacks(track.id for track, _ in songs):
+            await self._store.analyses.add_starter(songs)
 
-    async def grow(self, heard: Sequence[Heard]) -> None:
-        """Make newly heard songs recommendable."""
+    async def grow(self) -> None:
+        """Make recommendable what the store has taken in since."""
         async with self._changing:
-            known = {track.id for track in self.engine.catalogue.tracks}
-            fresh = [song for song in heard if song.track.id not in known]
-            if fresh:
-                self.engine = await self.think(engines.grown, self.engine, fresh)
+            try:
+                engine = await upkeep.grown(self._store, self.engine, self._origins)
+            except OSError as error:
+                _log.warning("new songs cannot be recommended yet", extra={"why": str(error)})
+                return
+            if engine is not None:
+                if self._recommender is not None:
+                    await self.think(engines.extend, self._recommender, engine)
+                self.engine = engine
+        if engine is None:
+            await self.reload()
+        elif not engines.is_settled(engine.blocks) and not self._settling:
+            self._settling = True
+            self.spawn(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            await upkeep.settled(self.engine)
+        finally:
+            self._settling = False
 
     async def atlas(self) -> tuple[Atlas, Catalogue]:
         """Return the catalogue as a map, laid out once, and the catalogue."""
@@ -130,14 +161,12 @@ class Live:
             self._facets = known
         return known[0]
 
-    async def statistics(self) -> tuple[dict[str, int], FloatArray]:
-        """Return the statistics of the catalogue, read once: id to row, and shape (n, d)."""
-        catalogue, known = self.engine.catalogue, self._statistics
-        if known is None or known[2] is not catalogue:
-            found = await self._store.analyses.statistics()
-            known = *(await asyncio.to_thread(_stacked, catalogue, found)), catalogue
-            self._statistics = known
-        return known[0], known[1]
+    async def statistics(self) -> tuple[Mapping[str, int], FloatArray]:
+        """Return the statistics of the catalogue: id to row, and shape (n, d)."""
+        engine = self.engine
+        await upkeep.checked(self._store, engine, ("statistics",))
+        rows = Tracks.of(engine.catalogue.tracks).row_of
+        return rows, engine.blocks["statistics"][: len(engine.catalogue)]
 
     async def change_opinions(
         self, learnt: Sequence[Feedback], forgotten: Sequence[Feedback] = ()
@@ -146,15 +175,22 @@ class Live:
         if not learnt and not forgotten:
             return
         async with self._changing:  # what is read again meanwhile may not know it yet
-            await self.think(_change, self.engine.recommender, learnt, forgotten)
-        recommender = self.engine.recommender
+            if (recommender := self._recommender) is None:
+                return  # it will read them
+            await self.think(_change, recommender, learnt, forgotten)
         if recommender.unfitted >= REFIT_AFTER:
             self.spawn(asyncio.to_thread(recommender.refit))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members that the recommender knows; none before it is first needed."""
+        return () if self._recommender is None else self._recommender.members
 
     async def forget_member(self, member: str) -> None:
         """Let no answer know anything of a member."""
         async with self._changing:
-            await self.think(self.engine.recommender.forget_member, member)
+            if self._recommender is not None:
+                await self.think(self._recommender.forget_member, member)
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a job that may outlive its question; it ends with the service."""
@@ -205,18 +241,3 @@ def _change(
     for event in forgotten:
         recommender.forget(event.member, event.track, event.kind)
     recommender.learn(learnt)
-
-
-def _stacked(
-    catalogue: Catalogue, statistics: Mapping[str, FloatArray]
-) -> tuple[dict[str, int], FloatArray]:
-    width = len(STATISTIC_NAMES)
-    ids = [
-        track.id
-        for track in catalogue.tracks
-        if track.id in statistics and len(statistics[track.id]) == width
-    ]
-    rows = np.empty((len(ids), width), np.float32)
-    for row, id_ in enumerate(ids):
-        rows[row] = statistics[id_]
-    return {id_: row for row, id_ in enumerate(ids)}, rows

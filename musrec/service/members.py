@@ -7,8 +7,11 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from musrec import pictures
 from musrec.catalogue.model import Atlas
+from musrec.columns import Profiles, Tracks
 from musrec.members import history, privacy, taste
 from musrec.members.listening import Did, Listening
 from musrec.members.model import (
@@ -209,7 +212,7 @@ class Members:
         """Return the songs that a member likes and that were heard, best liked first."""
         opinions = await self.opinions(member)
         engine = self._live.engine
-        rows = {track.id: row for row, track in enumerate(engine.catalogue.tracks)}
+        rows = Tracks.of(engine.catalogue.tracks).row_of
         # What is not in the catalogue is an upload: known to this member, recommended to no other.
         own = [id_ for id_ in opinions if id_ not in rows][: taste.MOST_LIKES]
         tracks = await self._store.tracks.many(own)
@@ -249,8 +252,8 @@ class Members:
         """
         liked = await self._some_taste(member, name)
         catalogue = self._live.engine.catalogue
-        rows = {track.id: row for row, track in enumerate(catalogue.tracks)}
-        against, counts = "all songs", dict.fromkeys(range(len(catalogue)), 1.0)
+        rows = Tracks.of(catalogue.tracks).row_of
+        against, counts = "all songs", dict[int, float]()
         for others, members in (("the server", among or ()), ("everybody", await self.likers())):
             if len(members) >= taste.FEWEST_MEMBERS:
                 found = await self._store.feedback.liked_by(members)
@@ -260,8 +263,12 @@ class Members:
                     break
 
         def work() -> tuple[Portrait, Picture]:
-            profiles = [catalogue.profiles[row] for row in counts]
-            usual = taste.means(profiles, list(counts.values()))
+            profiles = Profiles.of(catalogue.profiles)
+            usual = (
+                taste.means(profiles.take(list(counts)), list(counts.values()))
+                if counts
+                else taste.means(profiles, np.ones(len(profiles)))
+            )
             portrait = taste.portrait(name, liked, usual, against=against)
             return portrait, pictures.taste(portrait, look=look)
 

@@ -236,7 +236,8 @@ class Playlists:
             now=now,
             recent=frozenset(lately | {track.id for track in tracks}),
         )
-        chosen = await self._live.think(self._live.engine.recommender.recommend, request)
+        recommender = await self._live.recommender()
+        chosen = await self._live.think(recommender.recommend, request)
         picks = continuation.varied(chosen.picks, count)
         notes = (*self._live.notes, *(note for note in chosen.notes if not picks))
         answer = Answer(query=None, analysis=None, profile=None, picks=picks, notes=notes)

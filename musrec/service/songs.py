@@ -287,7 +287,7 @@ class Songs:
             return self._heard(track, analysis)
         heard = await self._hear_preview(track, self._outside.deadline())
         if _recommendable(heard.analysis):
-            await self._live.grow([heard])
+            await self._live.grow()
         return heard
 
     async def listen(self, track: Track, *, seconds: float = LISTENING) -> Heard | None:
@@ -511,7 +511,8 @@ class Songs:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            await self._live.grow(heard)
+            if heard:
+                await self._live.grow()
 
     async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
         encoder = self._live.encoder
@@ -604,7 +605,7 @@ class Songs:
         async def afterwards() -> None:
             try:
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await self._live.grow(kept)
+                await self._live.grow()
             finally:
                 self._under_way.difference_update(candidate.id for candidate in fresh)
 
@@ -621,7 +622,8 @@ class Songs:
             )
         finally:
             self._live.spawn(afterwards())
-        await self._live.grow(kept)
+        if kept:
+            await self._live.grow()
 
     async def _analysed(self, track: Track) -> bool:
         """Whether this recording was analysed before, even if it turned out not to be music."""
@@ -655,7 +657,7 @@ class Songs:
         tried = await self._hear_again()
         tried += await self._hear_starters() + await self._explore_likes()
         if tried:
-            await self._live.reload()
+            await self._live.grow()
         return tried
 
     async def _hear_again(self) -> int:
@@ -698,13 +700,11 @@ class Songs:
         """Hear starter songs, one after the other, until a question comes or services fail."""
         if not self._settings.catalogue.explore_per_day:
             return 0
-        pictured = await self._store.analyses.pictured()
         tried = failed = 0
-        for track in self._live.engine.catalogue.tracks:
+        starters = await self._store.tracks.many(await self._store.analyses.unheard_starters())
+        for track in starters.values():
             if tried == STARTERS or failed == GIVE_UP or not self._outside.idle:
                 break
-            if "starter" not in track.identities or track.id in pictured:
-                continue
             if await self._store.lookups.get(f"explored:{track.id}"):
                 continue
             tried += 1

@@ -25,18 +25,15 @@ of both songs, which is also what they add on average where they are.
 
 from __future__ import annotations
 
-import importlib.util
-import math
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from musrec.space import parts as song_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -44,13 +41,10 @@ if TYPE_CHECKING:
 
 Distance = Literal["cosine", "correlation", "euclidean"]
 
-EXACT_ROWS = 200_000
-"""Up to this many rows every search is exact; above, `nearest` uses faiss where it is installed."""
-
 _ENOUGH_ROWS = 30
 """Fewer have no distribution to speak of: plain likeness is used."""
 
-_STILL = 1.01
+STILL = 1.01
 """Growth up to which old rows keep their scales: the catalogue has hardly changed."""
 
 _BLOCK = 65_536  # rows in double precision at a time
@@ -75,9 +69,6 @@ class Index:
         From `musrec.space.parts.of`, for the distance ``"cosine"``.
     corrected : bool
         Whether hubs are corrected by mutual proximity.
-    file : Path, optional
-        Where the faiss index of a large catalogue is kept, mapped into memory instead of read;
-        written if it is absent or belongs to other vectors. That of fine embeddings lies beside it.
     """
 
     def __init__(
@@ -88,7 +79,6 @@ class Index:
         fine: FloatArray | None = None,
         parts: FloatArray | None = None,
         corrected: bool = True,
-        file: Path | None = None,
     ) -> None:
         vectors = np.asarray(vectors, dtype=np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
@@ -101,60 +91,56 @@ class Index:
             parts = np.zeros((len(vectors), 0), dtype=np.float32)
         elif len(parts) != len(vectors) or distance != "cosine":
             raise ValueError("the parts of every row are needed, and the distance cosine")
+        rows = Rows.of(vectors, np.asarray(fine, dtype=np.float32), parts, distance)
+        self._set(rows, Sums.of(rows), vectors.shape[1], parts.shape[1], distance, corrected)
+        self._settle(_Scales.none(), (0, 0))
+
+    @classmethod
+    def over(cls, rows: Rows, sums: Sums, scales: Sequence[FloatArray], *, n_parts: int) -> Index:
+        """Return an index of the distance cosine over columns that were computed before.
+
+        Parameters
+        ----------
+        sums : Sums
+            Of `rows`.
+        scales : sequence of four FloatArray, shape (n,)
+            From `scales`.
+        n_parts : int
+            How many columns of the keys are parts.
+        """
+        index = cls.__new__(cls)
+        index._set(rows, sums, rows.keys.shape[1] - n_parts, n_parts, "cosine", corrected=True)
+        index._scales = _Scales(*scales) if index.corrected else _Scales.none()
+        index._settled = sums.counts
+        return index
+
+    def _set(
+        self,
+        rows: Rows,
+        sums: Sums,
+        width: int,
+        n_parts: int,
+        distance: Distance,
+        corrected: bool,
+    ) -> None:
         self.distance: Distance = distance
         self._wanted = corrected
-        self._vectors = vectors
-        self._n_parts = parts.shape[1]
-        self._keys = np.concatenate([_keys(vectors, distance), parts], axis=1, dtype=np.float32)
-        self._fine, self._has_fine = _known(np.asarray(fine, dtype=np.float32))
-        self._all = _Sums.of(self._keys)
-        self._some = self._sums_of_fine()
-        self._finish(file)
+        self._width, self._n_parts = width, n_parts
+        self._keys, self._fine, self._has_fine = rows
+        self._all, self._some = sums
+        self.corrected = corrected and len(self) >= _ENOUGH_ROWS
 
-    def _sums_of_fine(self) -> _Sums:
-        rows = np.flatnonzero(self._has_fine)
-        total = _Sums.of(np.empty((0, self._keys.shape[1] + self._fine.shape[1]), np.float32))
-        for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK]
-            total += _Sums.of(np.concatenate([self._keys[block], self._fine[block]], axis=1))
-        return total
-
-    def _finish(self, file: Path | None, before: Index | None = None) -> None:
-        self.corrected = self._wanted and len(self) >= _ENOUGH_ROWS
-        self._settled = len(self), self._some.count
-        self._scales = _Scales.none()
-        self._approximate: list[_Approximate] = []
-        if self.corrected and before is not None and self._has_hardly_grown(before):
-            self._settled = before._settled
-            self._scales = _Scales.joined([before._scales, self._scales_of(len(before))])
+    def _settle(self, before: _Scales, settled: tuple[int, int]) -> None:
+        """Set the scales; the first rows keep theirs if the catalogue has hardly grown."""
+        counts = self._all.count, self._some.count
+        grown = any(now > STILL * then for now, then in zip(counts, settled, strict=True))
+        self._scales, self._settled = _Scales.none(), counts
+        if self.corrected and not grown:
+            self._settled = settled
+            more = _Scales(*self.scales(len(before.slope), len(self)))
+            self._scales = _Scales.joined([before, more])
         elif self.corrected:
-            self._scales = self._scales_of(0)
-        if len(self) > EXACT_ROWS and importlib.util.find_spec("faiss"):
-            self._approximate = self._approximations(file)
-
-    def _approximations(self, file: Path | None) -> list[_Approximate]:
-        """Return a search by vector among all rows, and one by both among those with both."""
-        everything, known = np.arange(len(self)), np.flatnonzero(self._has_fine)
-        beside = file and file.with_name(f"{file.stem}-fine{file.suffix}")
-        by_vector = _faiss(self._directions_of, everything, file, one_in=128)
-        found = [_Approximate(everything, by_vector)]
-        if len(known):
-            by_both = _faiss(self._wholes_of, known, beside, one_in=45)  # more views, in more lists
-            found.append(_Approximate(known, by_both))
-        return found
-
-    def _directions_of(self, rows: NDArray[np.intp]) -> FloatArray:
-        if self.distance == "cosine":
-            return self._keys[rows]
-        return _directions(self._vectors[rows], self.distance)
-
-    def _wholes_of(self, rows: NDArray[np.intp]) -> FloatArray:
-        return self._wholes(self._keys[rows], self._fine[rows])
-
-    def _wholes(self, directions: FloatArray, fine: FloatArray) -> FloatArray:
-        """Return vectors whose inner product is the likeness by both."""
-        shares = np.sqrt(self._shares)
-        return np.concatenate([shares * directions, math.sqrt(FINE_SHARE) * fine], axis=1)
+            self._scales = _Scales(*self.scales(0, len(self)))
 
     @property
     def _shares(self) -> FloatArray:
@@ -162,10 +148,6 @@ class Index:
         shares = np.full(self._keys.shape[1], 1 - FINE_SHARE, dtype=np.float32)
         shares[len(shares) - self._n_parts :] = 1
         return shares
-
-    def _has_hardly_grown(self, before: Index) -> bool:
-        counts = zip((len(self), self._some.count), before._settled, strict=True)
-        return all(count <= _STILL * settled for count, settled in counts)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -189,7 +171,7 @@ class Index:
         -------
         FloatArray, shape (n,)
         """
-        similarities: FloatArray = np.float32(1) - self._unlike(vector, fine, parts, None)
+        similarities: FloatArray = np.float32(1) - self._unlike(vector, fine, parts)
         return similarities
 
     def alike(self, place: Place) -> FloatArray:
@@ -206,16 +188,14 @@ class Index:
         vectors, fine, parts : FloatArray, shapes (m, d), (m, e) and (m, p)
             Each is compared as if it replaced one row: scales are those of the whole catalogue.
         """
-        keys = np.concatenate([_keys(vectors, self.distance), parts], axis=1, dtype=np.float32)
-        queries = np.concatenate([_queries(vectors, self.distance), parts], axis=1)
         if fine is None or not self._fine.shape[1]:
             fine = np.full((len(vectors), self._fine.shape[1]), np.nan, dtype=np.float32)
-        known, has_fine = _known(fine)
-        scales = self._scale(queries, known) if self.corrected else _Scales.none()
+        rows = Rows.of(vectors, fine, parts, self.distance)
         unlike = self._compared(
             self._query(place.vector, self._parts_of(place)),
             self._checked_fine(place.fine),
-            (keys, known, has_fine, scales),
+            rows,
+            self._scale(self._queries_of(rows.keys), rows) if self.corrected else _Scales.none(),
         )
         return np.asarray(1 - unlike)
 
@@ -231,20 +211,16 @@ class Index:
     ) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the k most similar rows, most similar first, and their similarities.
 
-        Above `EXACT_ROWS`, faiss finds the candidates and may miss a few; `similarities` misses
-        none.
-
         Returns
         -------
         rows : array of int, shape (min(k, n),)
         similarities : FloatArray, of the same shape
         """
-        rows = self._candidates(vector, fine, parts, k) if self._approximate else None
-        unlike = self._unlike(vector, fine, parts, rows)
+        unlike = self._unlike(vector, fine, parts)
         k = min(k, len(unlike))
         best = np.argpartition(unlike, k - 1)[:k] if k else np.empty(0, dtype=np.intp)
         best = best[np.argsort(unlike[best], kind="stable")]
-        return (best if rows is None else rows[best]), 1 - unlike[best]
+        return best, 1 - unlike[best]
 
     def extended(
         self,
@@ -252,7 +228,6 @@ class Index:
         *,
         fine: FloatArray | None = None,
         parts: FloatArray | None = None,
-        file: Path | None = None,
     ) -> Index:
         """Return an index with more rows after the present ones.
 
@@ -264,45 +239,43 @@ class Index:
         if parts is None and self._n_parts:
             parts = np.zeros((len(vectors), self._n_parts), dtype=np.float32)
         more = Index(vectors, self.distance, fine=fine, parts=parts, corrected=False)
-        if more._vectors.shape[1] != self._vectors.shape[1]:
-            raise ValueError(f"vectors of {self._vectors.shape[1]} dimensions are needed")
+        if more._width != self._width:
+            raise ValueError(f"vectors of {self._width} dimensions are needed")
         if more._fine.shape[1] != self._fine.shape[1]:
             raise ValueError(f"fine embeddings of {self._fine.shape[1]} dimensions are needed")
         if more._n_parts != self._n_parts:
             raise ValueError(f"parts of {self._n_parts} dimensions are needed")
+        rows = Rows(
+            np.concatenate([self._keys, more._keys]),
+            np.concatenate([self._fine, more._fine]),
+            np.concatenate([self._has_fine, more._has_fine]),
+        )
+        sums = Sums(self._all + more._all, self._some + more._some)
         grown = Index.__new__(Index)
-        grown.distance, grown._wanted = self.distance, self._wanted
-        grown._n_parts = self._n_parts
-        grown._vectors = np.concatenate([self._vectors, more._vectors])
-        grown._keys = np.concatenate([self._keys, more._keys])
-        grown._fine = np.concatenate([self._fine, more._fine])
-        grown._has_fine = np.concatenate([self._has_fine, more._has_fine])
-        grown._all = self._all + more._all
-        grown._some = self._some + more._some
-        grown._finish(file, self)
+        grown._set(rows, sums, self._width, self._n_parts, self.distance, self._wanted)
+        grown._settle(self._scales, self._settled if self.corrected else (0, 0))
         return grown
 
     def _unlike(
-        self,
-        vector: FloatArray,
-        fine: FloatArray | None,
-        parts: FloatArray | None,
-        rows: NDArray[np.intp] | None,
+        self, vector: FloatArray, fine: FloatArray | None, parts: FloatArray | None
     ) -> FloatArray:
         """Return 1 - similarity, exact near 0, where similarities would all round to 1."""
-        stored = (self._keys, self._fine, self._has_fine, self._scales)
         return self._compared(
             self._query(vector, parts),
             self._checked_fine(fine),
-            stored
-            if rows is None
-            else (self._keys[rows], self._fine[rows], self._has_fine[rows], self._scales[rows]),
+            Rows(self._keys, self._fine, self._has_fine),
+            self._scales,
         )
 
-    def _compared(self, query: FloatArray, own_fine: FloatArray | None, rows: _Rows) -> FloatArray:
-        """Return 1 - similarity of a query (1, d) to rows."""
-        keys, fine, both, own = rows
-        scale = self._scale(query, own_fine) if self.corrected else None
+    def _compared(
+        self, query: FloatArray, own_fine: FloatArray | None, rows: Rows, own: _Scales
+    ) -> FloatArray:
+        """Return 1 - similarity of a query (1, d) to rows with these scales."""
+        keys, fine, both = rows
+        scale = None
+        if self.corrected:
+            own_rows = None if own_fine is None else Rows(query, own_fine, np.ones(1, np.bool_))
+            scale = self._scale(query, own_rows)
         if own_fine is None or not self._some.count:
             likeness, whole = keys @ query[0], None
         else:
@@ -332,8 +305,8 @@ class Index:
 
     def _checked(self, vector: FloatArray) -> FloatArray:
         vector = np.asarray(vector, dtype=np.float32)
-        if vector.shape != self._vectors.shape[1:] or not np.isfinite(vector).all():
-            raise ValueError(f"a finite vector of {self._vectors.shape[1]} dimensions is needed")
+        if vector.shape != (self._width,) or not np.isfinite(vector).all():
+            raise ValueError(f"a finite vector of {self._width} dimensions is needed")
         return vector
 
     def _checked_fine(self, fine: FloatArray | None) -> FloatArray | None:
@@ -343,30 +316,36 @@ class Index:
         fine = np.asarray(fine, dtype=np.float32)
         if fine.shape != self._fine.shape[1:]:
             raise ValueError(f"a fine embedding of {self._fine.shape[1]} dimensions is needed")
-        values, known = _known(fine[None])
-        return values if known[0] else None
+        return fine[None] if np.isfinite(fine).all() else None
 
-    def _scales_of(self, first: int) -> _Scales:
-        """Return the scales of the rows from `first`, a block at a time."""
-        scales = [_Scales.none()]
-        for start in range(first, len(self), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            queries = _queries(self._vectors[block], self.distance)
-            own = self._keys[block, self._keys.shape[1] - self._n_parts :]
-            queries = np.concatenate([queries, own], axis=1)
-            scales.append(self._scale(queries, self._fine[block]))
-        return _Scales.joined(scales)
+    def scales(self, first: int, last: int) -> tuple[FloatArray, ...]:
+        """Return the four scales (last - first,) of some rows, computed a block at a time."""
+        found = [_Scales.none()]
+        for start in range(first, last, _BLOCK):
+            block = slice(start, min(start + _BLOCK, last))
+            rows = Rows(self._keys, self._fine, self._has_fine).part(block.start, block.stop)
+            found.append(self._scale(self._queries_of(rows.keys), rows))
+        joined = _Scales.joined(found)
+        return joined.slope, joined.intercept, joined.whole_slope, joined.whole_intercept
 
-    def _scale(self, queries: FloatArray, fine: FloatArray | None) -> _Scales:
-        """Return how the likenesses of queries to all rows spread, without and with `fine`.
+    def _queries_of(self, keys: FloatArray) -> FloatArray:
+        """Return rows as queries (n, d + p)."""
+        if self.distance != "euclidean":
+            return keys
+        return np.concatenate([2 * keys[:, :-2], -keys[:, -1:], -keys[:, -2:-1]], axis=1)
 
-        Queries are of shape (q, d); `fine` of shape (q, e), zeros for a query without one.
+    def _scale(self, queries: FloatArray, rows: Rows | None) -> _Scales:
+        """Return how the likenesses of queries (q, d) to all rows spread, without and with `fine`.
+
+        `rows` are the queries' own: which of them have a fine embedding; None if none has.
         """
         mean, deviation = self._all.moments(queries)
         slope = np.float32(1) / deviation
         intercept = -mean * slope
-        if fine is None or not self._some.count:
+        if rows is None or not self._some.count:
             return _Scales(slope, intercept, slope, intercept)
+        known = rows.has_fine
+        fine = np.where(known[:, None], rows.fine, np.float32(0))
         alone = np.concatenate([queries, np.zeros_like(fine)], axis=1)
         whole = np.concatenate([self._shares * queries, FINE_SHARE * fine], axis=1)
         vector_mean, vector_deviation = self._some.moments(alone)
@@ -375,7 +354,6 @@ class Index:
         #     / deviation
         whole_slope = vector_deviation / whole_deviation * slope
         whole_intercept = vector_mean * slope + intercept - whole_slope * whole_mean
-        known = fine.any(axis=1)
         return _Scales(
             slope,
             intercept,
@@ -383,44 +361,45 @@ class Index:
             np.where(known, whole_intercept, intercept),
         )
 
-    def _candidates(
-        self, vector: FloatArray, fine: FloatArray | None, parts: FloatArray | None, k: int
-    ) -> NDArray[np.intp]:
-        """Return the nearest rows before correction, enough to hold the k nearest after it."""
-        query = (
-            self._query(vector, parts)
-            if self.distance == "cosine"
-            else _directions(self._checked(vector)[None], self.distance)
-        )
-        own_fine = self._checked_fine(fine)
-        by_vector, *by_both = self._approximate
-        if own_fine is None or not by_both:
-            return by_vector.nearest(query, 20 * k + 300)
-        near = by_both[0].nearest(self._wholes(query, own_fine), 20 * k + 300)
-        if len(by_both[0].rows) == len(self):
-            return near
-        return np.union1d(near, by_vector.nearest(query, 20 * k + 300))
 
+class Rows(NamedTuple):
+    """Songs as an index compares them.
 
-_Rows = tuple["FloatArray", "FloatArray", "NDArray[np.bool_]", "_Scales"]
-"""Keys, fine embeddings, which rows have one, and scales."""
+    Attributes
+    ----------
+    keys : FloatArray, shape (n, d + p)
+        Their inner product with a query is the likeness.
+    fine : FloatArray, shape (n, e)
+        Anything in rows without a fine embedding.
+    has_fine : NDArray of bool, shape (n,)
+    """
 
+    keys: FloatArray
+    fine: FloatArray
+    has_fine: NDArray[np.bool_]
 
-class _Approximate(NamedTuple):
-    """Some rows of an index, and faiss's index of them."""
+    def part(self, first: int, last: int) -> Rows:
+        """Return the songs from one row up to another."""
+        return Rows(self.keys[first:last], self.fine[first:last], self.has_fine[first:last])
 
-    rows: NDArray[np.intp]
-    searched: Any
-
-    def nearest(self, query: FloatArray, k: int) -> NDArray[np.intp]:
-        """Return about the k rows nearest to a query (1, d)."""
-        _, found = self.searched.search(query, min(k, len(self.rows)))
-        rows: NDArray[np.intp] = self.rows[found[0][found[0] >= 0]]
-        return rows
+    @classmethod
+    def of(
+        cls,
+        vectors: FloatArray,
+        fine: FloatArray,
+        parts: FloatArray,
+        distance: Distance = "cosine",
+    ) -> Rows:
+        """Return songs, given what `Index` takes."""
+        keys = np.concatenate([_keys(vectors, distance), parts], axis=1, dtype=np.float32)
+        known = np.zeros(len(fine), np.bool_)
+        if fine.shape[1]:
+            known = np.asarray(np.isfinite(fine).all(axis=1), np.bool_)
+        return cls(keys, fine, known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sums:
+class Moments:
     """Sums of rows and of their outer products: they give the mean and spread of likenesses."""
 
     count: int
@@ -428,16 +407,19 @@ class _Sums:
     second: NDArray[np.float64]
 
     @staticmethod
-    def of(keys: FloatArray) -> _Sums:
+    def of(keys: FloatArray) -> Moments:
         """Return the sums of rows (n, d), added up a block at a time in double precision."""
         second = np.zeros((keys.shape[1], keys.shape[1]))
         for start in range(0, len(keys), _BLOCK):
             block = keys[start : start + _BLOCK].astype(np.float64)
             second += block.T @ block
-        return _Sums(len(keys), keys.sum(axis=0, dtype=np.float64), second)
+        return Moments(len(keys), keys.sum(axis=0, dtype=np.float64), second)
 
-    def __add__(self, more: _Sums) -> _Sums:
-        return _Sums(self.count + more.count, self.first + more.first, self.second + more.second)
+    def __add__(self, more: Moments) -> Moments:
+        return Moments(self.count + more.count, self.first + more.first, self.second + more.second)
+
+    def __sub__(self, less: Moments) -> Moments:
+        return Moments(self.count - less.count, self.first - less.first, self.second - less.second)
 
     def moments(self, queries: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and deviation (q,) of the likeness of each query (q, d) to all rows."""
@@ -446,6 +428,28 @@ class _Sums:
         squares = np.einsum("ij,ij->i", wide @ (self.second / self.count), wide)
         deviation = np.sqrt(np.maximum(squares - mean**2, 1e-8))
         return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+class Sums(NamedTuple):
+    """The moments of all keys, and those of keys and fine embeddings where there are both."""
+
+    every: Moments
+    both: Moments
+
+    @classmethod
+    def of(cls, rows: Rows) -> Sums:
+        """Return the sums of some rows, added up a block at a time."""
+        known = np.flatnonzero(rows.has_fine)
+        both = Moments.of(np.empty((0, rows.keys.shape[1] + rows.fine.shape[1]), np.float32))
+        for start in range(0, len(known), _BLOCK):
+            block = known[start : start + _BLOCK]
+            both += Moments.of(np.concatenate([rows.keys[block], rows.fine[block]], axis=1))
+        return cls(Moments.of(rows.keys), both)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many rows there are, and how many with a fine embedding."""
+        return self.every.count, self.both.count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -476,19 +480,6 @@ class _Scales:
                 for field in fields(_Scales)
             )
         )
-
-    def __getitem__(self, rows: NDArray[np.intp]) -> _Scales:
-        if not len(self.slope):
-            return self
-        return _Scales(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-
-def _known(fine: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return fine embeddings with zeros in the rows without one, and which rows have one."""
-    known = np.asarray(np.isfinite(fine).all(axis=1), dtype=np.bool_)
-    if not fine.shape[1]:
-        known = np.zeros(len(fine), dtype=np.bool_)
-    return np.where(known[:, None], fine, np.float32(0)), known
 
 
 def _directions(vectors: FloatArray, distance: Distance) -> FloatArray:
@@ -535,51 +526,3 @@ def _plainly_unlike(likeness: FloatArray, distance: Distance) -> FloatArray:
         far = np.sqrt(np.maximum(-likeness, 0))
         return np.asarray(far / (1 + far), dtype=np.float32)
     return np.clip((1 - likeness) / 2, 0, 1)
-
-
-def _faiss(
-    directions: Callable[[NDArray[np.intp]], FloatArray],
-    rows: NDArray[np.intp],
-    file: Path | None,
-    *,
-    one_in: int,
-) -> Any:
-    """Return inverted lists of some rows, eight bits per dimension, read from `file` if it fits.
-
-    A search looks into one of `one_in` lists, and into sixteen at least.
-    """
-    import faiss
-
-    index: Any
-    n, d = len(rows), directions(rows[:1]).shape[1]
-    if file is not None and file.is_file():
-        try:
-            index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-        except RuntimeError:
-            index = None  # damaged: made again below
-        if index is not None and (index.ntotal, index.d) == (n, d):
-            index.nprobe = max(16, index.nlist // one_in)
-            if _same(index, directions, rows):
-                return index
-    lists = max(1, min(int(2 * np.sqrt(n)), n // 64))
-    index = faiss.index_factory(d, f"IVF{lists},SQ8")
-    rng = np.random.default_rng(0)
-    sample = rng.choice(n, size=min(n, 40 * lists), replace=False)
-    index.train(directions(rows[np.sort(sample)]))
-    for start in range(0, n, 100_000):
-        index.add(directions(rows[start : start + 100_000]))
-    if file is not None:
-        partial = file.with_name(f"{file.name}.part")
-        faiss.write_index(index, str(partial))
-        partial.replace(file)
-    index.nprobe = max(16, lists // one_in)
-    return index
-
-
-def _same(
-    index: Any, directions: Callable[[NDArray[np.intp]], FloatArray], rows: NDArray[np.intp]
-) -> bool:
-    """Return whether a few rows find themselves, so that the file belongs to these vectors."""
-    places = np.linspace(0, len(rows) - 1, 16).astype(int)
-    _, found = index.search(directions(rows[places]), 16)
-    return bool(np.mean([place in near for place, near in zip(places, found, strict=True)]) > 0.9)

@@ -27,7 +27,7 @@ from musrec.model import PITCH_CLASSES, ModelMissing, Place, Places
 from musrec.space import inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from musrec.audio.encoder import Encoder
     from musrec.model import Analysis, FloatArray, Harmony, Rhythm
@@ -70,7 +70,7 @@ _TEMPO_LENGTH, _KEY_LENGTH = 2.0, 3.5
 N_EMBEDDING = 200
 """Units of the tagger's last layer before the tags."""
 
-_ENOUGH_VECTORS = 30
+ENOUGH_VECTORS = 30
 """Of an encoder, to say how they spread."""
 
 _CHROMA = [STATISTIC_NAMES.index(f"chroma_{i}_mean") for i in range(N_CHROMA)]
@@ -114,9 +114,9 @@ class FineEmbedding:
 def half_whitening(vectors: FloatArray, width: int) -> tuple[DoubleArray, DoubleArray]:
     """Return the centre (m,) of vectors (n, m) and their half-whitened main directions (m, a).
 
-    Nothing is moved or turned by fewer vectors than `_ENOUGH_VECTORS`.
+    Nothing is moved or turned by fewer vectors than `ENOUGH_VECTORS`.
     """
-    if len(vectors) < _ENOUGH_VECTORS:
+    if len(vectors) < ENOUGH_VECTORS:
         return np.zeros(width), np.eye(width)
     wide = vectors.astype(np.float64)
     centre = wide.mean(axis=0)
@@ -183,18 +183,21 @@ class Space:
             )
         return Space(name=name, made=made, fine=fine, **parts)
 
-    def hearing_with(self, encoder: Encoder, songs: Iterable[Analysis]) -> Space:
+    def hearing_with(self, encoder: Encoder, found: Sequence[FloatArray]) -> Space:
         """Return this space with the vectors of an encoder in the fine embedding.
 
         Networks give vectors that all point about the same way, which makes hubs. So they are
         centred (I. Suzuki et al., "Centering similarity measures to reduce hubs", EMNLP 2013) and
-        half whitened by those of `songs`; mutual proximity (`musrec.space.index`) then corrects
-        what is left.
+        half whitened by those `found` in songs so far; mutual proximity
+        (`musrec.space.index`) then corrects what is left.
         """
+        known = [vector for vector in found if vector.shape == (encoder.dimensions,)]
+        return self.with_fit(encoder, *half_whitening(np.array(known), encoder.dimensions))
+
+    def with_fit(self, encoder: Encoder, centre: DoubleArray, embedding: DoubleArray) -> Space:
+        """Return what `hearing_with` returned, from the parts of its fine embedding."""
         other = self.fine or Space.load("full").fine
         assert other is not None
-        found = [vector for song in songs if (vector := encoder.vector_of(song)) is not None]
-        centre, embedding = half_whitening(np.array(found), encoder.dimensions)
         fine = replace(other, embedding=embedding, centre=centre)
         return replace(self, fine=fine, encoder=encoder)
 

@@ -17,15 +17,17 @@ import numpy as np
 from musrec.audio import descriptors
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.tagger import TAGS
+from musrec.columns import Profiles
 from musrec.model import Places, Rhythm, TraitKind
 from musrec.space import inputs, parts, place
+from musrec.space.index import STILL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from musrec.model import Catalogue, FloatArray, Place, Profile
+    from musrec.model import Catalogue, FloatArray, Place
     from musrec.space.index import Index
     from musrec.space.inputs import DoubleArray
     from musrec.space.place import Space
@@ -89,6 +91,21 @@ class Without:
 
     def __init__(self, space: Space, catalogue: Catalogue, index: Index) -> None:
         self._space, self._catalogue, self._index = space, catalogue, index
+        self._profiles = Profiles.of(catalogue.profiles, tags=TAGS)
+        self._settled = len(catalogue)
+
+    def grown(self, catalogue: Catalogue, index: Index) -> Without:
+        """Return the same for a catalogue that begins with the same songs.
+
+        What it is usually like is kept until it has grown by a hundredth.
+        """
+        more = Without(self._space, catalogue, index)
+        if len(catalogue) <= STILL * self._settled:
+            more._settled = self._settled
+            more.__dict__ |= {
+                k: v for k, v in self.__dict__.items() if k in ("_medians", "_slopes")
+            }
+        return more
 
     def replaced(self, row: int, what: Sequence[tuple[TraitKind, str]]) -> Places:
         """Return a song (t rows) with each of t properties replaced by the catalogue's median."""
@@ -163,7 +180,8 @@ class Without:
         return self._catalogue.facets
 
     def _tag_mean(self, row: int) -> FloatArray:
-        return _tag_mean(self._catalogue.profiles[row])
+        tags: FloatArray = np.nan_to_num(self._profiles.tags[row])
+        return tags
 
     @cached_property
     def _sample(self) -> NDArray[np.intp]:
@@ -174,13 +192,15 @@ class Without:
     def _medians(self) -> dict[str, FloatArray]:
         """Medians of the tag means and of each other facet; 0 where nothing is known."""
         rows = self._sample
-        found = {"tags": np.median([self._tag_mean(row) for row in rows.tolist()], axis=0)}
+        found: dict[str, NDArray[np.floating]] = {}
+        found["tags"] = np.median(np.nan_to_num(self._profiles.tags[rows]), axis=0)
         for name in ("timbre", *parts.NAMES):
             known = self._facets[name][rows]
             known = known[np.isfinite(known).all(axis=1)]
             found[name] = np.median(known, axis=0) if len(known) else np.zeros(known.shape[1])
-        tempi = [t for row in rows if (t := self._catalogue.profiles[row].tempo)]
-        if tempi:
+        tempi = self._profiles.tempi[rows, 0]
+        tempi = tempi[tempi > 0]
+        if len(tempi):
             # A median of places on a circle is no place on it: the median tempo is.
             usual = Rhythm(float(np.median(tempi)), 1.0, None, 0.5, ())
             nothing = np.full(len(STATISTIC_NAMES), np.nan, dtype=np.float32)
@@ -205,8 +225,3 @@ class Without:
         gram = x.T @ x
         gram += _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
         return np.asarray(np.linalg.solve(gram, x.T @ y))
-
-
-def _tag_mean(profile: Profile) -> FloatArray:
-    """Return the tag means (50,) of a song; zeros for a song without."""
-    return np.array([profile.tags.get(tag, 0.0) for tag in TAGS], dtype=np.float32)

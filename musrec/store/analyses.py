@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -28,8 +27,6 @@ _CURRENT = analyses.c.version == ANALYSER_VERSION
 # What a still older analyser heard means something else: it counts as missing until the song is
 # heard again and the row is replaced.
 _COMPARABLE = analyses.c.version.between(COMPARABLE_VERSION, ANALYSER_VERSION)
-
-_ARRAYS = ("statistics", "tag_mean", "tag_std", "embedding")
 
 COMPARED = 10
 """Songs that share landmarks with a clip and are compared with it whole, most shared first."""
@@ -82,10 +79,14 @@ class Analyses:
                 if any(row.track_id not in compared for row in shared):
                     raise NotCompared
             track = await write_track(self._database, connection, track)
+            revision = 0  # no other process need know of a member's own clip
+            if origin != "upload":
+                revision = await note(self._database, connection, What.SONG)
             row = {
                 "track_id": track.id,
                 "origin": origin,
                 "heard_at": datetime.now(UTC),
+                "revision": revision,
                 **codec.pack(analysis),
             }
             await connection.execute(
@@ -97,8 +98,6 @@ class Analyses:
                 await _write_file(self._database, connection, file, track.id)
             if marks is not None:
                 await _write_marks(self._database, connection, track.id, marks)
-            if origin != "upload":
-                await note(self._database, connection, What.SONG, track=track.id)
         return track
 
     async def sharing(self, marks: Sequence[int]) -> list[tuple[str, str]]:
@@ -123,12 +122,14 @@ class Analyses:
         """Keep the shipped songs in one transaction; analyses of real audio are not replaced."""
         now = datetime.now(UTC)
         async with self._database.write() as connection:
+            revision = await note(self._database, connection, What.SONG)
             for track, analysis in songs:
                 kept = await write_track(self._database, connection, track)
                 row = {
                     "track_id": kept.id,
                     "origin": "starter",
                     "heard_at": now,
+                    "revision": revision,
                     **codec.pack(analysis),
                 }
                 insert = self._database.insert(analyses).values(row)
@@ -139,6 +140,17 @@ class Analyses:
                         where=(analyses.c.origin == "starter") | ~_COMPARABLE,
                     )
                 )
+
+    async def lacks(self, ids: Iterable[str]) -> bool:
+        """Whether one of those tracks has no analysis that means what it means today."""
+        wanted = list(ids)
+        query = sa.select(sa.func.count()).where(_COMPARABLE)
+        found = 0
+        async with self._database.read() as connection:
+            for start in range(0, len(wanted), IN_CHUNK):
+                part = analyses.c.track_id.in_(wanted[start : start + IN_CHUNK])
+                found += await connection.scalar(query.where(part)) or 0
+        return found < len(wanted)
 
     async def is_upload(self, track: str) -> bool:
         """Whether a track is known only from a clip that a member sent."""
@@ -161,16 +173,22 @@ class Analyses:
             for track, _ in songs
             for scheme, value in track.identities.items()
         ]
-        heard = [
-            {"track_id": track.id, "origin": origin, "heard_at": now, **codec.pack(analysis)}
-            for track, analysis in songs
-        ]
         async with self._database.write() as connection:
-            for table, values in ((tracks, rows), (identities, names), (analyses, heard)):
+            for table, values in ((tracks, rows), (identities, names)):
                 if values:
                     await connection.execute(insert(table).on_conflict_do_nothing(), values)
-            for track, _ in songs:
-                await note(self._database, connection, What.SONG, track=track.id)
+            revision = await note(self._database, connection, What.SONG)
+            heard = [
+                {
+                    "track_id": track.id,
+                    "origin": origin,
+                    "heard_at": now,
+                    "revision": revision,
+                    **codec.pack(analysis),
+                }
+                for track, analysis in songs
+            ]
+            await connection.execute(insert(analyses).on_conflict_do_nothing(), heard)
 
     async def get(self, track_id: str) -> Analysis | None:
         """Return the analysis of a track, spectrogram included."""
@@ -210,63 +228,51 @@ class Analyses:
             track = found.get(row.track_id)
             return (track, codec.unpack(row)) if track else None
 
-    async def songs(self, but_not: Sequence[str] = ()) -> list[tuple[Track, Analysis]]:
-        """Return every analysed track in a stable order, without spectrograms.
+    async def changed(self, since: int, but_not: Sequence[str] = ()) -> list[tuple[str, int]]:
+        """Return the songs that changed at a revision or later, id and revision, in order of ids.
 
-        Damaged rows are set aside, and those whose arrays differ in length from most others.
+        What changed is the analysis, or what is known of the track.
 
         Parameters
         ----------
         but_not : sequence of str
             Origins to leave out.
         """
-        query = sa.select(*_LIGHT).where(analyses.c.origin.not_in(but_not), _COMPARABLE)
+        query = sa.select(analyses.c.track_id, analyses.c.revision).where(
+            analyses.c.revision >= since, analyses.c.origin.not_in(but_not), _COMPARABLE
+        )
         async with self._database.read() as connection:
-            known = await read_tracks(self._database, connection, None)
-            usual = await self._usual_sizes(connection)
+            rows = (await connection.execute(query)).all()
+        # Not by the database: SQLite would then go through all songs in the order of ids.
+        return sorted((id_, revision) for id_, revision in rows)
 
-            def song(row: Any) -> tuple[Track, Analysis]:
-                if any(
-                    getattr(row, name) is not None and len(getattr(row, name)) != size
-                    for name, size in usual.items()
-                ):
-                    raise ValueError("an array of another length")
-                return known[row.track_id], codec.unpack(row)
+    async def count(self, but_not: Sequence[str] = ()) -> tuple[int, int]:
+        """Return how many songs there are, and the newest revision of any (-1 if there is none)."""
+        query = sa.select(sa.func.count(), sa.func.max(analyses.c.revision)).where(
+            analyses.c.origin.not_in(but_not), _COMPARABLE
+        )
+        async with self._database.read() as connection:
+            count, newest = (await connection.execute(query)).one()
+        return count, -1 if newest is None else newest
 
-            result = await connection.execute(query.order_by(analyses.c.track_id))
-            # One row takes a tenth of a millisecond, and there may be thousands.
-            return await asyncio.to_thread(self._database.readable, analyses, result, song)
+    async def encodings(self, encoder: str) -> list[FloatArray]:
+        """Return every vector that an encoder of the owner's own gave, by its digest."""
+        query = sa.select(analyses.c.encoding).where(analyses.c.encoder == encoder, _COMPARABLE)
+        async with self._database.read() as connection:
+            found = (await connection.execute(query.order_by(analyses.c.track_id))).scalars()
+            return [codec.sound(each) for each in found if each is not None]
 
-    async def _usual_sizes(self, connection: AsyncConnection) -> dict[str, int]:
-        """Return the most frequent size of each array that the catalogue needs, in bytes."""
-        sizes: dict[str, int] = {}
-        for name in _ARRAYS:
-            size = sa.func.length(analyses.c[name])
-            query = sa.select(size).where(size.is_not(None), _COMPARABLE).group_by(size)
-            found = await connection.scalar(query.order_by(sa.func.count().desc()).limit(1))
-            if found is not None:
-                sizes[name] = found
-        return sizes
+    async def unheard_starters(self) -> list[str]:
+        """Return the shipped songs that are known by their numbers alone."""
+        query = sa.select(analyses.c.track_id).where(analyses.c.origin == "starter")
+        async with self._database.read() as connection:
+            return sorted((await connection.execute(query)).scalars())
 
     async def pictured(self) -> set[str]:
         """Return the tracks that have a spectrogram: those analysed here."""
         query = sa.select(analyses.c.track_id).where(analyses.c.detail.is_not(None))
         async with self._database.read() as connection:
             return set((await connection.execute(query)).scalars())
-
-    async def statistics(self) -> dict[str, FloatArray]:
-        """Return the statistics of every track; those of a damaged row are left out."""
-        query = sa.select(analyses.c.track_id, analyses.c.statistics).where(_COMPARABLE)
-        async with self._database.read() as connection:
-            result = await connection.execute(query)
-            return dict(
-                await asyncio.to_thread(
-                    self._database.readable,
-                    analyses,
-                    result,
-                    lambda row: (row.track_id, codec.sound(row.statistics)),
-                )
-            )
 
     async def packed_spectrograms(self, ids: Collection[str]) -> dict[str, bytes]:
         """Return those of some tracks that have one, for `codec.spectrogram` to unpack."""

@@ -27,7 +27,7 @@ class What(StrEnum):
     """Kinds of changes."""
 
     SONG = "song"
-    """A song was heard."""
+    """Songs were heard, or more is known of them: see `analyses.revision`."""
     LEARNT = "learnt"
     """A member did something with a song."""
     FORGOT = "forgot"
@@ -46,7 +46,7 @@ class Change:
     ----------
     what : What
     track : str or None
-        Id of the song, of `SONG` and `FORGOT`.
+        Id of the song, of `FORGOT`.
     mark : str or None
         `mark_of` the member, of `FORGOT` and `LEFT`.
     kind : FeedbackKind or None
@@ -119,9 +119,15 @@ async def note(
     track: str | None = None,
     kind: FeedbackKind | None = None,
     feedback_id: int | None = None,
-) -> None:
-    """Tell the other processes of a change, once its transaction is committed."""
-    await connection.execute(
+) -> int:
+    """Tell the other processes of a change, once its transaction is committed.
+
+    Returns
+    -------
+    int
+        The number of the change: larger than those of all before it.
+    """
+    noted = await connection.execute(
         changes.insert().values(
             kind=what.value,
             feedback_id=feedback_id,
@@ -133,6 +139,8 @@ async def note(
         )
     )
     database.announce()
+    (number,) = noted.inserted_primary_key or (0,)
+    return int(number)
 
 
 def _change(row: Any) -> Change:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0019"
+HEAD = "0020"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -108,6 +108,10 @@ analyses = Table(
     Column("facts", JSON, nullable=False),
     Column("detail", LargeBinary),
     Column("heard_at", Moment, nullable=False),
+    # Number in `changes` of what last changed this row or its track; 0 from before there were any.
+    Column("revision", LARGE, nullable=False, server_default=text("0")),
+    # Says what changed, and how many songs there are, without a look at the rows.
+    Index("changed_analyses", "revision", "origin", "version", "track_id"),
 )
 
 # What a recording is looked up by: see `musrec.audio.fingerprint`.

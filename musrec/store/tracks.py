@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.model import Track
+from musrec.store.changes import What, note
 from musrec.store.database import IN_CHUNK, Database
-from musrec.store.schema import identities, tracks
+from musrec.store.schema import analyses, identities, tracks
 from musrec.titles import merge
 
 
@@ -74,8 +75,10 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
         )
     else:
         track = merge(known, track)
-        row = track_row(track)
-        await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
+        if track != known:
+            row = track_row(track)
+            await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
+            await _heard_anew(database, connection, track.id)
     for scheme, value in track.identities.items():
         await connection.execute(
             database.insert(identities)
@@ -83,6 +86,18 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
             .on_conflict_do_nothing()
         )
     return track
+
+
+async def _heard_anew(database: Database, connection: AsyncConnection, id_: str) -> None:
+    """Let the catalogue take in what is known of a track, if it holds it."""
+    here = sa.select(analyses.c.revision).where(
+        analyses.c.track_id == id_, analyses.c.origin != "upload"
+    )
+    if (await connection.execute(here)).first() is not None:
+        revision = await note(database, connection, What.SONG)
+        await connection.execute(
+            analyses.update().where(analyses.c.track_id == id_).values(revision=revision)
+        )
 
 
 async def _same_recording(

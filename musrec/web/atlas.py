@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from musrec.catalogue.model import Atlas
+from musrec.columns import Tracks
 from musrec.model import Busy, Catalogue, MusrecError, NotFound, Track
 from musrec.playlists.model import MOST_SONGS
 from musrec.web.pages import form, render, service_of, with_query
@@ -148,8 +149,7 @@ async def songs(request: Request) -> Response:
     service, asked = service_of(request), request.query_params
     atlas, catalogue = await service.catalogue.atlas()
     if ids := asked.get("ids"):
-        wanted = set(ids.split(",")[:MOST_NAMES])
-        rows = [row for row, track in enumerate(catalogue.tracks) if track.id in wanted]
+        rows = Tracks.of(catalogue.tracks).rows(ids.split(",")[:MOST_NAMES]).tolist()
     elif points := asked.get("rows"):
         rows = _rows(points.split(",")[:MOST_NAMES], asked.get("key"), atlas)
     else:

@@ -22,7 +22,7 @@ async def test_clusters_of_the_map_are_named_after_their_songs(service: Service)
     for group, name in enumerate(atlas.names):
         inside = [
             service.catalogue.songs.tracks[row].genre
-            for row in np.flatnonzero(atlas.groups == group)
+            for row in np.flatnonzero(atlas.groups == group).tolist()
         ]
         hits += str(max(set(inside), key=inside.count)) in name
         assert name in picture.alt

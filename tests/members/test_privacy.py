@@ -88,11 +88,11 @@ async def test_a_deleted_member_is_nowhere_and_stays_away(service: Service) -> N
     async with store_of(service) as store, store.database.read() as connection:
         for table in (schema.drop_issues, schema.drop_posts, schema.playlist_songs):
             assert (await connection.execute(sa.select(table))).all() == []
-    recommender = service._live.engine.recommender
+    recommender = await service._live.recommender()
     recommender.refit()
     assert member not in recommender._fitted.members
     await service.reload()
-    recommender = service._live.engine.recommender
+    recommender = await service._live.recommender()
     assert member not in recommender._fitted.members
     assert other in recommender._fitted.members
     assert not recommender._ledger.of(member)

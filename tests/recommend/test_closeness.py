@@ -73,7 +73,12 @@ def in_detail(songs: list[tuple[Track, Analysis]]) -> list[tuple[Track, Analysis
 def test_words_and_order_by_sound_agree_for_starter_songs(heard: bool) -> None:
     songs = spaces.starter().named()
     songs = in_detail(songs) if heard else songs
-    built = engine.build(songs, (), ())
+    where = engine.space_of()
+    blocks = engine.open_blocks(None, where, None, ())
+    engine.take_in(blocks, where, songs, {track.id: 0 for track, _ in songs}, {})
+    engine.settle(blocks, where)
+    built = engine.view(where, blocks)
+    recommender = engine.recommender(built, (), ())
     seen: set[Closeness | None] = set()
     for row, (track, analysis) in enumerate(songs[::4]):
         song = built.heard(track, analysis)
@@ -83,7 +88,7 @@ def test_words_and_order_by_sound_agree_for_starter_songs(heard: bool) -> None:
             adventurous=(0.0, 0.5)[row % 2],
             now=NOW,
         )
-        picks = sorted(built.recommender.recommend(request).picks, key=sound, reverse=True)
+        picks = sorted(recommender.recommend(request).picks, key=sound, reverse=True)
         assert len(picks) == 10
         for nearer, farther in itertools.pairwise(picks):
             if sound(nearer) > sound(farther):

@@ -66,6 +66,6 @@ async def test_a_limit_that_expires_between_store_and_recommender_parts_them_not
                 await change(service, track)
     await service._live.end_background()
     kept = {event.track for event in await service.members.feedback("ann")}
-    known = service._live.engine.recommender._ledger.of("ann")
+    known = (await service._live.recommender())._ledger.of("ann")
     assert kept == (set() if liked else {track})
     assert bool(known) is not liked

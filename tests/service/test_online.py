@@ -218,7 +218,8 @@ async def test_features_of_other_services_are_shown_with_their_origin_and_go_no_
     await world.service.reload()
     after = world.service.catalogue.songs
     assert after is not before
-    assert (after.tracks, after.profiles) == (before.tracks, before.profiles)
+    assert tuple(after.tracks) == tuple(before.tracks)
+    assert tuple(after.profiles) == tuple(before.profiles)
     assert np.array_equal(after.vectors, before.vectors)
     assert all(np.array_equal(after.facets[name], before.facets[name]) for name in before.facets)
     assert await scores(world.service, heard) == pytest.approx(scored, abs=1e-6)

@@ -29,6 +29,8 @@ Pair = tuple[Service, Service]
 async def pair(tmp_path: Path, store_url: str) -> AsyncIterator[Pair]:
     configured = settings(tmp_path / "data", url=store_url)
     async with Service.open(configured) as one, Service.open(configured) as other:
+        for service in (one, other):
+            await service._live.recommender()
         yield one, other
 
 
@@ -41,7 +43,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def thumbs(service: Service, member: str) -> dict[str, bool]:
     """Return a member's thumbs as the recommender of a process knows them."""
-    ledger = service._live.engine.recommender._ledger
+    recommender = service._live._recommender
+    assert recommender is not None
+    ledger = recommender._ledger
     return {ledger.names[number]: up for number, (up, _) in ledger.of(member).thumbs().items()}
 
 
@@ -64,7 +68,7 @@ async def test_who_leaves_in_one_process_is_forgotten_in_the_other(pair: Pair) -
     track = one.catalogue.songs.tracks[0].id
     await one.members.choose("ann-4711", listening=True)
     await one.members.learn("ann-4711", track, LIKE)
-    await until(lambda: "ann-4711" in other._live.engine.recommender.members)
+    await until(lambda: "ann-4711" in other._live.members)
     assert "ann-4711" in await other.members.listeners()
     await one.members.delete("ann-4711")
     await until(lambda: not thumbs(other, "ann-4711"))
@@ -85,7 +89,7 @@ async def test_a_consent_given_to_one_process_holds_in_the_other(pair: Pair) -> 
 
 async def test_songs_that_one_process_hears_can_be_recommended_by_the_other(pair: Pair) -> None:
     one, other = pair
-    before, engine = len(other.catalogue), other._live.engine
+    before, recommender = len(other.catalogue), await other._live.recommender()
     known = await one.songs.heard(one.catalogue.songs.tracks[0].id)
     assert known is not None
     async with store_of(one) as store:
@@ -98,7 +102,7 @@ async def test_songs_that_one_process_hears_can_be_recommended_by_the_other(pair
     await until(lambda: len(other.catalogue) == before + 2)
     await until(lambda: len(one.catalogue) == before + 2)
     # It grew, and was not read again.
-    assert other._live.engine.recommender is engine.recommender
+    assert await other._live.recommender() is recommender
     assert await other.songs.find_one("another new song", online=False)
 
 
@@ -147,5 +151,6 @@ async def test_what_was_done_between_reading_and_listening_is_not_missed(
 
 async def _opened(configured: object, track: str) -> set[str]:
     async with Service.open(configured) as other:  # type: ignore[arg-type]
+        await other._live.recommender()
         await until(lambda: track in thumbs(other, "the last"))
-        return set(other._live.engine.recommender.members)
+        return set(other._live.members)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +12,6 @@ from scipy.stats import norm
 from musrec.evaluate import metrics
 from musrec.model import Place
 from musrec.space import Index
-from musrec.space import index as index_module
 from musrec.space.index import Distance
 
 DISTANCES = ("cosine", "correlation", "euclidean")
@@ -202,62 +199,6 @@ def test_wrong_vectors_are_refused() -> None:
         Index(songs(40), fine=mixed(40)[1]).similarities(songs(1)[0], songs(1)[0])
     with pytest.raises(ValueError, match="no distance"):
         Index(songs(3), "manhattan")  # type: ignore[arg-type]
-
-
-def test_a_large_catalogue_is_searched_by_faiss_and_kept_in_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faiss = pytest.importorskip("faiss", reason="faiss is an extra")
-    monkeypatch.setattr(index_module, "EXACT_ROWS", 5_000)
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(60, 16))
-    rows = (centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))).astype(
-        np.float32
-    )
-    file = tmp_path / "rows.faiss"
-    index = Index(rows, file=file)
-    exact = [np.argsort(-index.similarities(row), kind="stable")[:10] for row in rows[:40]]
-    found = [index.nearest(row, 10)[0] for row in rows[:40]]
-    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, found, strict=True)])
-    assert recall >= 0.97
-
-    written = file.stat()
-    again = Index(rows, file=file)
-    assert file.stat().st_mtime_ns == written.st_mtime_ns, "a file that fits is read, not written"
-    assert again.nearest(rows[5], 3)[0].tolist() == index.nearest(rows[5], 3)[0].tolist()
-    Index(rows[::-1] + 1, file=file)
-    assert file.stat().st_mtime_ns != written.st_mtime_ns, (
-        "the file of another catalogue is not used"
-    )
-    file.write_bytes(b"torn")
-    Index(rows, file=file)
-    assert faiss.read_index(str(file)).ntotal == len(rows)
-
-
-@pytest.mark.parametrize("share", [1.0, 0.4], ids=["all rows", "some rows"])
-def test_a_large_catalogue_is_searched_by_fine_embeddings_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
-    pytest.importorskip("faiss", reason="faiss is an extra")
-    monkeypatch.setattr(index_module, "EXACT_ROWS", 2_000)
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(60, 16))
-    rows = centres[rng.integers(60, size=8_000)] + 0.4 * rng.normal(size=(8_000, 16))
-    fine = rng.normal(size=(40, 12))[rng.integers(40, size=8_000)].astype(np.float32)
-    fine += 0.4 * rng.normal(size=fine.shape)
-    fine /= np.linalg.norm(fine, axis=1, keepdims=True)
-    fine[rng.random(8_000) >= share] = np.nan
-    vectors = rows.astype(np.float32)
-    file = tmp_path / "rows.faiss"
-
-    index = Index(vectors, fine=fine, file=file)
-
-    shares = []
-    for song in np.flatnonzero(np.isfinite(fine[:, 0]))[:40]:
-        exact = np.argsort(-index.similarities(vectors[song], fine[song]), kind="stable")[:10]
-        shares.append(len(set(exact) & set(index.nearest(vectors[song], 10, fine[song])[0])) / 10)
-    assert np.mean(shares) >= 0.97
-    assert {each.name for each in tmp_path.iterdir()} == {"rows.faiss", "rows-fine.faiss"}
 
 
 def parted(n: int, seed: int = 0) -> np.ndarray:
