@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -151,6 +151,9 @@ class Track:
 
     def __str__(self) -> str:
         return f"{self.title} — {self.artist}"
+
+    def __repr__(self) -> str:
+        return f"<Track {self.id} {self}>"
 
 
 class SoundKind(StrEnum):
@@ -305,6 +308,9 @@ class Analysis:
     descriptors: Mapping[str, float] = field(default_factory=dict)
     spectrogram: Spectrogram | None = None
     encoded: Encoded | None = None
+
+    def __repr__(self) -> str:
+        return f"<Analysis of {self.seconds:.1f} s of {self.kind}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +472,9 @@ class Pick:
     explanation: Explanation
     profile: Profile
 
+    def __repr__(self) -> str:
+        return f"<Pick {self.score:.2f} {self.track}: {self.explanation.sentence}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
@@ -508,6 +517,13 @@ class Answer:
     picks: tuple[Pick, ...]
     notes: tuple[str, ...] = ()
     id: str = ""
+
+    def __iter__(self) -> Iterator[Pick]:
+        return iter(self.picks)
+
+    def __repr__(self) -> str:
+        to = f" to {self.query}" if self.query else ""
+        return f"<Answer{to}: {', '.join(str(pick.track) for pick in self.picks) or 'no pick'}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -575,6 +591,9 @@ class Heard:
     profile: Profile
     place: Place
 
+    def __repr__(self) -> str:
+        return f"<Heard {self.track}: {self.analysis.seconds:.1f} s of {self.analysis.kind}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -601,3 +620,10 @@ class Picture:
     alt: str
     width: int
     height: int
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.width}x{self.height}: {self.alt}>"
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows."""
+        return self.png

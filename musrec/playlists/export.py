@@ -65,7 +65,8 @@ def _m3u8(name: str, tracks: Sequence[Track], files: Mapping[str, str]) -> Expor
             continue
         seconds = round(track.duration) if track.duration else -1
         lines += [f"#EXTINF:{seconds},{_line(f'{track.artist} - {track.title}')}", where]
-    data = "".join(f"{line}\n" for line in lines).encode()
+    # A file's name may hold bytes that are not UTF-8: a player needs them as they are.
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
     return Export(safe_file_name(name, "m3u8"), data, tuple(missing))
 
 
