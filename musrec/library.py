@@ -169,7 +169,10 @@ class AsyncLibrary:
         return await self._service.catalogue.search(wanted, limit)
 
     async def add(
-        self, *paths: str | PathLike[str], progress: Callable[[int, int], None] | None = None
+        self,
+        *paths: str | PathLike[str],
+        prune: bool = False,
+        progress: Callable[[int, int], None] | None = None,
     ) -> list[Added]:
         """Index audio files and folders, so that their songs can be recommended.
 
@@ -177,8 +180,10 @@ class AsyncLibrary:
 
         Parameters
         ----------
+        prune : bool
+            Take songs out of the catalogue whose files have gone.
         progress : callable, optional
-            Called with how many files are done, and of how many.
+            Called with how many files are done, and of how many found so far.
 
         Returns
         -------
@@ -189,7 +194,26 @@ class AsyncLibrary:
         for place in places:
             if not await asyncio.to_thread(place.exists):
                 raise NotFound(f"There is nothing at {place}.", "Check the path.")
-        return [step async for step in self._service.songs.add(places, progress)]
+        return [step async for step in self._service.songs.add(places, progress, prune=prune)]
+
+    async def remove(self, song: str | PathLike[str]) -> list[Track]:
+        """Take songs out of the catalogue, and return them; no file is deleted.
+
+        Parameters
+        ----------
+        song : str or Path
+            A title or id; a file or folder, which may be gone, for the songs heard there.
+        """
+        return await self._service.songs.remove(fspath(song))
+
+    async def export(self, to: str | PathLike[str]) -> int:
+        """Write the catalogue to a file for `numpy.load`; return how many songs it holds.
+
+        `docs/python.md` describes its columns.
+        """
+        data = await self._service.catalogue.export()
+        await asyncio.to_thread(Path(to).write_bytes, data)
+        return len(self)
 
     async def like(self, song: Song, *, member: str = "me") -> Track:
         """Give a song a thumbs-up; it counts in the member's next answer. Return the song."""
@@ -314,6 +338,8 @@ class Library:
     recommend = _waiting(AsyncLibrary.recommend)
     search = _waiting(AsyncLibrary.search)
     add = _waiting(AsyncLibrary.add)
+    remove = _waiting(AsyncLibrary.remove)
+    export = _waiting(AsyncLibrary.export)
     like = _waiting(AsyncLibrary.like)
     dislike = _waiting(AsyncLibrary.dislike)
     unthumb = _waiting(AsyncLibrary.unthumb)

@@ -100,6 +100,11 @@ def track_id(scheme: str, value: str) -> str:
     scheme, value : str
         The identity by which the track was first met, such as ``("isrc", "GBAYE0601498")``,
         ``("sha256", "...")`` or ``("deezer", "3135556")``.
+
+    Examples
+    --------
+    >>> track_id("isrc", "GBAYE0601498")
+    'kll5qeifq4'
     """
     digest = hashlib.blake2b(f"{scheme}:{value}".encode(), digest_size=8).digest()
     return base64.b32encode(digest).decode().lower()[:10]
@@ -128,6 +133,11 @@ class Track:
         Provider to a public page where the song can be heard. Never a signed address.
     provenance : mapping of str to str
         Field to the provider that said so.
+
+    Examples
+    --------
+    >>> Track("abcdefghij", "Take Five", ("Dave Brubeck",), year=1959)
+    <Track abcdefghij Take Five — Dave Brubeck>
     """
 
     id: str

@@ -45,7 +45,15 @@ def export(
 
 
 def safe_file_name(name: str, ending: str) -> str:
-    """Return a file name for any system: letters, digits and single dashes, never a device."""
+    """Return a file name for any system: letters, digits and single dashes, never a device.
+
+    Examples
+    --------
+    >>> safe_file_name("Été à Paris / 2", "m3u8")
+    'ete-a-paris-2.m3u8'
+    >>> safe_file_name("CON", "csv")
+    'playlist-con.csv'
+    """
     bare = unicodedata.normalize("NFKD", name)
     words = re.sub(r"[^0-9A-Za-z]+", "-", "".join(c for c in bare if not unicodedata.combining(c)))
     stem = words.strip("-")[:60].rstrip("-").lower()

@@ -80,6 +80,11 @@ async def _apply(
                     if not tagged or analysis.tag_mean is not None
                 ]
             )
+        case What.GONE:
+            if {track.id for track in live.engine.catalogue.tracks} & {
+                one.track for one in changes
+            }:
+                await live.reload()
         case What.LEARNT:
             # None where it was taken back, or replaced, meanwhile.
             await live.change_opinions([change.event for change in changes if change.event])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from musrec import wording
+from musrec.catalogue.model import path_of
 from musrec.model import Answer, Constraints, Heard, NotAudio, NotFound, SoundKind, Track
 from musrec.playlists import continuation, export, names
 from musrec.playlists.model import (
@@ -209,7 +210,7 @@ class Playlists:
             sources, deadline = await self._outside.sources(), self._outside.deadline()
             await self._songs.keep(await sources.known_by("spotify", unknown, deadline=deadline))
             tracks = await self.songs(playlist)
-        paths = await self._store.analyses.paths(t.id for t in tracks) if local else {}
+        paths = await self._paths(tracks) if local else {}
         return await asyncio.to_thread(export.export, playlist.name, tracks, how, paths)
 
     async def around(
@@ -262,8 +263,15 @@ class Playlists:
         }
         if (how := endings.get(to.suffix.lower())) is None:
             raise NotFound(f"I cannot tell a format from {to.name}.", "End it in .m3u8 or .csv.")
-        paths = await self._store.analyses.paths(track.id for track in tracks)
+        paths = await self._paths(tracks)
         return await asyncio.to_thread(export.export, name, tracks, how, paths)
+
+    async def _paths(self, tracks: Sequence[Track]) -> dict[str, str]:
+        """Return where the files of songs are, by id, as this system names them."""
+        kept = await self._store.analyses.paths(track.id for track in tracks)
+        return await asyncio.to_thread(
+            lambda: {id_: str(path_of(path)) for id_, path in kept.items()}
+        )
 
     async def continued(self, playlist: Playlist, *, count: int = 10) -> Answer:
         """Recommend songs for a whole playlist, none of which is in it.

@@ -13,7 +13,7 @@ import simcord
 import sqlalchemy as sa
 
 from bot.app import Bot
-from musrec.demo import ARTIST, TUNES, write_tunes
+from musrec.demo import TUNES, write_tunes
 from musrec.model import MusrecError
 from musrec.service import Service
 from musrec.store import schema
@@ -30,7 +30,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
 
 
 def _file_name(tune: Any) -> str:
-    return f"{ARTIST} - {tune.title}.wav"
+    return tune.file
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
