@@ -22,9 +22,14 @@ from musrec.titles import read_file_name
 class Found:
     """An audio file below a folder, with its stamp; or what cannot be looked into, and why."""
 
-    path: Path
+    name: str
     stamp: FileStamp | None = None
     problem: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.name)
 
 
 def normalised(path: Path) -> Path:
@@ -46,7 +51,7 @@ def walk(paths: Iterable[Path]) -> Iterator[Found | Path]:
     met: set[tuple[int, int]] = set()
     for name in names:
         if str(name) in single:
-            yield _found(name, name.stat)
+            yield _found(str(name), name.stat)
             continue
         folders = [str(name)]
         while folders:
@@ -60,14 +65,14 @@ def walk(paths: Iterable[Path]) -> Iterator[Found | Path]:
                 with os.scandir(folder) as entries:
                     listed = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                yield Found(Path(folder), problem=_unopened(error))
+                yield Found(folder, problem=_unopened(error))
                 continue
             below = []
             for entry in listed:
                 if _is_folder(entry):
                     below.append(entry.path)
                 elif _is_audio(entry.name) and entry.path not in single:
-                    yield _found(Path(entry.path), entry.stat)
+                    yield _found(entry.path, entry.stat)
             folders += reversed(below)
 
 
@@ -78,11 +83,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _found(path: Path, stat: Callable[[], os.stat_result]) -> Found:
+def _found(name: str, stat: Callable[[], os.stat_result]) -> Found:
     try:
-        return Found(path, FileStamp.of(path, stat()))
+        return Found(name, FileStamp.of(name, stat()))
     except OSError as error:
-        return Found(path, problem=_unopened(error))
+        return Found(name, problem=_unopened(error))
 
 
 def _unopened(error: OSError) -> str:

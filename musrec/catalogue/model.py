@@ -29,13 +29,13 @@ class FileStamp:
     modified_ns: int
 
     @classmethod
-    def of(cls, path: Path, stat: os.stat_result | None = None) -> FileStamp:
+    def of(cls, path: Path | str, stat: os.stat_result | None = None) -> FileStamp:
         """Take the stamp of a file; raises `OSError` if it cannot be examined."""
-        stat = stat or path.stat()
+        stat = stat or Path(path).stat()
         return cls(stored(path), stat.st_size, stat.st_mtime_ns)
 
 
-def stored(path: Path) -> str:
+def stored(path: Path | str) -> str:
     r"""Return a path as a database keeps it.
 
     A name may be any bytes, and a database takes UTF-8: other bytes are written as ``\xe9``.

@@ -136,7 +136,7 @@ _VALUES = {"bool": None, "str": "TEXT", "int": "N", "float": "NUMBER", "Path": "
 def _command() -> Any:
     """Return the whole program, with help that names values as people do."""
     program = typer.main.get_command(app)
-    groups = [program]
+    groups: list[Any] = [program]
     while groups:
         command = groups.pop()
         groups += getattr(command, "commands", {}).values()

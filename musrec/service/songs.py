@@ -546,7 +546,7 @@ class Songs:
                 round_.there |= {stamp.path for stamp in stamps}
                 for found in batch:
                     if found.stamp is None:
-                        round_.unread.append(stored(found.path))
+                        round_.unread.append(stored(found.name))
                         steps.put_nowait(Added(found.path, problem=found.problem))
                     elif found.stamp.path in known:
                         steps.put_nowait(Added(found.path, known=True))

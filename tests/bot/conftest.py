@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
@@ -26,11 +25,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
     """Names and bytes of music composed here."""
     folder = tmp_path_factory.mktemp("tunes")
     write_tunes(folder)
-    return [(name, (folder / name).read_bytes()) for name in map(_file_name, TUNES[:3])]
-
-
-def _file_name(tune: Any) -> str:
-    return tune.file
+    return [(tune.file, (folder / tune.file).read_bytes()) for tune in TUNES[:3]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
