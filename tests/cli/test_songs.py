@@ -125,6 +125,7 @@ def test_what_has_gone_is_said_and_taken_out_if_asked(run: Run, tmp_path: Path) 
 
 def test_a_watched_folder_is_added_to_until_it_is_stopped(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tunes").mkdir()
+    (song,) = write_some(tmp_path / "elsewhere", 4)
     watching = subprocess.Popen(
         [sys.executable, "-m", "musrec", "add", str(tmp_path / "tunes"), "--watch"],
         stdout=subprocess.PIPE,
@@ -134,7 +135,7 @@ def test_a_watched_folder_is_added_to_until_it_is_stopped(run: Run, tmp_path: Pa
     assert watching.stdout is not None
     for line in watching.stdout:
         if line.startswith("Watching"):
-            write_some(tmp_path / "tunes", 4)
+            song.rename(tmp_path / "tunes" / song.name)
         if line.startswith("Added 1 song,"):
             break
     watching.send_signal(signal.SIGINT)
