@@ -5,54 +5,66 @@ PYTHON ?= python3
 VENV ?= .venv
 TAGGER ?= yes
 BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
 # The networks of `musrec lab`, which need PyTorch: 0.2 GB for processors, several with CUDA.
 LAB := $(VENV)/.lab
 
-.PHONY: install models lab demo test attack check numbers constraints licences audit clean
+.PHONY: install models lab demo test attack check docs numbers constraints licences audit clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+# What it takes to run, and nothing of what it takes to develop; docs/install.md says what is large.
+$(READY): pyproject.toml constraints.txt
+	@echo 'Setting up $(VENV): about 90 packages, 0.9 GB on disk. It takes a few minutes.'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,web,postgres,cluster,voice,dev]'
-	touch $@
+	$(PIP) --editable '.[bot,web,voice]'
+	@touch $@
+
+$(INSTALLED): $(READY)
+	@echo 'Adding what the tests need: 0.5 GB on disk.'
+	$(PIP) --quiet --editable '.[bot,web,postgres,cluster,voice,dev]'
+	@touch $@
 
 # The tagger is worth having and not needed: without it everything works on statistics, and says so.
 # `make demo TAGGER=no` goes without.
-models: install
+models: $(READY)
 	@[ "$(TAGGER)" = no ] || $(BIN)/musrec models install || echo 'Going on without the tagger.'
 
 lab: $(LAB)
 
 $(LAB): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[bot,web,postgres,cluster,voice,dev,lab]'
-	touch $@
+	$(PIP) --quiet --editable '.[bot,web,postgres,cluster,voice,dev,lab]'
+	@touch $@
 
 demo: models
 	$(BIN)/musrec demo
 
 # One process per core: a file's tests stay together, and arithmetic keeps to its own core.
-test: models
+test: install models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # The attacks that the tests make, at full size: hours. It goes on where docs/reliability.md stops;
 # `python -m tests.attack PART --rounds N` runs a part of it.
-attack: models
+attack: install models
 	$(BIN)/python -m tests.attack
 
-check: install
+check: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Pages of the API in build/docs, from the docstrings; a warning is an error.
+docs: install
+	$(BIN)/python -W error -m pdoc --docformat numpy --output-directory build/docs \
+	  musrec.library musrec.model musrec.service musrec.settings
+
 # Every figure in the documents, measured again: half an hour on two cores.
 MEASURED := genre similarity parts closeness explain sentences artists systems descriptors hearing tagger \
 	tags recommend playlists
-numbers: models
+numbers: install models
 	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \
 	  for what in $(MEASURED); do \
 	    printf '\n`musrec evaluate %s`\n\n' $$what; $(BIN)/musrec evaluate $$what || exit 1; \

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from bot.app import Bot
-from musrec.demo import ARTIST, TUNES, write_tunes
+from musrec.demo import TUNES, write_tunes
 from musrec.evaluate.report import Cell, Report
 from musrec.model import FeedbackKind
 from musrec.service import Service
@@ -273,7 +273,7 @@ async def run(commands: int) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         tunes = Path(folder, "tunes")
         write_tunes(tunes)
-        names = [f"{ARTIST} - {tune.title}.wav" for tune in TUNES]
+        names = [tune.file for tune in TUNES]
         clips = [(name, "audio/wav", (tunes / name).read_bytes()) for name in names]
         settings = Settings.model_validate(
             {

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot import logs
+from bot.serve import Finding, check, serve
+from musrec.model import MusrecError
+from musrec.settings import load
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from bot.serve import Finding
-
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells use it."""
@@ -20,12 +22,6 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Run the bot; return 0, or the exit code of the error that stopped it."""
-    # Worker processes import this module too, and need none of what follows.
-    from bot import logs
-    from bot.serve import check, serve
-    from musrec.model import MusrecError
-    from musrec.settings import load
-
     parser = argparse.ArgumentParser(prog="python -m bot", description="The Discord bot.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file to use")
     parser.add_argument(

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musrec.catalogue.files import audio_files
+from musrec.catalogue.files import Found, walk
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
 
 RATE = 22_050
-ARTIST = "musrec's own composer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Tune:
 
     Attributes
     ----------
-    title : str
+    title, artist : str
     bpm : float
         Beats per minute.
     chords : tuple of tuple of int
@@ -45,6 +44,7 @@ class Tune:
     """
 
     title: str
+    artist: str
     bpm: float
     chords: tuple[tuple[int, ...], ...]
     metre: int = 4
@@ -52,17 +52,32 @@ class Tune:
     decay: float = 0.5
     drums: float = 0.0
 
+    @property
+    def file(self) -> str:
+        """Its file name, from which artist and title are read."""
+        return f"{self.artist} - {self.title}.wav"
+
 
 _MAJOR = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (60, 64, 67))
 _MINOR = ((57, 60, 64), (53, 57, 60), (55, 59, 62), (52, 55, 59))
 
 TUNES = (
-    Tune("Composed waltz in C", 96, _MAJOR, metre=3, decay=0.6),
-    Tune("Composed slow waltz in C", 84, _MAJOR, metre=3, decay=0.9, partials=3),
-    Tune("Composed march in A minor", 112, _MINOR, partials=8, drums=0.5),
-    Tune("Composed dance in A minor", 126, _MINOR, partials=14, decay=0.2, drums=1.0),
-    Tune("Composed fast dance in C", 132, _MAJOR, partials=14, decay=0.2, drums=1.0),
-    Tune("Composed lullaby in A minor", 66, _MINOR, partials=2, decay=1.2),
+    Tune("Composed waltz in C", "Sine Sisters", 96, _MAJOR, metre=3, decay=0.6),
+    Tune("Composed slow waltz in C", "The Envelopes", 84, _MAJOR, metre=3, decay=0.9, partials=3),
+    Tune("Composed march in A minor", "Trio Sawtooth", 112, _MINOR, partials=8, drums=0.5),
+    Tune(
+        "Composed dance in A minor",
+        "Sine Sisters",
+        126,
+        _MINOR,
+        partials=14,
+        decay=0.2,
+        drums=1.0,
+    ),
+    Tune(
+        "Composed fast dance in C", "Trio Sawtooth", 132, _MAJOR, partials=14, decay=0.2, drums=1.0
+    ),
+    Tune("Composed lullaby in A minor", "The Envelopes", 66, _MINOR, partials=2, decay=1.2),
 )
 
 
@@ -117,11 +132,11 @@ def wav(y: FloatArray) -> bytes:
 
 def has_music(folder: Path) -> bool:
     """Whether a folder is there and holds audio files."""
-    return folder.is_dir() and bool(audio_files([folder])[0])
+    return folder.is_dir() and any(isinstance(one, Found) and one.stamp for one in walk([folder]))
 
 
 def write_tunes(folder: Path) -> None:
     """Write every tune into a folder as ``artist - title.wav``."""
     folder.mkdir(parents=True, exist_ok=True)
     for tune in TUNES:
-        (folder / f"{ARTIST} - {tune.title}.wav").write_bytes(wav(compose(tune)))
+        (folder / tune.file).write_bytes(wav(compose(tune)))

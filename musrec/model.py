@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +100,11 @@ def track_id(scheme: str, value: str) -> str:
     scheme, value : str
         The identity by which the track was first met, such as ``("isrc", "GBAYE0601498")``,
         ``("sha256", "...")`` or ``("deezer", "3135556")``.
+
+    Examples
+    --------
+    >>> track_id("isrc", "GBAYE0601498")
+    'kll5qeifq4'
     """
     digest = hashlib.blake2b(f"{scheme}:{value}".encode(), digest_size=8).digest()
     return base64.b32encode(digest).decode().lower()[:10]
@@ -128,6 +133,11 @@ class Track:
         Provider to a public page where the song can be heard. Never a signed address.
     provenance : mapping of str to str
         Field to the provider that said so.
+
+    Examples
+    --------
+    >>> Track("abcdefghij", "Take Five", ("Dave Brubeck",), year=1959)
+    <Track abcdefghij Take Five — Dave Brubeck>
     """
 
     id: str
@@ -151,6 +161,9 @@ class Track:
 
     def __str__(self) -> str:
         return f"{self.title} — {self.artist}"
+
+    def __repr__(self) -> str:
+        return f"<Track {self.id} {self}>"
 
 
 class SoundKind(StrEnum):
@@ -330,6 +343,9 @@ class Analysis:
     encoded: Encoded | None = None
     voice: Voice | None = None
 
+    def __repr__(self) -> str:
+        return f"<Analysis of {self.seconds:.1f} s of {self.kind}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -490,6 +506,9 @@ class Pick:
     explanation: Explanation
     profile: Profile
 
+    def __repr__(self) -> str:
+        return f"<Pick {self.score:.2f} {self.track}: {self.explanation.sentence}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
@@ -532,6 +551,13 @@ class Answer:
     picks: tuple[Pick, ...]
     notes: tuple[str, ...] = ()
     id: str = ""
+
+    def __iter__(self) -> Iterator[Pick]:
+        return iter(self.picks)
+
+    def __repr__(self) -> str:
+        to = f" to {self.query}" if self.query else ""
+        return f"<Answer{to}: {', '.join(str(pick.track) for pick in self.picks) or 'no pick'}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -603,6 +629,9 @@ class Heard:
     profile: Profile
     place: Place
 
+    def __repr__(self) -> str:
+        return f"<Heard {self.track}: {self.analysis.seconds:.1f} s of {self.analysis.kind}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -629,3 +658,10 @@ class Picture:
     alt: str
     width: int
     height: int
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.width}x{self.height}: {self.alt}>"
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows."""
+        return self.png

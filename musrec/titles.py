@@ -73,6 +73,11 @@ def fold(text: str) -> str:
     Signs that stand for letters become those letters (P!nk, Ke$ha), initials become one word
     (R.E.M.), "&", "+" and "'n'" become "and", and a name made only of signs stays as it is. Folding
     twice changes nothing.
+
+    Examples
+    --------
+    >>> fold("Beyoncé – Halo (Live)")
+    'beyonce halo live'
     """
     plain = text.lower() if text.isascii() else _without_marks(text)
     if _SPELT.search(plain):
@@ -712,6 +717,11 @@ def read_file_name(name: str) -> tuple[str, str]:
         "" if the name states none.
     title : str
         Never empty.
+
+    Examples
+    --------
+    >>> read_file_name("03 - Anna - Duet.mp3")
+    ('Anna', 'Duet')
     """
     stem = _ENDING.sub("", _TWICE.sub(r"\1", PurePath(name).name))
     stem = unicodedata.normalize("NFC", stem).translate(_STAND_INS)

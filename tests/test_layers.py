@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "musrec.demo",
         "musrec.lab",
     },
+    "musrec.library": DOORS,
     "musrec.web": DOORS,
     "musrec.lab": HEARING | {"musrec.evaluate", "musrec.pictures", "musrec.train"},
     "musrec.service": {f"musrec.{area}" for area in AREAS}

@@ -61,7 +61,7 @@ _LARGEST_TAGS = 65_536  # bytes, as `tags.pack` writes them
 _REQUEST = struct.Struct("<8sQddd")  # demuxer, bytes that follow, seconds, start, processor time
 _REPLY = struct.Struct("<BQQdd")  # outcome, bytes of tags and samples that follow, duration, start
 
-_CODECS = (
+CODECS = (
     *("aac", "aac_latm", "alac", "flac", "libopus", "libspeex", "libvorbis", "opus", "speex"),
     *("ac3", "ape", "dca", "eac3", "mlp", "mpc7", "mpc8", "qoa", "shorten", "tak", "truehd", "tta"),
     *("vorbis", "wavpack", "dsd_lsbf", "dsd_lsbf_planar", "dsd_msbf", "dsd_msbf_planar", "dst"),
@@ -387,13 +387,13 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Decode clip after clip until the parent closes the pipe or is gone."""
     _decode(_tiny_wav(), "wav", 1.0, None)  # imports all that is needed, while it still can
     tags.prepare()
-    _give_up_rights()
+    give_up_rights()
     while header := requests.read(_REQUEST.size):
         demuxer, length, seconds, start, processor_time = _REQUEST.unpack(header)
         data = requests.read(length)
         if len(data) != length:
             return
-        _limit_processor_time(processor_time)
+        limit_processor_time(processor_time)
         begin = None if math.isnan(start) else start
         try:
             clip = _decode(data, demuxer.rstrip(b"\0").decode(), seconds, begin)
@@ -447,7 +447,7 @@ def _of_track(file: _File, track: int, seconds: float, start: float | None) -> _
 def _opened(file: _File) -> InputContainer:
     import av
 
-    options = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": ""}
+    options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
     # Text that is not UTF-8 as surrogate escapes, as PyAV 19 always returns it.
     lenient: Any = (
         {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
@@ -475,7 +475,7 @@ def _tracks(container: InputContainer) -> list[AudioStream]:
         stream
         for stream in streams
         if stream.codec_context is not None
-        and stream.codec_context.name in _CODECS
+        and stream.codec_context.name in CODECS
         and stream.codec_context.sample_rate in _RATES
     ]
     if not fine:
@@ -501,7 +501,9 @@ def _excerpt(
                 container.seek(int(start / stream.time_base), stream=stream)
             except av.FFmpegError:
                 start = 0.0
-        rate, mono, cancelled = _mono(_frames(container, stream, start), seconds, start, channel)
+        rate, mono, cancelled = _mono(
+            frames_from(container, stream, start), seconds, start, channel
+        )
         y = _resampled(mono, rate, seconds)
     return _Decoded(y, duration, start, said, len(tracks), cancelled)
 
@@ -531,7 +533,7 @@ def _most_sound(file: _File, track: int, seconds: float) -> float:
     with _opened(file) as container:
         stream = _tracks(container)[track]
         stream.codec_context.thread_count = 1
-        for block in _blocks(_frames(container, stream, 0.0)):
+        for block in _blocks(frames_from(container, stream, 0.0)):
             if end >= _SCANNED or time.process_time() - begin > _SCAN_TIME:
                 break
             level = max(float(np.std(wave)) for wave in block.waves)
@@ -742,7 +744,9 @@ def _offset(mono: FloatArray, rate: int) -> FloatArray | float:
 _SHIFTED = 0.003  # mean of a second; the lowest notes leave a third of that
 
 
-def _frames(container: InputContainer, stream: AudioStream, start: float) -> Iterator[AudioFrame]:
+def frames_from(
+    container: InputContainer, stream: AudioStream, start: float
+) -> Iterator[AudioFrame]:
     """Yield the frames that can be decoded from `start` on, skipping damaged packets."""
     import av
 
@@ -772,7 +776,7 @@ def _frames(container: InputContainer, stream: AudioStream, start: float) -> Ite
                 yield frame
 
 
-def _give_up_rights() -> None:
+def give_up_rights() -> None:
     """Give up files, sockets and processes for good; on Linux, memory beyond a gigabyte too."""
     try:
         import resource
@@ -792,7 +796,7 @@ def _give_up_rights() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
 
-def _limit_processor_time(seconds: float) -> None:
+def limit_processor_time(seconds: float) -> None:
     try:
         import resource
     except ImportError:  # Windows

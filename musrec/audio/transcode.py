@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 # Its limits are those of `decode`: hostile bytes are parsed here in the same way.
-from musrec.audio.decode import _CODECS, _frames, _give_up_rights, _limit_processor_time
+from musrec.audio.decode import CODECS, frames_from, give_up_rights, limit_processor_time
 from musrec.formats import sniff
 from musrec.model import NotAudio
 
@@ -101,11 +101,11 @@ class _Pipe:
 def _run(demuxer: str, to: Encoding) -> None:
     import av
 
-    options = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": ""}
+    options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
     with av.open(sys.stdin.buffer, "r", format=demuxer, options=options) as container:
         stream = container.streams.audio[0]
         codec = stream.codec_context
-        if codec is None or codec.name not in _CODECS:
+        if codec is None or codec.name not in CODECS:
             return
         codec.thread_count = 1
         layout = "mono" if codec.channels == 1 else "stereo"
@@ -116,8 +116,8 @@ def _run(demuxer: str, to: Encoding) -> None:
                 encoder.bit_rate = BIT_RATE
             resampler = av.AudioResampler(format="s16", layout=layout, rate=RATE)
             # Files and libraries are open by now; what is hostile comes next.
-            _give_up_rights()
-            _limit_processor_time(_PROCESSOR_TIME)
+            give_up_rights()
+            limit_processor_time(_PROCESSOR_TIME)
             written = 0
 
             def write(frames: list[AudioFrame], out: OutputContainer) -> None:
@@ -127,7 +127,7 @@ def _run(demuxer: str, to: Encoding) -> None:
                     written += frame.samples
                     out.mux(encoder.encode(frame))
 
-            for frame in _frames(container, stream, 0.0):
+            for frame in frames_from(container, stream, 0.0):
                 write(resampler.resample(frame), out)
             write(resampler.resample(None), out)
             out.mux(encoder.encode(None))

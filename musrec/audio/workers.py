@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import math
-import multiprocessing
 import os
-import signal
+import pickle
+import subprocess
+import sys
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+from musrec.audio import worker as child
 from musrec.model import Busy, SettingsError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _CROWDED = "Try again; if it fails again, the clip is damaged or this machine is
 class Ears:
     """Hears clips, as many at once as there are workers; an async context manager.
 
-    Each worker is one process in a pool of its own, so that one that crashes, hangs or is killed is
+    Each worker is one process (`musrec.audio.worker`); one that crashes, hangs or is killed is
     replaced without disturbing the others. Workers start with the first clip, or by `warm`.
 
     Parameters
@@ -108,10 +108,12 @@ class Ears:
         limit = min(limit, longest)
         if self._cluster is not None:
             executor = self._cluster.get_executor()
-            return await _wait(executor.submit(_hear, data, seconds, limit, self._encoder), longest)
+            return await _wait(
+                executor.submit(child.hear, data, seconds, limit, self._encoder), longest
+            )
         for _ in range(2):
             worker = await self._idle.get()
-            with contextlib.suppress(BrokenProcessPool):
+            with contextlib.suppress(_Ended):
                 return await self._hear_in(worker, data, limit)
         raise Busy("Hearing this clip failed twice.", _CROWDED)
 
@@ -121,7 +123,7 @@ class Ears:
             await asyncio.to_thread(worker.start)
             job = worker.hear(data, self._settings.clip_seconds, limit)
             return await _wait(job, limit)
-        except (Busy, BrokenProcessPool):
+        except (Busy, _Ended):
             await asyncio.to_thread(worker.end)
             raise
         finally:
@@ -141,52 +143,91 @@ async def _wait(job: Future[Listened], limit: float) -> Listened:
         raise Busy(f"Hearing this clip took longer than {limit:g} s.", _CROWDED) from None
 
 
+class _Ended(Exception):
+    """The process ended before it answered."""
+
+
 class _Worker:
     """One process that hears one clip at a time, and can be replaced."""
 
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
         self._changing = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
-        self._pid = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        # Asks, and waits for the answer.
+        self._asking: ThreadPoolExecutor | None = None
         self._loaded: Future[None] = Future()
         self._job: Future[Listened] | Future[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process; None while there is none."""
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
         """Start the process if it is not running, and wait until it has loaded everything."""
         with self._changing:
-            if self._pool is None:
-                pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle)
-                try:
-                    self._pid = pool.submit(os.getpid).result(_START_SECONDS)
-                except TimeoutError:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise Busy("A process for hearing did not start.", _CROWDED) from None
-                self._pool = pool
-                self._job = self._loaded = pool.submit(_prepare, self._encoder)
+            if self._process is None:
+                self._process = _start()
+                self._asking = ThreadPoolExecutor(1, thread_name_prefix="hear")
+                ask = partial(_ask, self._process, self._encoder)
+                self._job = self._loaded = self._asking.submit(ask)
+            loaded = self._loaded
         try:
-            self._loaded.result(_START_SECONDS)
+            loaded.result(_START_SECONDS)
         except TimeoutError:
             raise Busy("A process for hearing did not start.", _CROWDED) from None
 
     def hear(self, data: bytes, seconds: float, limit: float) -> Future[Listened]:
         """Hand the process a clip."""
-        if self._pool is None:
-            raise BrokenProcessPool("the worker was ended")
-        self._job = job = self._pool.submit(_hear, data, seconds, limit, self._encoder)
-        return job
+        with self._changing:
+            if self._process is None or self._asking is None:
+                raise _Ended
+            ask = partial(_ask, self._process, (data, seconds, limit))
+            self._job = job = self._asking.submit(ask)
+            return job
 
     def end(self) -> None:
         """End the process, even in the middle of a clip; `start` starts it again."""
         with self._changing:
-            if self._pool is None:
+            if self._process is None or self._asking is None:
                 return
-            if self._job is not None and not self._job.done():
-                for process in multiprocessing.active_children():
-                    if process.pid == self._pid:
-                        process.kill()
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = self._job = None
+            self._process.kill()
+            self._asking.shutdown()  # what it asked has no answer
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._process = self._asking = self._job = None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """Start a process that hears, with one thread, as another clip is heard beside it."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # It finds what this process finds, and after it this package, wherever it was imported from.
+    path = [*(entry for entry in sys.path if entry), str(Path(__file__).resolve().parents[2])]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "musrec.audio.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **one, "PYTHONPATH": os.pathsep.join(path)},
+    )
+
+
+def _ask(process: subprocess.Popen[bytes], question: Encoder | child.Question | None) -> Any:
+    """Return a process's answer, or raise what it raised, or `_Ended`."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        pickle.dump(question, process.stdin, pickle.HIGHEST_PROTOCOL)
+        process.stdin.flush()
+        worked, outcome = pickle.load(process.stdout)  # noqa: S301 - of our own program
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise _Ended from error
+    if not worked:
+        raise outcome
+    return outcome
 
 
 def _connect(address: str) -> Client:
@@ -209,36 +250,3 @@ def _connect(address: str) -> Client:
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, and no caller is waiting
         loop.call_soon_threadsafe(function)
-
-
-# In the worker ----------------------------------------------------------------------------------
-# Only what runs here imports `listen`, and after `_settle`: numpy reads the number of threads when
-# it is imported. The parent does not need it.
-
-
-def _settle() -> None:
-    """Prepare a fresh process: no Ctrl-C, one thread, and an end when the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # one clip per process: more threads would compete with the others
-    if (parent := multiprocessing.parent_process()) is not None:
-        # The process of a pool does not notice by itself that its parent was killed.
-        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _leave_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
-
-
-def _prepare(encoder: Encoder | None) -> None:
-    from musrec.audio.listen import prepare
-
-    prepare(encoder)
-
-
-def _hear(data: bytes, seconds: float, limit: float, encoder: Encoder | None) -> Listened:
-    from musrec.audio.listen import listen
-
-    digest = hashlib.sha256(data).hexdigest()
-    return listen(data, digest=digest, seconds=seconds, limit=limit, encoder=encoder)

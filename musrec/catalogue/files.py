@@ -6,61 +6,100 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from musrec.audio import tags
 from musrec.audio.tags import Tags
+from musrec.catalogue.model import FileStamp
 from musrec.formats import ENDINGS, LARGEST
-from musrec.model import NotAudio, NotFound, Track, track_id
+from musrec.model import Busy, NotAudio, NotFound, Track, track_id
 from musrec.titles import artists_of, read_file_name
 
 
-def audio_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """List the audio files below some paths, in order, and what cannot be looked into."""
-    files: list[Path] = []
-    problems: list[tuple[Path, str]] = []
-    walked: set[tuple[int, int]] = set()
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An audio file below a folder, with its stamp; or what cannot be looked into, and why."""
 
-    def complain(error: OSError) -> None:
-        problems.append((Path(error.filename), f"It cannot be opened: {error.strerror}."))
+    name: str
+    stamp: FileStamp | None = None
+    problem: str = ""
 
-    for path in paths:
-        try:
-            if not path.is_dir():
-                files.append(path)
-                continue
-        except OSError as error:
-            complain(error)
-            continue
-        for folder, below, names in os.walk(path, onerror=complain, followlinks=True):
-            if not _is_first(folder, walked):  # links may lead in circles
-                below.clear()
-                continue
-            below.sort()
-            files += [Path(folder, name) for name in sorted(names) if _is_audio(name)]
-    return list(dict.fromkeys(file.absolute() for file in files)), problems
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.name)
 
 
-def _is_first(folder: str, walked: set[tuple[int, int]]) -> bool:
-    """Whether a folder was not walked before; whatever its name, it is one."""
+def normalised(path: Path) -> Path:
+    """Return the one name of a folder or file, however it was written; links are followed."""
     try:
-        found = Path(folder).stat()
-    except OSError:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError):  # links in a circle, or no such home folder
+        return path.absolute()
+
+
+def walk(paths: Iterable[Path]) -> Iterator[Found | Path]:
+    """Yield the audio files below some paths as they are found, each folder in order.
+
+    Each folder is announced by its path. Linked folders are looked into, and every folder once,
+    though links lead in circles. Only audio files cost a look at the file itself.
+    """
+    names = list(dict.fromkeys(normalised(path) for path in paths))
+    single = {str(name) for name in names if not name.is_dir()}
+    met: set[tuple[int, int]] = set()
+    for name in names:
+        if str(name) in single:
+            yield _found(str(name), name.stat)
+            continue
+        folders = [str(name)]
+        while folders:
+            folder = folders.pop()
+            yield Path(folder)
+            try:
+                status = os.stat(folder)  # noqa: PTH116 - as fast as it can be
+                if (identity := (status.st_dev, status.st_ino)) in met:
+                    continue
+                met.add(identity)
+                with os.scandir(folder) as entries:
+                    listed = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                yield Found(folder, problem=_unopened(error))
+                continue
+            below = []
+            for entry in listed:
+                if _is_folder(entry):
+                    below.append(entry.path)
+                elif _is_audio(entry.name) and entry.path not in single:
+                    yield _found(entry.path, entry.stat)
+            folders += reversed(below)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
         return False
-    place = found.st_dev, found.st_ino
-    if place in walked:
-        return False
-    walked.add(place)
-    return True
+
+
+def _found(name: str, stat: Callable[[], os.stat_result]) -> Found:
+    try:
+        return Found(name, FileStamp.of(name, stat()))
+    except OSError as error:
+        return Found(name, problem=_unopened(error))
+
+
+def _unopened(error: OSError) -> str:
+    return f"It cannot be opened: {error.strerror}."
 
 
 def _is_audio(name: str) -> bool:
-    return Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
+    return os.path.splitext(name)[1].lower() in ENDINGS and not name.startswith(".")  # noqa: PTH122
 
 
-def read_clip(path: Path) -> bytes:
-    """Read a file to be heard.
+def read_clip(path: Path) -> tuple[bytes, FileStamp]:
+    """Read a file to be heard, with its stamp.
 
     Raises
     ------
@@ -68,16 +107,22 @@ def read_clip(path: Path) -> bytes:
         It cannot be read.
     NotAudio
         It is far larger than any song, or no file: a pipe would have us wait for ever.
+    Busy
+        It changes while it is read.
     """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    before = path.stat()
+    if not stat.S_ISREG(before.st_mode):
         raise NotAudio("It is not a file.")
-    if found.st_size > LARGEST:
+    if before.st_size > LARGEST:
         raise NotAudio(
             f"It is larger than {LARGEST // 2**20} MiB.", "Send a shorter excerpt of it."
         )
     with path.open("rb") as file:
-        return file.read(LARGEST + 1)  # one that grows without end is refused, too
+        data = file.read(LARGEST + 1)  # one that grows without end is refused, too
+    stamp = FileStamp.of(path)
+    if stamp != FileStamp.of(path, before) or len(data) != stamp.size:
+        raise Busy("It changed while it was read.", "Add it again once it is complete.")
+    return data, stamp
 
 
 def clip_at(text: str) -> tuple[bytes, str] | None:
@@ -102,7 +147,7 @@ def clip_at(text: str) -> tuple[bytes, str] | None:
         if path.is_dir():
             raise NotFound(f"{text} is a folder.", f"Index it first: musrec add {text}")
         if path.is_file():
-            return read_clip(path), path.name
+            return read_clip(path)[0], path.name
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # as a long link is
             raise NotFound(f"{text} cannot be read: {error.strerror}.", "Check the file.") from None

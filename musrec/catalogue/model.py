@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,12 +29,27 @@ class FileStamp:
     modified_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> FileStamp:
+    def of(cls, path: Path | str, stat: os.stat_result | None = None) -> FileStamp:
         """Take the stamp of a file; raises `OSError` if it cannot be examined."""
-        stat = path.stat()
-        # A name may be any bytes, and a database takes UTF-8: other bytes are written as "\\xe9".
-        name = os.fsencode(path).decode("utf-8", "backslashreplace")
-        return cls(name, stat.st_size, stat.st_mtime_ns)
+        stat = stat or Path(path).stat()
+        return cls(stored(path), stat.st_size, stat.st_mtime_ns)
+
+
+def stored(path: Path | str) -> str:
+    r"""Return a path as a database keeps it.
+
+    A name may be any bytes, and a database takes UTF-8: other bytes are written as ``\xe9``.
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_of(text: str) -> Path:
+    r"""Return the path that `stored` wrote; a name that holds ``\xe9`` itself comes first."""
+    path = Path(text)
+    if os.sep == "\\" or "\\x" not in text or path.exists():
+        return path
+    raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda m: bytes.fromhex(m[1].decode()), text.encode())
+    return Path(os.fsdecode(raw))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +263,14 @@ def tempo_range(text: str) -> tuple[float, float]:
     ------
     NotFound
         It is neither.
+
+    Examples
+    --------
+    >>> tempo_range("100-120")
+    (100.0, 120.0)
+    >>> tempo_range("brisk")
+    Traceback (most recent call last):
+    musrec.model.NotFound: 'brisk' is no tempo.
     """
     low, dash, high = text.replace("–", "-").replace(" ", "").partition("-")
     try:
@@ -271,10 +295,13 @@ class Added:
     problem : str
         Why it could not; empty otherwise.
     known : bool
-        Analysed before and unchanged since, so passed over.
+        Analysed before and unchanged since, so passed over; with a problem, the one found then.
+    gone : bool
+        It was heard before, and is no longer there. Its song is `track`.
     """
 
     path: Path
     track: Track | None = None
     problem: str = ""
     known: bool = False
+    gone: bool = False

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.main
 
 from musrec import __version__
 from musrec.cli import (
@@ -52,13 +54,15 @@ _AREAS = (
     lab,
 )
 
+_HELP = ["-h", "--help"]
+
 app = typer.Typer(
     name="musrec",
     help="Listen to music, recommend more of it, and say why.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": _HELP},
 )
 for _area in _AREAS:
     app.add_typer(_area.app)
@@ -99,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     invocation = Invocation()
     try:
         # Typer returns the code of an `Exit`, and makes one of Ctrl-C.
-        code = app(arguments, standalone_mode=False, obj=invocation) or 0
+        code = _command()(arguments, standalone_mode=False, obj=invocation) or 0
         sys.stdout.flush()
     except MusrecError as error:
         code = _fail(error, invocation)
@@ -118,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _fail(problem, invocation)
     except typer.TyperException as error:  # the command was used wrongly
         code = error.exit_code
-        if invocation.as_json:
+        # The option itself is not read where no such command is, or another option is wrong.
+        before = itertools.takewhile(lambda word: word != "--", arguments or sys.argv[1:])
+        if invocation.as_json or "--json" in before:
             hint = "Add --help to see how the command is used."
             complain("UsageError", error.format_message(), hint, as_json=True)
         else:
@@ -131,6 +137,31 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_VALUES = {"bool": None, "str": "TEXT", "int": "N", "float": "NUMBER", "Path": "PATH"}
+"""What `--help` calls the value of an option; a switch has none."""
+
+
+def _command() -> Any:
+    """Return the whole program, with help that names values as people do."""
+    program = typer.main.get_command(app)
+    groups: list[Any] = [program]
+    while groups:
+        command = groups.pop()
+        groups += getattr(command, "commands", {}).values()
+        context = typer.Context(command, help_option_names=_HELP)
+        for parameter in command.get_params(context):
+            kind = parameter.bare_type().removeprefix("list[").removesuffix("]")
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = _say(None)
+            elif parameter.metavar is None and kind in _VALUES:
+                parameter.display_type_rich = _say(_VALUES[kind])
+    return program
+
+
+def _say(value: str | None) -> Any:
+    return lambda ctx: value  # noqa: ARG005 - Typer names it
 
 
 def _fail(error: MusrecError, invocation: Invocation) -> int:

@@ -65,5 +65,8 @@ Listening = Annotated[
 def picture_to(default: str) -> Any:
     """Return the option that says where a picture goes."""
     return typer.Option(
-        "--picture", metavar="FILE", help="Where to write the picture.", show_default=default
+        "--picture",
+        metavar="FILE",
+        help="Where to write the picture; with --json it is written only if named.",
+        show_default=default,
     )

@@ -21,7 +21,7 @@ from musrec.cli.printing import (
     out,
     print_json,
     print_picture,
-    save,
+    save_picture,
     track_json,
 )
 from musrec.model import NotFound
@@ -36,14 +36,14 @@ app = typer.Typer()
 def taste(
     context: typer.Context,
     member: Member,
-    picture: Annotated[Path, picture_to("taste.png")] = Path("taste.png"),
+    picture: Annotated[Path | None, picture_to("taste.png")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw what a member likes, compared with everyone."""
 
     async def job(service: Service) -> None:
         found, drawn = await service.members.taste(member, member)
-        path = save(drawn.png, picture)
+        path = save_picture(drawn, picture, "taste.png", as_json=as_json)
         if as_json:
             print_json(
                 member=member,
@@ -57,7 +57,7 @@ def taste(
                 artists=list(found.artists),
                 signature=[track_json(track) for track in found.signature],
                 changed=found.changed,
-                picture=str(path),
+                picture=path and str(path),
             )
             return
         print_picture(path, drawn.alt)
@@ -71,7 +71,7 @@ def blend(
     other: Annotated[str, typer.Argument(metavar="OTHER", help="The other member.")],
     member: Member,
     count: Count = 10,
-    picture: Annotated[Path, picture_to("blend.png")] = Path("blend.png"),
+    picture: Annotated[Path | None, picture_to("blend.png")] = None,
     as_json: Json = False,
 ) -> None:
     """Blend two tastes: how alike they are, where they meet, and songs for both."""
@@ -79,7 +79,7 @@ def blend(
     async def job(service: Service) -> None:
         names = (member, other)
         found, drawn = await service.members.blend(names, names, count=count)
-        path = save(drawn.png, picture)
+        path = save_picture(drawn, picture, "blend.png", as_json=as_json)
         if as_json:
             print_json(
                 members=list(names),
@@ -92,7 +92,7 @@ def blend(
                     {**track_json(song.track), "ours": song.ours, "theirs": song.theirs}
                     for song in found.songs
                 ],
-                picture=str(path),
+                picture=path and str(path),
             )
             return
         out.print(
@@ -113,14 +113,14 @@ def blend(
 def draw_map(
     context: typer.Context,
     member: MaybeMember = None,
-    picture: Annotated[Path, picture_to("map.png")] = Path("map.png"),
+    picture: Annotated[Path | None, picture_to("map.png")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw the catalogue as a map, with a member's likes marked."""
 
     async def job(service: Service) -> None:
         atlas, drawn = await service.members.map(member)
-        path = save(drawn.png, picture)
+        path = save_picture(drawn, picture, "map.png", as_json=as_json)
         if as_json:
             sizes = [int((atlas.groups == group).sum()) for group in range(len(atlas.names))]
             print_json(
@@ -132,7 +132,7 @@ def draw_map(
                         service.catalogue.songs.tracks, atlas.points, atlas.groups, strict=True
                     )
                 ],
-                picture=str(path),
+                picture=path and str(path),
             )
             return
         print_picture(path, drawn.alt)
@@ -145,7 +145,7 @@ def compare(
     context: typer.Context,
     a: Song,
     b: Annotated[str, typer.Argument(help="The song to compare it with.")],
-    picture: Annotated[Path, picture_to("compare.png")] = Path("compare.png"),
+    picture: Annotated[Path | None, picture_to("compare.png")] = None,
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:
@@ -157,7 +157,7 @@ def compare(
                 await service.songs.hear_path_or_name(song, online=not offline) for song in (a, b)
             ]
         found, drawn = await service.catalogue.compare(ours, theirs)
-        path = save(drawn.png, picture)
+        path = save_picture(drawn, picture, "compare.png", as_json=as_json)
         if as_json:
             print_json(
                 a=track_json(ours.track),
@@ -166,7 +166,7 @@ def compare(
                 closeness=found.closeness,
                 because=dict(found.because),
                 features=[asdict(feature) for feature in found.features],
-                picture=str(path),
+                picture=path and str(path),
             )
             return
         out.print(
@@ -195,7 +195,7 @@ def gallery(
     intensity: Annotated[
         str, typer.Option(metavar="high|low", help="Only this end of the scale.")
     ] = "",
-    picture: Annotated[Path, picture_to("gallery.png")] = Path("gallery.png"),
+    picture: Annotated[Path | None, picture_to("gallery.png")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw spectrograms of the most and the least intense songs heard here."""
@@ -204,11 +204,11 @@ def gallery(
 
     async def job(service: Service) -> None:
         rows, drawn = await service.catalogue.gallery(genre.lower(), intensity)
-        path = save(drawn.png, picture)
+        path = save_picture(drawn, picture, "gallery.png", as_json=as_json)
         if as_json:
             print_json(
                 rows={row.label: [track_json(track) for track, _, _ in row.songs] for row in rows},
-                picture=str(path),
+                picture=path and str(path),
             )
             return
         print_picture(path, drawn.alt)

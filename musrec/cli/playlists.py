@@ -9,10 +9,19 @@ import typer
 from rich.markup import escape
 
 from musrec.cli.opening import with_service
-from musrec.cli.options import Count, Json, Member, Offline
-from musrec.cli.printing import counted, named, out, print_answer, print_json, save, track_json
+from musrec.cli.options import Count, Json, MaybeMember, Member, Offline, Song
+from musrec.cli.printing import (
+    counted,
+    err,
+    named,
+    out,
+    print_answer,
+    print_json,
+    save,
+    track_json,
+)
 from musrec.model import NotFound
-from musrec.playlists.model import FORMATS, Playlist
+from musrec.playlists.model import FORMATS, MOST_AROUND, Playlist
 
 if TYPE_CHECKING:
     from musrec.service import Service
@@ -165,6 +174,48 @@ def export(
             words += f" Left out {len(made.missing)} of {kept.songs} songs: no address is known."
         missing = [track.id for track in made.missing]
         _tell(kept, words, as_json=as_json, file=str(path), missing=missing)
+
+    with_service(context, job)
+
+
+@app.command("from")
+def from_song(
+    context: typer.Context,
+    song: Song,
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, max=MOST_AROUND, help="How many songs.")
+    ] = 25,
+    to: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write an m3u8, csv or json file."),
+    ] = None,
+    member: MaybeMember = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """List a song and others that sound like it, or write them to a file."""
+
+    async def job(service: Service) -> None:
+        with err.status("Listening"):
+            heard = await service.songs.hear_path_or_name(song, online=not offline)
+        tracks = await service.playlists.around(heard, count=count, member=member)
+        if to is not None:
+            made = await service.playlists.as_file(heard.track.title, tracks, to)
+            save(made.data, to)
+        missing = [track.id for track in made.missing] if to else []
+        if as_json:
+            print_json(
+                file=to and str(to), songs=[track_json(track) for track in tracks], missing=missing
+            )
+            return
+        if to is None:
+            for place, track in enumerate(tracks, start=1):
+                out.print(f"{place:5}  {named(track)}")
+            return
+        words = f"Wrote {counted(len(tracks))} to {escape(str(to))}."
+        if missing:
+            words += f" A player finds no file or address for {len(missing)} of them."
+        out.print(words)
 
     with_service(context, job)
 

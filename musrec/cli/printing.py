@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from musrec import wording
 from musrec.audio import tags
-from musrec.model import Answer, MusrecError, Pick, Track
+from musrec.model import Answer, MusrecError, Pick, Picture, Track
 
 if TYPE_CHECKING:
     from musrec.evaluate.report import Report
@@ -182,8 +182,16 @@ def save(data: bytes, path: Path) -> Path:
     return path
 
 
-def print_picture(path: Path, alt: str = "") -> None:
+def save_picture(drawn: Picture, named: Path | None, usual: str, *, as_json: bool) -> Path | None:
+    """Write a picture where it is wanted, else to its usual place; as JSON only if it is named."""
+    if named is None and as_json:
+        return None
+    return save(drawn.png, named or Path(usual))
+
+
+def print_picture(path: Path | None, alt: str = "") -> None:
     """Print what a picture shows, and where it is."""
     if alt:
         out.print(escape(alt))
-    out.print(f"Saved the picture to [bold]{escape(str(path))}[/]")
+    if path:
+        out.print(f"Saved the picture to [bold]{escape(str(path))}[/]")

@@ -54,7 +54,9 @@ def recommend(
     by: Annotated[
         By, typer.Option(help="Compare by everything, the spectrogram's picture or features alone.")
     ] = By.SOUND,
-    repeats: Annotated[bool, typer.Option(help="Allow songs recommended lately.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Allow songs recommended lately.")
+    ] = False,
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:

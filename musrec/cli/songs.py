@@ -13,10 +13,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from musrec import wording
-from musrec.catalogue.model import Added, SongFilter, tempo_range
+from musrec.catalogue.model import Added, SongFilter, stored, tempo_range
 from musrec.cli.opening import with_service
 from musrec.cli.options import Json, Offline, Song
-from musrec.cli.printing import counted, err, named, out, print_json, print_notes, track_json
+from musrec.cli.printing import (
+    counted,
+    err,
+    named,
+    out,
+    print_json,
+    print_notes,
+    save,
+    track_json,
+)
 from musrec.model import Analysis, Heard, NotAudio, NotFound, SoundKind
 
 if TYPE_CHECKING:
@@ -25,6 +34,12 @@ if TYPE_CHECKING:
     from musrec.service.songs import Description
 
 app = typer.Typer()
+
+LISTED = 50
+"""Files or songs that one answer lists, at most."""
+
+WATCH_SECONDS = 5.0
+"""Pause of `musrec add --watch` between two looks, at least."""
 
 
 # Adding ---------------------------------------------------------------------------------------
@@ -38,42 +53,46 @@ def add(
         list[Path],
         typer.Argument(metavar="PATH", help="Audio files, or folders of them.", readable=False),
     ],
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take songs out whose files have gone.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on looking for changes until you press Ctrl-C.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Index audio files and folders, so that their songs can be recommended."""
+    """Index audio files and folders, so that their songs can be recommended.
+
+    Run it again to continue where it stopped, and to take in what is new, moved or changed.
+    """
     for path in paths:
         try:
-            path.stat()
+            path.expanduser().stat()
         except FileNotFoundError:
             raise NotFound(f"There is nothing at {path}.", "Check the path.") from None
-        except OSError as error:
-            raise NotFound(f"{path} cannot be read: {error.strerror}.", "Check the file.") from None
+        except (OSError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise NotFound(f"{path} cannot be read: {why}.", "Check the path.") from None
+    if watch and as_json:
+        raise NotFound("--watch never ends, so it prints no JSON.", "Leave one of them out.")
 
     async def job(service: Service) -> None:
-        steps = await add_with_progress(service, paths)
+        steps = await add_with_progress(service, paths, prune=prune)
         if as_json:
-            print_json(
-                added=[
-                    {"path": str(step.path), **track_json(step.track)}
-                    for step in steps
-                    if step.track
-                ],
-                known=sum(step.known for step in steps),
-                problems=[
-                    {"path": str(step.path), "problem": step.problem}
-                    for step in steps
-                    if step.problem
-                ],
-            )
+            _print_added_json(steps)
         else:
-            print_added(service, steps)
+            print_added(service, steps, prune=prune)
+        if watch:
+            await _watch(service, paths, steps, prune=prune)
         if steps and all(step.problem for step in steps):
             raise typer.Exit(NotAudio.exit_code)
 
     with_service(context, job)
 
 
-async def add_with_progress(service: Service, paths: list[Path]) -> list[Added]:
+async def add_with_progress(
+    service: Service, paths: list[Path], *, prune: bool = False
+) -> list[Added]:
     """Index files and folders while a bar shows how far it is; return a step per file."""
     # Only this needs it: 10 ms that other commands and `musrec --help` are spared.
     from rich.progress import (
@@ -99,20 +118,126 @@ async def add_with_progress(service: Service, paths: list[Path]) -> list[Added]:
             rate = f"{speed:.1f} songs/s" if speed else ""
             bar.update(task, completed=done, total=of, rate=rate)
 
-        return [step async for step in service.songs.add(paths, show)]
+        return [step async for step in service.songs.add(paths, show, prune=prune)]
 
 
-def print_added(service: Service, steps: list[Added]) -> None:
-    """Print how many files were added, and what was wrong with the others."""
+async def _watch(service: Service, paths: list[Path], steps: list[Added], *, prune: bool) -> None:
+    """Look again and again, and print what is new; looking takes a twentieth of the time at most.
+
+    Every system tells of changes in its own way, and a drive on the network of none: looking works
+    everywhere.
+    """
+    import asyncio
+    import time
+
+    out.print("Watching for changes. Press Ctrl-C to stop.")
+    told = {(step.path, step.problem, step.gone) for step in steps}
+    pause = WATCH_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        steps = [step async for step in service.songs.add(paths, prune=prune)]
+        pause = max(WATCH_SECONDS, 20 * (time.monotonic() - began))
+        news = [
+            step
+            for step in steps
+            if not step.known and (step.path, step.problem, step.gone) not in told
+        ]
+        told = {(step.path, step.problem, step.gone) for step in steps if step.problem or step.gone}
+        if news:
+            print_added(service, news, prune=prune)
+
+
+def _print_added_json(steps: list[Added]) -> None:
+    print_json(
+        added=[
+            {"path": stored(step.path), **track_json(step.track)}
+            for step in steps
+            if step.track and not step.gone
+        ],
+        known=sum(step.known and not step.problem for step in steps),
+        problems=[
+            {"path": stored(step.path), "problem": step.problem} for step in steps if step.problem
+        ],
+        gone=[stored(step.path) for step in steps if step.gone],
+    )
+
+
+def print_added(service: Service, steps: list[Added], *, prune: bool = False) -> None:
+    """Print how many files were added, what was wrong with others, and which have gone."""
     problems = [step for step in steps if step.problem]
-    added = sum(step.track is not None for step in steps)
-    known = sum(step.known for step in steps)
+    gone = [step for step in steps if step.gone]
+    added = sum(step.track is not None and not step.gone for step in steps)
+    known = sum(step.known and not step.problem for step in steps)
     out.print(
         f"Added {counted(added)}, {known:,} known already, {len(problems):,} could not be added. "
         f"The catalogue holds {counted(len(service.catalogue))}."
     )
-    for step in problems:
+    for step in problems[:LISTED]:
         out.print(f"  {escape(str(step.path))}: {escape(step.problem)}")
+    if len(problems) > LISTED:
+        out.print(f"  ... and {len(problems) - LISTED:,} more; --json lists them all.")
+    if gone:
+        done = (
+            "Taken out, as the files have gone:"
+            if prune
+            else "These files have gone; --prune takes their songs out:"
+        )
+        out.print(done)
+        for step in gone[:LISTED]:
+            out.print(f"  {escape(str(step.path))}")
+        if len(gone) > LISTED:
+            out.print(f"  ... and {len(gone) - LISTED:,} more.")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    songs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SONG", help="Titles or ids; files or folders for the songs heard there."
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take songs out of the catalogue; files and thumbs are kept."""
+
+    async def job(service: Service) -> None:
+        removed = [track for song in songs for track in await service.songs.remove(song)]
+        if as_json:
+            print_json(removed=[track_json(track) for track in removed])
+            return
+        for track in removed[:LISTED]:
+            out.print(f"Took out {named(track)}")
+        if len(removed) > LISTED:
+            out.print(f"... and {len(removed) - LISTED:,} more.")
+        out.print(f"The catalogue holds {counted(len(service.catalogue))}.")
+
+    with_service(context, job)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="Such as songs.npz.")],
+    as_json: Json = False,
+) -> None:
+    """Write vectors, tags and descriptors of all songs to a file for NumPy.
+
+    docs/python.md describes its columns.
+    """
+    if to.suffix != ".npz":
+        raise NotFound(f"{to.name} does not end in .npz.", "Name it like songs.npz.")
+
+    async def job(service: Service) -> None:
+        path, songs = save(await service.catalogue.export(), to), len(service.catalogue)
+        if as_json:
+            print_json(file=str(path), songs=songs)
+        else:
+            out.print(f"Wrote {counted(songs)} to {escape(str(path))}.")
+
+    with_service(context, job)
 
 
 # Searching ------------------------------------------------------------------------------------

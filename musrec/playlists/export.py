@@ -45,7 +45,15 @@ def export(
 
 
 def safe_file_name(name: str, ending: str) -> str:
-    """Return a file name for any system: letters, digits and single dashes, never a device."""
+    """Return a file name for any system: letters, digits and single dashes, never a device.
+
+    Examples
+    --------
+    >>> safe_file_name("Été à Paris / 2", "m3u8")
+    'ete-a-paris-2.m3u8'
+    >>> safe_file_name("CON", "csv")
+    'playlist-con.csv'
+    """
     bare = unicodedata.normalize("NFKD", name)
     words = re.sub(r"[^0-9A-Za-z]+", "-", "".join(c for c in bare if not unicodedata.combining(c)))
     stem = words.strip("-")[:60].rstrip("-").lower()
@@ -65,7 +73,8 @@ def _m3u8(name: str, tracks: Sequence[Track], files: Mapping[str, str]) -> Expor
             continue
         seconds = round(track.duration) if track.duration else -1
         lines += [f"#EXTINF:{seconds},{_line(f'{track.artist} - {track.title}')}", where]
-    data = "".join(f"{line}\n" for line in lines).encode()
+    # A file's name may hold bytes that are not UTF-8: a player needs them as they are.
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
     return Export(safe_file_name(name, "m3u8"), data, tuple(missing))
 
 

@@ -18,6 +18,9 @@ MOST_PLAYLISTS = 100
 MOST_SONGS = 10_000
 """In one playlist."""
 
+MOST_AROUND = 200
+"""In a playlist made from one song: an evening of music."""
+
 Format = Literal["m3u8", "csv", "json", "spotify"]
 FORMATS: Mapping[Format, str] = {
     "m3u8": "m3u8: for players",

@@ -9,7 +9,7 @@ import numpy as np
 
 from musrec import pictures
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
-from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems, wish
+from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems, table, wish
 from musrec.catalogue.model import (
     Atlas,
     By,
@@ -26,6 +26,7 @@ from musrec.model import Catalogue, Choices, Constraints, Heard, NotFound, Pictu
 from musrec.service.live import Live
 from musrec.service.songs import Songs
 from musrec.store import Store, codec
+from musrec.store.database import IN_CHUNK
 
 if TYPE_CHECKING:
     from musrec.pictures.draw import LookName
@@ -229,6 +230,17 @@ class CatalogueView:
                 "The songs I came with have none: ask me about some of yours first.",
             )
         return await asyncio.to_thread(systems.pair, self.songs, images, features, count)
+
+    async def export(self) -> bytes:
+        """Return the catalogue as a file for `numpy.load`; docs/python.md describes its columns."""
+        catalogue, store = self.songs, self._store.analyses
+        ids = [track.id for track in catalogue.tracks]
+        rows = {id_: row for row, id_ in enumerate(ids)}
+        made = table.columns(catalogue.tracks, catalogue.vectors, await store.paths(ids))
+        for start in range(0, len(ids), IN_CHUNK):
+            for track, analysis in await store.some(ids[start : start + IN_CHUNK]):
+                table.fill(made, rows[track.id], analysis)
+        return await asyncio.to_thread(table.npz, made)
 
     async def gallery(
         self, genre: str = "", end: str = "", *, look: LookName = "dark"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from musrec.columns import Tracks
 from musrec.model import Feedback, StoreError
 from musrec.service.live import Live
 from musrec.service.members import Members
@@ -68,6 +69,10 @@ async def _apply(live: Live, members: Members, what: What, changes: list[Change]
     match what:
         case What.SONG:
             await live.grow()
+        case What.GONE:
+            known = Tracks.of(live.engine.catalogue.tracks).row_of
+            if any(change.track in known for change in changes):
+                await live.reload()
         case What.LEARNT:
             # None where it was taken back, or replaced, meanwhile.
             await live.change_opinions([change.event for change in changes if change.event])

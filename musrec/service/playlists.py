@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
-from musrec.model import Answer, Constraints, NotFound, Track
+from musrec import wording
+from musrec.catalogue.model import path_of
+from musrec.model import Answer, Constraints, Heard, NotAudio, NotFound, SoundKind, Track
 from musrec.playlists import continuation, export, names
 from musrec.playlists.model import (
+    MOST_AROUND,
     MOST_PLAYLISTS,
     MOST_SONGS,
     Export,
@@ -206,8 +210,69 @@ class Playlists:
             sources, deadline = await self._outside.sources(), self._outside.deadline()
             await self._songs.keep(await sources.known_by("spotify", unknown, deadline=deadline))
             tracks = await self.songs(playlist)
-        paths = await self._store.analyses.paths(t.id for t in tracks) if local else {}
+        paths = await self._paths(tracks) if local else {}
         return await asyncio.to_thread(export.export, playlist.name, tracks, how, paths)
+
+    async def around(
+        self, heard: Heard, *, count: int = 25, member: str | None = None
+    ) -> tuple[Track, ...]:
+        """Return a song and others that sound like it, at most two by an artist.
+
+        Parameters
+        ----------
+        count : int
+            How many songs, the first included, 1 to `MOST_AROUND`.
+        member : str, optional
+            Whose thumbs count.
+
+        Raises
+        ------
+        NotAudio
+            There is no music in what was heard.
+        PlaylistError
+            So many songs are too many, or none.
+        """
+        if not 1 <= count <= MOST_AROUND:
+            raise PlaylistError(f"A playlist from a song holds 1 to {MOST_AROUND} songs.")
+        if heard.analysis.kind is not SoundKind.MUSIC:
+            raise NotAudio(wording.no_music(heard.analysis.kind), "Choose a song.")
+        request = Request(
+            member=member,
+            seeds=(Seed(heard.place, heard.track, heard.profile),),
+            count=count * continuation.ASKED_FOR,
+            constraints=Constraints(same_artist=True, repeats=True),
+            now=datetime.now(UTC),
+        )
+        recommender = await self._live.recommender()
+        chosen = await self._live.think(recommender.recommend, request)
+        others = continuation.varied(chosen.picks, count - 1)
+        return (heard.track, *(pick.track for pick in others))
+
+    async def as_file(self, name: str, tracks: Sequence[Track], to: Path) -> Export:
+        """Write songs as a file of the kind that its ending says; for this machine's owner alone.
+
+        Raises
+        ------
+        NotFound
+            No format has that ending.
+        """
+        endings: dict[str, Format] = {
+            ".m3u8": "m3u8",
+            ".m3u": "m3u8",
+            ".csv": "csv",
+            ".json": "json",
+        }
+        if (how := endings.get(to.suffix.lower())) is None:
+            raise NotFound(f"I cannot tell a format from {to.name}.", "End it in .m3u8 or .csv.")
+        paths = await self._paths(tracks)
+        return await asyncio.to_thread(export.export, name, tracks, how, paths)
+
+    async def _paths(self, tracks: Sequence[Track]) -> dict[str, str]:
+        """Return where the files of songs are, by id, as this system names them."""
+        kept = await self._store.analyses.paths(track.id for track in tracks)
+        return await asyncio.to_thread(
+            lambda: {id_: str(path_of(path)) for id_, path in kept.items()}
+        )
 
     async def continued(self, playlist: Playlist, *, count: int = 10) -> Answer:
         """Recommend songs for a whole playlist, none of which is in it.

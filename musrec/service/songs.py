@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import itertools
 import logging
 import math
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from musrec.audio.tags import Tags
 from musrec.audio.transcode import Encoding, transcode
 from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
-from musrec.catalogue.model import Added, FileStamp
+from musrec.catalogue.model import Added, FileStamp, path_of, stored
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -38,6 +38,7 @@ from musrec.model import (
     StoreError,
     Track,
 )
+from musrec.service import folders
 from musrec.service.live import Live
 from musrec.service.outside import Outside, present
 from musrec.settings import Settings
@@ -67,7 +68,9 @@ COVER = 3.0
 STARTERS = 24
 """Starter songs heard per hour in quiet times: all 409 within a day."""
 GIVE_UP = 3
-"""Failures in a row after which quiet times wait for the next hour."""
+"""Failures in a row after which quiet times wait for the next hour, and files for a drive."""
+GROWN = 500
+"""Newly heard songs that wait, at most, until they can be recommended."""
 
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
@@ -110,6 +113,34 @@ class Description:
     populations: Mapping[str, str]
     statistics: Mapping[str, float]
     labels: Mapping[str, float]
+
+
+class _Round:
+    """One look through some folders, shared by those who look and those who hear."""
+
+    def __init__(self, paths: list[Path], progress: Progress | None) -> None:
+        self.paths = paths
+        self.late = 0  # files in a row that could not be read in time
+        self.waiting: asyncio.Queue[Path | None] = asyncio.Queue()
+        self.heard = 0
+        self.there: set[str] = set()
+        self.unread: list[str] = []
+        self.former: dict[str, str] = {}  # changed files, and the songs that were in them
+        self._progress = progress
+        self._found = self._done = 0
+        self.count()
+
+    def count(self, *, found: int = 0, done: int = 0) -> None:
+        """Count files, and tell of it."""
+        self._found += found
+        self._done += done
+        if self._progress:
+            self._progress(self._done, self._found)
+
+    def any_below(self, path: Path) -> bool:
+        """Whether a file was found there."""
+        name = stored(path)
+        return any(one == name or one.startswith(name + os.sep) for one in self.there)
 
 
 class Songs:
@@ -471,64 +502,199 @@ class Songs:
         return await self.hear_track(await self.find_one(text, online=online))
 
     async def add(
-        self, paths: Iterable[Path], progress: Progress | None = None
+        self, paths: Iterable[Path], progress: Progress | None = None, *, prune: bool = False
     ) -> AsyncIterator[Added]:
         """Index files and folders, as many side by side as there are workers.
 
         Yields one step per file, in the order in which they are done. A file that was heard before
         and has not changed is passed over, so an interrupted run goes on where it stopped. Nothing
-        that is wrong with one file stops the others.
+        that is wrong with one file stops the others. At the end come the files that were heard in
+        these folders before and have gone; those that were moved are not among them. A song whose
+        file holds another one now is taken out of the catalogue.
 
         Parameters
         ----------
         progress : callable, optional
-            Called with how many files are done, and of how many.
+            Called with how many files are done, and of how many found so far, from the start on.
+        prune : bool
+            Take songs out of the catalogue whose files have gone.
         """
-        found, problems = await asyncio.to_thread(files.audio_files, paths)
-        for path, problem in problems:
-            yield Added(path, problem=problem)
-        heard: list[Heard] = []
-        waiting, done_already = iter(found), 0
-        if progress:
-            progress(0, len(found))
-        running: set[asyncio.Task[tuple[Added, Heard | None]]] = set()
+        limit = self._settings.workers.timeout_seconds
+        named = list(paths)
         try:
-            while True:
-                room = self._settings.workers.count + 1 - len(running)
-                for path in itertools.islice(waiting, room):
-                    running.add(asyncio.create_task(self._add_file(path)))
-                if not running:
-                    break
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    step, song = task.result()
-                    heard += [song] if song else []
-                    done_already += 1
-                    if progress:
-                        progress(done_already, len(found))
+            roots = await folders.in_thread(lambda: [*map(files.normalised, named)], limit)
+        except TimeoutError:
+            yield Added(named[0], problem=self._late)
+            return
+        round_ = _Round(roots, progress)
+        steps: asyncio.Queue[Added | Exception | None] = asyncio.Queue()
+        jobs = [self._look(round_, steps)]
+        jobs += [self._work(round_, steps) for _ in range(self._settings.workers.count + 1)]
+        tasks = [asyncio.create_task(job) for job in jobs]
+        left = len(tasks)
+        try:
+            while left:
+                step = await steps.get()
+                if step is None:
+                    left -= 1
+                elif isinstance(step, Exception):
+                    raise step
+                else:
                     yield step
         finally:
-            for task in running:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            if heard:
-                await self._live.grow()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._live.grow()
+        if round_.late >= GIVE_UP:
+            why = f"{GIVE_UP} files in a row did not answer: is the drive there? The rest is left."
+            yield Added(round_.paths[0], problem=why)
+        for step in await self._gone(round_, prune=prune):
+            yield step
+
+    async def _look(self, round_: _Round, steps: asyncio.Queue[Added | Exception | None]) -> None:
+        """Sort what is below the paths of a round into what is known and what is to be heard."""
+        digest = self._live.encoder.digest if self._live.encoder else None
+        try:
+            async for batch in folders.walk(round_.paths, self._settings.workers.timeout_seconds):
+                stamps = [found.stamp for found in batch if found.stamp]
+                known = await self._store.files.known(stamps, digest)
+                refused = await self._store.files.refused(stamps, self._ears)
+                fresh = [one.path for one in stamps if one.path not in known]
+                round_.former |= await self._store.files.songs(fresh)
+                round_.there |= {stamp.path for stamp in stamps}
+                for found in batch:
+                    if found.stamp is None:
+                        round_.unread.append(stored(found.name))
+                        steps.put_nowait(Added(found.path, problem=found.problem))
+                    elif found.stamp.path in known:
+                        steps.put_nowait(Added(found.path, known=True))
+                    elif problem := refused.get(found.stamp.path):
+                        steps.put_nowait(Added(found.path, problem=problem, known=True))
+                    else:
+                        round_.waiting.put_nowait(found.path)
+                passed = sum(one.path in known or one.path in refused for one in stamps)
+                round_.count(found=len(stamps), done=passed)
+        except folders.Unanswered as silent:
+            round_.unread += map(stored, round_.paths)
+            steps.put_nowait(Added(silent.folder, problem=self._late))
+        except Exception as error:  # noqa: BLE001 - `add` raises it
+            steps.put_nowait(error)
+        for _ in range(self._settings.workers.count + 1):
+            round_.waiting.put_nowait(None)
+        steps.put_nowait(None)
+
+    async def _work(self, round_: _Round, steps: asyncio.Queue[Added | Exception | None]) -> None:
+        """Add one file after the other."""
+        try:
+            while (path := await round_.waiting.get()) is not None:
+                if round_.late >= GIVE_UP:
+                    continue
+                step, song = await self._add_file(path)
+                round_.late = round_.late + 1 if step.problem == self._late else 0
+                round_.count(done=1)
+                steps.put_nowait(step)
+                if song is not None:
+                    round_.heard += 1
+                    if round_.heard % GROWN == 0:
+                        await self._live.grow()
+        except Exception as error:  # noqa: BLE001 - `add` raises it
+            steps.put_nowait(error)
+        steps.put_nowait(None)
+
+    async def _gone(self, round_: _Round, *, prune: bool) -> list[Added]:
+        """Return which files of a round's folders have gone, and take their songs out if asked to.
+
+        A song whose file holds another one now is taken out in any case.
+        """
+        store, gone, steps = self._store.files, dict[str, str](), list[Added]()
+        unread = tuple(name + os.sep for name in round_.unread)
+        for path in round_.paths:
+            known = await store.below(stored(path))
+            missing = {
+                name: song
+                for name, song in known.items()
+                if name not in round_.there and not (name + os.sep).startswith(unread)
+            }
+            if missing and len(missing) == len(known) and not round_.any_below(path):
+                # More likely a drive that is not there than a folder that lost everything.
+                why = "It holds no music any more. If that is right, `musrec remove` it."
+                steps.append(Added(path, problem=why))
+            else:
+                gone |= missing
+        elsewhere = await self._store.analyses.paths(gone.values(), gone.keys())
+        await store.forget([name for name, song in gone.items() if song in elsewhere])
+        lost = {name: song for name, song in gone.items() if song not in elsewhere}
+        names = await self._store.tracks.many(lost.values())
+        now = await store.songs(round_.former.keys() - gone.keys())
+        out = {song for name, song in round_.former.items() if now.get(name, song) != song}
+        if prune:
+            await store.forget(lost)
+            out |= set(lost.values())
+        if out := await store.without_file(out):
+            await self._store.analyses.remove(out)
+            await self._live.reload()
+        steps += [Added(path_of(name), names.get(song), gone=True) for name, song in lost.items()]
+        return steps
+
+    async def remove(self, text: str) -> list[Track]:
+        """Take songs out of the catalogue: one, or those of a file or folder; return them.
+
+        What members did with them is kept, and so are the files.
+
+        Raises
+        ------
+        NotFound
+            There is no such song, or it came with the package.
+        """
+        path = await asyncio.to_thread(lambda: files.normalised(Path(text)))
+        if below := await self._store.files.below(stored(path)):
+            await self._store.files.forget(below)
+            ids = await self._store.files.without_file(below.values())
+        else:
+            ids = {(await self.find_one(text, online=False)).id}
+        for id_ in ids:
+            if await self._store.analyses.origin(id_) == "starter":
+                raise NotFound(
+                    "That song came with me, so it would be back at the next start.",
+                    "Set `starter = false` under [catalogue] to leave out all such songs.",
+                )
+        found = await self._store.tracks.many(ids)
+        await self._store.analyses.remove(ids)
+        await self._live.reload()
+        return list(found.values())
+
+    @property
+    def _ears(self) -> str:
+        """What hears files now, as far as it decides whether they are music."""
+        return f"{ANALYSER_VERSION} {self._live.engine.space.name}"
+
+    @property
+    def _late(self) -> str:
+        seconds = self._settings.workers.timeout_seconds
+        return f"It could not be read within {seconds:.0f} s: is its drive there?"
 
     async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
-        encoder = self._live.encoder
+        stamp = None
         try:
-            file = await asyncio.to_thread(FileStamp.of, path)
-            if await self._store.analyses.file_known(file, encoder.digest if encoder else None):
-                return Added(path, known=True), None
-            data = await asyncio.to_thread(files.read_clip, path)
-            heard = await self.hear_clip(data, path.name, origin="file", file=file)
+            data, stamp = await folders.in_thread(
+                lambda: files.read_clip(path), self._settings.workers.timeout_seconds
+            )
+            heard = await self.hear_clip(data, path.name, origin="file", file=stamp)
         except StoreError:
             raise
+        except TimeoutError:
+            return Added(path, problem=self._late), None
         except Exception as error:  # noqa: BLE001 - one file must not stop the others
-            return Added(path, problem=_problem(path, error)), None
-        if not _recommendable(heard.analysis):
-            return Added(path, problem=_unsuited(heard.analysis)), None
-        return Added(path, heard.track), heard
+            problem = _problem(path, error)
+            lasting = isinstance(error, NotAudio)
+        else:
+            if _recommendable(heard.analysis):
+                return Added(path, heard.track), heard
+            problem, lasting = _unsuited(heard.analysis), True
+        if stamp and lasting:
+            await self._store.files.refuse(stamp, self._ears, problem)
+        return Added(path, problem=problem), None
 
     async def file_of(self, track: str) -> Path:
         """Return where the file of a song is, if it still is the one that was added.
@@ -541,7 +707,7 @@ class Songs:
         known = (await self._store.analyses.paths([track])).get(track)
         if known is None:
             raise NotFound("I have no file of this song.")
-        path = Path(known)
+        path = await asyncio.to_thread(path_of, known)
         if not await asyncio.to_thread(path.is_file):
             raise NotFound(
                 "The file of this song has gone.", "Add its new place with `musrec add`."
@@ -675,7 +841,7 @@ class Songs:
                 continue
             if id_ in paths:
                 tried += 1
-                step, _ = await self._add_file(Path(paths[id_]))
+                step, _ = await self._add_file(path_of(paths[id_]))
                 if step.problem:  # it will be the same in an hour
                     _log.info("%s could not be heard again (%s)", paths[id_], step.problem)
                     await self._store.lookups.put(said, "1", TRIED_AGAIN)

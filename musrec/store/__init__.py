@@ -9,6 +9,7 @@ from musrec.store.changes import Changes
 from musrec.store.database import Database
 from musrec.store.drops import Drops
 from musrec.store.feedback import FeedbackLog
+from musrec.store.files import Files
 from musrec.store.lookups import ForeignFeatures, Lookups
 from musrec.store.members import Members
 from musrec.store.playlists import Playlists
@@ -24,6 +25,7 @@ class Store:
         self.database = database
         self.tracks = Tracks(database)
         self.analyses = Analyses(database)
+        self.files = Files(database)
         self.feedback = FeedbackLog(database)
         self.members = Members(database)
         self.answers = Answers(database)

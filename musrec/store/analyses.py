@@ -62,7 +62,7 @@ class Analyses:
         origin : str
             Where the sound came from: ``file``, ``upload``, ``starter`` or ``preview:<provider>``.
         file : FileStamp, optional
-            Of the file that was analysed, so that `file_known` recognises it next time.
+            Of the file that was analysed, so that `Files.known` recognises it next time.
         marks : sequence of int
             What the recording is looked up by, see `sharing`; None leaves what is kept.
         compared : collection of str, optional
@@ -151,6 +151,20 @@ class Analyses:
                 part = analyses.c.track_id.in_(wanted[start : start + IN_CHUNK])
                 found += await connection.scalar(query.where(part)) or 0
         return found < len(wanted)
+
+    async def remove(self, ids: Collection[str]) -> None:
+        """Take songs out of the catalogue; their names and what members did with them stay."""
+        async with self._database.write() as connection:
+            for id_ in ids:
+                for table in (landmarks, files, analyses):
+                    await connection.execute(table.delete().where(table.c.track_id == id_))
+                await note(self._database, connection, What.GONE, track=id_)
+
+    async def origin(self, track: str) -> str | None:
+        """Return where a track's sound came from, as in `add`; None if it was never heard."""
+        query = sa.select(analyses.c.origin).where(analyses.c.track_id == track)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar()
 
     async def is_upload(self, track: str) -> bool:
         """Whether a track is known only from a clip that a member sent."""
@@ -287,22 +301,6 @@ class Analyses:
                 found |= {row.track_id: row.detail for row in await connection.execute(query)}
         return found
 
-    async def file_known(self, file: FileStamp, encoder: str | None = None) -> bool:
-        """Whether this file was analysed, by this encoder too, and has not changed since."""
-        async with self._database.read() as connection:
-            result = await connection.execute(
-                sa.select(sa.literal(1))
-                .select_from(files.join(analyses, files.c.track_id == analyses.c.track_id))
-                .where(
-                    files.c.path == file.path,
-                    files.c.size == file.size,
-                    files.c.modified_ns == file.modified_ns,
-                    _CURRENT,
-                    sa.true() if encoder is None else analyses.c.encoder == encoder,
-                )
-            )
-            return result.first() is not None
-
     async def outdated(self, encoder: str | None) -> list[tuple[str, str]]:
         """Return the songs to be heard again, id and origin, longest ago first.
 
@@ -333,14 +331,22 @@ class Analyses:
             rows = (await connection.execute(query)).all()
         return {date.fromisoformat(text): count for text, count in rows}
 
-    async def paths(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the path of a local file for each of those tracks that has one."""
+    async def paths(self, ids: Iterable[str], but_not: Collection[str] = ()) -> dict[str, str]:
+        """Return the path of a local file for each of those tracks that has one.
+
+        Parameters
+        ----------
+        but_not : collection of str
+            Paths that do not count.
+        """
         wanted, found = list(ids), dict[str, str]()
         async with self._database.read() as connection:
             for start in range(0, len(wanted), IN_CHUNK):
                 part = wanted[start : start + IN_CHUNK]
                 query = sa.select(files.c.track_id, files.c.path).where(files.c.track_id.in_(part))
-                found |= {row.track_id: row.path for row in await connection.execute(query)}
+                for row in await connection.execute(query):
+                    if row.path not in but_not:
+                        found[row.track_id] = row.path
         return found
 
 

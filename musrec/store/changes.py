@@ -28,6 +28,8 @@ class What(StrEnum):
 
     SONG = "song"
     """Songs were heard, or more is known of them: see `analyses.revision`."""
+    GONE = "gone"
+    """A song was taken out of the catalogue."""
     LEARNT = "learnt"
     """A member did something with a song."""
     FORGOT = "forgot"
@@ -46,7 +48,7 @@ class Change:
     ----------
     what : What
     track : str or None
-        Id of the song, of `FORGOT`.
+        Id of the song, of `GONE` and `FORGOT`.
     mark : str or None
         `mark_of` the member, of `FORGOT` and `LEFT`.
     kind : FeedbackKind or None

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0020"
+HEAD = "0021"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -130,6 +130,17 @@ files = Table(
     Column("size", LARGE, nullable=False),
     Column("modified_ns", LARGE, nullable=False),
     _track(nullable=False, index=True),
+)
+
+# Files that gave no song: not heard again until they change, or are heard by something else.
+refused_files = Table(
+    "refused_files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("size", LARGE, nullable=False),
+    Column("modified_ns", LARGE, nullable=False),
+    Column("ears", String, nullable=False),
+    Column("problem", Text, nullable=False),
 )
 
 members = Table(

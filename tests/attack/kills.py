@@ -25,7 +25,7 @@ import sqlalchemy as sa
 # Imported before forking, so that no child has to.
 import musrec.audio.tagger
 import musrec.recommend  # noqa: F401
-from musrec.demo import ARTIST, TUNES, compose, wav
+from musrec.demo import TUNES, compose, wav
 from musrec.drops.model import Issue, Post
 from musrec.members.model import Card
 from musrec.model import Answer, Feedback, FeedbackKind
@@ -318,7 +318,7 @@ def main(folder: Path, size: int, seed: int) -> None:
     (music / "music").mkdir()
     for tune in TUNES[:3]:
         clip = wav(compose(tune, 8.0))
-        (music / "music" / f"{ARTIST} - {tune.title}.wav").write_bytes(clip)
+        (music / "music" / tune.file).write_bytes(clip)
     assert not ended(forked(lambda: asyncio.to_thread(_old_store, old)))
     found = []
     for number, (job, template) in enumerate(

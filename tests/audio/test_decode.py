@@ -354,7 +354,7 @@ def rights_left(code: str) -> str:
     program = f"""
 import errno, os, socket
 from musrec.audio import decode
-decode._give_up_rights()
+decode.give_up_rights()
 try:
     {code}
     os.write(1, b"done")

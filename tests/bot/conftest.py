@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 
 from bot.app import Bot
 from bot.feedback import counts
-from musrec.demo import ARTIST, TUNES, write_tunes
+from musrec.demo import TUNES, write_tunes
 from musrec.model import MusrecError
 from musrec.service import Service
 from musrec.store import schema
@@ -27,11 +26,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
     """Names and bytes of music composed here."""
     folder = tmp_path_factory.mktemp("tunes")
     write_tunes(folder)
-    return [(name, (folder / name).read_bytes()) for name in map(_file_name, TUNES[:3])]
-
-
-def _file_name(tune: Any) -> str:
-    return f"{ARTIST} - {tune.title}.wav"
+    return [(tune.file, (folder / tune.file).read_bytes()) for tune in TUNES[:3]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

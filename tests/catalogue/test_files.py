@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from musrec.audio.tags import Tags
-from musrec.catalogue.files import audio_files, read_clip, track_of
-from musrec.catalogue.model import FileStamp
+from musrec.catalogue.files import Found, read_clip, track_of, walk
+from musrec.catalogue.model import FileStamp, path_of
 from musrec.model import NotAudio
 
 
@@ -65,28 +65,29 @@ def test_every_ending_that_is_heard_is_found(tmp_path: Path) -> None:
     names = ["a.AIF", "b.m4b", "c.mov", "d.wv", "e.mka", "f.caf", "g.amr", "h.3gp", "i.wma"]
     for name in [*names, "k.txt", ".hidden.mp3", "cover.jpg"]:
         (tmp_path / name).touch()
-    found, problems = audio_files([tmp_path])
-    assert [path.name for path in found] == names
-    assert not problems
+    found = [one for one in walk([tmp_path]) if isinstance(one, Found)]
+    assert [one.path.name for one in found] == names
+    assert all(one.stamp for one in found)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
-def test_folders_are_found_behind_links_and_each_once(tmp_path: Path) -> None:
-    album, elsewhere = tmp_path / "music" / "album.mp3", tmp_path / "elsewhere"
-    for folder in (album, elsewhere):
-        folder.mkdir(parents=True)
-        (folder / "song.mp3").touch()
-    (album / "circle").symlink_to(tmp_path / "music")
-    (album / "self").symlink_to(album / "self")
-    (tmp_path / "music" / "more").symlink_to(elsewhere)
-    (tmp_path / "music" / "z again").symlink_to(album)
-    (tmp_path / "music" / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
-    found, problems = audio_files([tmp_path / "music", tmp_path / "music" / "album.mp3"])
-    below = [str(path.relative_to(tmp_path / "music")) for path in found]
-    assert below == ["gone.mp3", "album.mp3/song.mp3", "more/song.mp3"]
-    assert not problems
-    with pytest.raises(FileNotFoundError):
-        FileStamp.of(found[0])
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_linked_folders_are_looked_into_once_though_links_lead_in_circles(tmp_path: Path) -> None:
+    music, drive = tmp_path / "music", tmp_path / "drive"
+    for folder in (music, drive):
+        folder.mkdir()
+        (folder / "a.mp3").touch()
+    (music / "drive").symlink_to(drive)
+    (drive / "back").symlink_to(music)
+    (drive / "self").symlink_to(drive / "self")
+    (drive / "self.mp3").symlink_to(drive / "self.mp3")
+    (drive / "gone.mp3").symlink_to(tmp_path / "nowhere")
+    given = [music / ".." / "music", music / "a.mp3", music]
+    found = [one for one in walk(given) if isinstance(one, Found)]
+    assert sorted(str(one.path.relative_to(tmp_path)) for one in found if one.stamp) == [
+        "music/a.mp3",
+        "music/drive/a.mp3",
+    ]
+    assert {one.path.name for one in found if one.problem} == {"gone.mp3", "self.mp3"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
@@ -102,3 +103,7 @@ def test_a_name_that_is_not_utf_8_has_a_stamp_that_a_database_takes(tmp_path: Pa
     path.touch()
     assert FileStamp.of(path).path.endswith(r"caf\xe9.mp3")
     FileStamp.of(path).path.encode()
+    assert path_of(FileStamp.of(path).path) == path
+    written = tmp_path / r"caf\xe8.mp3"
+    written.touch()
+    assert path_of(FileStamp.of(written).path) == written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -34,6 +35,12 @@ def test_every_command_and_everything_that_it_takes_has_help(name: str) -> None:
     assert command.help
     for parameter in command.params:
         assert parameter.help, f"{name}: {parameter.name}"
+
+
+def test_help_names_values_as_people_do(run: Run) -> None:
+    said = run("recommend", "--help").out
+    assert "N [1<=x<=25]" in said
+    assert not re.search("<(bool|str|int|float|Path|list)", said)
 
 
 def test_help_is_light() -> None:
@@ -79,6 +86,9 @@ def test_every_mistake_has_its_sentence_and_code(
         (("--config", "nowhere.toml", "search", "x", "--json"), 6, "SettingsError"),
         (("recommend", "--json"), 2, "UsageError"),
         (("recommend", "x", "-n", "99", "--json"), 2, "UsageError"),
+        (("nosuch", "--json"), 2, "UsageError"),
+        (("search", "--nosuch", "--json"), 2, "UsageError"),
+        (("playlist", "nosuch", "--json"), 2, "UsageError"),
     ],
 )
 def test_with_json_a_mistake_is_json_too(

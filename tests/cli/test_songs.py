@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from musrec.demo import TUNES
 from tests.support.running import WEB_PAGE, Run, write_some
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_files_are_added_once_and_what_is_wrong_with_others_is_said(
@@ -99,3 +105,68 @@ def test_a_search_for_nothing_or_nonsense_is_said(
 def test_songs_are_found_by_genre(answer: Callable[..., Any]) -> None:
     found = answer("search", "--genre", "jazz", "-n", "3")["tracks"]
     assert [track["genre"] for track in found] == ["jazz"] * 3
+
+
+def test_what_has_gone_is_said_and_taken_out_if_asked(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "tunes"
+    gone, _ = write_some(folder, 2, 3)
+    assert "Added 2 songs" in run("add", folder).out
+    gone.unlink()
+    said = run("add", folder)
+    assert "These files have gone; --prune takes their songs out:" in said.out
+    assert gone.name in said.out
+    as_json = run("add", folder, "--prune", "--json").json
+    assert as_json["gone"] == [str(gone)]
+    assert as_json["known"] == 1
+    assert "1 known already" in run("add", folder).out
+    removed = run("remove", folder, "--json").json["removed"]
+    assert [song["title"] for song in removed] == [TUNES[3].title]
+
+
+def test_a_watched_folder_is_added_to_until_it_is_stopped(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tunes").mkdir()
+    (song,) = write_some(tmp_path / "elsewhere", 4)
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "musrec", "add", str(tmp_path / "tunes"), "--watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    for line in watching.stdout:
+        if line.startswith("Watching"):
+            song.rename(tmp_path / "tunes" / song.name)
+        if line.startswith("Added 1 song,"):
+            break
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=60)
+    assert watching.returncode == 130
+    assert "Stopped." in said
+
+
+def test_a_playlist_is_made_from_a_song_in_one_command(run: Run, tmp_path: Path) -> None:
+    song, other = write_some(tmp_path / "tunes", 0, 1)
+    run("add", tmp_path / "tunes")
+    said = run("playlist", "from", song, "-n", "9", "-o", "out.m3u8", "--offline")
+    assert "Wrote 9 songs to out.m3u8" in said.out
+    lines = (tmp_path / "out.m3u8").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")][:2] == [str(song), str(other)]
+    assert run("playlist", "from", song, "-o", "out.mid", "--offline").code == 4
+    assert len(run("playlist", "from", song, "--offline", "--json").json["songs"]) == 25
+
+
+def test_the_catalogue_is_exported_for_numpy(run: Run, tmp_path: Path) -> None:
+    (clip,) = write_some(tmp_path / "tunes", 0)
+    run("add", clip)
+    assert run("export", "songs.csv").code == 4
+    assert run("export", "songs.npz", "--json").json["songs"] > 400
+    page = (ROOT / "docs" / "python.md").read_text()
+    with np.load(tmp_path / "songs.npz") as songs:
+        assert all(f"`{name}`" in page for name in songs.files)
+        row = songs["title"].tolist().index(TUNES[0].title)
+        assert songs["path"][row] == str(clip)
+        assert songs["key"][row] == "C major"
+        assert songs["tempo"][row] == pytest.approx(TUNES[0].bpm, rel=0.04)
+        assert np.isfinite(songs["descriptors"][row]).all()
+        assert len({len(songs[name]) for name in ("id", "vector", "tags", "statistics")}) == 1
+        assert songs["tags"].shape[1] == len(songs["tag_names"])

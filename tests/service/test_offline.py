@@ -15,7 +15,7 @@ import pytest
 
 from musrec.audio import tagger
 from musrec.catalogue.model import Added
-from musrec.demo import ARTIST, TUNES, compose, wav, write_tunes
+from musrec.demo import TUNES, compose, wav, write_tunes
 from musrec.model import Choices, Constraints, FeedbackKind, NotAudio, NotFound, Track
 from musrec.service import Service
 from musrec.service.live import NO_TAGGER
@@ -86,14 +86,19 @@ async def test_fine_embeddings_grow_with_the_catalogue(service: Service) -> None
     if service.catalogue.space.name == "full":
         assert fine is not None
         known = np.isfinite(fine).all(axis=1)
-        heard = [track.artist == ARTIST for track in service.catalogue.songs.tracks]
+        heard = [
+            track.artist in {tune.artist for tune in TUNES}
+            for track in service.catalogue.songs.tracks
+        ]
         assert known.tolist() == heard
     else:
         assert fine is None
 
 
 async def test_a_folder_is_heard_once_and_kept(service: Service, tunes: Path) -> None:
-    assert {track.artist for track in service.catalogue.songs.tracks} >= {ARTIST}
+    assert {track.artist for track in service.catalogue.songs.tracks} >= {
+        tune.artist for tune in TUNES
+    }
     steps = await added(service, tunes)
     assert [step.known for step in steps] == [True] * len(TUNES)
 
@@ -224,7 +229,7 @@ async def test_unreadable_files_are_listed_and_stop_nothing(
 ) -> None:
     folder = tmp_path / "music"
     (folder / "below").mkdir(parents=True)
-    shutil.copy(tunes / f"{ARTIST} - {TUNES[5].title}.wav", folder / "below" / "a copy.wav")
+    shutil.copy(tunes / TUNES[5].file, folder / "below" / "a copy.wav")
     (folder / "page.mp3").write_text("<html>not here</html>")
     (folder / "empty.flac").touch()
     (folder / "gone.ogg").symlink_to(tmp_path / "nowhere")

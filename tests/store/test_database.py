@@ -295,9 +295,9 @@ async def test_a_file_is_known_until_it_changes(store: Store, tmp_path: Path) ->
     file = tmp_path / "a.mp3"
     file.write_bytes(b"one")
     await store.analyses.add(song(1), heard(), "file", FileStamp.of(file))
-    assert await store.analyses.file_known(FileStamp.of(file))
+    assert await store.files.known([FileStamp.of(file)])
     file.write_bytes(b"another")
-    assert not await store.analyses.file_known(FileStamp.of(file))
+    assert not await store.files.known([FileStamp.of(file)])
 
 
 async def test_what_an_older_analyser_heard_is_used_until_it_is_heard_again(
@@ -309,7 +309,7 @@ async def test_what_an_older_analyser_heard_is_used_until_it_is_heard_again(
     track = await store.analyses.add(song(1), old, "file", FileStamp.of(file))
     await store.analyses.add(song(2), replace(heard(2), version=COMPARABLE_VERSION), "upload")
     assert [kept for kept, _ in await listing(store, "upload")] == [track]
-    assert not await store.analyses.file_known(FileStamp.of(file)), "it is heard again"
+    assert not await store.files.known([FileStamp.of(file)]), "it is heard again"
     assert await store.analyses.by_digest(old.digest) is None, "so are the same bytes"
     assert await store.analyses.outdated(None) == [(track.id, "file")], "clips are not kept"
     await store.analyses.add(track, heard(1), "file", FileStamp.of(file))
@@ -327,7 +327,7 @@ async def test_what_cannot_be_compared_is_as_good_as_not_there(
     assert await listing(store) == []
     assert await store.analyses.get(track.id) is None
     assert await store.analyses.by_digest(old.digest) is None
-    assert not await store.analyses.file_known(FileStamp.of(file))
+    assert not await store.files.known([FileStamp.of(file)])
     await store.analyses.add_starter([(track, heard())])
     assert len(await listing(store)) == 1
 

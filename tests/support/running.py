@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from musrec.demo import ARTIST, TUNES, write_tunes
+from musrec.demo import TUNES, write_tunes
 
 WEB_PAGE = "This is not audio but a web page"
 
@@ -32,7 +32,7 @@ Run = Callable[..., Ran]
 def write_some(folder: Path, *numbers: int) -> list[Path]:
     """Write the tunes of those numbers into a folder, and return where they are."""
     write_tunes(folder)
-    paths = [folder / f"{ARTIST} - {tune.title}.wav" for tune in TUNES]
+    paths = [folder / tune.file for tune in TUNES]
     for number, path in enumerate(paths):
         if number not in numbers:
             path.unlink()

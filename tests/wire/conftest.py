@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from musrec.demo import ARTIST, TUNES, write_tunes
+from musrec.demo import TUNES, write_tunes
 from musrec.service import Service
 from tests.support.fake_discord import PATIENCE, FakeDiscord, connected
 from tests.support.openapi import Document
@@ -28,7 +28,7 @@ def tunes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, byte
     """Names, types and bytes of music composed here; the first was heard before."""
     folder = tmp_path_factory.mktemp("tunes")
     write_tunes(folder)
-    names = [f"{ARTIST} - {tune.title}.wav" for tune in TUNES]
+    names = [tune.file for tune in TUNES]
     return [(name, "audio/wav", (folder / name).read_bytes()) for name in names]
 
 

@@ -1,0 +1,86 @@
+"""A process that hears: questions come in on standard input, what is heard goes out.
+
+`musrec.audio.workers` starts it as a program of its own. Nothing of the script that asks runs here,
+so that needs no ``if __name__ == "__main__":``, and may as well be a notebook.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from queue import SimpleQueue
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from musrec.audio.encoder import Encoder
+    from musrec.audio.listen import Listened
+
+Question = tuple[bytes, float, float]
+"""A clip, how much of it to hear at most, and what decoding may take, both in seconds."""
+
+
+def hear(data: bytes, seconds: float, limit: float, encoder: Encoder | None) -> Listened:
+    """Hear a clip in this process."""
+    import hashlib
+
+    from musrec.audio.listen import listen
+
+    digest = hashlib.sha256(data).hexdigest()
+    return listen(data, digest=digest, seconds=seconds, limit=limit, encoder=encoder)
+
+
+def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
+    """Load everything for an encoder, which comes first, and hear clip after clip.
+
+    Each answer is whether it worked, and the outcome or the exception.
+    """
+    waiting: SimpleQueue[Any] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            while True:
+                waiting.put(pickle.load(questions))  # noqa: S301 - from our parent alone
+        except (EOFError, OSError, pickle.UnpicklingError):
+            os._exit(1)  # the parent is gone: nobody waits for the clip under way
+
+    threading.Thread(target=read, daemon=True).start()
+    encoder: Encoder | None = waiting.get()
+    reply: tuple[bool, Any]
+    try:
+        from musrec.audio.listen import prepare
+
+        prepare(encoder)
+        reply = True, None
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        reply = False, _portable(error)
+    while True:
+        pickle.dump(reply, answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+        data, seconds, limit = waiting.get()
+        try:
+            reply = True, hear(data, seconds, limit, encoder)
+        except Exception as error:  # noqa: BLE001 - the parent raises it
+            reply = False, _portable(error)
+        del data
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that survives the way to the parent, with where it was raised."""
+    error.add_note("".join(traceback.format_tb(error.__traceback__)))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    except Exception:  # noqa: BLE001 - whatever its class does there
+        return RuntimeError("".join(traceback.format_exception(error)))
+    return error
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    # What a library prints must not get between the answers.
+    outlet = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _serve(sys.stdin.buffer, outlet)
