@@ -147,7 +147,7 @@ main{max-width:76rem;margin:0 auto;padding:1rem}section>p,section>ul{max-width:5
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem}
 p,li,figcaption,dt{color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
-dd{margin:0;overflow-wrap:anywhere}
+dd{margin:0}dd,p,li{overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 td{vertical-align:top}th{white-space:normal;vertical-align:bottom}

@@ -315,7 +315,7 @@ def _axes(x: str, y: str, across: tuple[str, str], up: tuple[str, str]) -> str:
         + _text(WIDTH / 2, bottom + 36, x, anchor="middle")
         + _text(MARGIN - 6, bottom, up[0], anchor="end")
         + _text(MARGIN - 6, 24, up[1], anchor="end")
-        + _text(MARGIN + 8, 24, y)
+        + _text(MARGIN + 8, 12, y)
     )
 
 

@@ -169,6 +169,17 @@ def _apart(better: object, worse: object) -> str:
     return HOLDS if one[0] > other[1] else FAILS if one[1] < other[0] else OPEN
 
 
+def _paired(result: Result, one: object, other: object) -> str:
+    """Return whether the paired difference of two models says that the first is better."""
+    for row in result.tables.get("Differences", ()):
+        verdict = _above_zero(row["95% CI"])
+        if (row["first"], row["second"]) == (one, other):
+            return verdict
+        if (row["first"], row["second"]) == (other, one):
+            return {HOLDS: FAILS, FAILS: HOLDS}.get(verdict, verdict)
+    return ""
+
+
 def _towns(result: Result) -> list[str]:
     """Return the populations of a study of recommenders, real listening first."""
     found = [title.partition(", ")[2] for title in result.tables if title.startswith("Lists, ")]
@@ -248,7 +259,9 @@ def _better(one: Sequence[str], other: Sequence[str]) -> Callable[[Result], Meas
         first, second = _model(result, one), _model(result, other)
         if first is None or second is None:
             return None
-        verdict = _apart(first["95% CI"], second["95% CI"])
+        verdict = _paired(result, first["model"], second["model"]) or _apart(
+            first["95% CI"], second["95% CI"]
+        )
         return Measured(f"{_accuracy(first)}, {_accuracy(second)}", verdict)
 
     return read

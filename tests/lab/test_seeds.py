@@ -49,6 +49,24 @@ def test_a_verdict_follows_from_the_intervals(tmp_path: Path, interval: str, ver
     assert why == f"{verdict}; 12 clips"
 
 
+@pytest.mark.parametrize(
+    ("order", "interval", "verdict"),
+    [
+        (("lr", "cnn"), "+0.020 to +0.191", "does not hold"),
+        (("cnn", "lr"), "+0.020 to +0.191", "holds"),
+        (("lr", "cnn"), "-0.009 to +0.143", "cannot be told"),
+    ],
+)
+def test_a_paired_difference_tells_more_than_two_intervals(
+    tmp_path: Path, order: tuple[str, str], interval: str, verdict: str
+) -> None:
+    rows = ["cnn", 0.5, "0.400 to 0.600", None], ["lr", 0.55, "0.450 to 0.650", None]
+    columns = ["first", "second", "difference", "95% CI", "better"]
+    pairs = {"title": "Differences", "columns": columns, "rows": [[*order, 0.1, interval, ""]]}
+    write(tmp_path / "lab", "compare", [*models(*rows), pairs])
+    assert said(tmp_path, tmp_path / "lab", CNN)[1] == f"{verdict}; 12 clips"
+
+
 def test_what_was_not_run_and_what_is_missing_are_told_apart(tmp_path: Path) -> None:
     assert said(tmp_path, tmp_path / "lab", CNN)[1].startswith("missing: GTZAN")
     (tmp_path / "gtzan").mkdir()
