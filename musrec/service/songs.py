@@ -71,7 +71,7 @@ TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
 
 MOST_CONVERTED = 4
-"""Files played in another encoding at once: a process each, which waits while nobody reads."""
+"""Files played in another encoding at once: a process each, idle while its listener pauses."""
 
 COMPARED = 10
 """Songs that share landmarks with a clip and are compared with it whole, most shared first."""
