@@ -76,7 +76,7 @@ TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
 
 MOST_CONVERTED = 4
-"""Files played in another encoding at once: a process each, which waits while nobody reads."""
+"""Files played in another encoding at once: a process each, idle while its listener pauses."""
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from musrec.web.sessions import visit
 
 NEIGHBOURS = 20
 STEPS = 12
-"""Songs on a way between two, both included."""
+"""Songs on a path between two, both included."""
 PAGE = 100
 MOST_NAMES = 200
 """Songs whose names are told at once."""
@@ -34,7 +34,7 @@ class Rows:
     heading : str
     tracks : sequence of Track
     way : bool
-        They lead from the first to the last.
+        They are a path from the first to the last.
     page, pages : int
         From 1.
     """
@@ -47,7 +47,7 @@ class Rows:
 
 
 async def show(request: Request) -> Response:
-    """Show the map, and beside it a group, the neighbours of a song, or a way between two."""
+    """Show the map, and beside it a group, the neighbours of a song, or a path between two."""
     service, asked = service_of(request), request.query_params
     atlas, catalogue = await service.catalogue.atlas()
     wrong = ""
@@ -198,7 +198,7 @@ def _rows(texts: Iterable[str], key: object, atlas: Atlas) -> list[int]:
         There is no such point.
     """
     if key != atlas.key:
-        raise Busy("Songs came in, and the map has changed.", "Reload it.")
+        raise Busy("New songs have changed the map.", "Reload the page.")
     rows = [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < 9]
     if any(row >= len(atlas.groups) for row in rows):
         raise NotFound("There is no such point on the map.")

@@ -79,7 +79,9 @@ async def sound(request: Request) -> Response:
         response.headers["content-type"] = kind
         return response
     if wanted not in CONVERTED:
-        raise NotFound("Songs are not converted to that.", f"Choose {' or '.join(CONVERTED)}.")
+        raise NotFound(
+            "Songs are not converted to that format.", f"Choose {' or '.join(CONVERTED)}."
+        )
     stream = service.songs.converted(track.id, cast("Literal['ogg', 'wav']", wanted))
     first = await anext(stream)  # what is wrong with a file is said before the answer begins
 
@@ -144,5 +146,5 @@ def _seconds(text: object) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= LONGEST:
-        raise MusrecError("That is no time in a song.")
+        raise MusrecError("That is not a time in a song.")
     return seconds

@@ -133,7 +133,7 @@ async function record(button) {
       audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
   } catch {
-    say("This browser gives no microphone. Allow it, or choose a file.");
+    say("The microphone is not available. Allow it in the browser, or choose a file.");
     return;
   }
   const parts = [];
