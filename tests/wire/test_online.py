@@ -18,6 +18,7 @@ from musrec.demo import RATE, TUNES, compose, write_tunes
 from musrec.drops.model import State
 from musrec.model import FeedbackKind, Track
 from musrec.service import Service
+from musrec.settings import Settings
 from musrec.sources import SourcesSettings
 from musrec.sources.matching import Wanted
 from tests.support.fake_discord import EPHEMERAL, PATIENCE, FakeDiscord, connected
@@ -62,19 +63,24 @@ async def deezer() -> AsyncIterator[Loopback]:
         yield server
 
 
+def without_songs(folder: Path, **sources: object) -> Settings:
+    """Settings of a bot that knows no song before, asks these services, and has time."""
+    settings = settings_for(folder)
+    return settings.model_copy(
+        update={
+            "catalogue": settings.catalogue.model_copy(update={"starter": False}),
+            "recommend": settings.recommend.model_copy(update={"budget_seconds": PATIENCE}),
+            "sources": SourcesSettings(**PROVIDERS_OFF | sources),
+        }
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def online(
     deezer: Loopback, tmp_path: Path, document: Document | None
 ) -> AsyncIterator[Wire]:
     """A bot that asks that service, and knows no song before."""
-    settings = settings_for(tmp_path)
-    settings = settings.model_copy(
-        update={
-            "catalogue": settings.catalogue.model_copy(update={"starter": False}),
-            "recommend": settings.recommend.model_copy(update={"budget_seconds": PATIENCE}),
-            "sources": SourcesSettings(**PROVIDERS_OFF | {"deezer": True}),
-        }
-    )
+    settings = without_songs(tmp_path, deezer=True)
     fake = FakeDiscord()
     fake.answered_within = PATIENCE
     await fake.start()
@@ -193,11 +199,8 @@ async def test_a_key_that_may_not_ask_for_features_is_found_out_once_and_reccobe
         row = {"href": f"https://open.spotify.com/track/{asked}", "isrc": asked}
         return web.json_response({"content": [row | {"tempo": 122.7, "energy": 0.81}]})
 
-    settings = settings_for(tmp_path)
-    on = {"deezer": True, "reccobeats": True}
     keys = {"spotify_client_id": "an-id", "spotify_client_secret": "a-secret"}
-    sources = SourcesSettings(**PROVIDERS_OFF | on | keys)
-    settings = settings.model_copy(update={"sources": sources})
+    settings = without_songs(tmp_path, deezer=True, reccobeats=True, **keys)
     fake = FakeDiscord()
     fake.answered_within = PATIENCE
     await fake.start()
