@@ -797,6 +797,7 @@ def give_up_rights() -> None:
 
 
 def limit_processor_time(seconds: float) -> None:
+    """End this process when it has worked for so long from now on, where the platform can."""
     try:
         import resource
     except ImportError:  # Windows
