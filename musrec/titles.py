@@ -737,7 +737,8 @@ def read_file_name(name: str) -> tuple[str, str]:
             stem = stem[found.end() :]
     between = _BETWEEN.search(stem) or _LOOSELY_BETWEEN.search(stem)
     if between is None:
-        return "", _readable(stem) if stem.strip(" .-–—") else "untitled"
+        title = _readable(stem)
+        return "", title if title.strip(" .-–—") else "untitled"
     artist, title = stem[: between.start()], stem[between.end() :]
     inside = _NUMBER_BETWEEN.search(title)
     if inside and _decoration(fold(title[inside.end() :])) is None:

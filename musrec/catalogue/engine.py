@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -131,6 +132,9 @@ def open_blocks(
     if folder is None:
         return Blocks(None, form, TEXTS)
     recipe = hashlib.blake2b(repr((form, space.name, encoder and encoder.digest, origins)).encode())
+    if space.fine is not None:
+        for values in (space.fine.embedding, space.fine.centre):
+            recipe.update(np.ascontiguousarray(values).tobytes())
     for name in _MADE_BY:
         _digest(files("musrec") / name, recipe)
     return Blocks(folder / recipe.hexdigest()[:16], form, TEXTS)
@@ -216,24 +220,14 @@ def _left(blocks: Blocks) -> dict[str, int]:
     return {**blocks.facts.get("waiting", {}), **blocks.facts.get("unreadable", {})}
 
 
-def hearing(
-    space: spaces.Space, encoder: Encoder, found: Sequence[FloatArray], blocks: Blocks
-) -> spaces.Space:
-    """Return a space with an encoder's vectors, fitted as the columns are.
+def hearing(space: spaces.Space, encoder: Encoder, found: Sequence[FloatArray]) -> spaces.Space:
+    """Return a space with an encoder's vectors, fitted to those found first.
 
-    They are emptied if the encoder has heard a tenth more songs than it was fitted to.
+    To so many that the fit stays until a tenth more are found: another fit makes all columns stale.
     """
-    fitted, enough = blocks.facts.get("encoded", -1), place.ENOUGH_VECTORS
-    if fitted >= 0 and len(found) <= max(1.1 * fitted, enough - 1):
-        fit = blocks.arrays["encoder_centre"], blocks.arrays["encoder_embedding"]
-        return space.with_fit(encoder, *fit)
-    space = space.hearing_with(encoder, found)
-    assert space.fine is not None
-    blocks.reset()
-    blocks.facts["encoded"] = len(found)
-    blocks.arrays["encoder_centre"] = np.asarray(space.fine.centre)
-    blocks.arrays["encoder_embedding"] = space.fine.embedding
-    return space
+    count = len(found)
+    steps = math.floor(math.log(count, 1.1)) if count >= place.ENOUGH_VECTORS else 0
+    return space.hearing_with(encoder, found[: int(1.1**steps)] if steps else [])
 
 
 def _track(text: str) -> Track:

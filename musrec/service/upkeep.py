@@ -51,6 +51,9 @@ async def opened(
         Those whose songs are left out.
     """
     space = await asyncio.to_thread(engines.space_of)
+    if encoder is not None:
+        found = await store.analyses.encodings(encoder.digest)
+        space = await asyncio.to_thread(engines.hearing, space, encoder, found)
     folder = folder_of(settings)
     try:
         return await _opened(store, space, encoder, origins, folder)
@@ -72,7 +75,6 @@ async def _opened(
     blocks = await asyncio.to_thread(engines.open_blocks, folder, space, encoder, origins)
     try:
         damaged = await asyncio.to_thread(blocks.damaged, engines.NAMES)
-        space = await _hearing(store, space, encoder, blocks)
         count, newest = await store.analyses.count(origins)
         if damaged or not engines.covers(blocks, count, newest):
             async with _writing(blocks):
@@ -136,14 +138,6 @@ async def _writing(blocks: Blocks) -> AsyncIterator[None]:
     with ExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, blocks.writing())
         yield
-
-
-async def _hearing(store: Store, space: Space, encoder: Encoder | None, blocks: Blocks) -> Space:
-    """Return the space with the vectors of the owner's encoder, fitted to those found so far."""
-    if encoder is None:
-        return space
-    found = await store.analyses.encodings(encoder.digest)
-    return await asyncio.to_thread(engines.hearing, space, encoder, found, blocks)
 
 
 async def _take_in_changes(

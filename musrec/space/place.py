@@ -192,10 +192,7 @@ class Space:
         (`musrec.space.index`) then corrects what is left.
         """
         known = [vector for vector in found if vector.shape == (encoder.dimensions,)]
-        return self.with_fit(encoder, *half_whitening(np.array(known), encoder.dimensions))
-
-    def with_fit(self, encoder: Encoder, centre: DoubleArray, embedding: DoubleArray) -> Space:
-        """Return what `hearing_with` returned, from the parts of its fine embedding."""
+        centre, embedding = half_whitening(np.array(known), encoder.dimensions)
         other = self.fine or Space.load("full").fine
         assert other is not None
         fine = replace(other, embedding=embedding, centre=centre)

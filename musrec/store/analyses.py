@@ -270,10 +270,12 @@ class Analyses:
         return count, -1 if newest is None else newest
 
     async def encodings(self, encoder: str) -> list[FloatArray]:
-        """Return every vector that an encoder of the owner's own gave, by its digest."""
+        """Return every vector that an encoder of the owner's own gave, the oldest first."""
         query = sa.select(analyses.c.encoding).where(analyses.c.encoder == encoder, _COMPARABLE)
         async with self._database.read() as connection:
-            found = (await connection.execute(query.order_by(analyses.c.track_id))).scalars()
+            found = (
+                await connection.execute(query.order_by(analyses.c.revision, analyses.c.track_id))
+            ).scalars()
             return [codec.sound(each) for each in found if each is not None]
 
     async def unheard_starters(self) -> list[str]:
