@@ -194,7 +194,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             Descriptor(
                 "punch",
                 "How hard notes and drums hit.",
-                *("soft", "punchy", "softer", "punchier"),
+                *("smooth", "punchy", "smoother", "punchier"),
                 "dB",
                 "standard deviation of onset strength over time",
                 CLIPS,

@@ -15,12 +15,12 @@ it.
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 import secrets
 import shutil
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +29,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+if sys.platform != "win32":  # where the columns stay in memory
+    import fcntl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,6 +190,8 @@ class Blocks:
     def __init__(
         self, folder: Path | None, columns: Mapping[str, Column], texts: Iterable[str]
     ) -> None:
+        if sys.platform == "win32":
+            folder = None
         self._folder, self._texts = folder, tuple(texts)
         self._columns = {
             **columns,
@@ -198,9 +203,11 @@ class Blocks:
         self._files: dict[str, _File] = {}
         self._held: IO[bytes] | None = None
         self._seen = b""
+        if folder is not None:
+            for each in (folder.parent, folder):  # nobody else's business
+                each.mkdir(0o700, parents=True, exist_ok=True)
         self._begin()
         if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._held = (folder / "open").open("ab")
             fcntl.flock(self._held, fcntl.LOCK_SH)
             _sweep(folder)
@@ -364,7 +371,7 @@ class Blocks:
         self.facts, self.arrays = {}, {}
         place = None if self._folder is None else self._folder / self.generation
         if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(0o700, parents=True, exist_ok=True)
 
         def at(name: str) -> Path | None:
             return None if place is None else place / name

@@ -30,6 +30,7 @@ _templates = Environment(
 )
 _templates.globals |= {
     "tempo": wording.tempo,
+    "voice": wording.voice,
     "closeness": wording.closeness,
     "label": sites.label,
     "pages_of": sites.pages,

@@ -94,4 +94,5 @@ async def test_its_folder_and_files_are_their_owners_alone(tmp_path: Path) -> No
         assert folder.stat().st_mode & 0o777 == 0o700
         files = list(folder.glob("musrec.db*"))
         assert len(files) > 1  # the log is beside it
-        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        rights = {file.is_dir(): file.stat().st_mode & 0o777 for file in files}
+        assert rights == {False: 0o600, True: 0o700}
