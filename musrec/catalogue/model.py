@@ -270,7 +270,7 @@ def tempo_range(text: str) -> tuple[float, float]:
     (100.0, 120.0)
     >>> tempo_range("brisk")
     Traceback (most recent call last):
-    musrec.model.NotFound: 'brisk' is no tempo.
+    musrec.model.NotFound: “brisk” is no tempo.
     """
     low, dash, high = text.replace("–", "-").replace(" ", "").partition("-")
     try:

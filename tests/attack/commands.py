@@ -48,7 +48,8 @@ async def attack(folder: Path, size: int, seed: int = 0) -> Figures:
     await fake.stop()
     figures.measured["lag of the loop, p99, ms"] = round(float(np.quantile(lags, 0.99)) * 1000, 1)
     figures.measured["longest lag, ms"] = round(max(lags) * 1000)
-    written = b"".join(file.read_bytes() for file in folder.glob("musrec.db*"))
+    kept = [file for file in folder.rglob("*") if file.is_file()]
+    written = b"".join(file.read_bytes() for file in kept)
     figures.broken["bytes left"] = sum(
         len(member["id"]) * written.count(member["id"].encode()) for member in members
     )

@@ -105,6 +105,7 @@ async def test_a_late_drop_is_told_to_whoever_runs_it(service: Service) -> None:
 
 async def test_damaged_rows_are_told_to_whoever_runs_it(service: Service) -> None:
     await likes(service, "ann", 0, 1)
+    await service.warm()  # feedback is read with the first question
     before = await service.warnings()
     async with store_of(service) as store, store.database.write() as connection:
         await connection.execute(sa.update(schema.feedback).values(kind="hum"))
