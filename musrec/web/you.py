@@ -47,8 +47,9 @@ async def taste(request: Request) -> Response:
     service, who = service_of(request), visit(request)
     try:
         portrait, drawn = await service.members.taste(who.member, who.name)
-    except NotFound as nothing:
-        return render(request, "taste.html", portrait=None, alt="", why=str(nothing))
+    except NotFound:
+        why = "I don't know what you like yet. Give a few songs a thumb, and look again."
+        return render(request, "taste.html", portrait=None, alt="", why=why)
     return render(request, "taste.html", portrait=portrait, alt=drawn.alt, why="")
 
 
