@@ -14,6 +14,25 @@ from musrec.model import NotAudio
 from tests.attack.figures import Figures
 from tests.support.coding import CONTAINERS, encode
 
+RARER = (
+    ("libmp3lame", "avi"),
+    ("aac", "flv"),
+    ("aac", "mpegts"),
+    ("mp2", "mpeg"),
+    ("libopus", "nut"),
+    ("ac3", "rm"),
+    ("ac3", "matroska"),
+    ("mp2", "wtv"),
+    ("alac", "caf"),
+    ("aac", "latm"),
+    ("pcm_s16le", "voc"),
+    ("pcm_s32le", "sox"),
+    ("adpcm_adx", "adx"),
+    ("wavpack", "wv"),
+    ("tta", "tta"),
+)
+"""Codecs and containers that fewer people send."""
+
 
 def attack(size: int, seed: int = 0) -> Figures:
     """Decode as many mutated clips."""
@@ -21,8 +40,8 @@ def attack(size: int, seed: int = 0) -> Figures:
     y = compose(TUNES[0], 3.0)
     y = np.interp(np.arange(3 * 44_100) * RATE / 44_100, np.arange(y.size), y).astype(np.float32)
     whole = [
-        encode(y, codec, 64_000, rate=48_000 if codec == "libopus" else 44_100)
-        for codec in CONTAINERS
+        encode(y, codec, 64_000, rate=48_000 if codec == "libopus" else 44_100, container=muxer)
+        for codec, muxer in (*CONTAINERS.items(), *RARER)
     ]
     for _ in range(size):
         _try(mutated(rng, whole), figures)

@@ -32,11 +32,13 @@ def samples(file: Path) -> Samples:
     return np.concatenate(frames).astype(np.float32)
 
 
-def encode(y: Samples, codec: str, bit_rate: int, *, rate: int = RATE) -> bytes:
-    """Return mono samples at 44.1 kHz, coded, in the codec's usual container."""
+def encode(
+    y: Samples, codec: str, bit_rate: int, *, rate: int = RATE, container: str = ""
+) -> bytes:
+    """Return mono samples at 44.1 kHz, coded; without a container, in the codec's usual one."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=CONTAINERS[codec]) as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+    with av.open(buffer, "w", format=container or CONTAINERS[codec]) as out:
+        stream = out.add_stream(codec, rate=rate, layout="mono")
         assert isinstance(stream, av.AudioStream)
         stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(y[None].astype(np.float32), "flt", "mono")
@@ -44,6 +46,6 @@ def encode(y: Samples, codec: str, bit_rate: int, *, rate: int = RATE) -> bytes:
         resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size)
         for part in (*resampler.resample(frame), *resampler.resample(None)):
             part.pts = None
-            container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
     return buffer.getvalue()
