@@ -6,7 +6,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY musrec musrec
 COPY bot bot
 RUN python -m venv /opt/musrec \
-    && /opt/musrec/bin/pip install --no-cache-dir --constraint constraints.txt '.[bot]'
+    && /opt/musrec/bin/pip install --no-cache-dir --constraint constraints.txt '.[bot,web,voice]'
 
 FROM python:3.12-slim
 RUN useradd --system --create-home --uid 1000 musrec \
