@@ -210,6 +210,7 @@ async def test_features_of_other_services_are_shown_with_their_origin_and_go_no_
 ) -> None:
     heard = await world.service.songs.hear_track(await found(world))
     assert (await world.service.answers.recommend(heard)).picks
+    await asyncio.gather(*world.service._live._background)  # candidates that came too late
     await world.service.reload()
     before, scored = world.service.catalogue.songs, await scores(world.service, heard)
     said = await world.service.songs.foreign(heard.track)
