@@ -84,6 +84,9 @@ CODECS = (
 )
 """The decoders of ffmpeg that may run: those of the formats we name, none for pictures."""
 
+OPTIONS = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
+"""What every file is opened with."""
+
 _BEHIND_ID3 = ("aac", "flac", "mp3")
 """Demuxers that expect ID3 tags before the sound."""
 
@@ -301,16 +304,12 @@ class _Child:
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._process is None:
-            # Only the variables that Python needs to start: tokens stay out of the child's reach.
-            kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
-            environment = {name: os.environ[name] for name in kept if name in os.environ}
-            root = Path(__file__).resolve().parents[2]
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "musrec.audio.decode"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**environment, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1"},
+                env=environment(),
             )
         return self._process
 
@@ -324,6 +323,14 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that Python needs to start: tokens stay out of a child's reach."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    root = Path(__file__).resolve().parents[2]
+    return {**found, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1"}
 
 
 _OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0) or None  # what a child ends with that spent it all
@@ -385,8 +392,7 @@ class _Refused(Exception):
 
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Decode clip after clip until the parent closes the pipe or is gone."""
-    _decode(_tiny_wav(), "wav", 1.0, None)  # imports all that is needed, while it still can
-    tags.prepare()
+    prepare()
     give_up_rights()
     while header := requests.read(_REQUEST.size):
         demuxer, length, seconds, start, processor_time = _REQUEST.unpack(header)
@@ -407,6 +413,15 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
             replies.write(clip.y.data)
         replies.flush()
         del data
+
+
+def prepare() -> None:
+    """Import all that any file may need, while files can still be opened."""
+    import av.subtitles.codeccontext  # PyAV imports it for a film with subtitles
+    import av.video.codeccontext  # noqa: F401 - the same with pictures
+
+    _decode(_tiny_wav(), "wav", 1.0, None)
+    tags.prepare()
 
 
 def _decode(data: bytes, demuxer: str, seconds: float, start: float | None) -> _Decoded:
@@ -447,14 +462,13 @@ def _of_track(file: _File, track: int, seconds: float, start: float | None) -> _
 def _opened(file: _File) -> InputContainer:
     import av
 
-    options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
     # Text that is not UTF-8 as surrogate escapes, as PyAV 19 always returns it.
     lenient: Any = (
         {"metadata_errors": "surrogateescape"} if av.__version__.startswith("18.") else {}
     )
     try:
         container: InputContainer = av.open(
-            BytesIO(file.sound), "r", format=file.demuxer, options=options, **lenient
+            BytesIO(file.sound), "r", format=file.demuxer, options=OPTIONS, **lenient
         )
     except (av.FFmpegError, ValueError) as error:
         raise _Refused(_Outcome.UNREADABLE) from error
@@ -464,7 +478,7 @@ def _opened(file: _File) -> InputContainer:
 _MOST_TRACKS = 4
 
 
-def _tracks(container: InputContainer) -> list[AudioStream]:
+def tracks_of(container: InputContainer) -> list[AudioStream]:
     """Return the audio tracks that can be decoded, the one that players choose first."""
     streams = list(container.streams.audio)
     if not streams:
@@ -489,7 +503,7 @@ def _excerpt(
     import av
 
     with _opened(file) as container:
-        tracks = _tracks(container)
+        tracks = tracks_of(container)
         stream = tracks[track]
         stream.codec_context.thread_count = 1
         duration = _duration(container, stream)
@@ -531,7 +545,7 @@ def _most_sound(file: _File, track: int, seconds: float) -> float:
     end = 0.0
     begin = time.process_time()
     with _opened(file) as container:
-        stream = _tracks(container)[track]
+        stream = tracks_of(container)[track]
         stream.codec_context.thread_count = 1
         for block in _blocks(frames_from(container, stream, 0.0)):
             if end >= _SCANNED or time.process_time() - begin > _SCAN_TIME:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 # Its limits are those of `decode`: hostile bytes are parsed here in the same way.
-from musrec.audio.decode import CODECS, frames_from, give_up_rights, limit_processor_time
+from musrec.audio import decode
 from musrec.formats import sniff
 from musrec.model import NotAudio
 
@@ -60,14 +60,12 @@ async def transcode(file: Path, to: Encoding) -> AsyncIterator[bytes]:
 
     source, demuxer = await asyncio.to_thread(opened)
     with source:
-        kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
-        environment = {name: os.environ[name] for name in kept if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "musrec.audio.transcode", demuxer, to),
             stdin=source,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={**environment, "PYTHONPATH": str(_ROOT)},
+            env=decode.environment(),
         )
     assert process.stdout is not None
     try:
@@ -101,12 +99,12 @@ class _Pipe:
 def _run(demuxer: str, to: Encoding) -> None:
     import av
 
-    options = {"codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
-    with av.open(sys.stdin.buffer, "r", format=demuxer, options=options) as container:
-        stream = container.streams.audio[0]
+    decode.prepare()
+    decode.give_up_rights()
+    decode.limit_processor_time(_PROCESSOR_TIME)
+    with av.open(sys.stdin.buffer, "r", format=demuxer, options=decode.OPTIONS) as container:
+        stream = decode.tracks_of(container)[0]
         codec = stream.codec_context
-        if codec is None or codec.name not in CODECS:
-            return
         codec.thread_count = 1
         layout = "mono" if codec.channels == 1 else "stereo"
         with av.open(_Pipe(), "w", format=to) as out:
@@ -115,9 +113,6 @@ def _run(demuxer: str, to: Encoding) -> None:
             if to == "ogg":
                 encoder.bit_rate = BIT_RATE
             resampler = av.AudioResampler(format="s16", layout=layout, rate=RATE)
-            # Files and libraries are open by now; what is hostile comes next.
-            give_up_rights()
-            limit_processor_time(_PROCESSOR_TIME)
             written = 0
 
             def write(frames: list[AudioFrame], out: OutputContainer) -> None:
@@ -127,7 +122,7 @@ def _run(demuxer: str, to: Encoding) -> None:
                     written += frame.samples
                     out.mux(encoder.encode(frame))
 
-            for frame in frames_from(container, stream, 0.0):
+            for frame in decode.frames_from(container, stream, 0.0):
                 write(resampler.resample(frame), out)
             write(resampler.resample(None), out)
             out.mux(encoder.encode(None))

@@ -654,6 +654,21 @@ def test_the_track_that_sounds_is_heard() -> None:
     assert np.std(y) == pytest.approx(np.std(sound), rel=0.1)
 
 
+def test_the_sound_of_a_film_with_subtitles_is_heard() -> None:
+    out, header = BytesIO(), b"[Script Info]\n[V4+ Styles]\nFormat: Name\n[Events]\nFormat: Text\n"
+    with av.open(out, "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+        words: Any = container.add_stream("subrip")
+        words.codec_context.subtitle_header = header
+        packed = (chord(3) * 32_767).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(packed, "s16", "mono")
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(stream.encode(frame))
+    with av.open(BytesIO(out.getvalue())) as container:
+        assert len(container.streams.subtitles) == 1
+    assert decode(out.getvalue()).seconds == pytest.approx(3, abs=0.1)
+
+
 def test_silence_stays_silent_wherever_one_looks() -> None:
     assert np.abs(decode(encoded("flac", [np.zeros(120 * SAMPLE_RATE)])).y).max() < 1e-3
 
