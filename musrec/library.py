@@ -102,7 +102,7 @@ class AsyncLibrary:
         count : int
             How many.
         member : str, optional
-            Whose thumbs count, and to whom nothing comes twice within a month.
+            Whose thumbs count, and who gets no song twice within a month.
         by : str
             ``"sound"`` compares by everything; ``"spectrogram"`` and ``"features"`` by one alone.
         adventurous : float, optional

@@ -273,7 +273,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Whether and where somebody sings or speaks in a clip.
+    """Singing and speech in a clip.
 
     Attributes
     ----------
@@ -290,6 +290,16 @@ class Voice:
     speech: float = 0.0
     singing: float = 0.0
     music: float = 0.0
+
+    @property
+    def is_sung(self) -> bool:
+        """Whether there is enough of a voice that nobody would call the clip instrumental."""
+        return self.share >= 0.25
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is next to no voice."""
+        return self.share < 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)

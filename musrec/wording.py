@@ -40,7 +40,7 @@ def key(harmony: Harmony) -> str:
 
 def voice(heard: Voice) -> str:
     """Return where a voice is heard, such as "sung from 0:12, in 70% of it"."""
-    if not heard.spans or heard.share < 0.05:
+    if not heard.spans or heard.is_absent:
         return "none"
     how = "spoken" if heard.speech > heard.singing else "sung"
     minutes, seconds = divmod(round(heard.spans[0][0]), 60)

