@@ -590,11 +590,11 @@ class Songs:
             while (path := await round_.waiting.get()) is not None:
                 if round_.late >= GIVE_UP:
                     continue
-                step, song = await self._add_file(path)
+                step = await self._add_file(path)
                 round_.late = round_.late + 1 if step.problem == self._late else 0
                 round_.count(done=1)
                 steps.put_nowait(step)
-                if song is not None:
+                if step.track is not None:
                     round_.heard += 1
                     if round_.heard % GROWN == 0:
                         await self._live.grow()
@@ -674,7 +674,7 @@ class Songs:
         seconds = self._settings.workers.timeout_seconds
         return f"It could not be read within {seconds:.0f} s: is its drive there?"
 
-    async def _add_file(self, path: Path) -> tuple[Added, Heard | None]:
+    async def _add_file(self, path: Path) -> Added:
         stamp = None
         try:
             data, stamp = await folders.in_thread(
@@ -684,17 +684,17 @@ class Songs:
         except StoreError:
             raise
         except TimeoutError:
-            return Added(path, problem=self._late), None
+            return Added(path, problem=self._late)
         except Exception as error:  # noqa: BLE001 - one file must not stop the others
             problem = _problem(path, error)
             lasting = isinstance(error, NotAudio)
         else:
             if _recommendable(heard.analysis):
-                return Added(path, heard.track), heard
+                return Added(path, heard.track)
             problem, lasting = _unsuited(heard.analysis), True
         if stamp and lasting:
             await self._store.files.refuse(stamp, self._ears, problem)
-        return Added(path, problem=problem), None
+        return Added(path, problem=problem)
 
     async def file_of(self, track: str) -> Path:
         """Return where the file of a song is, if it still is the one that was added.
@@ -717,7 +717,7 @@ class Songs:
     async def files_of(self, tracks: Iterable[str]) -> dict[str, Path]:
         """Return where the file of each of those songs that has one was when it was added."""
         found = await self._store.analyses.paths(tracks)
-        return {track: Path(path) for track, path in found.items()}
+        return {track: path_of(path) for track, path in found.items()}
 
     async def converted(self, track: str, to: Encoding) -> AsyncIterator[bytes]:
         """Yield the sound of a song's file in an encoding that a browser plays.
@@ -841,7 +841,7 @@ class Songs:
                 continue
             if id_ in paths:
                 tried += 1
-                step, _ = await self._add_file(path_of(paths[id_]))
+                step = await self._add_file(path_of(paths[id_]))
                 if step.problem:  # it will be the same in an hour
                     _log.info("%s could not be heard again (%s)", paths[id_], step.problem)
                     await self._store.lookups.put(said, "1", TRIED_AGAIN)

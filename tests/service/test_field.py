@@ -137,6 +137,11 @@ async def test_one_odd_file_name_or_tag_stops_no_other(
         if not name.startswith("17"):  # one recording in two containers
             assert (track.title, track.artists) == expected
         assert track.id in {song.id for song in service.catalogue.songs.tracks}
+    if sys.platform == "linux":
+        path = Path(os.fsdecode(odd))
+        named = steps[path.name].track
+        assert named is not None
+        assert await service.songs.files_of([named.id]) == {named.id: path}
     again = [step async for step in service.songs.add([folder])]
     assert [step.path.name for step in again if not step.known] == ["boom.flac"], "a fault of ours"
 
