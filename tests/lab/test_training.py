@@ -76,13 +76,14 @@ def recall(
 def test_networks_learn_genres_and_nothing_from_permuted_labels(
     network: str, cuts: Measured, split: Split, tmp_path: Path
 ) -> None:
-    recipe = replace(SMALL, network=network)
-    heard = [
-        recall(replace(recipe, seed=seed), cuts, split, tmp_path / str(seed)) for seed in range(3)
-    ]
-    chance = recall(recipe, cuts, split, tmp_path / "permuted", permuted=True)
+    heard, chance = [], []
+    for seed in range(3):  # one permutation alone has a standard deviation of .04
+        recipe = replace(SMALL, network=network, seed=seed)
+        heard.append(recall(recipe, cuts, split, tmp_path / f"true-{seed}"))
+        permuted = tmp_path / f"permuted-{seed}"
+        chance.append(recall(recipe, cuts, split, permuted, permuted=True))
     assert np.mean(heard) >= 0.30
-    assert chance < 0.2
+    assert np.mean(chance) < 0.2
 
 
 def test_a_head_on_the_tagger_beats_the_statistics(cuts: Measured, tmp_path: Path) -> None:
