@@ -134,6 +134,10 @@ class Service:
         """Where the database is, without its password."""
         return self._store.database.address
 
+    def login(self) -> AbstractAsyncContextManager[None]:
+        """Log in to Discord while no other process on this store does: one at a time may."""
+        return self._store.database.alone("login")
+
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""
         return self._outside.budget()
