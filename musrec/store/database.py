@@ -283,14 +283,18 @@ class Database:
                     await _turn(lambda: asyncio.to_thread(_locked, file))
                     yield
 
-    async def clock(self) -> Callable[[], datetime]:
-        """Return a clock that shows the database's time: those of its processes may differ."""
+    async def now(self, connection: AsyncConnection) -> datetime:
+        """Return what time the database says it is: the clocks of its processes may differ."""
         if not self.is_postgres:
-            return lambda: datetime.now(UTC)
+            return datetime.now(UTC)
+        there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
+        assert isinstance(there, datetime)
+        return there.astimezone(UTC)
+
+    async def clock(self) -> Callable[[], datetime]:
+        """Return a clock that shows the database's time."""
         async with self.read() as connection:
-            there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
-        assert there is not None
-        ahead = there - datetime.now(UTC)
+            ahead = await self.now(connection) - datetime.now(UTC)
         return lambda: datetime.now(UTC) + ahead
 
     def day(self, column: sa.Column[Any]) -> sa.ColumnElement[str]:
