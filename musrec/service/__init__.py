@@ -34,6 +34,7 @@ from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
 from musrec.service.changes import following
 from musrec.service.drops import Drops
+from musrec.service.jobs import Jobs
 from musrec.service.live import Live
 from musrec.service.members import Members
 from musrec.service.outside import Outside
@@ -74,6 +75,8 @@ class Service:
         Their settings.
     visits : Visits
         Who may use the local page.
+    jobs : Jobs
+        What is done in quiet times, by any process.
     """
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
@@ -82,6 +85,7 @@ class Service:
         self._live = live
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
+        self.jobs = Jobs(settings, store, live, outside, self.songs)
         self.servers = Servers(store)
         self.visits = Visits(settings, store, live)
         self.cards = Cards(store, live)
@@ -133,6 +137,10 @@ class Service:
     def store_address(self) -> str:
         """Where the database is, without its password."""
         return self._store.database.address
+
+    def login(self) -> AbstractAsyncContextManager[None]:
+        """Log in to Discord while no other process on this store does: one at a time may."""
+        return self._store.database.alone("login")
 
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""

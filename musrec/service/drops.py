@@ -54,15 +54,21 @@ class Drops:
 
     # Posting ----------------------------------------------------------------------------------
 
-    async def tick(self, poster: Poster, clock: Clock = _now) -> int:
-        """Post the drops and mixtapes that are due; return how many. Call it every minute."""
-        return await delivery.tick(self._desk, poster, clock)
+    async def tick(self, poster: Poster, clock: Clock | None = None) -> int:
+        """Post the drops and mixtapes that are due; return how many. Call it every minute.
 
-    async def post_now(self, drop: Drop, poster: Poster, clock: Clock = _now) -> State | None:
+        The clock is the database's, so that processes whose clocks differ agree on who posts.
+        """
+        return await delivery.tick(self._desk, poster, clock or await self._store.database.clock())
+
+    async def post_now(
+        self, drop: Drop, poster: Poster, clock: Clock | None = None
+    ) -> State | None:
         """Post this week's drop without waiting for its hour; None if it has come already.
 
         One that ended with questions is made from the answers, one that failed is tried again.
         """
+        clock = clock or await self._store.database.clock()
         return await delivery.post_now(self._desk, poster, drop, clock)
 
     async def this_week(self, drop: Drop) -> Issue | None:

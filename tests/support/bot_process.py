@@ -29,7 +29,7 @@ sys.exit(main())
 
 
 async def start(
-    fake: FakeDiscord, folder: Path, *, page: int | None = None
+    fake: FakeDiscord, folder: Path, *, page: int | None = None, shards: str = "shard_count = 1"
 ) -> asyncio.subprocess.Process:
     """Start ``python -m bot`` on a store in a folder, with its log on standard error.
 
@@ -40,7 +40,7 @@ async def start(
     config.write_text(
         f'[paths]\ndata = "{folder}"\n[log]\njson_lines = true\n[workers]\ncount = 1\n'
         + (f"[web]\nenabled = true\nport = {page}\n" if page else "")
-        + "[discord]\nshard_count = 1\nmember_cooldown_seconds = 0\n"
+        + f"[discord]\n{shards}\nmember_cooldown_seconds = 0\n"
         "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS_OFF)
     )
     environment = {
