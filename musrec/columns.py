@@ -43,6 +43,27 @@ def numbers(names: Iterable[str]) -> NDArray[np.uint64]:
     return np.array([number(name) for name in names], np.uint64)
 
 
+def most_frequent(
+    of: NDArray[np.integer], among: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
+    """Return each number of `of`, ascending, and a row with what stands beside it most often.
+
+    Of several that do so equally often, the one that comes first; of its rows, the first.
+
+    Parameters
+    ----------
+    of, among : NDArray of int, shape (n,)
+    """
+    order = np.lexsort((among, of))  # stable: rows of a pair stay in order
+    begins = np.ones(len(order), bool)
+    begins[1:] = (np.diff(of[order]) != 0) | (np.diff(among[order]) != 0)
+    starts = np.flatnonzero(begins)
+    rows, counts = order[starts], np.diff(np.append(starts, len(order)))
+    rows = rows[np.lexsort((rows, -counts, of[rows]))]
+    values, first = np.unique(of[rows], return_index=True)
+    return values, rows[first]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Profiles(Sequence[Profile]):
     """How songs sound, as columns; a number that is not known is NaN.
@@ -202,6 +223,8 @@ class Tracks(Sequence[Track]):
         0 to 1; 0 where it is not known.
     stated : NDArray of int32, shape (n,)
         Place of the stated genre in `genre_names`; -1 for none.
+    years : NDArray of int16, shape (n,)
+        0 where it is not known.
     genre_names : sequence of str
         As stated.
     """
@@ -212,6 +235,7 @@ class Tracks(Sequence[Track]):
     recordings: NDArray[np.uint64]
     popularity: FloatArray
     stated: NDArray[np.int32]
+    years: NDArray[np.int16]
     genre_names: Sequence[str]
 
     @staticmethod
@@ -230,6 +254,7 @@ class Tracks(Sequence[Track]):
             numbers(map(recording_key, tracks)),
             np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1),
             np.array([genres.get(track.genre or "", -1) for track in tracks], np.int32),
+            np.array([track.year or 0 for track in tracks], np.int16),
             tuple(genres),
         )
 

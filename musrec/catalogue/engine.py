@@ -41,7 +41,8 @@ TEXTS = ("id", "title", "artist", "track")
 NAMES = (
     *TEXTS,
     *(f"{text}.{of}" for text in TEXTS for of in ("at", "size")),
-    *("revision", "main_artist", "recording", "popularity", "stated"),
+    *("revision", "main_artist", "recording", "popularity", "stated", "year"),
+    *("pairs", "length"),
     *("tag_mean", "percentiles", "genres", "tempi", "musical_key"),
 )
 """Columns that say which songs there are: what a search needs."""
@@ -125,6 +126,9 @@ def open_blocks(
         "recording": Column("<u8"),
         "popularity": Column("<f4"),
         "stated": Column("<i4"),
+        "year": Column("<i2"),
+        "pairs": Column("<u8", search.WORDS),
+        "length": Column("<i4"),
         "statistics": Column("<f4", len(STATISTIC_NAMES)),
     }
     if fine is None:
@@ -162,6 +166,7 @@ def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> E
         blocks["recording"],
         blocks["popularity"],
         blocks["stated"],
+        blocks["year"],
         blocks.facts.get("genres", []),
     )
     profiles = Profiles(
@@ -179,7 +184,7 @@ def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> E
         None if space.fine is None else blocks["fine"],
         blocks["direction"],
     )
-    names = search.Names(texts.all, n) if before is None else before.names.grown(n)
+    names = search.Names(texts.some, blocks["pairs"], blocks["length"])
     return Engine(space, blocks, catalogue, names, blocks.generation)
 
 
@@ -395,7 +400,7 @@ def _values(
             number_of[track.genre] = len(genres)
             genres.append(track.genre)
     popularity = np.array([track.popularity or 0.0 for track in tracks], np.float32)
-    names = search.names(tracks)
+    names, everything = search.names(tracks), np.arange(len(tracks))
     numbers = {
         "revision": np.array(revisions, np.int64),
         "vector": places.vectors,
@@ -413,14 +418,17 @@ def _values(
         "recording": columns.numbers(map(recording_key, tracks)),
         "popularity": np.clip(np.nan_to_num(popularity), 0, 1),
         "stated": np.array([number_of.get(t.genre or "", -1) for t in tracks], np.int32),
+        "year": np.array([track.year or 0 for track in tracks], np.int16),
+        "pairs": names.pairs,
+        "length": names.lengths,
         "statistics": np.stack([analysis.statistics for analysis in analyses]),
     }
     if places.fine is not None:
         numbers["fine"] = places.fine
     texts = {
         "id": [track.id for track in tracks],
-        "title": [name.title for name in names],
-        "artist": [name.artist for name in names],
+        "title": names.titles(everything),
+        "artist": names.artists(everything),
         "track": [json.dumps(_plain(track), ensure_ascii=False) for track in tracks],
     }
     return numbers, texts
