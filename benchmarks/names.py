@@ -99,12 +99,12 @@ def measure(n: int, questions: int) -> list[tuple[Cell, ...]]:
     for row in rng.integers(n, size=questions).tolist():
         for kind, text in ways(songs[row], rng).items():
             wanted = SongFilter(text)
-            found, narrowed = timed(search.search, catalogue, names, wanted)
+            found, narrowed = timed(search.search, catalogue, names, wanted, BEST)
             _, completed = timed(search.suggest, catalogue, names, text, 25)
             _, exact = timed(search.titled, catalogue, names, text)
             with patch.object(search, "COMPARED", n):
-                every, whole = timed(search.search, catalogue, names, wanted)
-            ours, theirs = likeness(text, found[:BEST]), likeness(text, every[:BEST])
+                every, whole = timed(search.search, catalogue, names, wanted, BEST)
+            ours, theirs = likeness(text, found), likeness(text, every)
             kept.setdefault(kind, []).append((ours[:1] == theirs[:1], ours == theirs))
             spent.setdefault(kind, []).append([whole, narrowed, completed, exact])
     rows: list[tuple[Cell, ...]] = []

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,11 +158,9 @@ def _digest(path: Any, into: Any) -> None:
 def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> Engine:
     """Return an engine over the valid rows; after one of the same generation, in no time."""
     n, texts = blocks.rows, blocks.bound()
-    ids = dict[str, int]() if before is None else _row_of(before).everything
-    ids.update((id_, row) for row, id_ in enumerate(texts.all("id", len(ids)), start=len(ids)))
     tracks = Tracks(
         lambda row: _track(texts.one("track", row)),
-        RowOf(ids, n),
+        RowOf(partial(texts.all, "id"), n, None if before is None else _row_of(before)),
         blocks["main_artist"],
         blocks["recording"],
         blocks["popularity"],
@@ -246,6 +245,7 @@ def recommender(
 ) -> Recommender:
     """Return a recommender of the catalogue, fitted to all feedback."""
     index = engine.index
+    _row_of(engine).read()  # now, or the event loop would wait for it later
     return Recommender(
         engine.catalogue,
         feedback,

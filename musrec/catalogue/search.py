@@ -235,9 +235,9 @@ def moods(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(sorted(said))
 
 
-def search(catalogue: Catalogue, names: Names, wanted: SongFilter) -> list[Track]:
-    """Find the songs of the catalogue that are as wanted, best first, as `rows` does."""
-    return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)]
+def search(catalogue: Catalogue, names: Names, wanted: SongFilter, limit: int) -> list[Track]:
+    """Find songs of the catalogue that are as wanted, best first, as `rows` does."""
+    return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)[:limit].tolist()]
 
 
 def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.intp]:

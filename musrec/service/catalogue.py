@@ -113,10 +113,9 @@ class CatalogueView:
         if not (online and named_alone and wanted.text.startswith("http")):
             engine = self._live.engine
             try:
-                found = await asyncio.to_thread(
-                    search.search, engine.catalogue, engine.names, wanted
+                return await asyncio.to_thread(
+                    search.search, engine.catalogue, engine.names, wanted, limit
                 )
-                return found[:limit]
             except NotFound:
                 if not (online and named_alone):
                     raise

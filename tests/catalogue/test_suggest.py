@@ -110,10 +110,12 @@ def test_songs_are_found_among_many_by_nearly_their_name_or_part_of_their_artist
         ("neil young harvest", "Harvest Moon"),
         ("zoe 夜", "Été \U0001d11e 夜"),
     ):
-        assert search.search(*many, SongFilter(text))[0].title == title
-    assert [t.title for t in search.search(*many, SongFilter(artist="a del r"))] == ["Honeymoon"]
+        assert search.search(*many, SongFilter(text), 10)[0].title == title
+    assert [t.title for t in search.search(*many, SongFilter(artist="a del r"), 10)] == [
+        "Honeymoon"
+    ]
     with pytest.raises(NotFound):
-        search.search(*many, SongFilter(artist="del ry"))
+        search.search(*many, SongFilter(artist="del ry"), 10)
     nearly = search.near(*many, "Bogie Nights", 5)
     assert [track.title for track in nearly] == ["Boogie Nights"]
 
