@@ -224,13 +224,14 @@ class Drops:
 
     # Newcomers --------------------------------------------------------------------------------
 
-    def questions(self) -> list[list[tuple[str, str]]]:
+    async def questions(self) -> list[list[tuple[str, str]]]:
         """Return questions for a member without likes, each a list of artists and their genre."""
-        return newcomers.artists_to_ask(self._live.engine.catalogue)
+        return await asyncio.to_thread(newcomers.artists_to_ask, self._live.engine.catalogue)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
-        tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
+        catalogue = self._live.engine.catalogue
+        tracks = await asyncio.to_thread(newcomers.songs_of, catalogue, artists)
         await self._members.like_all(member, [track.id for track in tracks])
         return tracks
 

@@ -181,10 +181,11 @@ class Songs:
             raise NotFound("You named no song.", "Send a title, a link or a clip.")
         if track := await self._store.tracks.get(text) or await self._linked(text):
             return track
-        if found := search.titled(self._live.engine.catalogue, self._live.engine.names, text):
+        engine = self._live.engine
+        if found := await asyncio.to_thread(search.titled, engine.catalogue, engine.names, text):
             return found
         if not online:
-            if near := self._near(text):
+            if near := await self._near(text):
                 return near
             raise NotFound(
                 f"No song in the catalogue is called “{text}”.",
@@ -195,14 +196,16 @@ class Songs:
         if isinstance(answer, Choices):
             offered = await self.keep(answer.tracks)
             return replace(answer, tracks=tuple({track.id: track for track in offered}.values()))
-        if isinstance(answer, Missing) and links.host(text) is None and (near := self._near(text)):
-            return near
+        if isinstance(answer, Missing) and links.host(text) is None:
+            near = await self._near(text)
+            if near:
+                return near
         return await self._store.tracks.add(present(answer).track)
 
-    def _near(self, text: str) -> Choices | None:
+    async def _near(self, text: str) -> Choices | None:
         """Return songs of the catalogue whose names are spelt nearly like a text."""
         engine = self._live.engine
-        found = search.near(engine.catalogue, engine.names, text, NEAR)
+        found = await asyncio.to_thread(search.near, engine.catalogue, engine.names, text, NEAR)
         why = f"I found no song called “{text[:80]}”. Did you mean one of these?"
         return Choices(tuple(found), why) if found else None
 
@@ -227,10 +230,10 @@ class Songs:
             return None
         return await self._store.tracks.identified(link.provider, link.id)
 
-    def suggest(self, text: str, limit: int = 25) -> list[Track]:
+    async def suggest(self, text: str, limit: int = 25) -> list[Track]:
         """Complete what is being typed with songs of the catalogue, best first; no network."""
         engine = self._live.engine
-        return search.suggest(engine.catalogue, engine.names, text, limit)
+        return await asyncio.to_thread(search.suggest, engine.catalogue, engine.names, text, limit)
 
     async def get(self, id_: str) -> Track:
         """Return the song of that id.
