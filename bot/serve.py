@@ -233,14 +233,9 @@ async def _check_service(settings: Settings) -> list[Finding]:
             await service.warm()
         except MusrecError as error:
             return [*findings, _bad(error)]
-        return [*findings, Finding(True, f"songs are heard {_where(settings)}")]
-
-
-def _where(settings: Settings) -> str:
-    if settings.workers.scheduler:
-        return f"on the cluster at {settings.workers.scheduler}"
-    count = settings.workers.count
-    return f"by {count} process{'' if count == 1 else 'es'} on this machine"
+        findings.append(Finding(True, f"songs are heard by {await service.ears()}"))
+        hint = "docs/run.md says what workers need."
+        return [*findings, *(Finding(False, why, hint) for why in service.refused)]
 
 
 async def _check_discord(settings: Settings) -> list[Finding]:

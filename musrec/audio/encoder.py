@@ -271,6 +271,14 @@ def _checked(outputs: Mapping[str, NDArray[Any]], labels: tuple[str, ...]) -> in
     return int(vector.shape[1])
 
 
+def version_of(path: Path) -> str:
+    """Return what `Encoder.digest` would be of a file; empty if it cannot be read."""
+    try:
+        return _digest(path)
+    except ModelMissing:
+        return ""
+
+
 def _digest(path: Path) -> str:
     try:
         with path.open("rb") as stream:

@@ -120,6 +120,7 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
 
 def prepare(encoder: Encoder | None = None) -> None:
     """Load what `listen` needs, so that the first clip is heard as fast as the others."""
+    _tagger.cache_clear()  # another one may have been installed since
     decode.start()
     noise = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
     _hear(noise, encoder)

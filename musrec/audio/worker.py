@@ -1,7 +1,8 @@
 """A process that hears: questions come in on standard input, what is heard goes out.
 
 `musrec.audio.workers` starts it as a program of its own. Nothing of the script that asks runs here,
-so that needs no ``if __name__ == "__main__":``, and may as well be a notebook.
+so that needs no ``if __name__ == "__main__":``, and may as well be a notebook. Workers of a Dask
+cluster run `load`, `hear` and `take_tagger` (`musrec.audio.cluster`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from musrec.audio.encoder import Encoder
     from musrec.audio.listen import Listened
 
@@ -31,6 +34,26 @@ def hear(data: bytes, seconds: float, limit: float, encoder: Encoder | None) -> 
 
     digest = hashlib.sha256(data).hexdigest()
     return listen(data, digest=digest, seconds=seconds, limit=limit, encoder=encoder)
+
+
+def load(encoder: Encoder | None) -> None:
+    """Load what `hear` needs."""
+    from musrec.audio.listen import prepare
+
+    prepare(encoder)
+
+
+def take_tagger(files: Mapping[str, bytes]) -> None:
+    """Install the tagger of another machine on this one, a worker of its cluster.
+
+    Raises
+    ------
+    ModelMissing
+        It cannot be written here.
+    """
+    from musrec.audio import tagger
+
+    tagger.unpack(files)
 
 
 def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
@@ -51,9 +74,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     encoder: Encoder | None = waiting.get()
     reply: tuple[bool, Any]
     try:
-        from musrec.audio.listen import prepare
-
-        prepare(encoder)
+        load(encoder)
         reply = True, None
     except Exception as error:  # noqa: BLE001 - the parent raises it
         reply = False, _portable(error)

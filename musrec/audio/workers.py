@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from musrec.audio import worker as child
-from musrec.model import Busy, SettingsError
+from musrec.audio.cluster import Cluster
+from musrec.model import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-    from distributed import Client
 
     from musrec.audio.encoder import Encoder
     from musrec.audio.listen import Listened
@@ -44,7 +43,8 @@ class Ears:
     Parameters
     ----------
     settings : Workers
-        ``scheduler``, if set, is the address of a Dask cluster to hear on instead.
+        ``scheduler``, if set, is the address of a Dask cluster to hear on instead; see
+        `musrec.audio.cluster`.
     encoder : Encoder, optional
         Hears every clip too; on a cluster its file is at the same path of each machine.
 
@@ -60,11 +60,11 @@ class Ears:
         count = 0 if settings.scheduler else settings.count
         self._workers = [_Worker(encoder) for _ in range(count)]
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the warmest first
-        self._cluster: Client | None = None
+        self._cluster: Cluster | None = None
 
     async def __aenter__(self) -> Self:
         if self._settings.scheduler:
-            self._cluster = await asyncio.to_thread(_connect, self._settings.scheduler)
+            self._cluster = await Cluster.connect(self._settings, self._encoder)
         for worker in self._workers:
             self._idle.put_nowait(worker)
         return self
@@ -77,11 +77,36 @@ class Ears:
     ) -> None:
         """End every process, even in the middle of a clip."""
         if self._cluster is not None:
-            await asyncio.to_thread(self._cluster.close)
+            await self._cluster.close()
         await asyncio.gather(*(asyncio.to_thread(worker.end) for worker in self._workers))
+
+    @property
+    def places(self) -> int:
+        """Clips that are heard side by side now; on a cluster, workers come and go."""
+        return len(self._workers) if self._cluster is None else self._cluster.threads
+
+    @property
+    def said(self) -> str:
+        """Where clips are heard, in words."""
+        if self._cluster is not None:
+            return self._cluster.said
+        count = len(self._workers)
+        return f"{count} process{'' if count == 1 else 'es'} on this machine"
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why workers of a cluster get no work, in sentences."""
+        return () if self._cluster is None else self._cluster.refused
+
+    async def look_again(self) -> None:
+        """Take in that what this process hears with has changed, such as a new tagger."""
+        if self._cluster is not None:
+            await self._cluster.look_again()
 
     async def warm(self) -> None:
         """Start the workers, so that no clip has to wait for it."""
+        if self._cluster is not None:
+            await self._cluster.warm()
         starts = (asyncio.to_thread(worker.start) for worker in self._workers)
         await asyncio.gather(*starts, return_exceptions=True)  # the next clip will find out
 
@@ -95,22 +120,20 @@ class Ears:
         data : bytes
         limit : float
             Seconds that it may take once a worker has it, such as `QUESTION_SECONDS`; at most, and
-            by default, ``timeout_seconds``. A cluster, whose queue counts too, always has those.
+            by default, ``timeout_seconds``. On a cluster, which others may use too, it bounds the
+            decoding, and ``timeout_seconds`` everything.
 
         Raises
         ------
         NotAudio
             Nothing in it can be heard.
         Busy
-            It took longer than it may, or crashed two workers.
+            It took longer than it may, or crashed two workers; as `Deaf`, a cluster has gone.
         """
         seconds, longest = self._settings.clip_seconds, self._settings.timeout_seconds
         limit = min(limit, longest)
         if self._cluster is not None:
-            executor = self._cluster.get_executor()
-            return await _wait(
-                executor.submit(child.hear, data, seconds, limit, self._encoder), longest
-            )
+            return await self._cluster.hear(data, seconds, limit, longest)
         for _ in range(2):
             worker = await self._idle.get()
             with contextlib.suppress(_Ended):
@@ -228,23 +251,6 @@ def _ask(process: subprocess.Popen[bytes], question: Encoder | child.Question | 
     if not worked:
         raise outcome
     return outcome
-
-
-def _connect(address: str) -> Client:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise SettingsError(
-            "`workers.scheduler` needs Dask's `distributed`, which is not installed.",
-            "Run `pip install '.[cluster]'` where musrec was unpacked, or leave the key out.",
-        ) from None
-    try:
-        return Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"No Dask scheduler answers at {address}: {error}",
-            "Start it, or correct or remove `workers.scheduler`.",
-        ) from None
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from musrec.audio import tagger
 from musrec.audio.encoder import Encoder
 from musrec.members.model import Day, Week
+from musrec.model import SettingsError
 from musrec.service import overview
 from musrec.service.answers import Answers
 from musrec.service.cards import Cards
@@ -165,9 +166,25 @@ class Service:
         """Start what hears, fit the recommender and lay out the map, so that no member waits."""
         await asyncio.gather(self._outside.warm(), self._live.recommender(), self._live.atlas())
 
+    async def ears(self) -> str:
+        """Return where clips are heard, or why they cannot be, in words."""
+        try:
+            return (await self._outside.ears()).said
+        except SettingsError as error:
+            return str(error)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why workers of a cluster get no work, in sentences."""
+        return self._outside.refused
+
     async def reload(self) -> None:
-        """Read the catalogue and all feedback again, and swap them in."""
+        """Read the catalogue and all feedback again, and swap them in.
+
+        What is new here to hear with, such as the tagger, is asked of a cluster's workers, too.
+        """
         await self._live.reload()
+        await self._outside.hear_again()
 
     @staticmethod
     async def backup(settings: Settings, to: Path, *, replace: bool = False) -> None:
@@ -216,6 +233,7 @@ class Service:
             f"{count} weekly drop{'' if count == 1 else 's'} late or paused: {why}"
             for why, count in late.most_common()
         ]
+        said += self.refused
         old = (await self._outside.sources()).old(datetime.now(UTC).date())
         return (*said, old) if old else tuple(said)
 

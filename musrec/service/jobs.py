@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 
+from musrec.audio.cluster import Deaf
 from musrec.catalogue.model import DeadJob, Job, JobKind, JobState, path_of
-from musrec.model import ANALYSER_VERSION, MusrecError, StoreError
+from musrec.model import ANALYSER_VERSION, MusrecError, SettingsError, StoreError
 from musrec.service.live import Live
 from musrec.service.outside import Outside
 from musrec.service.songs import Songs
@@ -134,8 +135,9 @@ class Jobs:
 
         Raises
         ------
-        StoreError
-            The database cannot be used; only with `until_empty`, else it is asked again.
+        StoreError, Busy, SettingsError
+            The database cannot be used, nothing hears, or there is no such cluster; only with
+            `until_empty`, else it is tried again.
         """
         token = secrets.token_hex(8)
         if until_empty:
@@ -183,13 +185,13 @@ class Jobs:
                 elif until_empty and self._outside.idle:
                     return done
                 away = False
-            except StoreError as error:
+            except (StoreError, Deaf, SettingsError) as error:
                 if until_empty:
                     raise
                 if not away:  # one line, however long it lasts
                     _log.warning("no jobs are done", extra={"why": str(error)})
                 away = True
-            if job is None:
+            if job is None or away:
                 await asyncio.sleep(AWAY_SECONDS if away else LOOK_SECONDS)
 
     async def _do(self, job: Job) -> bool:
@@ -199,6 +201,9 @@ class Jobs:
             await self._songs.do(job)
         except StoreError:
             raise  # its lease will be over
+        except (Deaf, SettingsError):  # no fault of the job
+            await self._store.jobs.release(job.token, keys)
+            raise
         except (MusrecError, TimeoutError) as error:
             why = str(error) or "A service did not answer in time."
             _log.info("%s could not be heard (%s)", job.track, why)

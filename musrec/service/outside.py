@@ -75,6 +75,24 @@ class Outside:
                 self._sources = await self._stack.enter_async_context(sources)
             return self._sources
 
+    @property
+    def places(self) -> int:
+        """Clips that are heard side by side now; 1 while no cluster was asked yet."""
+        if self._ears is not None:
+            return self._ears.places
+        workers = self._settings.workers
+        return 1 if workers.scheduler else workers.count
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why workers of a cluster get no work, in sentences."""
+        return self._ears.refused if self._ears is not None else ()
+
+    async def hear_again(self) -> None:
+        """Let workers of a cluster take in that this process hears with something new."""
+        if self._ears is not None:
+            await self._ears.look_again()
+
     async def warm(self) -> None:
         """Start the processes that hear."""
         await (await self.ears()).warm()

@@ -30,6 +30,7 @@ _JOBS = {
 
 async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
     """Return what is on, what is off, and why: heading to lines of a label and words."""
+    ears = await service.ears()  # first: it finds out which workers of a cluster must not hear
     counts = await service.members.counts()
     said = enumerate(await service.warnings(), start=1)
     warnings = [(f"{number}.", warning) for number, warning in said]
@@ -40,7 +41,7 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             *((name, f"{count:,}") for name, count in counts.items()),
         ],
         "Ears": [
-            ("workers", str(service.settings.workers.count)),
+            ("workers", ears),
             ("tagger", await asyncio.to_thread(tagger_line)),
             ("encoder", _encoder(service)),
         ],

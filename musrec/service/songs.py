@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from musrec import pictures, wording
 from musrec.audio import fingerprint
+from musrec.audio.cluster import Deaf
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, marks, populations, said_tags
 from musrec.audio.features import STATISTIC_NAMES
@@ -35,6 +36,7 @@ from musrec.model import (
     NotAudio,
     NotFound,
     Picture,
+    SettingsError,
     SoundKind,
     StoreError,
     Track,
@@ -129,6 +131,10 @@ class _Round:
         self.paths = paths
         self.late = 0  # files in a row that could not be read in time
         self.waiting: asyncio.Queue[Path | None] = asyncio.Queue()
+        self.jobs: list[asyncio.Task[None]] = []
+        self.hearing = 0  # jobs that hear one file after the other
+        self.deaf: MusrecError | None = None  # why nothing hears any more
+        self.listened = False  # to any file
         self.heard = 0
         self.there: set[str] = set()
         self.unread: list[str] = []
@@ -548,6 +554,9 @@ class Songs:
     ) -> AsyncIterator[Added]:
         """Index files and folders, as many side by side as there are workers.
 
+        Workers of a cluster may come and go meanwhile. If all have gone, or its scheduler, the
+        files that are left are named, and the next run goes on with them.
+
         Yields one step per file, in the order in which they are done. A file that was heard before
         and has not changed is passed over, so an interrupted run goes on where it stopped. Nothing
         that is wrong with one file stops the others. At the end come the files that were heard in
@@ -560,6 +569,13 @@ class Songs:
             Called with how many files are done, and of how many found so far, from the start on.
         prune : bool
             Take songs out of the catalogue whose files have gone.
+
+        Raises
+        ------
+        SettingsError
+            There is no such cluster as ``workers.scheduler`` names.
+        Busy
+            Nothing hears, and no file was heard.
         """
         limit = self._settings.workers.timeout_seconds
         named = list(paths)
@@ -570,24 +586,25 @@ class Songs:
             return
         round_ = _Round(roots, progress)
         steps: asyncio.Queue[Added | Exception | None] = asyncio.Queue()
-        jobs = [self._look(round_, steps)]
-        jobs += [self._work(round_, steps) for _ in range(self._settings.workers.count + 1)]
-        tasks = [asyncio.create_task(job) for job in jobs]
-        left = len(tasks)
+        round_.jobs.append(asyncio.create_task(self._look(round_, steps)))
+        self._staff(round_, steps)
+        ended = 0
         try:
-            while left:
+            while ended < len(round_.jobs):
                 step = await steps.get()
                 if step is None:
-                    left -= 1
+                    ended += 1
                 elif isinstance(step, Exception):
                     raise step
                 else:
                     yield step
         finally:
-            for task in tasks:
+            for task in round_.jobs:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*round_.jobs, return_exceptions=True)
             await self._live.grow()
+        if round_.deaf and not round_.listened:
+            raise round_.deaf
         if round_.late >= GIVE_UP:
             why = f"{GIVE_UP} files in a row did not answer: is the drive there? The rest is left."
             yield Added(round_.paths[0], problem=why)
@@ -622,17 +639,26 @@ class Songs:
             steps.put_nowait(Added(silent.folder, problem=self._late))
         except Exception as error:  # noqa: BLE001 - `add` raises it
             steps.put_nowait(error)
-        for _ in range(self._settings.workers.count + 1):
-            round_.waiting.put_nowait(None)
+        round_.waiting.put_nowait(None)
         steps.put_nowait(None)
 
+    def _staff(self, round_: _Round, steps: asyncio.Queue[Added | Exception | None]) -> None:
+        """Start jobs, one more than clips are heard side by side: it reads while they hear."""
+        while round_.hearing <= self._outside.places:
+            round_.hearing += 1
+            round_.jobs.append(asyncio.create_task(self._work(round_, steps)))
+
     async def _work(self, round_: _Round, steps: asyncio.Queue[Added | Exception | None]) -> None:
-        """Add one file after the other."""
+        """Add one file after the other, while there are workers for so many jobs."""
         try:
-            while (path := await round_.waiting.get()) is not None:
+            while round_.hearing <= self._outside.places + 1:
+                if (path := await round_.waiting.get()) is None:
+                    round_.waiting.put_nowait(None)  # for the other jobs
+                    break
                 if round_.late >= GIVE_UP:
                     continue
-                step = await self._add_file(path)
+                step = await self._add_if_heard(path, round_)
+                self._staff(round_, steps)
                 round_.late = round_.late + 1 if step.problem == self._late else 0
                 round_.count(done=1)
                 steps.put_nowait(step)
@@ -642,7 +668,20 @@ class Songs:
                         await self._live.grow()
         except Exception as error:  # noqa: BLE001 - `add` raises it
             steps.put_nowait(error)
+        round_.hearing -= 1
         steps.put_nowait(None)
+
+    async def _add_if_heard(self, path: Path, round_: _Round) -> Added:
+        """Add a file, unless nothing hears any more: then it is left for the next run."""
+        if not round_.deaf:
+            try:
+                step = await self._add_file(path)
+            except (Deaf, SettingsError) as error:
+                round_.deaf = error
+            else:
+                round_.listened = True
+                return step
+        return Added(path, problem=f"It is left for the next run. {round_.deaf}")
 
     async def _gone(self, round_: _Round, *, prune: bool) -> list[Added]:
         """Return which files of a round's folders have gone, and take their songs out if asked to.
@@ -723,7 +762,7 @@ class Songs:
                 lambda: files.read_clip(path), self._settings.workers.timeout_seconds
             )
             heard = await self.hear_clip(data, path.name, origin="file", file=stamp)
-        except StoreError:
+        except (StoreError, Deaf, SettingsError):
             raise
         except TimeoutError:
             return Added(path, problem=self._late)

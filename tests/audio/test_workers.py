@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from musrec.audio.workers import Ears
 from musrec.demo import wav
-from musrec.model import SAMPLE_RATE, Busy, NotAudio, SettingsError, SoundKind
+from musrec.model import SAMPLE_RATE, Busy, NotAudio, SoundKind
 from musrec.settings import Workers
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -200,23 +200,3 @@ def running(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-async def test_a_scheduler_that_does_not_answer_is_named() -> None:
-    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    with pytest.raises(SettingsError, match="No Dask scheduler answers"):
-        async with Ears(Workers(scheduler="tcp://127.0.0.1:9")):
-            pass
-
-
-async def test_clips_are_heard_on_a_dask_cluster() -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
-        async with Ears(Workers(scheduler=cluster.scheduler_address)) as ears:
-            await ears.warm()
-            assert (await ears.hear(TONE)).analysis.kind is SoundKind.TONES
-            with pytest.raises(NotAudio) as refusal:
-                await ears.hear(b"la la la la la la la")
-            assert refusal.value.hint

@@ -5,6 +5,25 @@ folder; none of them are part of this package. Everything else works without the
 """
 
 from musrec.audio.tagger.run import TAGS, Tagger, Tagging
-from musrec.audio.tagger.weights import INSTALL, ModelStatus, install, load, status
+from musrec.audio.tagger.weights import (
+    INSTALL,
+    ModelStatus,
+    install,
+    load,
+    packed,
+    status,
+    unpack,
+)
 
-__all__ = ["INSTALL", "TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]
+__all__ = [
+    "INSTALL",
+    "TAGS",
+    "ModelStatus",
+    "Tagger",
+    "Tagging",
+    "install",
+    "load",
+    "packed",
+    "status",
+    "unpack",
+]

@@ -31,6 +31,7 @@ CONVERTER = 1
 """Raised by one whenever the converted model changes; older ones are then converted again."""
 
 RECORD = "musicnn.json"
+LICENCE = "musicnn-LICENCE.md"
 
 INSTALL = "Run `musrec models install`; without the tagger, songs are compared by statistics alone."
 
@@ -206,13 +207,10 @@ def install(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / str(record["file"]), model)
-        _write(folder / "musicnn-LICENCE.md", licence)
+        _write(folder / LICENCE, licence)
         _write(folder / RECORD, json.dumps(record, indent=2).encode())
     except OSError as error:
-        raise ModelMissing(
-            f"The tagger cannot be written to {folder}: {error.strerror or error}.",
-            "Make room or give permission, or name another folder in MUSREC_CACHE.",
-        ) from None
+        raise _unwritten(folder, error) from None
     if previous not in ("", record["file"]):
         with contextlib.suppress(OSError):  # on Windows, in use by another process; it does no harm
             (folder / previous).unlink()
@@ -221,6 +219,42 @@ def install(
         raise ModelMissing(installed.problem, INSTALL)
     progress(f"Installed: {installed.path}")
     return installed
+
+
+def packed(folder: Path | None = None) -> dict[str, bytes]:
+    """Return the installed tagger as file names and contents, for a machine that lacks it.
+
+    Raises
+    ------
+    ModelMissing
+        None is installed here.
+    """
+    folder = folder or cache_folder()
+    found = status(folder)
+    if found.problem is not None:
+        raise ModelMissing(found.problem, INSTALL)
+    names = (found.path.name, LICENCE, RECORD)  # the record last
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
+
+def unpack(files: Mapping[str, bytes], folder: Path | None = None) -> None:
+    """Install a tagger that `packed` returned on another machine.
+
+    Raises
+    ------
+    ModelMissing
+        It cannot be written, or is damaged.
+    """
+    folder = folder or cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            _write(folder / Path(name).name, content)
+    except OSError as error:
+        raise _unwritten(folder, error) from None
+    found = status(folder)
+    if found.problem is not None:
+        raise ModelMissing(found.problem, INSTALL)
 
 
 def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -322,6 +356,13 @@ def _recorded_file(folder: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return name if name.endswith(".onnx") else ""
+
+
+def _unwritten(folder: Path, error: OSError) -> ModelMissing:
+    return ModelMissing(
+        f"The tagger cannot be written to {folder}: {error.strerror or error}.",
+        "Make room or give permission, or name another folder in MUSREC_CACHE.",
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
