@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from musrec.cli.opening import load_settings, run
-from musrec.cli.printing import out
+from musrec.cli.printing import err, out
 from musrec.model import SettingsError
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def serve(
         out.file.flush()
 
     async def job(service: Service) -> None:
-        await serve(service, web, tell)
+        from musrec.service.metrics import watched
+
+        def complain(what: str) -> None:
+            err.print(escape(what), soft_wrap=True)
+
+        async with watched(service, "page", tell=complain):
+            await serve(service, web, tell)
 
     run(settings, job)

@@ -36,6 +36,7 @@ from musrec.service.catalogue import CatalogueView
 from musrec.service.changes import following
 from musrec.service.drops import Drops
 from musrec.service.live import Live
+from musrec.service.measures import Measures
 from musrec.service.members import Members
 from musrec.service.outside import Outside
 from musrec.service.playlists import Playlists
@@ -134,6 +135,21 @@ class Service:
     def store_address(self) -> str:
         """Where the database is, without its password."""
         return self._store.database.address
+
+    @property
+    def database(self) -> str:
+        """What the database is: ``SQLite`` or ``PostgreSQL``."""
+        return "PostgreSQL" if self._store.database.is_postgres else "SQLite"
+
+    @property
+    def measures(self) -> Measures:
+        """What this process has done since it started."""
+        return self._live.measures
+
+    @property
+    def clips(self) -> tuple[int, int]:
+        """How many clips are being heard or wait for it, and how many can be heard at once."""
+        return self._outside.clips, self._outside.places
 
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""

@@ -56,7 +56,9 @@ class Drops:
 
     async def tick(self, poster: Poster, clock: Clock = _now) -> int:
         """Post the drops and mixtapes that are due; return how many. Call it every minute."""
-        return await delivery.tick(self._desk, poster, clock)
+        posted = await delivery.tick(self._desk, poster, clock)
+        self._live.measures.drops += posted
+        return posted
 
     async def post_now(self, drop: Drop, poster: Poster, clock: Clock = _now) -> State | None:
         """Post this week's drop without waiting for its hour; None if it has come already.
@@ -202,7 +204,10 @@ class Drops:
         Paused
             The member did.
         """
-        return await self._store.drops.rate(issue, member, stars, _now())
+        kept = await self._store.drops.rate(issue, member, stars, _now())
+        if kept is not None:
+            self._live.measures.ratings[kept] += 1
+        return kept
 
     async def ratings(self) -> list[Rating]:
         """Return how well every rated week suited its members, oldest first."""
