@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # The networks of `musrec lab`, which need PyTorch: 0.2 GB for processors, several with CUDA.
 LAB := $(VENV)/.lab
 
-.PHONY: install models lab demo test attack check docs numbers constraints licences audit clean
+.PHONY: install models lab system demo test attack check docs numbers constraints licences audit clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,13 @@ lab: $(LAB)
 $(LAB): $(INSTALLED)
 	$(PIP) --quiet --editable '.[bot,web,postgres,cluster,voice,dev,lab]'
 	@touch $@
+
+# Programs of Debian that some tests drive: a browser, and a voice to recognise. It needs root;
+# without them those tests are skipped, and say so.
+system:
+	@{ command -v chromium && command -v espeak-ng; } > /dev/null || \
+	  { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium espeak-ng; } || \
+	  echo 'chromium and espeak-ng could not be installed: their tests will be skipped.'
 
 demo: models
 	$(BIN)/musrec demo

@@ -267,7 +267,7 @@ def _memory() -> float:
 def _run(arguments: list[str], folder: Path) -> tuple[Cost, str]:
     """Run a process, and return what it took and what it printed."""
     environment = {
-        **os.environ,
+        **{name: of for name, of in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "MUSREC_PATHS__DATA": str(folder),
         "MUSREC_WORKERS__COUNT": "1",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),

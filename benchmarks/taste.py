@@ -134,9 +134,9 @@ def times(catalogue: Catalogue) -> Report:
         ),
         (
             "search by genre and mood",
-            lambda: search.search(catalogue, names, SongFilter(genre="jazz", mood="calm")),
+            lambda: search.search(catalogue, names, SongFilter(genre="jazz", mood="calm"), 10),
             "search by title",
-            lambda: search.search(catalogue, names, SongFilter(text="boogie nights")),
+            lambda: search.search(catalogue, names, SongFilter(text="boogie nights"), 10),
         ),
     )
     rows_ = []

@@ -12,7 +12,9 @@ and its 50 listeners run in the same process as the server, on the same event lo
   part that comes later than the one before it has been played. The baseline is the same without
   clips to hear.
 - Map: made-up points of 100,000 songs, in bytes and in seconds from asking until chromium has drawn
-  them once; the baseline is JSON that holds every song's place, group, id, title and artist.
+  them once; the baseline is JSON that holds every song's place, group, id, title and artist. Then
+  the page's own map is dragged about: frames per second without a graphics card, beside those of
+  the same page when nothing moves.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from urllib.parse import quote, urljoin
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import aiohttp
 import numpy as np
@@ -95,6 +97,31 @@ DRAW = """async ([address, count]) => {
   gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for it
   return (performance.now() - began) / 1000;
 }"""
+
+# Drags the map in circles, or only waits, and returns how many frames a second came of it.
+DRAG = """(moves) => new Promise((done) => {
+  const place = document.querySelector("[data-map]");
+  const { x, y } = place.getBoundingClientRect();
+  const hand = (type, step) => place.dispatchEvent(new PointerEvent(type, {
+    bubbles: true, pointerId: 1, buttons: 1,
+    clientX: x + 300 + 60 * Math.sin(step / 9), clientY: y + 300 + 60 * Math.cos(step / 9),
+  }));
+  place.setPointerCapture = () => {}; // a made-up hand cannot be captured
+  if (moves) hand("pointerdown", 0);
+  let frames = 0;
+  const began = performance.now();
+  const next = () => {
+    const seconds = (performance.now() - began) / 1000;
+    if (moves) hand("pointermove", frames);
+    frames += 1;
+    if (seconds < 5) requestAnimationFrame(next);
+    else {
+      if (moves) hand("pointerup", frames);
+      done(frames / seconds);
+    }
+  };
+  requestAnimationFrame(next);
+})"""
 
 _NEEDED = re.compile(r'<(?:link|script)\b[^>]*?(?:href|src)="([^"]+)"')
 _IMPORTED = re.compile(r'(?:from|import)\s*\(?"(\.?\.?/[^"]+)"')
@@ -178,27 +205,30 @@ def naive(atlas: Atlas) -> bytes:
     return json.dumps(songs).encode()
 
 
-async def mapped() -> list[tuple[str, float, str, str, float]]:
-    """Return bytes and the median time to the first drawing, of a map and of its JSON."""
+async def mapped(address: str, link: str) -> list[tuple[str, float, str, str, float]]:
+    """Return bytes, the median time to the first drawing, and frames per second of a map."""
     rng = np.random.default_rng(2026)
     places = rng.normal(size=(POINTS, 2)).astype(np.float32)
     atlas = Atlas(places, rng.integers(0, 8, POINTS), ("",) * 8, 1.0, "made up")
     bodies = {"points": packed(atlas), "json": naive(atlas)}
-    rows = [
-        (
-            "map of 100,000 songs",
-            len(bodies["points"]) / 1000,
-            "kB",
-            "JSON",
-            len(bodies["json"]) / 1000,
-        )
-    ]
+    size = {name: len(body) / 1000 for name, body in bodies.items()}
+    rows = [("map of 100,000 songs", size["points"], "kB", "JSON", size["json"])]
     if not DRAWS:
         return rows
 
     async def answer(route: Route) -> None:
         body = bodies.get(route.request.url.rsplit("/", 1)[1], b"")
         await route.fulfill(body=body, content_type="text/html" if not body else "text/plain")
+
+    async def points(route: Route) -> None:
+        await route.fulfill(body=bodies["points"], headers={"x-map": atlas.key})
+
+    async def names(route: Route) -> None:
+        rows = parse_qs(urlsplit(route.request.url).query).get("rows", [""])[0]
+        songs = [
+            {"row": int(row), "title": "A title of usual length"} for row in rows.split(",") if row
+        ]
+        await route.fulfill(json=songs)
 
     took: dict[str, list[float]] = {name: [] for name in bodies}
     async with async_playwright() as playwright:
@@ -211,13 +241,25 @@ async def mapped() -> list[tuple[str, float, str, str, float]]:
         for _ in range(DRAWINGS):
             for name in bodies:
                 took[name].append(await tab.evaluate(DRAW, [f"/{name}", POINTS]))
+        page = await browser.new_page(base_url=address, viewport={"width": 1280, "height": 900})
+        await page.route("**/map/points", points)
+        await page.route("**/map/songs?*", names)
+        await page.goto(f"/enter/{link}")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url("**/")
+        await page.goto("/map")
+        await page.locator("[data-map][data-ready]").wait_for()
+        still, moving = [await page.evaluate(DRAG, moves) for moves in (False, True)]
         await browser.close()
     median = {name: float(np.median(seconds)) * 1e3 for name, seconds in took.items()}
     rows.append(("its first drawing", median["points"], "ms", "JSON", median["json"]))
+    rows.append(("frames per second while it is dragged", moving, "", "at rest", still))
     return rows
 
 
-async def measure(service: Service, http: aiohttp.ClientSession, tunes: Sequence[Path]) -> Report:
+async def measure(
+    service: Service, http: aiohttp.ClientSession, address: str, tunes: Sequence[Path]
+) -> Report:
     rows: list[tuple[Cell, ...]] = []
 
     def row(what: str, value: float, unit: str, baseline: str, base: float) -> None:
@@ -251,21 +293,22 @@ async def measure(service: Service, http: aiohttp.ClientSession, tunes: Sequence
     first, *others = tunes
     (step,) = [step async for step in service.songs.add([first])]
     assert step.track
-    address = f"/rest/stream?id={step.track.id}&apiKey={key}"
+    stream = f"/rest/stream?id={step.track.id}&apiKey={key}"
     size = first.stat().st_size
-    alone = await streamed(http, address, size)
+    alone = await streamed(http, stream, size)
     clips = [
         # What ends in other bytes was not heard in an earlier run.
         service.songs.hear_clip(file.read_bytes()[:-8] + os.urandom(8), file.name)
         for file in others
     ]
-    busy = await streamed(http, address, size, clips)
+    busy = await streamed(http, stream, size, clips)
     for name, quantile in (("median", 0.5), ("99th percentile", 0.99)):
         both = [float(np.quantile(one, quantile)) * 1e3 for one in (busy, alone)]
         row(f"a part while two clips are heard, {name}", both[0], "ms", "alone", both[1])
     stalls = sum(seconds > PART_SECONDS for seconds in busy)
     rows.append((f"stalls of {len(busy)} parts", stalls, "", "", None, None))
-    for figures in await mapped():
+    link = await service.visits.link(OWNER, Role.OWNER)
+    for figures in await mapped(address, link):
         row(*figures)
     return Report(
         title="The page",
@@ -306,7 +349,7 @@ async def run(songs: int, kept: Path | None) -> Report:
             async with aiohttp.ClientSession(address, cookie_jar=jar, connector=connector) as http:
                 link = await service.visits.link(OWNER, Role.OWNER)
                 await http.post(f"/enter/{link}", headers={"origin": address})
-                report = await measure(service, http, sorted(tunes.iterdir())[:3])
+                report = await measure(service, http, address, sorted(tunes.iterdir())[:3])
             server.should_exit = True
             await serving
     return report

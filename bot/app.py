@@ -15,7 +15,7 @@ from discord.ext import commands
 
 from bot import errors, policy
 from bot.areas import SETUPS
-from musrec.model import Busy
+from musrec.model import Busy, StoreError
 
 if TYPE_CHECKING:
     from musrec.members.model import Card
@@ -39,6 +39,9 @@ CDN_HOSTS = frozenset(("cdn.discordapp.com", "media.discordapp.net"))
 
 WRITERS = 64
 """Cards that are edited side by side, at most."""
+
+LOGIN_SECONDS = 5.0
+"""Discord wants this long between two shards that log in, in whatever processes."""
 
 GRACE = 10.0
 """Seconds that answers have to finish when the bot stops."""
@@ -126,6 +129,8 @@ class Bot(commands.AutoShardedBot):
         grace: float = GRACE,
         **options: Any,
     ) -> None:
+        if settings.discord.shards is not None:
+            options["shard_ids"] = list(settings.discord.shards)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -150,6 +155,7 @@ class Bot(commands.AutoShardedBot):
         self.cdn_hosts = cdn_hosts
         self.grace = grace
         self.turns = policy.Turns(settings.discord)
+        self._login: asyncio.Task[None] | None = None
         self._writing = tuple(asyncio.Lock() for _ in range(WRITERS))
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
@@ -160,6 +166,25 @@ class Bot(commands.AutoShardedBot):
             await setup(self)
         await self.tree.sync()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002
+        """Wait until no shard, of this process or another, has logged in a moment ago."""
+        its_turn = asyncio.Event()
+        if self._login is not None:
+            await asyncio.wait([self._login])
+        self._login = asyncio.create_task(self._log_in(its_turn))
+        await its_turn.wait()
+
+    async def _log_in(self, its_turn: asyncio.Event) -> None:
+        """Keep the others from logging in for as long as Discord wants."""
+        try:
+            async with self.service.login():
+                its_turn.set()
+                await asyncio.sleep(LOGIN_SECONDS)
+        except StoreError as error:
+            log.warning("logging in without waiting for others", extra={"why": str(error)})
+        finally:
+            its_turn.set()
+
     async def on_ready(self) -> None:
         """Log that the bot is ready, and the address that invites it."""
         assert self.user is not None
@@ -167,7 +192,7 @@ class Bot(commands.AutoShardedBot):
             "ready",
             extra={
                 "guilds": len(self.guilds),
-                "shards": self.shard_count,
+                "shards": len(self.shards),
                 "songs": len(self.service.catalogue.songs),
                 "invite": invitation(self.user.id),
             },
@@ -238,6 +263,7 @@ class Bot(commands.AutoShardedBot):
         if not self.stopping:
             self.stopping = True
             await self._finish()
+        await self.end(self._login)
         await super().close()
 
     async def _finish(self) -> None:

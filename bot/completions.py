@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,7 +31,7 @@ async def songs(interaction: Context, typed: str) -> Choices:
         return []
     service = interaction.client.service
     if typed.strip():
-        found = await asyncio.to_thread(service.songs.suggest, typed, MOST)
+        found = await service.songs.suggest(typed, MOST)
     else:
         liked = HistoryFilter("liked")
         page = await service.members.history(str(interaction.user.id), liked, size=MOST)
@@ -52,7 +51,7 @@ async def genres(interaction: Context, typed: str) -> Choices:
 
 async def moods(interaction: Context, typed: str) -> Choices:
     """Offer words for how songs sound, each with a song that does."""
-    known = await asyncio.to_thread(interaction.client.service.catalogue.moods)
+    known = await interaction.client.service.catalogue.moods()
     return names(known, typed)
 
 

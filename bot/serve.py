@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts to reconnect, at most."""
 
+PLAN_SECONDS = 3600.0
+"""Seconds before a bot that has just started plans anything for quiet times."""
+
 PORTAL = "https://discord.com/developers/applications"
 
 
@@ -62,7 +65,7 @@ async def serve(settings: Settings) -> None:
                 bots[:] = [Bot(settings, service, privileged=privileged)]
                 return bots[0]
 
-            preparing = [asyncio.create_task(job(service)) for job in (_warm, _fetch_tagger)]
+            preparing = [asyncio.create_task(job(service)) for job in (_warm, _fetch_tagger, _work)]
             try:
                 await supervise(settings, build, stop)
             finally:
@@ -153,6 +156,11 @@ async def _warm(service: Service) -> None:
         await service.warm()
     except MusrecError as error:
         log.warning("not warm yet", extra={"why": str(error)})
+
+
+async def _work(service: Service) -> None:
+    """Do in quiet times what no member waits for."""
+    await service.jobs.work(first_plan=PLAN_SECONDS)
 
 
 async def _fetch_tagger(service: Service) -> None:

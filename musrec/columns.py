@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
+from threading import Lock
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -41,6 +42,27 @@ def number(name: str) -> int:
 def numbers(names: Iterable[str]) -> NDArray[np.uint64]:
     """Return the `number` of each name."""
     return np.array([number(name) for name in names], np.uint64)
+
+
+def most_frequent(
+    of: NDArray[np.integer], among: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
+    """Return each number of `of`, ascending, and a row with what stands beside it most often.
+
+    Of several that do so equally often, the one that comes first; of its rows, the first.
+
+    Parameters
+    ----------
+    of, among : NDArray of int, shape (n,)
+    """
+    order = np.lexsort((among, of))  # stable: rows of a pair stay in order
+    begins = np.ones(len(order), bool)
+    begins[1:] = (np.diff(of[order]) != 0) | (np.diff(among[order]) != 0)
+    starts = np.flatnonzero(begins)
+    rows, counts = order[starts], np.diff(np.append(starts, len(order)))
+    rows = rows[np.lexsort((rows, -counts, of[rows]))]
+    values, first = np.unique(of[rows], return_index=True)
+    return values, rows[first]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,22 +188,46 @@ def _known(names: tuple[str, ...], values: NDArray[np.floating]) -> dict[str, fl
 
 
 class RowOf(Mapping[str, int]):
-    """The row of each id. A catalogue that has grown shares `everything`, and sees more of it."""
+    """The row of each id, read when one is first asked for.
 
-    def __init__(self, everything: dict[str, int], n: int) -> None:
-        self.everything, self._n = everything, n
+    Parameters
+    ----------
+    ids : callable
+        Takes a row, returns the ids from that row on.
+    n : int
+        How many songs there are.
+    before : RowOf, optional
+        That of the catalogue from which this one has grown: it shares what was read.
+    """
+
+    def __init__(
+        self, ids: Callable[[int], Iterable[str]], n: int, before: RowOf | None = None
+    ) -> None:
+        self._ids, self._n = ids, n
+        self._known: dict[str, int] = {} if before is None else before._known
+        self._reading: Lock = Lock() if before is None else before._reading
+
+    def read(self) -> dict[str, int]:
+        """Return all that is known; a catalogue that has grown since may know more."""
+        if len(self._known) < self._n:
+            with self._reading:
+                first = len(self._known)
+                if first < self._n:
+                    rows = enumerate(self._ids(first), start=first)
+                    self._known.update((id_, row) for row, id_ in rows)
+        return self._known
 
     def __getitem__(self, id_: str) -> int:
-        row = self.everything[id_]
+        row = self.read()[id_]
         if row >= self._n:
             raise KeyError(id_)
         return row
 
     def __contains__(self, id_: object) -> bool:
-        return self.everything.get(id_, self._n) < self._n  # type: ignore[call-overload,no-any-return]
+        return self.read().get(id_, self._n) < self._n  # type: ignore[call-overload,no-any-return]
 
     def __iter__(self) -> Iterator[str]:
-        return (id_ for id_, row in list(self.everything.items()) if row < self._n)
+        return (id_ for id_, row in list(self.read().items()) if row < self._n)
 
     def __len__(self) -> int:
         return self._n
@@ -202,6 +248,8 @@ class Tracks(Sequence[Track]):
         0 to 1; 0 where it is not known.
     stated : NDArray of int32, shape (n,)
         Place of the stated genre in `genre_names`; -1 for none.
+    years : NDArray of int16, shape (n,)
+        0 where it is not known.
     genre_names : sequence of str
         As stated.
     """
@@ -212,6 +260,7 @@ class Tracks(Sequence[Track]):
     recordings: NDArray[np.uint64]
     popularity: FloatArray
     stated: NDArray[np.int32]
+    years: NDArray[np.int16]
     genre_names: Sequence[str]
 
     @staticmethod
@@ -225,11 +274,12 @@ class Tracks(Sequence[Track]):
         stated = [track.popularity or 0.0 for track in tracks]
         return Tracks(
             tracks.__getitem__,
-            RowOf({track.id: row for row, track in enumerate(tracks)}, len(tracks)),
+            RowOf(lambda first: [track.id for track in tracks[first:]], len(tracks)),
             numbers(map(main_artist, tracks)),
             numbers(map(recording_key, tracks)),
             np.clip(np.nan_to_num(np.array(stated, np.float32)), 0, 1),
             np.array([genres.get(track.genre or "", -1) for track in tracks], np.int32),
+            np.array([track.year or 0 for track in tracks], np.int16),
             tuple(genres),
         )
 

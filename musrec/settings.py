@@ -17,7 +17,16 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -158,8 +167,32 @@ class DiscordSettings(_Section):
     message_content: bool = False
     presences: bool = False
     shard_count: Annotated[int, Field(ge=1)] | None = None
+    shard_ids: str | None = None
     member_cooldown_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     guild_commands_per_minute: Count = 30
+
+    @property
+    def shards(self) -> range | None:
+        """The shards that this process runs; None for all."""
+        if self.shard_ids is None:
+            return None
+        first, _, last = self.shard_ids.partition("-")
+        return range(int(first), int(last or first) + 1)
+
+    @field_validator("shard_ids")
+    @classmethod
+    def _known_shards(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if not re.fullmatch("[0-9]{1,6}(-[0-9]{1,6})?", value):
+            raise ValueError('a range of shards looks like "0-3", one shard like "2"')
+        count = others.data.get("shard_count")
+        if count is None:
+            raise ValueError("discord.shard_count must say how many shards there are in all")
+        first, _, last = value.partition("-")
+        if not int(first) <= int(last or first) < count:
+            raise ValueError(f"of {count} shards, the first is 0 and the last is {count - 1}")
+        return value
 
 
 class WebSettings(_Section):

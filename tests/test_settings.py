@@ -132,3 +132,24 @@ def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_example_is_plain_toml() -> None:
     assert tomllib.loads(EXAMPLE.read_text())["log"]["level"] == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('shard_ids = "0-3"', "shard_count must say how many"),
+        ('shard_count = 4\nshard_ids = "first"', 'looks like "0-3"'),
+        ('shard_count = 4\nshard_ids = "3-2"', "the last is 3"),
+        ('shard_count = 4\nshard_ids = "2-4"', "of 4 shards"),
+    ],
+)
+def test_shards_that_there_are_not_are_refused(tmp_path: Path, lines: str, words: str) -> None:
+    said = _complaint(tmp_path, f"[discord]\n{lines}\n")
+    assert "discord.shard_ids" in said
+    assert words in said
+
+
+def test_a_process_runs_the_shards_it_is_given() -> None:
+    for text, shards in (("0-3", range(4)), ("2", range(2, 3)), (None, None)):
+        given = {"shard_count": 4, "shard_ids": text}
+        assert settings.DiscordSettings.model_validate(given).shards == shards

@@ -199,8 +199,11 @@ def limits(bot: Bot) -> list[str]:
 
 def details(bot: Bot) -> list[str]:
     """Say for those who run the bot what runs, and how to switch on what is off."""
-    shards = bot.shard_count or 1
-    running = f"{shards} shard{'s' if shards > 1 else ''} · version {__version__}"
+    count, here = bot.shard_count or 1, bot.settings.discord.shard_ids
+    shards = f"{count} shard{'s' if count > 1 else ''}"
+    if here is not None:
+        shards = f"shard{'s' if '-' in here else ''} {here} of {count}"
+    running = f"{shards} · version {__version__}"
     lines = [f"{bot.latency * 1000:.0f} ms to Discord · {running}"]
     for intent, label in (("message_content", "message content"), ("presences", "presence")):
         if getattr(bot.intents, intent):

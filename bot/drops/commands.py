@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import discord
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -30,7 +29,6 @@ Hour = app_commands.Range[int, 0, 23]
 Size = app_commands.Range[int, SIZES.start, SIZES.stop - 1]
 
 TICK_SECONDS = 120
-EXPLORE_SECONDS = 3600
 
 _WHEN = {
     "day": "The day of the week",
@@ -68,34 +66,28 @@ class DropCommands(commands.GroupCog, group_name="drops"):
 
     async def cog_load(self) -> None:
         """Start the clock. It remembers nothing: the database says what is due."""
-        for job, seconds in (
-            (self.tick, TICK_SECONDS),
-            (self._bot.service.songs.explore, EXPLORE_SECONDS),
-        ):
-            self._ticking.add_job(
-                self._in_quiet,
-                "interval",
-                args=(job,),
-                seconds=seconds,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
+        self._ticking.add_job(
+            self._tick_in_quiet,
+            "interval",
+            seconds=TICK_SECONDS,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
         self._ticking.start()
 
     async def cog_unload(self) -> None:
         """Stop the clock; the bot finishes or hands back a drop in progress."""
         self._ticking.shutdown(wait=False)
 
-    async def _in_quiet(self, job: Any) -> None:
-        """Run a job in the background, unless the bot is stopping or offline."""
+    async def _tick_in_quiet(self) -> None:
+        """Post what is due, unless the bot is stopping or offline."""
         bot = self._bot
         if bot.stopping or not bot.is_ready():
             return
         try:
             with bot.working():
-                work: Coroutine[Any, Any, int] = job()
-                await work
+                await self.tick()
         except Exception:
             log.exception("failed in the background")
 

@@ -65,7 +65,8 @@ class Messages:
 
             said = f"{post.words}\n{AGAIN}" if again else post.words
             if answer is None or post.answer is None:
-                message = await put(_view(self._bot, issue, replace(post, words=said)))
+                view = await _view(self._bot, issue, replace(post, words=said))
+                message = await put(view)
                 return str(message.id)
             after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
             slate = Slate(put, place.id, after, private=False, reactions=True)
@@ -194,10 +195,10 @@ _STARTS = {
 """How the custom ids under such a message begin."""
 
 
-def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
+async def _view(bot: Bot, issue: Issue, post: Post) -> ui.LayoutView:
     lines = "\n".join(words.plain(line, 600) for line in post.words.splitlines())
     if post.part is Part.QUESTIONS:
-        return questions(bot.service.drops.questions(), _mark(issue), lines)
+        return questions(await bot.service.drops.questions(), _mark(issue), lines)
     if post.part is Part.INVITATION:
         return layouts.page(*_invitation(issue, f"### A mixtape for you all\n{lines}"))
     if issue.drop.member is None:
@@ -319,8 +320,8 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
     def offer(cls, mark: str, number: int, artists: Sequence[tuple[str, str]]) -> Artists:
         """Return the select of one question."""
         options = {
-            artist[:100]: discord.SelectOption(
-                label=words.bare(artist, 100), value=artist[:100], description=genre[:100] or None
+            artist: discord.SelectOption(
+                label=words.bare(artist, 100), value=artist, description=genre[:100] or None
             )
             for artist, genre in artists
         }
@@ -337,9 +338,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         """Like the songs of the chosen artists, and go on with the questions that are left."""
         drop = await _own(interaction, self.about["drop"])
         await interaction.response.defer()
-        service, chosen = interaction.client.service, {str(value) for value in self.values}
-        names = {track.artists[0] for track in service.catalogue.songs.tracks if track.artists}
-        artists = sorted(name for name in names if name[:100] in chosen)
+        service, artists = interaction.client.service, sorted(map(str, self.values))
         liked = await service.drops.like_artists(str(interaction.user.id), artists)
         assert interaction.message is not None
         left = {
@@ -353,7 +352,7 @@ class Artists(Press, template=r"ask:(?P<number>\d):(?P<drop>\d+):(?P<issue>\d+)"
         songs = f"{len(liked)} song{'' if len(liked) == 1 else 's'}"
         lines = f"Noted {songs} by {words.plain(', '.join(artists), 300)}. And of these?"
         mark = f"{drop.id}:{self.about['issue']}"
-        view = questions(service.drops.questions(), mark, lines, left)
+        view = questions(await service.drops.questions(), mark, lines, left)
         await interaction.edit_original_response(view=view)
 
 

@@ -284,7 +284,7 @@ async def _answer(bot: Bot, slate: Slate, question: Question, told: Told) -> Sho
         opinions = await bot.service.members.opinions(str(question.member))
         if not any(opinion > 0 for opinion, _ in opinions.values()):
             told.outcome = "start"
-            await slate.show(_first_step(bot, question))
+            await slate.show(await _first_step(bot, question))
             return None
     slate.say("Choosing songs…")
     found = await bot.service.answers.recommend(
@@ -353,9 +353,9 @@ def _which(choices: Choices, question: Question) -> ui.LayoutView:
     return layouts.notice(words.which(choices), select)
 
 
-def _first_step(bot: Bot, question: Question) -> ui.LayoutView:
+async def _first_step(bot: Bot, question: Question) -> ui.LayoutView:
     """Say how to start, with songs to start from."""
-    songs = bot.service.catalogue.first_steps()
+    songs = await bot.service.catalogue.first_steps()
     return layouts.notice(
         "🎧 **Tell me one song you love**, and I find more like it.",
         *([Choose.offer(songs, question)] if songs else []),

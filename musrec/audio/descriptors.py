@@ -515,13 +515,18 @@ def strengths(mood: str, profiles: Profiles) -> NDArray[np.float64]:
     return found
 
 
-def moods(profiles: Profiles) -> dict[str, NDArray[np.bool_]]:
-    """Return each word, of descriptors and mood tags, that is said of some song, and of which."""
+def mood_words(profiles: Profiles) -> set[str]:
+    """Return each word, of descriptors and mood tags, that may be said of a song."""
     words = {tag.casefold() for tag in profiles.tag_names if TAG_KINDS.get(tag) == "mood"}
     for name in profiles.percentile_names:
         if name in DEFINITIONS:
             words |= {DEFINITIONS[name].high, DEFINITIONS[name].low}
-    said = {word: strengths(word, profiles) > 0 for word in sorted(words)}
+    return words
+
+
+def moods(profiles: Profiles) -> dict[str, NDArray[np.bool_]]:
+    """Return each word, of descriptors and mood tags, that is said of some song, and of which."""
+    said = {word: strengths(word, profiles) > 0 for word in sorted(mood_words(profiles))}
     return {word: which for word, which in said.items() if which.any()}
 
 

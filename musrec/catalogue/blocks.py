@@ -159,6 +159,12 @@ class Texts:
         at, size = (int(self._files[f"{name}.{of}"].values[row]) for of in ("at", "size"))
         return self._files[name].values[at : at + size].tobytes().decode()
 
+    def some(self, name: str, rows: NDArray[np.intp]) -> list[str]:
+        """Return the texts of some rows."""
+        starts, sizes = (self._files[f"{name}.{of}"].values[rows] for of in ("at", "size"))
+        whole, ends = _bytes(self._files[name].values), (starts + sizes).tolist()
+        return [str(whole[at:end], "utf-8") for at, end in zip(starts.tolist(), ends, strict=True)]
+
     def all(self, name: str, first: int = 0) -> list[str]:
         """Return the texts of all rows from `first`."""
         starts, sizes = (self._files[f"{name}.{of}"].values[first:] for of in ("at", "size"))

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ TEXTS = ("id", "title", "artist", "track")
 NAMES = (
     *TEXTS,
     *(f"{text}.{of}" for text in TEXTS for of in ("at", "size")),
-    *("revision", "main_artist", "recording", "popularity", "stated"),
+    *("revision", "main_artist", "recording", "popularity", "stated", "year"),
+    *("pairs", "length"),
     *("tag_mean", "percentiles", "genres", "tempi", "musical_key"),
 )
 """Columns that say which songs there are: what a search needs."""
@@ -125,6 +127,9 @@ def open_blocks(
         "recording": Column("<u8"),
         "popularity": Column("<f4"),
         "stated": Column("<i4"),
+        "year": Column("<i2"),
+        "pairs": Column("<u8", search.WORDS),
+        "length": Column("<i4"),
         "statistics": Column("<f4", len(STATISTIC_NAMES)),
     }
     if fine is None:
@@ -153,15 +158,14 @@ def _digest(path: Any, into: Any) -> None:
 def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> Engine:
     """Return an engine over the valid rows; after one of the same generation, in no time."""
     n, texts = blocks.rows, blocks.bound()
-    ids = dict[str, int]() if before is None else _row_of(before).everything
-    ids.update((id_, row) for row, id_ in enumerate(texts.all("id", len(ids)), start=len(ids)))
     tracks = Tracks(
         lambda row: _track(texts.one("track", row)),
-        RowOf(ids, n),
+        RowOf(partial(texts.all, "id"), n, None if before is None else _row_of(before)),
         blocks["main_artist"],
         blocks["recording"],
         blocks["popularity"],
         blocks["stated"],
+        blocks["year"],
         blocks.facts.get("genres", []),
     )
     profiles = Profiles(
@@ -179,7 +183,7 @@ def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> E
         None if space.fine is None else blocks["fine"],
         blocks["direction"],
     )
-    names = search.Names(texts.all, n) if before is None else before.names.grown(n)
+    names = search.Names(texts.some, blocks["pairs"], blocks["length"])
     return Engine(space, blocks, catalogue, names, blocks.generation)
 
 
@@ -241,6 +245,7 @@ def recommender(
 ) -> Recommender:
     """Return a recommender of the catalogue, fitted to all feedback."""
     index = engine.index
+    _row_of(engine).read()  # now, or the event loop would wait for it later
     return Recommender(
         engine.catalogue,
         feedback,
@@ -395,7 +400,7 @@ def _values(
             number_of[track.genre] = len(genres)
             genres.append(track.genre)
     popularity = np.array([track.popularity or 0.0 for track in tracks], np.float32)
-    names = search.names(tracks)
+    names, everything = search.names(tracks), np.arange(len(tracks))
     numbers = {
         "revision": np.array(revisions, np.int64),
         "vector": places.vectors,
@@ -413,14 +418,17 @@ def _values(
         "recording": columns.numbers(map(recording_key, tracks)),
         "popularity": np.clip(np.nan_to_num(popularity), 0, 1),
         "stated": np.array([number_of.get(t.genre or "", -1) for t in tracks], np.int32),
+        "year": np.array([track.year or 0 for track in tracks], np.int16),
+        "pairs": names.pairs,
+        "length": names.lengths,
         "statistics": np.stack([analysis.statistics for analysis in analyses]),
     }
     if places.fine is not None:
         numbers["fine"] = places.fine
     texts = {
         "id": [track.id for track in tracks],
-        "title": [name.title for name in names],
-        "artist": [name.artist for name in names],
+        "title": names.titles(everything),
+        "artist": names.artists(everything),
         "track": [json.dumps(_plain(track), ensure_ascii=False) for track in tracks],
     }
     return numbers, texts

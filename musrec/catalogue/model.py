@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from musrec.model import Closeness, NotFound, Profile, Spectrogram, Track
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -305,3 +307,65 @@ class Added:
     problem: str = ""
     known: bool = False
     gone: bool = False
+
+
+class JobKind(StrEnum):
+    """Kinds of work that any process may do."""
+
+    HEAR = "hear"
+    """Hear a song from its preview."""
+    AGAIN = "again"
+    """Hear a song again that an older analyser or encoder heard."""
+    EXPLORE = "explore"
+    """Look for songs around what members liked."""
+
+
+class JobState(StrEnum):
+    """How far a job has come."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    """It was tried too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that this process does.
+
+    Attributes
+    ----------
+    key : str
+        Tells it from others of its kind.
+    track : Track or None
+        The song that it is about.
+    token : str
+        Under which this process does it.
+    """
+
+    id: int
+    kind: JobKind
+    key: str
+    track: Track | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """A job that was given up.
+
+    Attributes
+    ----------
+    why : str
+        What went wrong the last time, in a sentence.
+    tries : int
+    at : datetime
+        When it was given up.
+    """
+
+    kind: JobKind
+    track: Track | None
+    why: str
+    tries: int
+    at: datetime

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import itertools
+import zlib
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, overload
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rapidfuzz import fuzz, process
@@ -13,7 +14,7 @@ from rapidfuzz import fuzz, process
 from musrec.audio import descriptors
 from musrec.audio.descriptors import strengths
 from musrec.catalogue.model import SongFilter
-from musrec.columns import Profiles
+from musrec.columns import Profiles, Tracks, most_frequent
 from musrec.model import Catalogue, Choices, Constraints, NotFound, Track
 from musrec.recommend import variety
 from musrec.titles import fold
@@ -29,85 +30,122 @@ NEARLY = 80
 """The least likeness, of 100, at which a name completes what is typed with a slip in it."""
 
 
-class Name(NamedTuple):
-    """What a song is found by: title, artists, and both in either order; folded."""
+COMPARED = 20_000
+"""Names, at most, that are compared with a text letter by letter: those that share most pairs of
+letters with it. ``python -m benchmarks.names`` measures what the others would have added."""
 
-    title: str
-    artist: str
-    whole: str
-    reversed: str
+WORDS = 4
+"""Words of 64 bits that the pairs of letters of a name are kept in."""
 
 
-class Names(Sequence[Name]):
-    """What each song of a catalogue is found by, read when it is first asked for.
+class Names:
+    """What the songs of a catalogue are found by: folded titles and artists, read when needed.
 
     Parameters
     ----------
-    texts : callable
-        Takes ``"title"`` or ``"artist"`` and a row, returns the folded names from that row on.
-    n : int
-        How many songs there are. A catalogue that has grown shares what was read.
+    read : callable
+        Takes ``"title"`` or ``"artist"`` and rows, returns the folded names of those.
+    pairs : NDArray of uint64, shape (n, WORDS)
+        Which pairs of letters stand in title and artists, each as one of the bits.
+    lengths : NDArray of int32, shape (n,)
+        Characters of title and artists together.
     """
 
-    def __init__(self, texts: Callable[[str, int], list[str]], n: int) -> None:
-        self._texts, self._n = texts, n
-        self._known: dict[str, list[str]] = {"title": [], "artist": []}
-        self._reading = Lock()
+    def __init__(
+        self,
+        read: Callable[[str, NDArray[np.intp]], list[str]],
+        pairs: NDArray[np.uint64],
+        lengths: NDArray[np.int32],
+    ) -> None:
+        self._read, self.pairs, self.lengths = read, pairs, lengths
 
-    def grown(self, n: int) -> Names:
-        """Return the names of a catalogue that begins with the same songs."""
-        names = Names(self._texts, n)
-        names._known, names._reading = self._known, self._reading
-        return names
+    def titles(self, rows: NDArray[np.intp]) -> list[str]:
+        """Return the folded titles of some songs."""
+        return self._read("title", rows)
 
-    def _all(self, of: str) -> list[str]:
-        known = self._known[of]
-        with self._reading:
-            if len(known) < self._n:
-                known += self._texts(of, len(known))
-        return known if len(known) == self._n else known[: self._n]
+    def artists(self, rows: NDArray[np.intp]) -> list[str]:
+        """Return the folded names of all artists of some songs."""
+        return self._read("artist", rows)
 
-    @property
-    def titles(self) -> list[str]:
-        """The folded titles."""
-        return self._all("title")
+    def holding(self, part: str, rows: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
+        """Return all rows, of some or of all, whose names may hold a part, and a few others.
 
-    @property
-    def artists(self) -> list[str]:
-        """The folded names of all artists of each song."""
-        return self._all("artist")
+        Parameters
+        ----------
+        part : str
+            Folded. A space at an end stands for the end of a word.
+        """
+        wanted = _bits(part)
+        if rows is None:
+            rows = np.arange(len(self.lengths))
+        has = np.empty(len(rows), bool)
+        for start in range(0, len(rows), _CHUNK):
+            block = slice(start, start + _CHUNK)
+            has[block] = ((self.pairs[rows[block]] & wanted) == wanted).all(axis=1)
+        return rows[has]
 
-    def __len__(self) -> int:
-        return self._n
+    def likeliest(
+        self, text: str, most: int, rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.intp]:
+        """Return the rows, of some or of all, that share most pairs with a text, ascending.
 
-    @overload
-    def __getitem__(self, row: int) -> Name: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Name]: ...
-    def __getitem__(self, row: int | slice) -> Name | list[Name]:
-        if isinstance(row, slice):
-            return list(map(_name, self.titles[row], self.artists[row]))
-        return _name(self.titles[row], self.artists[row])
+        What counts is the share of the text's pairs, or of the name's if it has fewer.
+        """
+        if rows is None:
+            rows = np.arange(len(self.lengths))
+        if len(rows) <= most:
+            return rows
+        wanted = _bits(f" {text} ")
+        shares = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), _CHUNK):
+            block = slice(start, start + _CHUNK)
+            pairs = self.pairs[rows[block]]
+            fewer = np.minimum(_counts(pairs), max(int(_counts(wanted[None])[0]), 1))
+            shares[block] = _counts(pairs & wanted) / np.maximum(fewer, 1)
+        return rows[np.sort(np.argpartition(shares, -most)[-most:])]
 
 
-def _name(title: str, artist: str) -> Name:
-    return Name(title, artist, f"{title} {artist}", f"{artist} {title}")
+_CHUNK = 16_384  # rows whose pairs fit into a processor's cache
+
+
+def _bits(text: str) -> NDArray[np.uint64]:
+    """Return the pairs of letters of a text as bits, shape (WORDS,)."""
+    found = 0
+    for pair in set(itertools.pairwise(text)):
+        found |= _bit(*pair)
+    return np.frombuffer(found.to_bytes(8 * WORDS, "little"), "<u8")
+
+
+@lru_cache(1 << 16)
+def _bit(first: str, second: str) -> int:
+    return 1 << zlib.crc32(f"{first}{second}".encode(errors="replace")) % (64 * WORDS)
+
+
+def _counts(bits: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Return how many bits are set in each row."""
+    return np.asarray(np.bitwise_count(bits).sum(axis=1, dtype=np.uint16))
 
 
 def names(tracks: Iterable[Track]) -> Names:
     """Return what each track is found by."""
     folded = [(fold(track.title), fold(track.artist)) for track in tracks]
-    columns = {"title": [title for title, _ in folded], "artist": [artist for _, artist in folded]}
-    return Names(lambda of, first: columns[of][first:], len(folded))
+    wholes = [f"{title} {artist}" for title, artist in folded]
+    return Names(
+        lambda of, rows: [folded[row][of == "artist"] for row in rows.tolist()],
+        np.array([_bits(f" {whole} ") for whole in wholes], np.uint64).reshape(-1, WORDS),
+        np.array([len(whole) for whole in wholes], np.int32),
+    )
 
 
 def titled(catalogue: Catalogue, names: Names, text: str) -> Track | Choices | None:
     """Find a title, with or without its artist, in the catalogue; only an exact one counts."""
     wanted = fold(text)
+    rows = names.holding(f" {wanted} ")
     exact = [
         row
-        for row, (title, artist) in enumerate(zip(names.titles, names.artists, strict=True))
-        if wanted.startswith(title) or wanted.endswith(title)
+        for row, title, artist in zip(
+            rows.tolist(), names.titles(rows), names.artists(rows), strict=True
+        )
         if wanted in (title, f"{title} {artist}", f"{artist} {title}")
     ]
     if len(exact) > 1:
@@ -120,25 +158,41 @@ def suggest(catalogue: Catalogue, names: Names, text: str, limit: int) -> list[T
     """Complete what is being typed with songs of the catalogue, best first.
 
     Names that start with the text come first, then names in which a word starts with it, then
-    names that are spelt nearly like it. In each group the shortest name comes first.
+    names that are spelt nearly like it. In each of the first two groups the shortest name comes
+    first.
     """
     typed = fold(text)
+    found = _completed(names, typed, limit)
+    if len(found) < limit:
+        rows = names.likeliest(typed, COMPARED)
+        wholes = list(map(" ".join, zip(names.titles(rows), names.artists(rows), strict=True)))
+        alike = process.cdist([typed], wholes, scorer=fuzz.WRatio, score_cutoff=NEARLY)[0]
+        found = list(dict.fromkeys([*found, *_best(rows, alike, NEARLY)[:limit].tolist()]))
+    return [catalogue.tracks[row] for row in found[:limit]]
+
+
+def _completed(names: Names, typed: str, limit: int) -> list[int]:
+    """Return the rows of names that start with a text, then those with a word that does."""
+    rows = names.holding(f" {typed}")
+    rows = rows[np.argsort(names.lengths[rows], kind="stable")]
     starts, words = list[int](), list[int]()
-    titles, artists = names.titles, names.artists
-    wholes = [f"{t} {a}" for t, a in zip(titles, artists, strict=True)]
-    inside = f" {typed}"
-    for row, whole in enumerate(wholes):
-        if whole.startswith(typed) or artists[row].startswith(typed):
-            starts.append(row)
-        elif inside in whole or (
-            typed.startswith(artists[row]) and f"{artists[row]} {titles[row]}".startswith(typed)
-        ):
-            words.append(row)
-    rows = [row for group in (starts, words) for row in sorted(group, key=lambda r: len(wholes[r]))]
-    if len(rows) < limit:
-        near = process.extract(typed, wholes, scorer=fuzz.WRatio, limit=limit, score_cutoff=NEARLY)
-        rows = list(dict.fromkeys([*rows, *(row for _, _, row in near)]))
-    return [catalogue.tracks[row] for row in rows[:limit]]
+    for first in range(0, len(rows), _TOGETHER):
+        part = rows[first : first + _TOGETHER]
+        both = zip(part.tolist(), names.titles(part), names.artists(part), strict=True)
+        for row, title, artist in both:
+            whole = f"{title} {artist}"
+            if whole.startswith(typed) or artist.startswith(typed):
+                starts.append(row)
+            elif f" {typed}" in whole or (
+                typed.startswith(artist) and f"{artist} {title}".startswith(typed)
+            ):
+                words.append(row)
+        if len(starts) >= limit:
+            break
+    return [*starts, *words][:limit]
+
+
+_TOGETHER = 1_000  # names that are read at a time, until there are enough
 
 
 def near(catalogue: Catalogue, names: Names, text: str, limit: int) -> list[Track]:
@@ -147,41 +201,43 @@ def near(catalogue: Catalogue, names: Names, text: str, limit: int) -> list[Trac
     The whole text counts: a title that only has a word in common with it is not near.
     """
     typed = fold(text)
-    likeness: dict[int, float] = {}
-    pairs = list(zip(names.titles, names.artists, strict=True))
-    wholes, reversed_ = [f"{t} {a}" for t, a in pairs], [f"{a} {t}" for t, a in pairs]
-    for forms in (names.titles, wholes, reversed_):
-        found = process.extract(typed, forms, scorer=fuzz.ratio, limit=limit, score_cutoff=NEARLY)
-        for _, score, row in found:
-            likeness[row] = max(score, likeness.get(row, 0.0))
-    best = sorted(likeness, key=lambda row: -likeness[row])
-    return [catalogue.tracks[row] for row in best[:limit]]
+    rows = names.likeliest(typed, COMPARED)
+    titles, artists = names.titles(rows), names.artists(rows)
+    pairs = list(zip(titles, artists, strict=True))
+    forms = (titles, [f"{t} {a}" for t, a in pairs], [f"{a} {t}" for t, a in pairs])
+    alike = [
+        process.cdist([typed], form, scorer=fuzz.ratio, score_cutoff=NEARLY)[0] for form in forms
+    ]
+    best = _best(rows, np.max(alike, axis=0), NEARLY)[:limit]
+    return [catalogue.tracks[row] for row in best.tolist()]
 
 
 def one_of_each(catalogue: Catalogue) -> list[Track]:
     """Return one song of each stated genre, by the artist with most songs there."""
-    artists: dict[str, Counter[str]] = defaultdict(Counter)
-    for track in catalogue.tracks:
-        if track.genre and track.artists:
-            artists[track.genre.lower()][track.artists[0]] += 1
-    chosen: dict[str, Track] = {}
-    for track in catalogue.tracks:
-        genre = (track.genre or "").lower()
-        if track.artists and artists[genre].most_common(1)[:1] == [
-            (track.artists[0], artists[genre][track.artists[0]])
-        ]:
-            chosen.setdefault(genre, track)
-    return [chosen[genre] for genre in sorted(chosen)]
+    tracks = Tracks.of(catalogue.tracks)
+    names = [genre.lower() for genre in tracks.genre_names]
+    number_of = {name: number for number, name in enumerate(sorted(set(names)))}
+    numbers = np.array([number_of[name] for name in names], np.intp)
+    rows = np.flatnonzero((tracks.stated >= 0) & (tracks.artists > 0))
+    _, chosen = most_frequent(numbers[tracks.stated[rows]], tracks.artists[rows])
+    return [tracks[row] for row in rows[chosen].tolist()]
 
 
 def moods(catalogue: Catalogue) -> tuple[str, ...]:
     """Return the words, of descriptors and mood tags, that are said of some song, in order."""
-    return tuple(descriptors.moods(Profiles.of(catalogue.profiles)))
+    profiles = Profiles.of(catalogue.profiles)
+    left = descriptors.mood_words(profiles)
+    said = set[str]()
+    for start in range(0, len(profiles), _CHUNK):
+        part = profiles.take(slice(start, start + _CHUNK))
+        now = {word for word in left if (strengths(word, part) > 0).any()}
+        said, left = said | now, left - now
+    return tuple(sorted(said))
 
 
-def search(catalogue: Catalogue, names: Names, wanted: SongFilter) -> list[Track]:
-    """Find the songs of the catalogue that are as wanted, best first, as `rows` does."""
-    return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)]
+def search(catalogue: Catalogue, names: Names, wanted: SongFilter, limit: int) -> list[Track]:
+    """Find songs of the catalogue that are as wanted, best first, as `rows` does."""
+    return [catalogue.tracks[row] for row in rows(catalogue, names, wanted)[:limit].tolist()]
 
 
 def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.intp]:
@@ -217,8 +273,8 @@ def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.i
     found = np.flatnonzero(keep)
     if wanted.artist:
         part = fold(wanted.artist)
-        artists = names.artists
-        found = np.array([row for row in found.tolist() if part in artists[row]], np.intp)
+        found = names.holding(part, found)
+        found = found[np.array([part in artist for artist in names.artists(found)], bool)]
     if wanted.text:
         found = _named(names, found, wanted.text)
     elif mood:
@@ -238,14 +294,27 @@ def _best(
 
 def _named(names: Names, rows: NDArray[np.intp], text: str) -> NDArray[np.intp]:
     """Return the rows whose title, or title and artist, are nearly that text, best first."""
-    wanted, titles, artists = fold(text), names.titles, names.artists
-    some = rows.tolist()
-    wholes = [f"{titles[row]} {artists[row]}" for row in some]
+    wanted = fold(text)
+    rows = names.likeliest(wanted, COMPARED, rows)
+    return _best(rows, alike(names.titles(rows), names.artists(rows), wanted), ALIKE)
+
+
+def alike(titles: Sequence[str], artists: Sequence[str], wanted: str) -> NDArray[np.float32]:
+    """Return how nearly each song is called as wanted, 0 to 100.1; 0 below `ALIKE`.
+
+    Of songs that hold the words alike, the one with that very title comes first.
+
+    Parameters
+    ----------
+    titles, artists, wanted : str
+        Folded.
+    """
+    wholes = [f"{title} {artist}" for title, artist in zip(titles, artists, strict=True)]
     least = ALIKE - 1  # what is hardly alike is not compared to the end
     whole = process.cdist([wanted], wholes, scorer=fuzz.WRatio, score_cutoff=least)[0]
-    near = [titles[row] for row in some]
-    alone = process.cdist([wanted], near, scorer=fuzz.ratio, score_cutoff=least)[0]
-    alike = np.flatnonzero(np.maximum(whole, alone))
-    alone = process.cdist([wanted], [titles[row] for row in rows[alike]], scorer=fuzz.ratio)[0]
-    # Of songs that hold the words alike, the one with that very title comes first.
-    return _best(rows[alike], np.maximum(whole[alike], alone) + alone / 1000, ALIKE)
+    alone = process.cdist([wanted], titles, scorer=fuzz.ratio, score_cutoff=least)[0]
+    found = np.maximum(whole, alone)
+    near = np.flatnonzero(found)
+    alone = process.cdist([wanted], [titles[at] for at in near.tolist()], scorer=fuzz.ratio)[0]
+    found[near] = np.maximum(found[near], alone) + alone / 1000
+    return np.where(found >= ALIKE, found, 0).astype(np.float32)

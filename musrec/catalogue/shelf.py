@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,13 +116,16 @@ def _counted(
 def _ordered(
     rows: NDArray[np.intp], catalogue: Catalogue, names: search.Names, order: Order
 ) -> NDArray[np.intp]:
-    tracks, profiles = catalogue.tracks, catalogue.profiles
-    keys: dict[Order, Callable[[int], Any]] = {
-        "title": lambda row: names[row].title,
-        "artist": lambda row: (names[row].artist, names[row].title),
-        "year": lambda row: -(tracks[row].year or 0),
-        "tempo": lambda row: profiles[row].tempo or np.inf,
-    }
-    if order == "best":
-        return rows
-    return np.array(sorted(rows.tolist(), key=keys[order]), np.intp)
+    keys: Sequence[Any] | NDArray[Any]
+    match order:
+        case "best":
+            return rows
+        case "year":
+            keys = -Tracks.of(catalogue.tracks).years[rows].astype(np.intp)
+        case "tempo":
+            keys = np.nan_to_num(Profiles.of(catalogue.profiles).tempi[rows, 0], nan=np.inf)
+        case "title":
+            keys = names.titles(rows)
+        case "artist":
+            keys = list(zip(names.artists(rows), names.titles(rows), strict=True))
+    return rows[sorted(range(len(rows)), key=keys.__getitem__)]

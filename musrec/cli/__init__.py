@@ -29,6 +29,7 @@ from musrec.cli import (
     songs,
     store,
     train,
+    work,
 )
 from musrec.cli.opening import STOPPED
 from musrec.cli.options import Invocation
@@ -45,6 +46,7 @@ _AREAS = (
     history,
     playlists,
     privacy,
+    work,
     store,
     demo,
     doctor,

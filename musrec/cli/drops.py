@@ -42,7 +42,8 @@ def drop(
             **{name: value for name, value in wishes.items() if value is not None},
         )
         if weekly is None:
-            names = [name for question in service.drops.questions() for name, _ in question]
+            questions = await service.drops.questions()
+            names = [name for question in questions for name, _ in question]
             raise NotFound(
                 "You have not liked a song yet.",
                 f"Name an artist, such as --artist '{names[0]}'. Others: {', '.join(names[1:12])}.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from musrec.cli.opening import load_settings, run
 from musrec.cli.printing import err, out
@@ -43,10 +43,7 @@ def serve(
     async def job(service: Service) -> None:
         from musrec.service.metrics import watched
 
-        def complain(what: str) -> None:
-            err.print(escape(what), soft_wrap=True)
-
-        async with watched(service, "page", tell=complain):
+        async with watched(service, "page", tell=partial(err.print, markup=False, soft_wrap=True)):
             await serve(service, web, tell)
 
     run(settings, job)

@@ -35,6 +35,7 @@ from musrec.service.cards import Cards
 from musrec.service.catalogue import CatalogueView
 from musrec.service.changes import following
 from musrec.service.drops import Drops
+from musrec.service.jobs import Jobs
 from musrec.service.live import Live
 from musrec.service.measures import Measures
 from musrec.service.members import Members
@@ -76,6 +77,8 @@ class Service:
         Their settings.
     visits : Visits
         Who may use the local page.
+    jobs : Jobs
+        What is done in quiet times, by any process.
     """
 
     def __init__(self, settings: Settings, store: Store, live: Live, outside: Outside) -> None:
@@ -84,6 +87,7 @@ class Service:
         self._live = live
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
+        self.jobs = Jobs(settings, store, live, outside, self.songs)
         self.servers = Servers(store)
         self.visits = Visits(settings, store, live)
         self.cards = Cards(store, live)
@@ -150,6 +154,10 @@ class Service:
     def clips(self) -> tuple[int, int]:
         """How many clips are being heard or wait for it, and how many can be heard at once."""
         return self._outside.clips, self._outside.places
+
+    def login(self) -> AbstractAsyncContextManager[None]:
+        """Log in to Discord while no other process on this store does: one at a time may."""
+        return self._store.database.alone("login")
 
     def budget(self) -> AbstractContextManager[None]:
         """Let everything asked inside share one ``recommend.budget_seconds``."""

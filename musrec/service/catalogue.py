@@ -66,11 +66,11 @@ class CatalogueView:
         """Return the genres that songs of the catalogue state, lower case, in order."""
         return tuple(sorted({name.lower() for name in Tracks.of(self.songs.tracks).genre_names}))
 
-    def moods(self) -> tuple[str, ...]:
+    async def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that some song of the catalogue is."""
-        return search.moods(self.songs)
+        return await asyncio.to_thread(search.moods, self.songs)
 
-    def wish(self, text: str) -> Constraints | None:
+    async def wish(self, text: str) -> Constraints | None:
         """Read a wish for genres, moods and a tempo; None if a text is none, or a song's title.
 
         Raises
@@ -80,15 +80,19 @@ class CatalogueView:
         """
         ends = {end for one in DEFINITIONS.values() for end in (one.low, one.high)}
         heard = {tag.casefold() for tag, kind in TAG_KINDS.items() if kind == "genre"}
-        read = wish.read(text, heard.union(self.genres()), ends.union(self.moods()))
-        engine = self._live.engine
-        if read is None or search.titled(engine.catalogue, engine.names, text):
-            return None
-        return read
+        engine, genres = self._live.engine, heard.union(self.genres())
 
-    def first_steps(self) -> list[Track]:
+        def work() -> Constraints | None:
+            read = wish.read(text, genres, ends.union(search.moods(engine.catalogue)))
+            if read is None or search.titled(engine.catalogue, engine.names, text):
+                return None
+            return read
+
+        return await asyncio.to_thread(work)
+
+    async def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""
-        return search.one_of_each(self.songs)
+        return await asyncio.to_thread(search.one_of_each, self.songs)
 
     async def search(
         self, wanted: SongFilter, limit: int = 10, *, online: bool = False
@@ -109,10 +113,9 @@ class CatalogueView:
         if not (online and named_alone and wanted.text.startswith("http")):
             engine = self._live.engine
             try:
-                found = await asyncio.to_thread(
-                    search.search, engine.catalogue, engine.names, wanted
+                return await asyncio.to_thread(
+                    search.search, engine.catalogue, engine.names, wanted, limit
                 )
-                return found[:limit]
             except NotFound:
                 if not (online and named_alone):
                     raise

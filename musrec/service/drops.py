@@ -54,17 +54,24 @@ class Drops:
 
     # Posting ----------------------------------------------------------------------------------
 
-    async def tick(self, poster: Poster, clock: Clock = _now) -> int:
-        """Post the drops and mixtapes that are due; return how many. Call it every minute."""
+    async def tick(self, poster: Poster, clock: Clock | None = None) -> int:
+        """Post the drops and mixtapes that are due; return how many. Call it every minute.
+
+        The clock is the database's, so that processes whose clocks differ agree on who posts.
+        """
+        clock = clock or await self._store.database.clock()
         posted = await delivery.tick(self._desk, poster, clock)
         self._live.measures.drops += posted
         return posted
 
-    async def post_now(self, drop: Drop, poster: Poster, clock: Clock = _now) -> State | None:
+    async def post_now(
+        self, drop: Drop, poster: Poster, clock: Clock | None = None
+    ) -> State | None:
         """Post this week's drop without waiting for its hour; None if it has come already.
 
         One that ended with questions is made from the answers, one that failed is tried again.
         """
+        clock = clock or await self._store.database.clock()
         return await delivery.post_now(self._desk, poster, drop, clock)
 
     async def this_week(self, drop: Drop) -> Issue | None:
@@ -223,13 +230,14 @@ class Drops:
 
     # Newcomers --------------------------------------------------------------------------------
 
-    def questions(self) -> list[list[tuple[str, str]]]:
+    async def questions(self) -> list[list[tuple[str, str]]]:
         """Return questions for a member without likes, each a list of artists and their genre."""
-        return newcomers.artists_to_ask(self._live.engine.catalogue)
+        return await asyncio.to_thread(newcomers.artists_to_ask, self._live.engine.catalogue)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
-        tracks = newcomers.songs_of(self._live.engine.catalogue, artists)
+        catalogue = self._live.engine.catalogue
+        tracks = await asyncio.to_thread(newcomers.songs_of, catalogue, artists)
         await self._members.like_all(member, [track.id for track in tracks])
         return tracks
 

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from musrec import __version__
+from musrec.catalogue.model import JobKind, JobState
 from musrec.model import StoreError
 from musrec.service.measures import BOUNDS, Lengths
 
@@ -51,6 +52,7 @@ class _Kept:
 
     counts: dict[str, int]
     troubled: int
+    jobs: dict[tuple[str, str], int]
 
 
 @asynccontextmanager
@@ -138,7 +140,16 @@ async def _kept(service: Service) -> _Kept | None:
     try:
         async with asyncio.timeout(SECONDS):
             counts = await service.members.counts()
-            return _Kept(dict(counts), len(await service.drops.troubled()))
+            jobs = await service.jobs.counts()
+            return _Kept(
+                counts=dict(counts),
+                troubled=len(await service.drops.troubled()),
+                jobs={
+                    (kind.value, state.value): jobs.get(kind, {}).get(state, 0)
+                    for kind in JobKind
+                    for state in JobState
+                },
+            )
     except (StoreError, TimeoutError) as error:
         _log.debug("no metrics from the database", extra={"why": str(error)})
         return None
@@ -177,6 +188,7 @@ def _families(
     yield _gauge("provider", "1 for the state that it is in.", states, "provider", "state")
     if kept is not None:
         yield _gauge("drops_late", "Weekly drops late or paused.", {(): kept.troubled})
+        yield _gauge("jobs", "Jobs for quiet times.", kept.jobs, "kind", "state")
         rows = {(what,): count for what, count in kept.counts.items()}
         yield _gauge("store_count", "What the database holds.", rows, "what")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from musrec import __version__
 from musrec.audio import tagger
+from musrec.catalogue.model import JobState
 from musrec.members.model import Day, Week
 from musrec.store import Store
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from musrec.sources.model import ProviderHealth
 
 DAYS = 30
+
+_JOBS = {
+    JobState.WAITING: "waiting",
+    JobState.RUNNING: "under way",
+    JobState.DONE: "done since yesterday",
+    JobState.DEAD: "given up",
+}
 
 
 async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
@@ -41,6 +49,10 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             ("songs", f"{len(service.catalogue):,}"),
             ("space", service.catalogue.space.name),
             ("dimensions", str(service.catalogue.space.dimensions)),
+        ],
+        "Jobs": [
+            (kind.value, ", ".join(f"{count:,} {_JOBS[state]}" for state, count in some.items()))
+            for kind, some in (await service.jobs.counts()).items()
         ],
         "Services": [(one.name, _health(one)) for one in await service.health()],
         "Programs": [

@@ -8,9 +8,10 @@ import hashlib
 import logging
 import math
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from musrec.audio.tags import Tags
 from musrec.audio.transcode import Encoding, transcode
 from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
-from musrec.catalogue.model import Added, FileStamp, path_of, stored
+from musrec.catalogue.model import Added, FileStamp, Job, JobKind, path_of, stored
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -46,8 +47,7 @@ from musrec.service.measures import measured
 from musrec.service.outside import Outside, present
 from musrec.settings import Settings
 from musrec.sources import Cover, Deadline, Missing, Preview, links
-from musrec.sources.hear import explore, hear_candidates
-from musrec.sources.lookups import DAY
+from musrec.sources.hear import AFTERWARDS, explore, hear_candidates
 from musrec.sources.provider import LinkKind
 from musrec.space import genre_said
 from musrec.store import Store
@@ -68,15 +68,22 @@ LISTENING = 20.0
 COVER = 3.0
 """Seconds within which a cover must open."""
 
-STARTERS = 24
-"""Starter songs heard per hour in quiet times: all 409 within a day."""
 GIVE_UP = 3
-"""Failures in a row after which quiet times wait for the next hour, and files for a drive."""
+"""Files in a row that do not answer, after which their drive is taken to be gone."""
 GROWN = 500
 """Newly heard songs that wait, at most, until they can be recommended."""
 
+LAST = 3
+"""Urgency of songs that no member asked for: see `Jobs.plan`."""
+
 TRIED_AGAIN = 7 * 86_400.0
 """Seconds after which a song that gave nothing to recommend is tried again."""
+
+ASIDE = timedelta(seconds=5)
+"""How long a song stays with a question whose time is up, before another process may hear it."""
+
+ASK_SECONDS = 0.25
+"""How often a question that waits for a song asks whether another has heard it."""
 
 MOST_CONVERTED = 4
 """Files played in another encoding at once: a process each, idle while its listener pauses."""
@@ -158,8 +165,6 @@ class Songs:
         self._store = store
         self._live = live
         self._outside = outside
-        # Candidates being heard for one question: no other question need hear them too.
-        self._under_way: set[str] = set()
         # Two copies of one recording, heard side by side, must not both be the first.
         self._keeping = asyncio.Lock()
         self._converted = 0
@@ -184,10 +189,11 @@ class Songs:
             raise NotFound("You named no song.", "Send a title, a link or a clip.")
         if track := await self._store.tracks.get(text) or await self._linked(text):
             return track
-        if found := search.titled(self._live.engine.catalogue, self._live.engine.names, text):
+        engine = self._live.engine
+        if found := await asyncio.to_thread(search.titled, engine.catalogue, engine.names, text):
             return found
         if not online:
-            if near := self._near(text):
+            if near := await self._near(text):
                 return near
             raise NotFound(
                 f"No song in the catalogue is called “{text}”.",
@@ -198,14 +204,16 @@ class Songs:
         if isinstance(answer, Choices):
             offered = await self.keep(answer.tracks)
             return replace(answer, tracks=tuple({track.id: track for track in offered}.values()))
-        if isinstance(answer, Missing) and links.host(text) is None and (near := self._near(text)):
-            return near
+        if isinstance(answer, Missing) and links.host(text) is None:
+            near = await self._near(text)
+            if near:
+                return near
         return await self._store.tracks.add(present(answer).track)
 
-    def _near(self, text: str) -> Choices | None:
+    async def _near(self, text: str) -> Choices | None:
         """Return songs of the catalogue whose names are spelt nearly like a text."""
         engine = self._live.engine
-        found = search.near(engine.catalogue, engine.names, text, NEAR)
+        found = await asyncio.to_thread(search.near, engine.catalogue, engine.names, text, NEAR)
         why = f"I found no song called “{text[:80]}”. Did you mean one of these?"
         return Choices(tuple(found), why) if found else None
 
@@ -230,10 +238,10 @@ class Songs:
             return None
         return await self._store.tracks.identified(link.provider, link.id)
 
-    def suggest(self, text: str, limit: int = 25) -> list[Track]:
+    async def suggest(self, text: str, limit: int = 25) -> list[Track]:
         """Complete what is being typed with songs of the catalogue, best first; no network."""
         engine = self._live.engine
-        return search.suggest(engine.catalogue, engine.names, text, limit)
+        return await asyncio.to_thread(search.suggest, engine.catalogue, engine.names, text, limit)
 
     async def get(self, id_: str) -> Track:
         """Return the song of that id.
@@ -319,17 +327,53 @@ class Songs:
     async def hear_track(self, track: Track) -> Heard:
         """Hear a song that is known by name: from the store, else from a preview.
 
+        Several that ask for the same new song, in whatever processes, cause one hearing.
+
         Raises
         ------
         NotFound
             No service has a preview of it; a clip would do.
+        Busy
+            Another question has it heard, and that takes longer than this one may.
         """
-        if (analysis := await self._store.analyses.get(track.id)) is not None:
-            return self._heard(track, analysis)
-        heard = await self._hear_preview(track, self._outside.deadline())
-        if _recommendable(heard.analysis):
-            await self._live.grow()
-        return heard
+        deadline = self._outside.deadline()
+        while True:
+            if (analysis := await self._store.analyses.get(track.id)) is not None:
+                return self._heard(track, analysis)
+            async with self._hearing(track, deadline) as mine:
+                if mine:
+                    heard = await self._hear_preview(track, deadline)
+                    if _recommendable(heard.analysis):
+                        await self._live.grow()
+                    return heard
+            await self._until_heard(track, deadline)
+
+    @contextlib.asynccontextmanager
+    async def _hearing(self, track: Track, deadline: Deadline) -> AsyncIterator[bool]:
+        """Let no other process hear a song meanwhile; False if one does already.
+
+        If it is cancelled, because its time is up, some process hears the song later.
+        """
+        token, lease = secrets.token_hex(8), timedelta(seconds=deadline.left) + ASIDE
+        if not await self._store.jobs.take(JobKind.HEAR, [(track.id, track)], token, lease):
+            yield False
+            return
+        try:
+            yield True
+        except asyncio.CancelledError:
+            await asyncio.shield(self._store.jobs.release(token))
+            raise
+        except BaseException:
+            await self._store.jobs.done(token)
+            raise
+        await self._store.jobs.done(token)
+
+    async def _until_heard(self, track: Track, deadline: Deadline) -> None:
+        """Wait while another process hears a song."""
+        while await self._store.jobs.is_running(JobKind.HEAR, track.id):
+            if not deadline.left:
+                raise Busy("I am listening to this song already.", "Ask again in a few seconds.")
+            await asyncio.sleep(min(ASK_SECONDS, deadline.left))
 
     async def listen(self, track: Track, *, seconds: float = LISTENING) -> Heard | None:
         """Hear a song that is known by its numbers alone, such as a starter song, from a preview.
@@ -339,20 +383,18 @@ class Songs:
         Returns
         -------
         Heard or None
-            None if it was heard before, or cannot be heard within so many seconds.
+            None if it was heard before, is being heard, or cannot be heard within so many seconds.
         """
         known = await self._store.analyses.get(track.id)
-        if known is None or known.spectrogram is not None or track.id in self._under_way:
+        if known is None or known.spectrogram is not None:
             return None
-        self._under_way.add(track.id)
+        deadline = Deadline.within(seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._hear_preview(track, Deadline.within(seconds), music=True)
+            async with self._hearing(track, deadline) as mine, asyncio.timeout(seconds):
+                return await self._hear_preview(track, deadline, music=True) if mine else None
         except (MusrecError, TimeoutError) as error:
             _log.info("%s could not be heard (%s)", track, type(error).__name__)
             return None
-        finally:
-            self._under_way.discard(track.id)
 
     async def _hear_preview(
         self, track: Track, deadline: Deadline, *, music: bool = False
@@ -796,12 +838,14 @@ class Songs:
         deadline = self._outside.deadline()
         sources = await self._outside.sources()
         found = await sources.candidates(track, deadline=deadline)
-        fresh = [
-            candidate
-            for candidate in found
-            if candidate.id not in self._under_way and not await self._analysed(candidate)
-        ][:CANDIDATES]
+        fresh = [one for one in found if not await self._analysed(one)][:CANDIDATES]
+        token, lease = secrets.token_hex(8), timedelta(seconds=deadline.left + AFTERWARDS) + ASIDE
+        mine = await self._store.jobs.take(
+            JobKind.HEAR, [(one.id, one) for one in fresh], token, lease
+        )
+        fresh = [one for one in fresh if one.id in mine]
         tasks: list[asyncio.Task[None]] = []
+        done: list[str] = []
         kept: list[Heard] = []
 
         def spawn(job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -813,13 +857,14 @@ class Songs:
                 kept.append(heard)
 
         async def afterwards() -> None:
+            """Leave what was not heard to any process that has nothing else to do."""
             try:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self._live.grow()
             finally:
-                self._under_way.difference_update(candidate.id for candidate in fresh)
+                await self._store.jobs.done(token, done)
+                await self._store.jobs.release(token)
 
-        self._under_way.update(candidate.id for candidate in fresh)
         try:
             await hear_candidates(
                 fresh,
@@ -828,6 +873,7 @@ class Songs:
                 deadline=deadline,
                 spawn=spawn,
                 on_heard=keep,
+                on_done=lambda one: done.append(one.id),
                 on_progress=progress,
             )
         finally:
@@ -852,82 +898,52 @@ class Songs:
             return None
         return self._heard(*await self._keep(track, analysis, f"preview:{provider}"))
 
-    async def explore(self) -> int:
-        """Hear starter songs, then songs around what members liked, in quiet times.
+    # Quiet times ------------------------------------------------------------------------------
 
-        Call it hourly: it hears `STARTERS` starter songs, and an hour's share of at most
-        ``catalogue.explore_per_day`` others; 0 switches both off. Songs that a new encoder has not
-        heard yet come before them.
+    async def do(self, job: Job) -> None:
+        """Do a job of `Jobs.plan`, or one that a question left.
 
-        Returns
-        -------
-        int
-            How many songs were tried.
+        Raises
+        ------
+        MusrecError
+            It failed; the message says why.
         """
-        tried = await self._hear_again()
-        tried += await self._hear_starters() + await self._explore_likes()
-        if tried:
+        match job.kind:
+            case JobKind.EXPLORE:
+                await self._explore_likes()
+            case JobKind.AGAIN:
+                assert job.track is not None
+                await self._hear_again(job.track)
+            case JobKind.HEAR:
+                assert job.track is not None
+                await self._hear_later(job.track)
+        if job.kind is not JobKind.EXPLORE:
             await self._live.grow()
-        return tried
 
-    async def _hear_again(self) -> int:
-        """Hear what an older analyser or encoder heard: files here, up to `STARTERS` previews."""
-        encoder = self._live.encoder
-        digest = None if encoder is None else encoder.digest
-        waiting = await self._store.analyses.outdated(digest)
-        paths = await self._store.analyses.paths(id_ for id_, _ in waiting)
-        tried = previews = failed = 0
-        for id_, origin in waiting:
-            if failed == GIVE_UP or not self._outside.idle:
-                break
-            said = f"again:{ANALYSER_VERSION}:{digest}:{id_}"
-            if await self._store.lookups.get(said):
-                continue
-            if id_ in paths:
-                tried += 1
-                try:
-                    step = await self._add_file(path_of(paths[id_]))
-                except (Deaf, SettingsError) as error:
-                    _log.warning("nothing hears now", extra={"why": str(error)})
-                    break
-                if step.problem:  # it will be the same in an hour
-                    _log.info("%s could not be heard again (%s)", paths[id_], step.problem)
-                    await self._store.lookups.put(said, "1", TRIED_AGAIN)
-                continue
-            online = origin.startswith("preview:") and self._settings.catalogue.explore_per_day
-            if not online or previews == STARTERS:
-                continue
-            await self._store.lookups.put(said, "1", TRIED_AGAIN)
-            track = await self._store.tracks.get(id_)
-            if track is None:
-                continue
-            previews += 1
-            try:
-                await self._hear_preview(track, Deadline.within(LISTENING), music=True)
-                failed = 0
-            except (MusrecError, TimeoutError) as error:
-                _log.info("%s could not be heard again (%s)", track, type(error).__name__)
-                failed += 1
-        return tried + previews
+    async def _hear_later(self, track: Track) -> None:
+        """Hear a song that nobody waits for, unless that was done meanwhile."""
+        known = await self._store.analyses.get(track.id)
+        if known is not None and known.spectrogram is not None:
+            return
+        deadline = Deadline.within(LISTENING)
+        sources = await self._outside.sources()
+        preview = present(await sources.preview(track, deadline=deadline))
+        async with asyncio.timeout(LISTENING):
+            analysis = await self._listen(preview.data)
+        await self._keep_candidate(preview.track, analysis, preview.provider)
 
-    async def _hear_starters(self) -> int:
-        """Hear starter songs, one after the other, until a question comes or services fail."""
-        if not self._settings.catalogue.explore_per_day:
-            return 0
-        tried = failed = 0
-        starters = await self._store.tracks.many(await self._store.analyses.unheard_starters())
-        for track in starters.values():
-            if tried == STARTERS or failed == GIVE_UP or not self._outside.idle:
-                break
-            if await self._store.lookups.get(f"explored:{track.id}"):
-                continue
-            tried += 1
-            await self._store.lookups.put(f"explored:{track.id}", "1", DAY)
-            failed = 0 if await self.listen(track) else failed + 1
-        return tried
+    async def _hear_again(self, track: Track) -> None:
+        """Hear what an older analyser or encoder heard, from its file or a preview."""
+        if path := (await self._store.analyses.paths([track.id])).get(track.id):
+            step = await self._add_file(path_of(path))
+            if step.problem:
+                raise MusrecError(step.problem)
+            return
+        async with asyncio.timeout(LISTENING):
+            await self._hear_preview(track, Deadline.within(LISTENING), music=True)
 
-    async def _explore_likes(self) -> int:
-        """Hear songs around what members liked; return how many were tried."""
+    async def _explore_likes(self) -> None:
+        """Let an hour's share of ``catalogue.explore_per_day`` songs around likes be heard."""
         lookups = self._store.lookups
         today = datetime.now(UTC).date()
         tried = int(await lookups.get(f"explored:{today}") or 0)
@@ -935,33 +951,21 @@ class Songs:
         budget = min(day - tried, -(-day // 24))
         liked = await self._store.feedback.liked_lately(limit=20)
         if budget <= 0 or not liked:
-            return 0
+            return
 
         async def passed_over(track: Track) -> bool:
-            if await lookups.get(f"explored:{track.id}"):
-                return True
-            return await self._analysed(track)
+            known = await self._store.jobs.known(JobKind.HEAR, [track.id])
+            return bool(known) or await self._analysed(track)
 
-        async def note(track: Track) -> None:
-            """Count it before it is heard, whatever happens then."""
-            nonlocal tried
-            tried += 1
-            await lookups.put(f"explored:{today}", str(tried), 2 * 86_400)
-            await lookups.put(f"explored:{track.id}", "1", TRIED_AGAIN)
-
-        async def keep(track: Track, analysis: Analysis, provider: str) -> None:
-            await self._keep_candidate(track, analysis, provider)
-
-        return await explore(
+        found = await explore(
             liked,
             sources=await self._outside.sources(),
-            hear=self._listen,
             passed_over=passed_over,
-            on_try=note,
             budget=budget,
             deadline=Deadline.within(1800),
-            on_heard=keep,
         )
+        await self._store.jobs.add(JobKind.HEAR, [(one.id, one) for one in found], urgency=LAST)
+        await lookups.put(f"explored:{today}", str(tried + len(found)), 2 * 86_400)
 
     async def foreign(self, track: Track, *, online: bool = True) -> dict[str, dict[str, float]]:
         """Return other services' numbers for a song by their origin: to be shown, nothing else.

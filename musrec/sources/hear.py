@@ -52,6 +52,7 @@ async def hear_candidates(
     deadline: Deadline,
     spawn: Spawn,
     on_heard: OnHeard,
+    on_done: Callable[[Track], object] = lambda _: None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[HeardCandidate]:
     """Download and hear songs side by side, best-looking first, until the deadline.
@@ -73,6 +74,8 @@ async def hear_candidates(
     on_heard : callable
         Awaited with track, analysis and provider for each song, late ones included: the place to
         store them.
+    on_done : callable, optional
+        Called with each song that was heard, or cannot be, late ones included.
     on_progress : callable, optional
         Called with the number of songs that are done, heard or not, and the number of all songs;
         not after the deadline.
@@ -92,6 +95,7 @@ async def hear_candidates(
         nonlocal done
         for row, track in queue:
             one = await _hear(track, sources, hear, afterwards, on_heard)
+            on_done(track)
             done += 1
             if listening:
                 if one:
@@ -137,41 +141,29 @@ async def explore(
     liked: Sequence[Track],
     *,
     sources: Previews,
-    hear: Hear,
     passed_over: Callable[[Track], Awaitable[bool]],
-    on_try: Callable[[Track], Awaitable[None]],
     budget: int,
     deadline: Deadline,
-    on_heard: OnHeard,
-) -> int:
-    """Hear songs like those that members liked, one after the other, in quiet hours.
+) -> list[Track]:
+    """Find songs like those that members liked, to be heard in quiet hours.
 
     Parameters
     ----------
     liked : sequence of Track
         Songs to start from, in this order.
     passed_over : callable
-        Whether a song need not be tried: it was heard before, or could not be heard recently.
-    on_try : callable
-        Awaited with each song right before it is tried: the place to count it.
+        Whether a song need not be heard: it was before, or could not be recently.
     budget : int
-        Songs that may be tried.
+        Songs to find, at most.
     deadline : Deadline
-
-    Returns
-    -------
-    int
-        Songs tried, at most `budget`.
     """
-    tried = 0
+    found: dict[str, Track] = {}
     for origin in liked:
-        if tried >= budget or not deadline.left:
+        if len(found) >= budget or not deadline.left:
             break
         for track in await sources.candidates(origin, deadline=deadline.sooner(20.0)):
-            if tried >= budget or not deadline.left:
+            if len(found) >= budget:
                 break
-            if not await passed_over(track):
-                tried += 1
-                await on_try(track)
-                await _hear(track, sources, hear, deadline, on_heard)
-    return tried
+            if track.id not in found and not await passed_over(track):
+                found[track.id] = track
+    return list(found.values())

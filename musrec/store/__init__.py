@@ -10,6 +10,7 @@ from musrec.store.database import Database
 from musrec.store.drops import Drops
 from musrec.store.feedback import FeedbackLog
 from musrec.store.files import Files
+from musrec.store.jobs import Jobs
 from musrec.store.lookups import ForeignFeatures, Lookups
 from musrec.store.members import Members
 from musrec.store.playlists import Playlists
@@ -37,6 +38,7 @@ class Store:
         self.changes = Changes(database)
         self.foreign = ForeignFeatures(database)
         self.visits = Visits(database)
+        self.jobs = Jobs(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

@@ -15,11 +15,13 @@ import os
 import re
 import secrets
 import sqlite3
+import sys
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from zipfile import BadZipFile
 
 import sqlalchemy as sa
@@ -30,6 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from musrec.model import StoreError
 from musrec.store import postgres, schema
+
+if sys.platform != "win32":  # where processes do not take turns
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,9 @@ LOOK_SECONDS = 0.5
 
 QUIET_SECONDS = 30.0
 """How long PostgreSQL may tell of no change before it is asked whether it is still there."""
+
+TURN_SECONDS = 0.2
+"""How often a process that waits for its turn asks whether it has come."""
 
 CHANNEL = "musrec"
 """On which PostgreSQL tells of changes."""
@@ -114,6 +122,7 @@ class Database:
             _configure_sqlite(engine)
         else:
             engine = postgres.engine(address, CONNECTIONS)
+        sa.event.listen(engine.sync_engine, "before_cursor_execute", _storable, retval=True)
         database = cls(engine)
         try:
             if database.is_postgres:
@@ -249,6 +258,45 @@ class Database:
                 async with aclosing(steps):
                     yield steps
 
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """Do something while no other process on this database does what has the same name.
+
+        Others wait. A process that dies, or loses its connection, is alone no longer.
+        """
+        with clear_errors():
+            if self.is_postgres:
+                key = sa.literal(postgres.WRITERS), sa.literal(zlib.crc32(name.encode()) >> 1)
+                asked = sa.select(sa.func.pg_try_advisory_lock(*key))
+                async with self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await _turn(lambda: connection.scalar(asked))
+                    try:
+                        yield
+                    finally:
+                        await asyncio.shield(connection.invalidate())
+            elif sys.platform == "win32":
+                yield
+            else:
+                beside = Path(f"{self._engine.url.database}.{name}")
+                with await asyncio.to_thread(beside.open, "ab") as file:
+                    await _turn(lambda: asyncio.to_thread(_locked, file))
+                    yield
+
+    async def now(self, connection: AsyncConnection) -> datetime:
+        """Return what time the database says it is: the clocks of its processes may differ."""
+        if not self.is_postgres:
+            return datetime.now(UTC)
+        there = await connection.scalar(sa.select(sa.func.clock_timestamp()))
+        assert isinstance(there, datetime)
+        return there.astimezone(UTC)
+
+    async def clock(self) -> Callable[[], datetime]:
+        """Return a clock that shows the database's time."""
+        async with self.read() as connection:
+            ahead = await self.now(connection) - datetime.now(UTC)
+        return lambda: datetime.now(UTC) + ahead
+
     def day(self, column: sa.Column[Any]) -> sa.ColumnElement[str]:
         """Return the day in UTC of an instant, as text such as ``2026-11-27``."""
         if self.is_postgres:
@@ -348,6 +396,20 @@ async def _told(connection: AsyncConnection) -> AsyncGenerator[None, None]:
             await listener.remove_listener(CHANNEL, tell)
 
 
+async def _turn(come: Callable[[], Awaitable[Any]]) -> None:
+    """Wait until it is this process's turn."""
+    while not await come():  # noqa: ASYNC110 - whoever lets go tells no process
+        await asyncio.sleep(TURN_SECONDS)
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def utc(value: Any) -> datetime:
     """Read what an aggregate of a `Moment` gives: SQLite answers with its text."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -401,6 +463,29 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("musrec_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _storable(
+    _connection: Any, _cursor: Any, statement: str, values: Any, *_: object
+) -> tuple[str, Any]:
+    """Replace what no database stores: half characters, and nulls, which PostgreSQL refuses."""
+    return statement, _without(values)
+
+
+def _without(value: Any) -> Any:
+    match value:
+        case str():
+            if value.isascii() and "\0" not in value:
+                return value
+            return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        case tuple() | list():
+            return type(value)(_without(one) for one in value)
+        case dict():
+            return {name: _without(one) for name, one in value.items()}
+    return value
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _checkpoint(connection: sa.Connection) -> bool:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0021"
+HEAD = "0022"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -414,6 +414,26 @@ changes = Table(
     Column("writer", String, nullable=False),
     Column("at", Moment, nullable=False, index=True),
     sqlite_autoincrement=True,
+)
+
+# Work that any process may do; see `musrec.store.jobs`. `due_at` says from when a job may be taken:
+# one that runs, when its lease is over.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", LARGE, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("place", String),
+    Column("urgency", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("token", String, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    UniqueConstraint("kind", "key", name="one_job_for_each"),
+    Index("jobs_due", "state", "due_at"),
 )
 
 # People who sign in to the page with a name and a password. `key` is the name as it is compared.

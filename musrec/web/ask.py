@@ -37,7 +37,7 @@ def picture(png: bytes) -> Response:
 async def home(request: Request) -> Response:
     """Show where one asks, with songs to start from."""
     service = service_of(request)
-    starts = await asyncio.to_thread(service.catalogue.first_steps)
+    starts = await service.catalogue.first_steps()
     return render(
         request,
         "home.html",
@@ -52,7 +52,7 @@ async def _wishes(request: Request) -> dict[str, Any]:
     catalogue = service_of(request).catalogue
     return {
         "genres": await asyncio.to_thread(catalogue.genres),
-        "moods": await asyncio.to_thread(catalogue.moods),
+        "moods": await catalogue.moods(),
     }
 
 
@@ -126,7 +126,7 @@ async def _heard(
         if fields.get("mine") or wanted != Constraints():
             return None, wanted
         raise NotFound("You asked for nothing yet.", "Type a title, or choose a file.")
-    if wish := await asyncio.to_thread(service.catalogue.wish, words):
+    if wish := await service.catalogue.wish(words):
         return None, wish
     found = await service.songs.find(words)
     if isinstance(found, Choices):

@@ -40,6 +40,7 @@ async def songs(request: Request) -> Response:
         "library.html",
         shelf=shelf,
         facets=FACETS,
+        narrowed=[name for name in ("artist", *FACETS) if request.query_params.get(name)],
         orders=ORDERS,
         link=lambda **changes: with_query(request, **{"page": None, **changes}),
     )

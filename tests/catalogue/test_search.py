@@ -95,7 +95,7 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     with pytest.raises(NotFound) as slip:
         await listened.catalogue.search(SongFilter(mood="electronik"), 5)
     assert slip.value.hint.startswith("Did you mean electronic")
-    offered = listened.catalogue.moods()
+    offered = await listened.catalogue.moods()
     assert "calm" in offered
     assert "mellow" not in offered
     for mood in offered:

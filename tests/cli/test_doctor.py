@@ -26,6 +26,7 @@ def test_the_store_is_named_and_so_is_every_service(run: Run, data: Path) -> Non
         "Store",
         "Ears",
         "Catalogue",
+        "Jobs",
         "Services",
         "Programs",
     }

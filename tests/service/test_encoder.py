@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from musrec.catalogue.model import JobKind, JobState
 from musrec.demo import write_tunes
 from musrec.model import ModelMissing, Track
 from musrec.service import Service
@@ -85,7 +86,7 @@ async def test_songs_heard_before_stay_and_are_heard_again(tmp_path: Path) -> No
         assert heard is not None
         picks = (await service.answers.recommend(heard, online=False)).picks
         assert picks, "a catalogue that the encoder has not heard still answers"
-        assert await service.songs.explore() >= count
+        assert await service.jobs.work(until_empty=True) >= count
         assert service.catalogue.encoded == count
         heard = await service.songs.heard(song)
         assert heard is not None
@@ -113,9 +114,10 @@ async def test_a_file_that_cannot_be_heard_again_is_not_tried_every_hour(tmp_pat
     gone.unlink()
     other = settings(tmp_path, write(tmp_path / "my.onnx"))
     async with Service.open(other) as service:
-        assert await service.songs.explore() == len(whole) + 2
+        assert await service.jobs.work(until_empty=True) == len(whole)
         assert service.catalogue.encoded == len(whole)
-        assert await service.songs.explore() == 0
+        assert await service.jobs.work(until_empty=True) == 0
+        assert (await service.jobs.counts())[JobKind.AGAIN][JobState.WAITING] == 1
 
 
 async def test_a_preview_is_heard_again_by_an_encoder(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ async def test_a_preview_is_heard_again_by_an_encoder(tmp_path: Path) -> None:
         own = Settings.model_validate(bare | encoder)
         async with Service.open(own, endpoints=endpoints) as service:
             assert service.catalogue.encoded == 0
-            assert await service.songs.explore() >= 1
+            assert await service.jobs.work(until_empty=True) >= 1
             assert service.catalogue.encoded == 1
             heard = await service.songs.heard(song)
             assert heard is not None

@@ -205,7 +205,7 @@ async def test_songs_are_found_by_id_title_and_what_is_being_typed(service: Serv
     song = tune(service, 2)
     assert await service.songs.find(song.id, online=False) == song
     assert await service.songs.find(f" {song.title.upper()} ", online=False) == song
-    assert song in service.songs.suggest("composed march")
+    assert song in await service.songs.suggest("composed march")
     with pytest.raises(NotFound) as caught:
         await service.songs.find("no such song anywhere", online=False)
     assert caught.value.hint

@@ -7,18 +7,20 @@ import io
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from aiohttp import web
 
+from musrec.catalogue.model import JobKind, JobState
 from musrec.demo import TUNES, write_tunes
 from musrec.model import Choices, FeedbackKind, Heard, NotFound, SoundKind, Track
-from musrec.service import Service, songs
+from musrec.service import Service, jobs
 from musrec.settings import RecommendSettings, Settings
 from musrec.sources.matching import Wanted
+from musrec.store import jobs as store_jobs
 from tests.support.loopback import ISRC, SPOTIFY_ID, Loopback, deezer_track, serving, stock
 from tests.support.stores import store_of
 
@@ -233,21 +235,19 @@ async def test_features_of_other_services_are_shown_with_their_origin_and_go_no_
 async def test_quiet_hours_explore_around_likes_within_the_daily_budget(
     world: World,
 ) -> None:
-    assert await world.service.songs.explore() == 0  # no member has liked anything yet
     heard = await world.service.songs.hear_track(await found(world))
     await world.service.members.learn("ann", heard.track.id, FeedbackKind.LIKE)
     before = len(world.service.catalogue.songs)
     # The best candidates are of no use: one is missing, one is not music.
     world.server.raw(CANDIDATE, b"", status=404)
     world.server.raw(SECOND, silence(), kind="audio/wav")
-    tried = await world.service.songs.explore()
-    assert 0 < tried <= -(-world.service.settings.catalogue.explore_per_day // 24)
+    await world.service.jobs.work(until_empty=True)
     assert len(world.service.catalogue.songs) == before
     async with store_of(world.service) as store:
         counted = await store.lookups.get(f"explored:{datetime.now(UTC).date()}")
-    assert int(counted or 0) == tried
+    assert 0 < int(counted or 0) <= -(-world.service.settings.catalogue.explore_per_day // 24)
     world.server.asked.clear()
-    assert await world.service.songs.explore() == 0  # neither is tried again
+    assert await world.service.jobs.work(until_empty=True) == 0  # neither is tried again
     assert world.server.count("/cdn/") == 0
     await world.service.answers.recommend(heard)
     assert world.server.count(SECOND) == 0
@@ -338,19 +338,32 @@ async def test_what_is_no_music_does_not_replace_a_starter_songs_table(day_one: 
 async def test_quiet_hours_start_with_the_starter_songs(
     day_one: DayOne, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(day_one.starters) <= 24 * songs.STARTERS, "a day is enough"
-    monkeypatch.setattr(songs, "STARTERS", 3)
+    assert len(day_one.starters) <= 24 * jobs.STARTERS, "a day is enough"
+    monkeypatch.setattr(jobs, "STARTERS", 3)
+    monkeypatch.setattr(jobs, "LOOK_SECONDS", 0.01)
     service = day_one.service
     with service.budget():
-        assert await service.songs.explore() == 0, "a question comes first"
-    assert await service.songs.explore() == 3
-    assert await service.songs.explore() == 3
+        working = asyncio.create_task(service.jobs.work(until_empty=True))
+        assert not (await asyncio.wait([working], timeout=0.5))[0], "a question comes first"
+        assert day_one.server.count("/cdn/") == 0
+    assert await working == 3 + 1, "and a look around what members liked"
+    assert await service.jobs.work(until_empty=True) == 3
     assert day_one.server.count("/cdn/") == 6, "none is heard twice"
     heard = [await service.songs.heard(track.id) for track in service.catalogue.songs.tracks]
     assert sum(one is not None and one.analysis.spectrogram is not None for one in heard) == 6
 
 
-async def test_quiet_hours_stop_when_services_fail(day_one: DayOne) -> None:
+async def test_a_song_that_cannot_be_heard_is_tried_again_and_given_up_with_its_reason(
+    day_one: DayOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "STARTERS", 2)
     day_one.server.without("/deezer/search")
-    assert await day_one.service.songs.explore() == songs.GIVE_UP
-    assert await day_one.service.songs.explore() == songs.GIVE_UP, "others are tried next"
+    service = day_one.service
+    await service.jobs.work(until_empty=True)
+    counts = (await service.jobs.counts())[JobKind.HEAR]
+    assert counts[JobState.WAITING] == 2, "they wait for the next try"
+    monkeypatch.setattr(store_jobs, "FIRST_PAUSE", timedelta(0))
+    await service.jobs.work(until_empty=True)
+    dead = await service.jobs.dead()
+    assert len(dead) == 2, "others were tried at once until they were given up"
+    assert all(job.tries == store_jobs.TRIES and job.track and job.why for job in dead)

@@ -10,17 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from aiohttp import web
 
 from musrec.demo import RATE, TUNES, compose, wav
-from musrec.model import FeedbackKind
+from musrec.model import Busy, FeedbackKind
 from musrec.service import Service
+from musrec.settings import RecommendSettings, Settings
 from musrec.store import database, schema
 from musrec.store.analyses import NotCompared
 from tests.support.coding import encode
+from tests.support.loopback import Loopback, serving, stock
 from tests.support.posting import settings
 from tests.support.stores import store_of
 
 LIKE, DISLIKE, PLAY = FeedbackKind.LIKE, FeedbackKind.DISLIKE, FeedbackKind.PLAY
+
+PREVIEW = "/cdn/deezer-3135553.mp3"
 
 Pair = tuple[Service, Service]
 
@@ -147,6 +152,69 @@ async def test_what_was_done_between_reading_and_listening_is_not_missed(
             await one.members.learn(f"member {number}", track, LIKE)
         await one.members.learn("the last", track, LIKE)
         assert await opening >= {f"member {number}" for number in range(40)}
+
+
+@pytest.fixture
+async def online(tmp_path: Path, store_url: str) -> AsyncIterator[tuple[Loopback, Pair]]:
+    """Two processes on one store, and a network that has one song with a preview."""
+    configured = Settings.model_validate(
+        {
+            "paths": {"data": tmp_path / "data"},
+            "store": {"url": store_url},
+            "catalogue": {"starter": False},
+            "workers": {"count": 1},
+            "recommend": {"budget_seconds": 120},
+        }
+    )
+    async with serving() as server:
+        stock(server)
+        server.raw(PREVIEW, wav(compose(TUNES[0], 12.0)), kind="audio/wav")
+        points = server.endpoints()
+        async with (
+            Service.open(configured, endpoints=points) as one,
+            Service.open(configured, endpoints=points) as other,
+        ):
+            yield server, (one, other)
+
+
+async def test_a_new_song_that_two_ask_for_is_heard_once(
+    online: tuple[Loopback, Pair],
+) -> None:
+    server, (one, other) = online
+    track = await one.songs.find_one("one more time daft punk")
+    first, second, third = await asyncio.gather(
+        *(service.songs.hear_track(track) for service in (one, other, other))
+    )
+    assert first.track.id == second.track.id == third.track.id
+    assert server.count(PREVIEW) == 1
+
+
+async def test_a_song_that_takes_too_long_is_heard_for_the_next_who_asks(
+    online: tuple[Loopback, Pair],
+) -> None:
+    server, (one, other) = online
+    track = await one.songs.find_one("one more time daft punk")
+    asked, there = asyncio.Event(), asyncio.Event()
+
+    async def late(_: web.Request) -> web.Response:
+        asked.set()
+        await there.wait()
+        return web.Response(body=wav(compose(TUNES[0], 12.0)), content_type="audio/wav")
+
+    server.set(PREVIEW, late)
+    hearing = asyncio.create_task(one.songs.hear_track(track))
+    await asked.wait()
+    other._outside._settings = other.settings.model_copy(
+        update={"recommend": RecommendSettings(budget_seconds=1)}
+    )
+    with pytest.raises(Busy, match="listening to this song"):
+        await other.songs.hear_track(track)
+    hearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hearing
+    there.set()
+    await other.jobs.work(until_empty=True)
+    assert await one.songs.heard(track.id) is not None
 
 
 async def _opened(configured: object, track: str) -> set[str]:

@@ -125,6 +125,16 @@ async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
     assert await store.analyses.by_digest(analysis.digest) is not None
 
 
+async def test_text_that_no_database_stores_is_kept_without_what_is_wrong(store: Store) -> None:
+    kept = await store.tracks.add(song(1, title="One\0two\udcff", album="\0"))
+    again = await store.tracks.get(kept.id)
+    assert again is not None
+    assert (again.title, again.album) == ("One\ufffdtwo\ufffd", "\ufffd")
+    assert await store.feedback.add(Feedback("ann\0", kept.id, LIKE, NOW), "A\0n")
+    assert await store.feedback.opinion("ann\0", kept.id) is LIKE
+    assert await store.tracks.identified("isrc", "\0") is None
+
+
 async def test_two_that_share_an_identity_are_one_recording(store: Store) -> None:
     first = await store.tracks.add(song(1, provenance={"title": "file"}))
     late = song(1, album="An album", title="Song 1 (Remastered)", provenance={"album": "deezer"})

@@ -46,6 +46,7 @@ def refusing(postgres: Server) -> dict[str, str]:
         "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0",
         "CREATE DATABASE read_only",
         "ALTER DATABASE read_only SET default_transaction_read_only = on",
+        "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0",
     )
     return {
         "no server": "postgresql+asyncpg://postgres@127.0.0.1:1/musrec",
@@ -54,6 +55,7 @@ def refusing(postgres: Server) -> dict[str, str]:
         "no right": postgres.url("postgres", "guest"),
         "encoding": postgres.url("latin"),
         "read only": postgres.url("read_only"),
+        "no connection": postgres.url("postgres", "crowd"),
     }
 
 
@@ -66,6 +68,7 @@ def refusing(postgres: Server) -> dict[str, str]:
         ("no right", "lacks a right: permission denied for schema public"),
         ("encoding", "as LATIN1"),
         ("read only", "can only be read"),
+        ("no connection", "no connection left"),
     ],
 )
 async def test_what_is_wrong_with_a_server_is_said(
@@ -74,6 +77,42 @@ async def test_what_is_wrong_with_a_server_is_said(
     with pytest.raises(StoreError, match=words) as caught:
         await Store.open(refusing[why])
     assert caught.value.hint
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "OLDEST", 99)
+    with pytest.raises(StoreError, match=r"PostgreSQL \d\d is too old") as caught:
+        await Store.open(postgres_url)
+    assert "Version 99" in caught.value.hint
+
+
+async def test_a_standby_is_read_and_never_opened(own: Server, own_url: str) -> None:
+    store = await Store.open(own_url)
+    await store.tracks.add(SONG)
+    await asyncio.to_thread(own.stand_by)
+    try:
+        with pytest.raises(StoreError, match="can only be read"):
+            await Store.open(own_url)
+        assert await store.tracks.get(SONG.id) == SONG
+        with pytest.raises(StoreError, match="can only be read"):
+            await store.tracks.add(replace(SONG, id="another"))
+    finally:
+        await asyncio.to_thread(own.stand_by, False)
+    await store.tracks.add(replace(SONG, id="another"))
+    await store.close()
+
+
+async def test_a_statement_that_takes_too_long_ends_with_a_sentence(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "STATEMENT_SECONDS", 0.1)
+    store = await Store.open(postgres_url)
+    with pytest.raises(StoreError, match="took longer than"):
+        async with store.database.read() as connection:
+            await connection.execute(sa.text("SELECT pg_sleep(30)"))
+    await store.close()
 
 
 async def test_files_are_added_and_one_new_song_by_ten_at_once(

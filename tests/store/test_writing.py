@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,4 +111,23 @@ async def test_a_reaction_under_a_card_that_is_gone_changes_nothing(store_url: s
     like = Feedback("ann", SONG.id, LIKE, NOW)
     assert await store.cards.reacted("message", like, there=True) == ([], [])
     assert await members(store_url) == []
+    await store.close()
+
+
+async def test_one_process_at_a_time_logs_in_and_one_that_died_is_no_hindrance(
+    store_url: str,
+) -> None:
+    store = await Store.open(store_url)
+    child = store_processes.start("log_in", store_url)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5), store.database.alone("login"):
+            pass
+    async with store.database.alone("something else"):
+        child.kill()
+    assert child.wait() == -signal.SIGKILL
+    async with asyncio.timeout(60), store.database.alone("login"):
+        other = asyncio.create_task(asyncio.to_thread(store_processes.start, "log_in", store_url))
+        assert not (await asyncio.wait([other], timeout=0.5))[0]
+    go(await other)
+    assert (await other).wait() == 0
     await store.close()

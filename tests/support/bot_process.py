@@ -29,7 +29,12 @@ sys.exit(main())
 
 
 async def start(
-    fake: FakeDiscord, folder: Path, *, page: int | None = None, metrics: int | None = None
+    fake: FakeDiscord,
+    folder: Path,
+    *,
+    page: int | None = None,
+    metrics: int | None = None,
+    shards: str = "shard_count = 1",
 ) -> asyncio.subprocess.Process:
     """Start ``python -m bot`` on a store in a folder, with its log on standard error.
 
@@ -41,7 +46,7 @@ async def start(
         f'[paths]\ndata = "{folder}"\n[log]\njson_lines = true\n[workers]\ncount = 1\n'
         + (f"[web]\nenabled = true\nport = {page}\n" if page else "")
         + (f"[metrics]\nport = {metrics}\n" if metrics else "")
-        + "[discord]\nshard_count = 1\nmember_cooldown_seconds = 0\n"
+        + f"[discord]\n{shards}\nmember_cooldown_seconds = 0\n"
         "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS_OFF)
     )
     environment = {

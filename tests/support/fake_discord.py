@@ -59,6 +59,7 @@ class Connection:
     seq: int = 0
     intents: int = 0
     session: str = ""
+    shard: list[int] = field(default_factory=lambda: [0, 1])
     log: list[J] = field(default_factory=list)
     _z: Any = None
 
@@ -398,6 +399,7 @@ class FakeDiscord:
             return
         c.intents, c.session = d["intents"], self.new_id()
         self.sessions[c.session] = c
+        c.shard = d.get("shard", [0, 1])
         await c.send(
             0,
             {
@@ -413,7 +415,7 @@ class FakeDiscord:
                 "guilds": [{"id": self.guild_id, "unavailable": True}],
                 "session_id": c.session,
                 "resume_gateway_url": self.url("/gateway", "ws"),
-                "shard": d.get("shard", [0, 1]),
+                "shard": c.shard,
                 "application": {"id": self.app_id, "flags": 0},
                 "private_channels": [],
                 "relationships": [],

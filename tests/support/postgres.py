@@ -78,6 +78,15 @@ class Server:
             self._running.wait()
             self._running = None
 
+    def stand_by(self, there: bool = True) -> None:
+        """Start it again as a standby, which can only be read, or as a primary server."""
+        self.stop()
+        if there:
+            (self._data / "standby.signal").touch()
+        else:
+            (self._data / "standby.signal").unlink()
+        self.start()
+
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql+asyncpg://{user}@127.0.0.1:{self.port}/{database}"
 

@@ -88,10 +88,19 @@ async def die_in_reaction(url: str, there: str) -> None:
     await store.cards.reacted("message", event, there=there == "there")
 
 
+async def log_in(url: str) -> None:
+    """Take the login slot, and keep it until told to let go."""
+    store = await Store.open(url)
+    async with store.database.alone("login"):
+        wait_for_go()
+    await store.close()
+
+
 JOBS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "die_in_reaction": die_in_reaction,
     "thumbs": thumbs,
     "hold": hold,
+    "log_in": log_in,
 }
 
 if __name__ == "__main__":

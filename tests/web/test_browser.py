@@ -97,6 +97,24 @@ async def test_the_microphone_is_asked_with(tab: Tab) -> None:
     await expect(tab.get_by_role("button", name="Use the microphone")).to_be_visible()
 
 
+async def test_the_microphone_hears_a_song(page: Page, music: Path) -> None:
+    if not CHROMIUM.exists():
+        pytest.skip("there is no chromium here")
+    heard = music / "alexander-ehlers--doomed.wav"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=[*FLAGS, f"--use-file-for-fake-audio-capture={heard}"],
+        )
+        tab = await browser.new_page(base_url=page.address)
+        await tab.goto(f"/enter/{await page.service.visits.link(OWNER, Role.OWNER)}")
+        await tab.get_by_role("button", name="Sign in").click()
+        # After 15 seconds it has heard enough, and asks by itself.
+        await tab.get_by_role("button", name="Use the microphone").click()
+        await expect(tab.locator(".pick").first).to_be_visible(timeout=90_000)
+        await browser.close()
+
+
 async def test_a_song_is_played_wound_and_followed_while_pages_change(
     tab: Tab, page: Page, own: Mapping[str, tuple[Track, Path]]
 ) -> None:
@@ -131,6 +149,21 @@ async def test_a_song_is_played_wound_and_followed_while_pages_change(
     played = [(one.track, one.kind) for one in await page.service.members.feedback(OWNER)]
     assert (first.id, FeedbackKind.PLAY) in played
     assert (second.id, FeedbackKind.PLAY) in played
+
+
+async def test_a_song_is_dragged_to_its_place(tab: Tab, page: Page) -> None:
+    songs = [track.id for track in page.service.catalogue.songs.tracks[:4]]
+    kept = await page.service.playlists.create(OWNER, "Dragged")
+    await page.service.playlists.add(kept, songs)
+    await tab.goto(f"/playlists/{kept.id}")
+    rows = tab.locator("[data-order] > li")
+    await rows.nth(3).drag_to(rows.nth(1), target_position={"x": 5, "y": 5})
+    await expect(tab.get_by_role("status")).to_contain_text("Moved")
+    moved = [songs[0], songs[3], songs[1], songs[2]]
+    assert [track.id for track in await page.service.playlists.songs(kept)] == moved
+    await tab.reload()
+    shown = await rows.evaluate_all("(all) => all.map((row) => row.dataset.song)")
+    assert shown == moved
 
 
 async def test_a_loop_on_the_map_becomes_a_playlist(tab: Tab, page: Page) -> None:

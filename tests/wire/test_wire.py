@@ -546,7 +546,10 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
         port, watching = free.getsockname()[1], other.getsockname()[1]
-    program = await bot_process.start(wire.fake, tmp_path, page=port, metrics=watching)
+    shards = 'shard_count = 4\nshard_ids = "2"'
+    program = await bot_process.start(
+        wire.fake, tmp_path, page=port, metrics=watching, shards=shards
+    )
     assert program.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(PATIENCE):
@@ -561,6 +564,7 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
         address = f"http://127.0.0.1:{watching}/readyz"
         async with aiohttp.ClientSession() as http, http.get(address) as response:
             assert (response.status, await response.text()) == (200, "ready\n")
+        assert [2, 4] in [session.shard for session in wire.fake.live()]
         program.send_signal(signal.SIGTERM)
         lines += (await program.stderr.read()).decode().splitlines()
         assert await program.wait() == 0

@@ -25,6 +25,8 @@ void main() {
 const NEAR = 14; // pixels from a point within which it is meant
 const MOST_NAMES = 60;
 const FEW = 500; // points in view from which on they are named
+const LATE = 34; // milliseconds: a frame that was missed
+const TIMELY = 60; // frames in time before more points are tried again
 
 export async function start(place) {
   const [canvas, overlay] = place.querySelectorAll("canvas");
@@ -55,6 +57,9 @@ class Chart {
     this.ys = new Uint16Array(data, 2 * this.count, this.count);
     this.groups = new Uint8Array(data, 4 * this.count, this.count);
     this.names = new Map(); // row to song
+    this.every = 1; // of how many points one is drawn while the map moves
+    this.timely = 0;
+    this.before = NaN;
     this.shown = 2 ** 31 - 1;
     this.view = { x: 0.5, y: 0.5, scale: 1 };
     this.way = [];
@@ -83,14 +88,15 @@ class Chart {
     gl.useProgram(program);
     gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW); // as it came
-    const attribute = (name, type, normalised, offset) => {
-      const at = gl.getAttribLocation(program, name);
-      gl.enableVertexAttribArray(at);
-      gl.vertexAttribPointer(at, 1, type, normalised, 0, offset);
+    const [x, y, group] = ["x", "y", "group"].map((name) => gl.getAttribLocation(program, name));
+    for (const at of [x, y, group]) gl.enableVertexAttribArray(at);
+    // Draw every so many-th point, where they lie in the buffer.
+    this.points = (every) => {
+      gl.vertexAttribPointer(x, 1, gl.UNSIGNED_SHORT, true, 2 * every, 0);
+      gl.vertexAttribPointer(y, 1, gl.UNSIGNED_SHORT, true, 2 * every, 2 * this.count);
+      gl.vertexAttribPointer(group, 1, gl.UNSIGNED_BYTE, false, every, 4 * this.count);
+      gl.drawArrays(gl.POINTS, 0, Math.ceil(this.count / every));
     };
-    attribute("x", gl.UNSIGNED_SHORT, true, 0);
-    attribute("y", gl.UNSIGNED_SHORT, true, 2 * this.count);
-    attribute("group", gl.UNSIGNED_BYTE, false, 4 * this.count);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.uniform = (name) => gl.getUniformLocation(program, name);
@@ -114,15 +120,28 @@ class Chart {
 
   redraw() {
     if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
+    this.waiting = requestAnimationFrame((now) => {
       this.waiting = 0;
-      this.draw();
+      this.pace(now);
+      this.draw(this.every);
     });
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), 150);
   }
 
-  draw() {
+  // Where frames come late, as without a graphics card, fewer points move; all stand still.
+  pace(now) {
+    const late = now - this.before > LATE;
+    this.timely = late ? 0 : this.timely + 1;
+    if (late && this.every < 64) this.every *= 2;
+    else if (this.timely > TIMELY && this.every > 1) {
+      this.every /= 2;
+      this.timely = 0;
+    }
+    this.before = now;
+  }
+
+  draw(every = 1) {
     const { gl, width, height, side } = this;
     const ratio = devicePixelRatio;
     const css = getComputedStyle(document.documentElement);
@@ -141,7 +160,7 @@ class Chart {
       colours.push(0.8);
     }
     gl.uniform4fv(this.uniform("colours"), colours);
-    gl.drawArrays(gl.POINTS, 0, this.count);
+    this.points(every);
     this.write(css);
   }
 
@@ -217,6 +236,8 @@ class Chart {
 
   // Names where there is room: one point in each cell of a grid, once the map stands still.
   async settle() {
+    this.before = NaN; // the time until it moves again is no frame
+    if (this.every > 1) this.draw();
     const cells = new Map();
     let inside = 0;
     for (let row = 0; row < this.count; row++) {
