@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import discord
 
 from bot.app import Bot, intents, invitation
+from bot.reach import Reach
 from musrec.model import MusrecError, SettingsError
 from musrec.service import Service
+from musrec.service.metrics import started, watched
 from musrec.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,13 +46,28 @@ async def serve(settings: Settings) -> None:
     """
     _token(settings)
     stop = asyncio.Event()
+    bots: list[Bot] = []
+
+    def away() -> str:
+        """Say why no member can ask."""
+        return "" if bots and bots[-1].is_ready() else "Discord is not connected"
+
     with _signals(stop.set):
-        async with Service.open(settings) as service, _page(service):
+        async with (
+            Service.open(settings) as service,
+            _page(service),
+            watched(service, "bot", ready=away, tell=log.error),
+        ):
+            wanted = [name for name, on in intents(settings) if on]
+            started(service, intents=" ".join(wanted))
+
+            def build(privileged: bool) -> Bot:
+                bots[:] = [Bot(settings, service, privileged=privileged)]
+                return bots[0]
+
             preparing = [asyncio.create_task(job(service)) for job in (_warm, _fetch_tagger, _work)]
             try:
-                await supervise(
-                    settings, lambda privileged: Bot(settings, service, privileged=privileged), stop
-                )
+                await supervise(settings, build, stop)
             finally:
                 for task in preparing:
                     await Bot.end(task)
@@ -78,9 +95,22 @@ async def supervise(
     first_pause : float
         Seconds before the first new attempt; it doubles from one failure to the next.
     """
+    reach = Reach()
+    with reach.noticed():
+        await _supervise(settings, build, stop, reach, first_pause)
+
+
+async def _supervise(
+    settings: Settings,
+    build: Callable[[bool], Bot],
+    stop: asyncio.Event,
+    reach: Reach,
+    first_pause: float,
+) -> None:
     privileged, failures = True, 0
     while not stop.is_set():
         bot = build(privileged)
+        reach.watch(bot)
         running = asyncio.create_task(bot.start(_token(settings)))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -101,11 +131,8 @@ async def supervise(
                 continue
         failures = 0 if was_ready else failures + 1
         pause = min(LONGEST_PAUSE, first_pause * 2 ** min(failures, 16))
-        log.error(
-            "client died",
-            exc_info=error if isinstance(error, BaseException) else None,
-            extra={"again_in_seconds": pause},
-        )
+        if error is None or not reach.lost(error):
+            log.error("client died", exc_info=error, extra={"again_in_seconds": pause})
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
 

@@ -101,6 +101,14 @@ def _web_installed(enabled: bool) -> bool:
     return enabled
 
 
+def _metrics_installed(port: int | None) -> int | None:
+    if port is not None and find_spec("prometheus_client") is None:
+        raise ValueError(
+            "metrics need prometheus_client: run `pip install '.[bot]'` where musrec was unpacked"
+        )
+    return port
+
+
 Folder = Annotated[Path, AfterValidator(_expanded)]
 
 
@@ -225,6 +233,13 @@ class WebSettings(_Section):
         return f"http://{host}:{port or self.port}"
 
 
+class MetricsSettings(_Section):
+    """Health and metrics, for those who watch."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int | None, Field(ge=0, le=65_535), AfterValidator(_metrics_installed)] = None
+
+
 class LogSettings(_Section):
     """What is written to standard error."""
 
@@ -248,6 +263,7 @@ class Settings(BaseSettings):
     sources: SourcesSettings = Field(default_factory=SourcesSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 async def setup(bot: Bot) -> None:
-    """Bring the area into the bot, if the page is served beside it."""
-    if bot.settings.web.enabled:
+    """Bring the area into the bot, if the page is served: beside it, or by another process."""
+    if bot.settings.web.enabled or bot.settings.web.base_url:
         await bot.add_cog(PageCommands(bot))

@@ -40,6 +40,7 @@ from musrec.sites import label
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from musrec.service.measures import Told
     from musrec.sources.model import Cover
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,17 @@ class Question:
     clip: discord.Attachment | None = None
     track: str | None = None
     text: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """As `musrec.service.measures.Measures.answers` counts it."""
+        if self.clip is not None:
+            return "clip"
+        if self.track is not None:
+            return "song"
+        if self.text:
+            return "text"
+        return "wish" if self.wish.genre else "taste"
 
 
 Put = Callable[[ui.LayoutView, Sequence[discord.File]], Awaitable[discord.Message]]
@@ -249,41 +261,51 @@ async def answer(bot: Bot, slate: Slate, question: Question) -> None:
     """Answer a question on a slate, whatever happens."""
     began = monotonic()
     shown = None
+    measures = bot.service.measures
     async with at_work(bot, slate):
-        since = await bot.service.members.meet(str(question.member))
-        heard = await hear(bot, slate, question)
-        if isinstance(heard, Choices):
-            await slate.show(_which(heard, question))
-            return
-        wish = question.wish
-        if heard is None and not wish.genre:
-            opinions = await bot.service.members.opinions(str(question.member))
-            if not any(opinion > 0 for opinion, _ in opinions.values()):
-                await slate.show(await _first_step(bot, question))
-                return
-        slate.say("Choosing songs…")
-        found = await bot.service.answers.recommend(
-            heard,
-            by=wish.by,
-            member=str(question.member),
-            since=since,
-            count=wish.count,
-            adventurous=None if wish.adventurous is None else wish.adventurous / 10,
-            constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
-            progress=slate.counted,
-        )
-        if not found.picks:
-            raise NotFound(
-                " ".join(found.notes) or "I found nothing that fits.",
-                "Leave out a wish, or try another song.",
-            )
-        intro = ""
-        if question.clip is not None and heard is not None and clips.nameless(heard.track):
-            intro = f"found for a clip by <@{question.member}>"
-        shown = await feature(bot, slate, found.id, found, found.picks[0], intro=intro)
-        took = round(monotonic() - began, 2)
-        log.info("answered", extra={"seconds": took, "picks": len(found.picks)})
+        with measures.answer("bot", question.kind) as told:
+            shown = await _answer(bot, slate, question, told)
+        if shown is not None:
+            took = round(monotonic() - began, 2)
+            log.info("answered", extra={"seconds": took, "picks": len(shown.answer.picks)})
     await complete(bot, slate, shown)
+
+
+async def _answer(bot: Bot, slate: Slate, question: Question, told: Told) -> Shown | None:
+    """Show what a question finds; return the card, or None where it is no song yet."""
+    since = await bot.service.members.meet(str(question.member))
+    heard = await hear(bot, slate, question)
+    if isinstance(heard, Choices):
+        told.outcome = "choices"
+        await slate.show(_which(heard, question))
+        return None
+    wish = question.wish
+    if heard is None and not wish.genre:
+        opinions = await bot.service.members.opinions(str(question.member))
+        if not any(opinion > 0 for opinion, _ in opinions.values()):
+            told.outcome = "start"
+            await slate.show(await _first_step(bot, question))
+            return None
+    slate.say("Choosing songs…")
+    found = await bot.service.answers.recommend(
+        heard,
+        by=wish.by,
+        member=str(question.member),
+        since=since,
+        count=wish.count,
+        adventurous=None if wish.adventurous is None else wish.adventurous / 10,
+        constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
+        progress=slate.counted,
+    )
+    if not found.picks:
+        raise NotFound(
+            " ".join(found.notes) or "I found nothing that fits.",
+            "Leave out a wish, or try another song.",
+        )
+    intro = ""
+    if question.clip is not None and heard is not None and clips.nameless(heard.track):
+        intro = f"found for a clip by <@{question.member}>"
+    return await feature(bot, slate, found.id, found, found.picks[0], intro=intro)
 
 
 @contextlib.asynccontextmanager

@@ -37,6 +37,8 @@ _CROWDED = "Try again; if it fails again, the clip is damaged or this machine is
 class Ears:
     """Hears clips, as many at once as there are workers; an async context manager.
 
+    Its `clips` are how many are being heard now, or wait for it.
+
     Each worker is one process (`musrec.audio.worker`); one that crashes, hangs or is killed is
     replaced without disturbing the others. Workers start with the first clip, or by `warm`.
 
@@ -61,6 +63,7 @@ class Ears:
         self._workers = [_Worker(encoder) for _ in range(count)]
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the warmest first
         self._cluster: Cluster | None = None
+        self.clips = 0
 
     async def __aenter__(self) -> Self:
         if self._settings.scheduler:
@@ -130,6 +133,13 @@ class Ears:
         Busy
             It took longer than it may, or crashed two workers; as `Deaf`, a cluster has gone.
         """
+        self.clips += 1
+        try:
+            return await self._hear(data, limit)
+        finally:
+            self.clips -= 1
+
+    async def _hear(self, data: bytes, limit: float) -> Listened:
         seconds, longest = self._settings.clip_seconds, self._settings.timeout_seconds
         limit = min(limit, longest)
         if self._cluster is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from musrec.cli.opening import load_settings, run
-from musrec.cli.printing import out
+from musrec.cli.printing import err, out
 from musrec.model import SettingsError
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def serve(
         out.file.flush()
 
     async def job(service: Service) -> None:
-        await serve(service, web, tell)
+        from musrec.service.metrics import watched
+
+        async with watched(service, "page", tell=partial(err.print, markup=False, soft_wrap=True)):
+            await serve(service, web, tell)
 
     run(settings, job)

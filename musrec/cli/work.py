@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,8 @@ def work(
     import contextlib
     import signal
 
+    from musrec.service.metrics import watched
+
     settings = load_settings(context)
 
     async def job(service: Service) -> None:
@@ -42,9 +45,10 @@ def work(
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         if not (as_json or until_empty):
             err.print("Working; Ctrl-C stops.")
-        done = await service.jobs.work(
-            side_by_side=side_by_side or settings.workers.count, until_empty=until_empty
-        )
+        async with watched(service, "work", tell=partial(err.print, markup=False, soft_wrap=True)):
+            done = await service.jobs.work(
+                side_by_side=side_by_side or settings.workers.count, until_empty=until_empty
+            )
         counts = await service.jobs.counts()
         if as_json:
             print_json(done=done, jobs=counts)

@@ -37,6 +37,7 @@ from musrec.service.changes import following
 from musrec.service.drops import Drops
 from musrec.service.jobs import Jobs
 from musrec.service.live import Live
+from musrec.service.measures import Measures
 from musrec.service.members import Members
 from musrec.service.outside import Outside
 from musrec.service.playlists import Playlists
@@ -138,6 +139,21 @@ class Service:
     def store_address(self) -> str:
         """Where the database is, without its password."""
         return self._store.database.address
+
+    @property
+    def database(self) -> str:
+        """What the database is: ``SQLite`` or ``PostgreSQL``."""
+        return "PostgreSQL" if self._store.database.is_postgres else "SQLite"
+
+    @property
+    def measures(self) -> Measures:
+        """What this process has done since it started."""
+        return self._live.measures
+
+    @property
+    def clips(self) -> tuple[int, int]:
+        """How many clips are being heard or wait for it, and how many can be heard at once."""
+        return self._outside.clips, self._outside.places
 
     def login(self) -> AbstractAsyncContextManager[None]:
         """Log in to Discord while no other process on this store does: one at a time may."""

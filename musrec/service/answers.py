@@ -28,6 +28,7 @@ from musrec.model import (
 from musrec.recommend import Request, Seed, hybrid, variety
 from musrec.service.catalogue import CatalogueView
 from musrec.service.live import Live
+from musrec.service.measures import measured
 from musrec.service.members import Members
 from musrec.service.songs import Progress, Songs
 from musrec.settings import Settings
@@ -130,8 +131,9 @@ class Answers:
             now=now,
             recent=frozenset(await self.recent(member, now) if member else ()),
         )
-        recommender = await self._live.recommender()
-        chosen = await self._live.think(recommender.recommend, request)
+        with self._live.measures.stage("recommend"):
+            recommender = await self._live.recommender()
+            chosen = await self._live.think(recommender.recommend, request)
         answer = Answer(
             query=heard.track if heard else None,
             analysis=heard.analysis if heard else None,
@@ -141,6 +143,7 @@ class Answers:
         )
         return await self.keep(answer, now, member=member, since=since, arm=chosen.arm)
 
+    @measured("recommend")
     async def _by_one(
         self, heard: Heard, by: By, member: str | None, count: int, constraints: Constraints
     ) -> Answer:
@@ -288,6 +291,7 @@ class Answers:
         """Return the words that set a song apart most, such as ``("calm", "acoustic")``."""
         return mood(profile.percentiles, most)
 
+    @measured("draw")
     async def card(self, answer: Answer, pick: Pick, *, look: LookName = "dark") -> Picture:
         """Draw the query and one pick side by side; without a query, the pick alone."""
         return await asyncio.to_thread(

@@ -108,6 +108,7 @@ class Cards:
         learnt, forgotten = await self._store.cards.reacted(
             card.message, event, there=there, read=read
         )
+        self._live.measures.learnt(learnt)
         await self._live.change_opinions(learnt, forgotten)
 
     @whole
@@ -143,6 +144,7 @@ class Cards:
         event = Feedback(member, track, kind, datetime.now(UTC))
         news = await self._store.cards.pressed(message, event, channel)
         if news:
+            self._live.measures.learnt([event])
             await self._live.change_opinions([event])
         return news
 

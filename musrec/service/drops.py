@@ -59,7 +59,10 @@ class Drops:
 
         The clock is the database's, so that processes whose clocks differ agree on who posts.
         """
-        return await delivery.tick(self._desk, poster, clock or await self._store.database.clock())
+        clock = clock or await self._store.database.clock()
+        posted = await delivery.tick(self._desk, poster, clock)
+        self._live.measures.drops += posted
+        return posted
 
     async def post_now(
         self, drop: Drop, poster: Poster, clock: Clock | None = None
@@ -208,7 +211,10 @@ class Drops:
         Paused
             The member did.
         """
-        return await self._store.drops.rate(issue, member, stars, _now())
+        kept = await self._store.drops.rate(issue, member, stars, _now())
+        if kept is not None:
+            self._live.measures.ratings[kept] += 1
+        return kept
 
     async def ratings(self) -> list[Rating]:
         """Return how well every rated week suited its members, oldest first."""

@@ -20,6 +20,7 @@ from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
 from musrec.columns import Tracks
 from musrec.service import upkeep
+from musrec.service.measures import Measures
 from musrec.settings import Settings
 from musrec.store import Store
 
@@ -39,10 +40,11 @@ NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound
 
 
 class Live:
-    """The current engine, the thread that it thinks in, and work in the background."""
+    """The current engine, the thread that it thinks in, work in the background, and counts."""
 
     def __init__(self, settings: Settings, store: Store, encoder: Encoder | None) -> None:
         self.encoder = encoder
+        self.measures = Measures()
         self._settings = settings
         self._store = store
         self._origins = ("upload",) if settings.catalogue.starter else ("upload", "starter")

@@ -85,6 +85,7 @@ class Members:
         event = Feedback(member, track, kind, at or datetime.now(UTC))
         changed = await self._store.feedback.add(event, name, since)
         if changed:
+            self._live.measures.learnt([event])
             await self._live.change_opinions([event])
         return changed
 
@@ -93,7 +94,9 @@ class Members:
         """Keep that a member likes some tracks, all or none; the next answer knows it."""
         now = datetime.now(UTC)
         likes = [Feedback(member, track, FeedbackKind.LIKE, now) for track in tracks]
-        await self._live.change_opinions(await self._store.feedback.add_all(likes))
+        learnt = await self._store.feedback.add_all(likes)
+        self._live.measures.learnt(learnt)
+        await self._live.change_opinions(learnt)
 
     @whole
     async def forget(self, member: str, track: str, *kinds: FeedbackKind) -> bool:

@@ -84,6 +84,11 @@ class Outside:
         return 1 if workers.scheduler else workers.count
 
     @property
+    def clips(self) -> int:
+        """Clips that are being heard, or wait for it."""
+        return self._ears.clips if self._ears is not None else 0
+
+    @property
     def refused(self) -> tuple[str, ...]:
         """Why workers of a cluster get no work, in sentences."""
         return self._ears.refused if self._ears is not None else ()

@@ -43,6 +43,7 @@ from musrec.model import (
 )
 from musrec.service import folders
 from musrec.service.live import Live
+from musrec.service.measures import measured
 from musrec.service.outside import Outside, present
 from musrec.settings import Settings
 from musrec.sources import Cover, Deadline, Missing, Preview, links
@@ -170,6 +171,7 @@ class Songs:
 
     # Finding ----------------------------------------------------------------------------------
 
+    @measured("resolve")
     async def find(self, text: str, *, online: bool = True) -> Track | Choices:
         """Find the song that an id, a link or a title means.
 
@@ -278,6 +280,7 @@ class Songs:
 
     # Hearing ----------------------------------------------------------------------------------
 
+    @measured("hear")
     async def hear_clip(
         self, data: bytes, name: str, *, origin: str = "upload", file: FileStamp | None = None
     ) -> Heard:
@@ -320,6 +323,7 @@ class Songs:
             track, analysis = await self._keep(track, analysis, origin, file)
         return self._heard(track, analysis)
 
+    @measured("hear")
     async def hear_track(self, track: Track) -> Heard:
         """Hear a song that is known by name: from the store, else from a preview.
 
@@ -838,6 +842,7 @@ class Songs:
 
     # Songs of other services ------------------------------------------------------------------
 
+    @measured("candidates")
     async def hear_around(self, track: Track, progress: Progress | None = None) -> None:
         """Hear what services name as similar; what arrives late counts next time."""
         if not track.artists:

@@ -235,6 +235,7 @@ class Gate:
         self._limiter = AsyncLimiter(rate, seconds)
         self._places = asyncio.Semaphore(places)
         self._cannot: dict[str, str] = {}
+        self._troubled = False
 
     @property
     def cannot(self) -> tuple[str, ...]:
@@ -321,15 +322,15 @@ class Gate:
         except Unsupported as limit:
             self._cannot[ability] = str(limit)
             self._noted(str(limit))
-            self.breaker.succeeded()
+            self._answered()
             raise
         except Unanswered:
-            self.breaker.succeeded()
+            self._answered()
             raise
         except BaseException:
             self.breaker.abandoned()
             raise
-        self.breaker.succeeded()
+        self._answered()
 
     def _noted(self, what: str) -> None:
         self.last_error, self.last_error_at, self.news = what, time.time(), True
@@ -337,7 +338,16 @@ class Gate:
     def _failed(self, what: str, retry_after: float | None) -> None:
         self._noted(what)
         self.breaker.failed(retry_after)
-        _log.warning("%s (breaker %s)", what, self.breaker.state)
+        # One line however long it lasts; `health` says what is wrong now.
+        level = logging.DEBUG if self._troubled else logging.WARNING
+        _log.log(level, "%s (breaker %s)", what, self.breaker.state)
+        self._troubled = True
+
+    def _answered(self) -> None:
+        self.breaker.succeeded()
+        if self._troubled and self.breaker.state == "closed":
+            self._troubled = False
+            _log.info("%s answers again", self.name)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

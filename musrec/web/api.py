@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from musrec.catalogue.model import SongFilter, tempo_range
-from musrec.model import Choices, Heard, MusrecError, NotFound, Pick, Track
+from musrec.model import Answer, Choices, Heard, MusrecError, NotFound, Pick, Track
 from musrec.playlists.model import Playlist
 from musrec.web.keys import RECOMMENDING, Allowance, TooMany
 from musrec.web.pages import FOLDER, TooLarge, service_of
 from musrec.web.sessions import NotSignedIn, visit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from musrec.service import Service
 
 MOST = 100
 """Songs of one answer, and of a playlist when it is made."""
@@ -127,21 +132,10 @@ async def recommend(request: Request) -> Response:
     allowance: Allowance = request.app.state.allowance
     allowance.take(who.member, RECOMMENDING - 1)
     since = await service.members.meet(who.member)
-    async with service.promptly():
-        heard = None
-        if wanted := wish.song or wish.text:
-            found = await service.songs.find(wanted) if not wish.song else None
-            if isinstance(found, Choices):
-                raise Several(found)
-            id_ = found.id if found else wanted
-            heard = await service.songs.hear_track(await service.songs.shown_to(id_, who.member))
-        answer = await service.answers.recommend(
-            heard,
-            member=who.member,
-            since=since,
-            count=wish.count,
-            adventurous=wish.adventurous,
-        )
+    kind = "song" if wish.song else "text" if wish.text else "taste"
+    with service.measures.answer("api", kind):
+        async with service.promptly():
+            answer = await _recommended(service, who.member, since, wish)
     return JSONResponse(
         {
             "id": answer.id,
@@ -149,6 +143,19 @@ async def recommend(request: Request) -> Response:
             "picks": [_pick(pick) for pick in answer.picks],
             "notes": list(answer.notes),
         }
+    )
+
+
+async def _recommended(service: Service, member: str, since: datetime, wish: Wish) -> Answer:
+    heard = None
+    if wanted := wish.song or wish.text:
+        found = await service.songs.find(wanted) if not wish.song else None
+        if isinstance(found, Choices):
+            raise Several(found)
+        id_ = found.id if found else wanted
+        heard = await service.songs.hear_track(await service.songs.shown_to(id_, member))
+    return await service.answers.recommend(
+        heard, member=member, since=since, count=wish.count, adventurous=wish.adventurous
     )
 
 

@@ -154,22 +154,36 @@ async def _answered(
         adventurous = min(1.0, max(0.0, float(str(fields.get("adventurous", "")))))
     except ValueError:
         adventurous = None
-    async with service.promptly():
-        asked = await _heard(request, who, fields)
-        if isinstance(asked, Choices):
-            return asked
-        heard, wanted = asked
-        found = await service.answers.recommend(
-            heard,
-            member=who.member,
-            since=since,
-            adventurous=adventurous,
-            constraints=wanted,
-            progress=progress,
-        )
-    if not found.picks:
-        raise NotFound(" ".join(found.notes) or "I found nothing that fits.")
-    return found.id
+    with service.measures.answer("page", _kind(fields)) as told:
+        async with service.promptly():
+            asked = await _heard(request, who, fields)
+            if isinstance(asked, Choices):
+                told.outcome = "choices"
+                return asked
+            heard, wanted = asked
+            found = await service.answers.recommend(
+                heard,
+                member=who.member,
+                since=since,
+                adventurous=adventurous,
+                constraints=wanted,
+                progress=progress,
+            )
+        if not found.picks:
+            raise NotFound(" ".join(found.notes) or "I found nothing that fits.")
+        return found.id
+
+
+def _kind(fields: FormData) -> str:
+    """Return what was asked with, as `musrec.service.measures` counts it."""
+    clip = fields.get("clip")
+    if isinstance(clip, UploadFile) and clip.filename:
+        return "clip"
+    if fields.get("song"):
+        return "song"
+    if str(fields.get("text", "")).strip():
+        return "text"
+    return "taste" if fields.get("mine") else "wish"
 
 
 async def _stream(request: Request, who: Visit, fields: FormData) -> AsyncIterator[str]:

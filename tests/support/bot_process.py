@@ -29,17 +29,23 @@ sys.exit(main())
 
 
 async def start(
-    fake: FakeDiscord, folder: Path, *, page: int | None = None, shards: str = "shard_count = 1"
+    fake: FakeDiscord,
+    folder: Path,
+    *,
+    page: int | None = None,
+    metrics: int | None = None,
+    shards: str = "shard_count = 1",
 ) -> asyncio.subprocess.Process:
     """Start ``python -m bot`` on a store in a folder, with its log on standard error.
 
-    It serves the page at a port, if one is given, and leads a process group of its own, so that its
-    workers can be killed with it.
+    It serves the page and metrics at ports, if they are given, and leads a process group of its
+    own, so that its workers can be killed with it.
     """
     config = folder / "config.toml"
     config.write_text(
         f'[paths]\ndata = "{folder}"\n[log]\njson_lines = true\n[workers]\ncount = 1\n'
         + (f"[web]\nenabled = true\nport = {page}\n" if page else "")
+        + (f"[metrics]\nport = {metrics}\n" if metrics else "")
         + f"[discord]\n{shards}\nmember_cooldown_seconds = 0\n"
         "[sources]\n" + "".join(f"{name} = false\n" for name in PROVIDERS_OFF)
     )

@@ -16,6 +16,7 @@ import pytest
 
 from bot.admin.commands import details
 from bot.serve import WrongToken, check
+from musrec import __version__
 from musrec.members.model import Card, Playing
 from musrec.model import FeedbackKind, Track
 from tests.support import bot_process
@@ -540,10 +541,15 @@ async def test_check_names_a_missing_token_before_any_database_is_opened(tmp_pat
 async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
     wire: Wire, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as free,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        port, watching = free.getsockname()[1], other.getsockname()[1]
     shards = 'shard_count = 4\nshard_ids = "2"'
-    program = await bot_process.start(wire.fake, tmp_path, page=port, shards=shards)
+    program = await bot_process.start(
+        wire.fake, tmp_path, page=port, metrics=watching, shards=shards
+    )
     assert program.stderr is not None
     lines: list[str] = []
     async with asyncio.timeout(PATIENCE):
@@ -555,10 +561,17 @@ async def test_the_program_starts_prints_its_invitation_and_stops_on_a_signal(
         address = f"http://127.0.0.1:{port}/sign-in"
         async with aiohttp.ClientSession() as http, http.get(address) as response:
             assert response.status == 200
+        address = f"http://127.0.0.1:{watching}/readyz"
+        async with aiohttp.ClientSession() as http, http.get(address) as response:
+            assert (response.status, await response.text()) == (200, "ready\n")
         assert [2, 4] in [session.shard for session in wire.fake.live()]
         program.send_signal(signal.SIGTERM)
         lines += (await program.stderr.read()).decode().splitlines()
         assert await program.wait() == 0
+    started = next(json.loads(line) for line in lines if '"event": "started"' in line)
+    assert (started["version"], started["songs"]) == (__version__, 409)
+    assert started["database"].endswith("musrec.db")
+    assert "guild_messages" in started["intents"]
     ready = next(json.loads(line) for line in lines if '"event": "ready"' in line)
     assert ready["invite"].startswith("https://discord.com/oauth2/authorize?client_id=")
     untagged = next(json.loads(line) for line in lines if '"event": "no tagger"' in line)
