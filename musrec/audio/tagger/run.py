@@ -61,7 +61,8 @@ class Tagging:
     Attributes
     ----------
     taggram : FloatArray, shape (patches, 50)
-        Probability of each of `TAGS`, or `MTT_TAGS`, 0 to 1, in three seconds of sound; in order of time.
+        Probability of each of `TAGS`, or `MTT_TAGS`, 0 to 1, in three seconds of sound; in order of
+        time.
     mean, std : FloatArray, shape (50,)
         Of `taggram` over time.
     embedding : FloatArray, shape (200,)
@@ -167,9 +168,9 @@ def runtime() -> Any:
 def spectrogram(y: FloatArray) -> FloatArray:
     """Return the power spectrogram that the network starts from, shape (frames, 257).
 
-    At 16 kHz (`musrec.audio.resample.narrow`), Hann windows of 512 samples every 256, centred, with the clip
-    reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to the
-    length of one.
+    At 16 kHz (`musrec.audio.resample.narrow`), Hann windows of 512 samples every 256, centred, with
+    the clip reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to
+    the length of one.
 
     Parameters
     ----------

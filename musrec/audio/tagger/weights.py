@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -36,6 +36,8 @@ again."""
 
 Name = Literal["musicnn", "musicnn-mtt"]
 """The network with `musrec.audio.tagger.TAGS`, and the one with `musrec.audio.tagger.MTT_TAGS`."""
+
+NAMES: tuple[Name, ...] = get_args(Name)
 
 _CALLED = {"musicnn": "The tagger", "musicnn-mtt": "The tagger of instruments"}
 
@@ -189,7 +191,7 @@ def install(
         installed before is left as it was.
     """
     folder = folder or cache_folder()
-    releases = [release] if release else [musicnn(), musicnn("musicnn-mtt")]
+    releases = [release] if release else [musicnn(name) for name in NAMES]
     missing = []
     for each in releases:
         found = status(folder, each.name)
