@@ -53,11 +53,11 @@ def facets(catalogue: Catalogue) -> Facets:
         },
         "voice": {word: np.isin(profiles.voices, at) for at, word in enumerate(SINGING) if word},
         "key": {
-            profiles.key_names[key]: np.isin(profiles.keys, key)
+            profiles.key_names[key]: profiles.keys == key
             for key in sorted(set(profiles.keys[profiles.keys >= 0].tolist()))
         },
         "tempo": {
-            f"{low}–{high}": ((tempi >= low) & (tempi <= high)).any(axis=1) for low, high in TEMPI
+            f"{low}–{high}": np.any((tempi >= low) & (tempi <= high), axis=1) for low, high in TEMPI
         },
     }
     return Facets({facet: _sorted(has, len(catalogue)) for facet, has in columns.items()})
