@@ -58,9 +58,12 @@ _TUNELESS, _TONAL = 0.15, 0.25
 """Deviation over mean of the pitch classes: noise and speech seldom exceed the first, and from the
 second on there are notes beyond doubt. In between the confidence is lower in proportion."""
 
+LONG = 15.0
+"""Seconds from which hearing more of a song hardly tells more of its key."""
+
 CLAIMED = 0.4
-"""Probability below which no key is claimed: drums alone, speech, noise, and songs whose key would
-be wrong more often than right."""
+"""Probability below which no key is claimed: drums alone, speech, noise, and songs without a clear
+one."""
 
 
 class Choice(NamedTuple):
@@ -73,11 +76,19 @@ class Choice(NamedTuple):
     intercept, slope : float
         The log odds of a right key are ``intercept + slope * log odds`` of the choice (J. Platt,
         "Probabilistic outputs for support vector machines", 1999).
+    brevity : float
+        What is taken off them each time that less than `LONG` seconds are halved.
     """
 
     weights: Float64Array
     intercept: float
     slope: float
+    brevity: float
+
+    def log_odds(self, odds: float, seconds: float) -> float:
+        """Return the log odds of a right key from those of the choice and the length heard."""
+        halved = max(0.0, math.log2(LONG / seconds))
+        return self.intercept + self.slope * odds - self.brevity * halved
 
 
 def key(y: FloatArray, *, sr: float) -> Harmony | None:
@@ -101,7 +112,7 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
         return None
     tuning = _tuning(peaks)
     profile = pitch_classes(peaks.midi - tuning, peaks.magnitude, peaks.frame)
-    tonic, mode, confidence = named(profile)
+    tonic, mode, confidence = named(profile, y.size / sr)
     return Harmony(
         key=PITCH_CLASSES[tonic],
         mode=("major", "minor")[mode],
@@ -110,13 +121,17 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
     )
 
 
-def named(profile: Float64Array, choice: Choice | None = None) -> tuple[int, int, float]:
+def named(
+    profile: Float64Array, seconds: float, choice: Choice | None = None
+) -> tuple[int, int, float]:
     """Return the likeliest key: its tonic, 0 for major or 1 for minor, and the confidence.
 
     Parameters
     ----------
     profile : Float64Array, shape (12,)
         From `pitch_classes`.
+    seconds : float
+        How much was heard.
     choice : Choice, optional
         By default the one that the package ships.
     """
@@ -125,7 +140,7 @@ def named(profile: Float64Array, choice: Choice | None = None) -> tuple[int, int
     mode, tonic = divmod(best, 12)
     contrast = float(profile.std() / profile.mean())
     tonal = float(np.clip((contrast - _TUNELESS) / (_TONAL - _TUNELESS), 0.0, 1.0))
-    return tonic, mode, tonal / (1.0 + math.exp(-choice.intercept - choice.slope * odds))
+    return tonic, mode, tonal / (1.0 + math.exp(-choice.log_odds(odds, seconds)))
 
 
 def chosen(logits: Float64Array) -> tuple[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +41,8 @@ class Heard(NamedTuple):
     systems: dict[str, Float64Array]
     pulse: Rhythm
     key_confidence: float
+    excerpts: tuple[tuple[float, float, bool], ...]
+    """Seconds of shorter pieces, the confidence in their key, and whether it is right."""
 
     @property
     def ours(self) -> Float64Array:
@@ -95,7 +97,7 @@ def _hear(clip: Clip, model: Model) -> Heard:
     pulse = model.pulse(clip)
     key, sure = (-1, 0), 0.0
     if clip.profile is not None:
-        tonic, mode, sure = harmony.named(clip.profile, model.key)
+        tonic, mode, sure = harmony.named(clip.profile, clip.seconds, model.key)
         key = tonic, mode
     assert clip.chroma is not None
     tracked = {"onset_envelope": clip.onset, "sr": SAMPLE_RATE, "hop_length": features.HOP_LENGTH}
@@ -111,7 +113,11 @@ def _hear(clip: Clip, model: Model) -> Heard:
         "librosa, plp": _right(clip, 60.0 / period, tuple(pulses), (-1, 0)),
     }
     systems["librosa, plp"][3:] = np.nan
-    return Heard(clip, systems, pulse, sure)
+    excerpts = []
+    for seconds, profile in clip.excerpts if clip.key else ():
+        tonic, mode, brief = harmony.named(profile, seconds, model.key)
+        excerpts.append((seconds, brief, (tonic, mode) == clip.key))
+    return Heard(clip, systems, pulse, sure, tuple(excerpts))
 
 
 def _right(clip: Clip, tempo: float, beats: Sequence[float], key: Key) -> Float64Array:
@@ -283,6 +289,7 @@ def _calibration(heard: list[Heard]) -> Report:
         *_parts("key", keyed, key, lambda each: each.ours[3]),
         _stated("key, if claimed", claimed, key, lambda each: each.ours[3]),
         _stated("key, not claimed", unclaimed, key, lambda each: each.ours[3]),
+        *_brief(keyed),
         _stated("tempo, if an alternative is named", other, tempo, lambda each: each.ours[0]),
         ("its alternative", len(other), None, _right_of(other, alternative)),
     ]
@@ -302,6 +309,20 @@ def _calibration(heard: list[Heard]) -> Report:
             ),
         ),
     )
+
+
+def _brief(heard: list[Heard]) -> Iterator[tuple[Cell, ...]]:
+    """Yield one row per length of the excerpts."""
+    for length in sorted({seconds for each in heard for seconds, _, _ in each.excerpts}):
+        pieces = [
+            (each.clip.performer, sure, right)
+            for each in heard
+            for seconds, sure, right in each.excerpts
+            if seconds == length
+        ]
+        performers, sure, right = zip(*pieces, strict=True)
+        interval = _interval(np.array(right, float), performers)
+        yield f"key, from {length:g} s", len(pieces), float(np.mean(sure)), interval
 
 
 def _parts(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +42,9 @@ _LEAN = 0.75
 """How much of the learned lean to minor is kept: two thirds of the heard clips are in minor, which
 is more than of all labelled ones, and with all of it plain chords in major are called minor."""
 
+_EXCERPTS = (2.5, 5.0, 10.0)
+"""Seconds of shorter pieces, in which the key is less sure."""
+
 _INNER = 5
 """Folds in which artists are predicted from the others."""
 
@@ -54,7 +57,10 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A labelled clip; what is not known is None, `bar` is how many beats a bar has."""
+    """A labelled clip; what is not known is None.
+
+    `bar` is how many beats a bar has; `excerpts` are seconds and profile of shorter pieces.
+    """
 
     name: str
     genre: str
@@ -70,6 +76,7 @@ class Clip:
     bands: FloatArray | None = None
     candidates: rhythm.Candidates | None = None
     profile: Float64Array | None = None
+    excerpts: tuple[tuple[float, Float64Array], ...] = ()
     onset: FloatArray | None = None
     chroma: FloatArray | None = None
 
@@ -147,11 +154,22 @@ def read(folder: Path, *, heard: bool = True) -> list[Clip]:
                 "bands": bands,
                 "candidates": rhythm.candidates(bands, SAMPLE_RATE / features.HOP_LENGTH),
                 "profile": harmony.profile(y, sr=SAMPLE_RATE),
+                "excerpts": tuple(_excerpts(y)),
                 "onset": spectra.onset,
                 "chroma": spectra.chroma.mean(axis=1),
             }
         clips.append(Clip(**stated))
     return clips
+
+
+def _excerpts(y: FloatArray) -> Iterator[tuple[float, Float64Array]]:
+    """Yield seconds and profile of pieces from the middle."""
+    for seconds in _EXCERPTS:
+        length = round(seconds * SAMPLE_RATE)
+        begin = (y.size - length) // 2
+        found = harmony.profile(y[begin : begin + length], sr=SAMPLE_RATE) if begin > 0 else None
+        if found is not None:
+            yield seconds, found
 
 
 def fit(clips: Sequence[Clip]) -> Model:
@@ -184,19 +202,19 @@ def fit(clips: Sequence[Clip]) -> Model:
         for clip in timed
         if clip.candidates is not None and clip.tempo is not None
     ]
-    keys = [
-        Question(
-            clip.performer,
-            harmony.evidence(clip.profile),
-            np.arange(24) == 12 * clip.key[1] + clip.key[0],
-        )
-        for clip in clips
-        if clip.profile is not None and clip.key is not None
-    ]
+    keys, brief = [], []
+    for clip in clips:
+        if clip.profile is not None and clip.key is not None:
+            right = np.arange(24) == 12 * clip.key[1] + clip.key[0]
+            keys.append(Question(clip.performer, harmony.evidence(clip.profile), right))
+            brief += [
+                Question(clip.performer, harmony.evidence(profile), right, seconds=seconds)
+                for seconds, profile in clip.excerpts
+            ]
     return Model(
         *(columns, mean, scale, weights, intercept),
         choice=_octave(octaves),
-        key=_key_of(keys),
+        key=_key_of(keys, brief),
     )
 
 
@@ -208,13 +226,14 @@ class Question(NamedTuple):
     right: NDArray[np.bool_]
     weight: float = 1.0
     clarity: float = 1.0
+    seconds: float = harmony.LONG
 
 
 def _octave(questions: Sequence[Question]) -> rhythm.Choice:
     """Learn how to choose a tempo, and how sure to be."""
     pulsing = [
         (one, logits - np.logaddexp.reduce(logits))
-        for one, logits in _foreign(questions, _CHOICE)
+        for one, logits in _foreign(questions, questions, _CHOICE)
         if one.clarity > 0.0
     ]
 
@@ -231,33 +250,39 @@ def _octave(questions: Sequence[Question]) -> rhythm.Choice:
     return rhythm.Choice(choose(questions, _CHOICE), *trust.tolist())
 
 
-def _key_of(questions: Sequence[Question]) -> harmony.Choice:
-    """Learn how to choose a key, and how sure to be."""
+def _key_of(questions: Sequence[Question], brief: Sequence[Question]) -> harmony.Choice:
+    """Learn how to choose a key, and how sure to be, also after a few seconds."""
     lean = np.array([1.0, 1.0, _LEAN])
-    chosen = [
-        (harmony.chosen(logits), one.right) for one, logits in _foreign(questions, _KEY, lean)
-    ]
-    odds = np.array([odds for (_, odds), _ in chosen])
-    sign = np.array([1.0 if right[best] else -1.0 for (best, _), right in chosen])
+    weights = choose(questions, _KEY) * lean
+    told = []
+    for one, logits in _foreign(questions, [*questions, *brief], _KEY, lean):
+        best, odds = harmony.chosen(logits)
+        told.append((1.0 if one.right[best] else -1.0, odds, one.seconds))
 
     def loss(trust: Float64Array) -> float:
-        return float(np.logaddexp(0.0, -sign * (trust[0] + trust[1] * odds)).sum())
+        choice = harmony.Choice(weights, *trust.tolist())
+        return sum(
+            float(np.logaddexp(0.0, -sign * choice.log_odds(odds, seconds)))
+            for sign, odds, seconds in told
+        )
 
-    trust = minimize(loss, np.array([0.0, 1.0]), method="L-BFGS-B").x
-    return harmony.Choice(choose(questions, _KEY) * lean, *trust.tolist())
+    trust = minimize(loss, np.array([0.0, 1.0, 0.0]), method="L-BFGS-B").x
+    return harmony.Choice(weights, *trust.tolist())
 
 
 def _foreign(
-    questions: Sequence[Question], penalty: float, lean: Float64Array | float = 1.0
+    questions: Sequence[Question],
+    asked: Sequence[Question],
+    penalty: float,
+    lean: Float64Array | float = 1.0,
 ) -> list[tuple[Question, Float64Array]]:
-    """Return each question with logits (c,) that are learned from other artists."""
+    """Return each that is asked with logits (c,) learned from questions of other artists."""
     folds = fold_of([one.performer for one in questions], _INNER, seed=0)
     answered = []
     for fold in range(_INNER):
         weights = lean * choose([one for one in questions if folds[one.performer] != fold], penalty)
-        answered += [
-            (one, one.table @ weights) for one in questions if folds[one.performer] == fold
-        ]
+        held = [one for one in asked if folds[one.performer] == fold]
+        answered += [(one, one.table @ weights) for one in held]
     return answered
 
 
