@@ -185,9 +185,9 @@ class Rhythm:
     tempo : float
         Beats per minute, 30 to 300; 0 where no pulse is heard.
     confidence : float
-        0 to 1, that `tempo` is right at this octave.
+        Probability that listeners count this tempo, within 4%.
     alternative : float or None
-        The tempo an octave (or a third of one) away that is the next likely.
+        Another level of the same pulse, such as half or twice the tempo, where it is likely.
     steadiness : float
         0 (free) to 1 (machine): how evenly the beats are spaced.
     beats : tuple of float
@@ -215,7 +215,7 @@ class Harmony:
     mode : str
         ``"major"`` or ``"minor"``.
     confidence : float
-        0 to 1.
+        Probability that tonic and mode are right.
     tuning : float
         Cents from A440, -50 to 50.
     """

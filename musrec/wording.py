@@ -17,9 +17,9 @@ _INSTEAD = {
 }
 
 
-def tempo(bpm: float) -> str:
-    """Return a tempo in whole beats per minute, such as "90 BPM"."""
-    return f"{bpm:.0f}\u00a0BPM"
+def tempo(bpm: float, other: float | None = None) -> str:
+    """Return a tempo in whole beats per minute, such as "90 BPM" or "90 or 180 BPM"."""
+    return f"{bpm:.0f} or {other:.0f}\u00a0BPM" if other else f"{bpm:.0f}\u00a0BPM"
 
 
 def loudness(lufs: float) -> str:

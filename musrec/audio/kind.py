@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _SILENT = 1e-3
 """RMS of the loudest frame: -60 dB of full scale."""
 
-_PULSE = 0.1
-"""Confidence in the tempo from which a sound is taken to be played music."""
+_PULSE = 0.02
+"""Steadiness from which a sound is taken to be played music; readers stay below it."""
 
 _TAGGED = 0.35
 """Probability that no tag outside `_CONFUSED` reaches without music."""
@@ -115,7 +115,7 @@ class _Measurements(NamedTuple):
 def _by_sound(heard: _Measurements, rhythm: Rhythm) -> SoundKind:
     if heard.sameness > 0.995 or heard.glide > 1.0:
         return SoundKind.TONES
-    if rhythm.confidence >= _PULSE:
+    if rhythm.steadiness >= _PULSE:
         return SoundKind.MUSIC
     if heard.hold < 0.64 and heard.pauses > 0.135 and heard.flatness > 0.4:
         return SoundKind.SPEECH
