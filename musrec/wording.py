@@ -38,14 +38,20 @@ def key(harmony: Harmony) -> str:
     return f"{harmony.key}\u00a0{harmony.mode}"
 
 
+THROUGHOUT = 0.95
+"""The share of a clip from which a voice is heard throughout."""
+
+
 def voice(heard: Voice) -> str:
-    """Return where a voice is heard, such as "sung from 0:12, in 70% of it"."""
+    """Return where a voice is heard, such as "sung from 0:12, 70% of the time"."""
     if not heard.spans or heard.is_absent:
         return "none"
     how = "spoken" if heard.speech > heard.singing else "sung"
+    if heard.share >= THROUGHOUT:
+        return f"{how} throughout"
     minutes, seconds = divmod(round(heard.spans[0][0]), 60)
     where = "from the start" if heard.spans[0][0] < 1 else f"from {minutes}:{seconds:02d}"
-    return f"{how} {where}, in {heard.share:.0%} of it"
+    return f"{how} {where}, {heard.share:.0%} of the time"
 
 
 # Of Spotify's audio features, those that members understand, and what to call each.
