@@ -44,6 +44,23 @@ def numbers(names: Iterable[str]) -> NDArray[np.uint64]:
     return np.array([number(name) for name in names], np.uint64)
 
 
+def among(values: NDArray[np.uint64], few: Iterable[int]) -> NDArray[np.bool_]:
+    """Return which of many numbers (n,) are among a few.
+
+    `numpy.isin` compares all of them with each of the few, or sorts all: ten times as long for 200
+    of a million. Here most are ruled out by their last 16 bits.
+    """
+    wanted = np.array(sorted(set(few)), np.uint64)
+    if len(wanted) < 4:
+        return np.isin(values, wanted)
+    endings = np.zeros(1 << 16, bool)
+    endings[wanted.astype(np.uint16)] = True
+    likely = np.flatnonzero(endings[values.astype(np.uint16)])
+    has = np.zeros(len(values), bool)
+    has[likely] = np.isin(values[likely], wanted)
+    return has
+
+
 def most_frequent(
     of: NDArray[np.integer], among: NDArray[np.integer]
 ) -> tuple[NDArray[np.integer], NDArray[np.intp]]:

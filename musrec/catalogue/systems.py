@@ -93,19 +93,37 @@ def by_features(query: FloatArray, others: FloatArray) -> FloatArray:
     others : FloatArray, shape (n, d)
         NaN where a statistic is not known; a pair is compared in what both have.
     """
-    known = np.isfinite(others) & np.isfinite(query)
-    counts = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, others, 0).astype(np.float64)
-    mean = values.sum(axis=0) / counts
-    spread = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(axis=0) / counts)
-    scale = np.where(spread > 0, spread, 1)
-    rows = np.where(known, (values - mean) / scale, 0)
-    own = np.where(np.isfinite(query), (np.nan_to_num(query) - mean) / scale, 0)
-    own = own.clip(-5, 5)  # one statistic far out must not decide alone
-    rows = rows.clip(-5, 5)
-    lengths = np.sqrt((rows**2).sum(axis=1) * (known @ own**2))
-    alike: FloatArray = (rows @ own / np.maximum(lengths, 1e-9)).astype(np.float32)
+    there = np.isfinite(query)
+    blocks = [slice(at, at + _BLOCK) for at in range(0, len(others), _BLOCK)]
+    count, first, second = np.zeros((3, len(query)))
+    for block in blocks:
+        known, values = _known(others[block], there)
+        count += known.sum(axis=0)
+        first += values.sum(axis=0)
+        second += np.square(values).sum(axis=0)
+    mean = first / np.maximum(count, 1)
+    spread = np.sqrt(np.maximum(second / np.maximum(count, 1) - mean**2, 0))
+    scale = np.where(spread > 1e-6 * np.abs(mean), spread, 1)
+    # One statistic far out must not decide alone.
+    own = np.where(there, (np.nan_to_num(query) - mean) / scale, 0).clip(-5, 5)
+    alike = np.empty(len(others), np.float32)
+    for block in blocks:
+        known, values = _known(others[block], there)
+        rows = np.where(known, (values - mean) / scale, 0).clip(-5, 5)
+        lengths = np.sqrt((rows**2).sum(axis=1) * (known @ own**2))
+        alike[block] = rows @ own / np.maximum(lengths, 1e-9)
     return alike
+
+
+_BLOCK = 4_096  # songs whose statistics are held in double precision at a time
+
+
+def _known(
+    rows: FloatArray, there: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return which statistics are known of rows and of the song asked about, and their values."""
+    known = np.isfinite(rows) & there
+    return known, np.where(known, rows, 0).astype(np.float64)
 
 
 def pick(track: Track, profile: Profile, alike: float, place: int, by: By) -> Pick:

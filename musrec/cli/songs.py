@@ -54,7 +54,8 @@ def add(
         typer.Argument(metavar="PATH", help="Audio files, or folders of them.", readable=False),
     ],
     prune: Annotated[
-        bool, typer.Option("--prune", help="Take songs out whose files have gone.")
+        bool,
+        typer.Option("--prune", help="Take songs out whose files have gone (not on PostgreSQL)."),
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on looking for changes until you press Ctrl-C.")

@@ -23,6 +23,7 @@ LARGEST_SOLVE = 6_000
 """Rows of the largest dense system to solve; beyond that, neighbours replace EASE."""
 
 _CHUNK = 1_024
+_TOGETHER = 16_384  # rows of content that are multiplied at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,11 +233,14 @@ class Ease:
     def _lifted(
         self, profiles: csr_matrix, pull: FloatArray, by_content: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the parts of scores, given a pull and its product with content, self excluded."""
+        """Return the parts of scores, given a pull and its product with content, self excluded.
+
+        The product is written over.
+        """
         own, likes = profiles.indices, profiles.data
         row = np.repeat(np.arange(profiles.shape[0]), np.diff(profiles.indptr))
         by_members = pull[:, : self.likes.shape[0]] @ self.likes
-        by_content = by_content * self.weight
+        by_content *= self.weight
         by_members[row, own] -= likes * self.self_members[own]
         by_content[row, own] -= likes * self.self_content[own]
         by_members *= self.lift
@@ -445,12 +449,11 @@ def _products(content: FloatArray, *queries: FloatArray) -> list[FloatArray]:
     telling = [at for at, each in enumerate(queries) if each.any()]
     if telling:
         together = np.concatenate([queries[at] for at in telling]).T.copy()
-        found = np.empty((len(content), len(telling)), np.float32)
-        for start in range(0, len(content), _CHUNK):
-            block = slice(start, start + _CHUNK)
-            np.matmul(content[block], together, out=found[block])
-        for at, product in zip(telling, found.T, strict=True):
-            products[at] = product[None]
+        for start in range(0, len(content), _TOGETHER):
+            block = slice(start, start + _TOGETHER)
+            found = content[block] @ together
+            for at, product in zip(telling, found.T, strict=True):
+                products[at][0, block] = product
     return products
 
 

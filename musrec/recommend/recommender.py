@@ -377,14 +377,11 @@ class Recommender:
                 if not constraints.same_artist:
                     artists.add(columns.number(main_artist(seed.track)))
         artists.discard(0)
-        hidden = np.isin(tracks.recordings, _numbers(recordings))
-        hidden |= np.isin(tracks.artists, _numbers(artists))
+        hidden = columns.among(tracks.recordings, recordings)
+        if artists:
+            hidden |= columns.among(tracks.artists, artists)
         hidden[list(rows)] = True
         return hidden
-
-
-def _numbers(found: set[int]) -> NDArray[np.uint64]:
-    return np.array(sorted(found), np.uint64)
 
 
 class _Common(NamedTuple):

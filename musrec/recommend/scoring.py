@@ -99,10 +99,12 @@ class Songs:
         The vectors, weighted by popularity.
     sample : NDArray of intp
         Rows that stand for all.
+    sampled : dict of str to FloatArray, shape (len(sample), d_facet)
+        The facets of those, as `facet` returns them.
     usual : dict of str to float
         Tag to its mean share, over all songs.
     settled : int
-        How many songs there were when `sample` and `usual` were taken.
+        How many songs there were when `sample`, `sampled` and `usual` were taken.
     """
 
     catalogue: Catalogue
@@ -112,6 +114,7 @@ class Songs:
     vectors: FloatArray
     weighted: hybrid.Content
     sample: NDArray[np.intp]
+    sampled: dict[str, FloatArray]
     usual: dict[str, float]
     settled: int
     without: attribution.Replacing | None = None
@@ -127,6 +130,7 @@ class Songs:
         n = len(catalogue)
         tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
         vectors = taste.directions(catalogue)
+        sample = np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE])
         return cls(
             replace(catalogue, tracks=tracks, profiles=profiles),
             similarities,
@@ -134,7 +138,8 @@ class Songs:
             profiles,
             vectors,
             hybrid.Content.of(vectors, tracks.popularity),
-            np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE]),
+            sample,
+            {name: taste.l2_normalise(of[sample]) for name, of in catalogue.facets.items()},
             _usual(profiles),
             n,
             without,
@@ -341,11 +346,14 @@ class Scoring:
     def _signals(self) -> dict[str, hybrid.Standardised]:
         """Return the signals that depend on the request, for the whole catalogue, each (1, n)."""
         n = len(self.songs)
-        self.similarity = np.full(n, np.nan, np.float32)
-        if self.seeds:
-            each = [self.songs.similarities(seed.place) for seed in self.seeds]
-            known = (np.mean(each, axis=0) if len(each) > 1 else each[0])[:n]
-            self.similarity[: len(known)] = known
+        each = [self.songs.similarities(seed.place) for seed in self.seeds]
+        if len(each) == 1 and len(each[0]) == n:
+            self.similarity = each[0]
+        else:
+            self.similarity = np.full(n, np.nan, np.float32)
+            if each:
+                known = np.mean(each, axis=0)[:n]
+                self.similarity[: len(known)] = known
         self.personal = hybrid.personal(
             self.fitted.model, self.profile, self._taste(n), self.songs.content
         )
@@ -368,7 +376,7 @@ class Scoring:
             if unit:
                 score = scipy.linalg.blas.saxpy(self.signals[name].centred[0], score, a=unit)
         score[~candidates] = -np.inf
-        return np.sort(np.argpartition(score, -SHORTLIST)[-SHORTLIST:])
+        return np.sort(_largest(score, SHORTLIST))
 
     def _terms(self) -> dict[str, NDArray[np.float64]]:
         rows = self.rows
@@ -418,7 +426,7 @@ class Scoring:
             query = np.sum(asked, axis=0) if asked else of(name, likes.rows).T @ likes.weights
             if query.shape != facets[name].shape[1:]:
                 continue
-            spread = max(float((of(name, self.songs.sample) @ query).std()), 1e-6)
+            spread = max(float((self.songs.sampled[name] @ query).std()), 1e-6)
             out[name] = query * np.float32((weight - 1 / len(own)) / spread)
         return out
 
@@ -426,7 +434,7 @@ class Scoring:
         """Return (r,): what this member's facet weights add, compared with equal weights."""
         out = np.zeros(len(self.rows))
         for name, direction in self._facet_directions.items():
-            usual = self.songs.facet(name, self.songs.sample) @ direction
+            usual = self.songs.sampled[name] @ direction
             out += self.songs.facet(name, self.rows) @ direction - usual.mean()
         return out
 
@@ -778,6 +786,20 @@ class Scoring:
             at: Influence(int(few.rows[like]), gains[like])
             for at, like in zip(chosen, which, strict=True)
         }
+
+
+def _largest(scores: FloatArray, count: int) -> NDArray[np.intp]:
+    """Return the rows of the largest scores, in any order.
+
+    Of many, a sample says from which score on there are some times as many: only those are sorted.
+    """
+    sample = scores[:: max(1, len(scores) // SAMPLE)]
+    expected = 4 * count * len(sample) // len(scores)
+    if 0 < expected < len(sample):
+        rows = np.flatnonzero(scores >= np.partition(sample, -expected)[-expected])
+        if len(rows) >= count:
+            return np.asarray(rows[np.argpartition(scores[rows], -count)[-count:]])
+    return np.argpartition(scores, -count)[-count:]
 
 
 def _named(trait: Trait, query: Profile, pick: Profile) -> str:

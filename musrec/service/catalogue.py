@@ -187,24 +187,23 @@ class CatalogueView:
         NotFound
             The song has no spectrogram to compare.
         """
-        ids = set(Tracks.of(self.songs.tracks).row_of) - {heard.track.id}
         if by is By.FEATURES:
             rows, values = await self._live.statistics()
-            known = [id_ for id_ in rows if id_ in ids]
-            if not known:
-                return {}
-            alike = await asyncio.to_thread(
-                systems.by_features,
-                heard.analysis.statistics,
-                values[[rows[id_] for id_ in known]],
-            )
-            return dict(zip(known, alike.tolist(), strict=True))
+
+            def compare() -> dict[str, float]:
+                alike = systems.by_features(heard.analysis.statistics, values)
+                found = dict(zip(rows, alike.tolist(), strict=True))
+                found.pop(heard.track.id, None)
+                return found
+
+            return await asyncio.to_thread(compare)
         picture = heard.analysis.spectrogram
         if picture is None:
             raise NotFound(
                 f"I have no spectrogram of {heard.track}.", "Send me a clip of it, or its file."
             )
-        packed = await self._store.analyses.packed_spectrograms(ids)
+        ids = await asyncio.to_thread(lambda: set(Tracks.of(self.songs.tracks).row_of))
+        packed = await self._store.analyses.packed_spectrograms(ids - {heard.track.id})
 
         def work() -> dict[str, float]:
             found = {id_: codec.spectrogram(blob) for id_, blob in packed.items()}

@@ -567,6 +567,9 @@ class Songs:
         these folders before and have gone; those that were moved are not among them. A song whose
         file holds another one now is taken out of the catalogue.
 
+        A store on PostgreSQL may be shared by machines, and a path does not say whose it is: there
+        nothing is taken out, and what has gone is not named.
+
         Parameters
         ----------
         progress : callable, optional
@@ -580,7 +583,14 @@ class Songs:
             There is no such cluster as ``workers.scheduler`` names.
         Busy
             Nothing hears, and no file was heard.
+        NotFound
+            `prune`, and the store is on PostgreSQL.
         """
+        if prune and self._store.database.is_postgres:
+            raise NotFound(
+                "Machines may share a store on PostgreSQL, so I cannot tell whose files have gone.",
+                "Leave out --prune; `musrec remove PATH` takes out the songs of one path.",
+            )
         limit = self._settings.workers.timeout_seconds
         named = list(paths)
         try:
@@ -709,6 +719,8 @@ class Songs:
                 gone |= missing
         elsewhere = await self._store.analyses.paths(gone.values(), gone.keys())
         await store.forget([name for name, song in gone.items() if song in elsewhere])
+        if self._store.database.is_postgres:  # the others may be another machine's
+            return steps
         lost = {name: song for name, song in gone.items() if song not in elsewhere}
         names = await self._store.tracks.many(lost.values())
         now = await store.songs(round_.former.keys() - gone.keys())

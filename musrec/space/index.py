@@ -49,6 +49,8 @@ STILL = 1.01
 
 _BLOCK = 65_536  # rows in double precision at a time
 
+_NEARBY = 4_096  # rows that are compared at a time: what is computed of them stays in the cache
+
 FINE_SHARE = 2 / 3
 """Of the likeness of two songs with a fine embedding: each of the three views counts the same."""
 
@@ -271,16 +273,38 @@ class Index:
         self, query: FloatArray, own_fine: FloatArray | None, rows: Rows, own: _Scales
     ) -> FloatArray:
         """Return 1 - similarity of a query (1, d) to rows with these scales."""
-        keys, fine, both = rows
         scale = None
         if self.corrected:
             own_rows = None if own_fine is None else Rows(query, own_fine, np.ones(1, np.bool_))
             scale = self._scale(query, own_rows)
-        if own_fine is None or not self._some.count:
-            likeness, whole = keys @ query[0], None
-        else:
-            likeness, whole = (keys @ np.stack([query[0], self._shares * query[0]], axis=1)).T
-            whole = np.where(both, whole + np.float32(FINE_SHARE) * (fine @ own_fine[0]), likeness)
+        if not self._some.count:
+            own_fine = None
+        unlike = np.empty(len(rows.keys), dtype=np.float32)
+        for first in range(0, len(unlike), _NEARBY):
+            last = first + _NEARBY
+            unlike[first:last] = self._unlike_of(
+                query[0],
+                None if own_fine is None else own_fine[0],
+                scale,
+                rows.part(first, last),
+                own.part(first, last),
+            )
+        return unlike
+
+    def _unlike_of(
+        self,
+        query: FloatArray,
+        own_fine: FloatArray | None,
+        scale: _Scales | None,
+        rows: Rows,
+        own: _Scales,
+    ) -> FloatArray:
+        """Return what `_compared` does, for so few rows that all of it stays in the cache."""
+        keys, fine, both = rows
+        likeness, whole = keys @ query, None
+        if own_fine is not None:
+            whole = keys @ (self._shares * query) + np.float32(FINE_SHARE) * (fine @ own_fine)
+            whole = np.where(both, whole, likeness)
         if scale is None:
             return _plainly_unlike(likeness if whole is None else whole, self.distance)
         to_query = likeness * scale.slope + scale.intercept
@@ -464,6 +488,10 @@ class _Scales:
     intercept: FloatArray
     whole_slope: FloatArray
     whole_intercept: FloatArray
+
+    def part(self, first: int, last: int) -> _Scales:
+        """Return the scales of the songs from one row up to another."""
+        return _Scales(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
     @staticmethod
     def none() -> _Scales:

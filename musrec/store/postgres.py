@@ -77,6 +77,8 @@ _PASSING = ("08", "25P03", "57P", "53300")
 
 _CUT = re.compile(
     "connection (is|was) closed|connection.*(reset|lost|refused)|connect call failed|"
+    # What asyncpg says of a connection that has just broken.
+    "cannot switch to state [0-9]+; another operation|"
     "name or service not known|no such file or directory.*s\\.PGSQL",
     re.IGNORECASE,
 )
@@ -84,7 +86,7 @@ _CUT = re.compile(
 
 def engine(address: URL, connections: int) -> AsyncEngine:
     """Return an engine whose waits all end, and that notices when the server is gone."""
-    return create_async_engine(
+    made = create_async_engine(
         address,
         pool_size=connections,
         max_overflow=0,
@@ -106,6 +108,14 @@ def engine(address: URL, connections: int) -> AsyncEngine:
             },
         },
     )
+
+    @sa.event.listens_for(made.sync_engine, "handle_error")
+    def drop_broken(context: sa.ExceptionContext) -> None:
+        """Give no broken connection to the next who needs one."""
+        if _CUT.search(str(context.original_exception)):
+            context.is_disconnect = True
+
+    return made
 
 
 def check(connection: sa.Connection) -> None:

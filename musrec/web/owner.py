@@ -26,6 +26,7 @@ async def state(request: Request) -> Response:
         request,
         "owner.html",
         checks=await service.checks(),
+        dead=await service.jobs.dead(),
         days=days,
         kinds=[kind for kind in FeedbackKind if any(day.feedback.get(kind) for day in days)],
         most=max(1, *(day.added for day in days)),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.attack import commands, kills, outages, texts, uploads
+from tests.attack import commands, kills, outages, processes, texts, uploads
 from tests.attack.figures import Figures
 from tests.support import guard
 
@@ -25,10 +25,10 @@ FIRST_SEED = 13
 INTRODUCTION = """# Reliability
 
 Written by `make attack`: the product under attack, through real parts (decoders, sockets, SQLite,
-processes that are killed) and from fixed seeds. Every run of the tests makes the same attacks,
-smaller. Every figure under "broken" is how often a promise did not hold. `python -m tests.attack`
-goes on where this table stops; `python -m tests.attack PART --rounds N` runs a part of it, and
-`--afresh` begins again.
+PostgreSQL, processes that are killed) and from fixed seeds. Every run of the tests makes the same
+attacks, smaller. Every figure under "broken" is how often a promise did not hold.
+`python -m tests.attack` goes on where this table stops; `python -m tests.attack PART --rounds N`
+runs a part of it, and `--afresh` begins again.
 
 | attack | rounds | last | tried | broken | measured, at worst |
 |---|---|---|---|---|---|
@@ -52,6 +52,7 @@ PARTS = {
         lambda folder, size, seed: [asyncio.run(texts.attack(folder, size, seed))], 1_000, 10
     ),
     "kills": Part(kills.attack, 50, 10),
+    "processes": Part(processes.attack, 120, 1),
     "commands": Part(
         lambda folder, size, seed: [asyncio.run(commands.attack(folder, size, seed))], 2_000, 1
     ),

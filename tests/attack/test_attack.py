@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.attack import commands, kills, outages, texts, uploads
+from tests.attack import commands, kills, outages, processes, texts, uploads
 from tests.attack.figures import Figures
 
 
@@ -27,6 +27,14 @@ async def test_hostile_texts_have_an_answer_and_reach_no_other_place(tmp_path: P
 
 def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
     for figures in kills.attack(tmp_path, 12):
+        assert held(figures), figures
+
+
+def test_nothing_is_lost_or_doubled_by_kills_of_processes_that_share_a_store(
+    tmp_path: Path,
+) -> None:
+    for figures in processes.attack(tmp_path, 6):
+        assert figures.tried["kills"]
         assert held(figures), figures
 
 

@@ -62,6 +62,22 @@ def test_statistics_are_compared_in_what_both_songs_have() -> None:
     assert (np.abs(alike) <= 1 + 1e-5).all()
 
 
+def test_statistics_of_many_songs_are_compared_as_those_of_few_are() -> None:
+    rng = np.random.default_rng(8)
+    others = (rng.normal(size=(9_000, 6)) * [1, 1e-3, 1e4, 1, 1, 1] + 5).astype(np.float32)
+    others[rng.random(others.shape) < 0.1] = np.nan
+    others[:, 4] = 0.1  # says nothing of any song
+    query = others[8_000].copy()
+    known = np.isfinite(others) & np.isfinite(query)
+    mean, spread = np.nanmean(others, axis=0, dtype=float), np.nanstd(others, axis=0, dtype=float)
+    spread[4] = 1
+    rows, own = ((values - mean) / spread for values in (others, query))
+    rows, own = (np.where(np.isfinite(v), v.clip(-5, 5), 0) for v in (rows, own))
+    rows[:, ~np.isfinite(query)] = 0
+    cosines = rows @ own / np.sqrt((rows**2).sum(axis=1) * (known @ own**2))
+    np.testing.assert_allclose(systems.by_features(query, others), cosines, atol=1e-4)
+
+
 async def test_starter_songs_are_found_by_features_and_not_by_spectrogram(tmp_path: object) -> None:
     from musrec.settings import Settings
 

@@ -84,6 +84,32 @@ async def test_what_moved_is_the_same_song_and_what_has_gone_is_taken_out_if_ask
     assert all(step.known for step in again.values())
 
 
+async def test_nothing_is_taken_out_of_a_store_that_machines_share(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    values = {"paths": {"data": tmp_path / "data"}, "store": {"url": postgres_url}}
+    music = tmp_path / "music"
+    music.mkdir()
+    for number, name in enumerate(("another machine's", "changed", "moved")):
+        (music / f"{name}.wav").write_bytes(song(number))
+    async with Service.open(
+        Settings.model_validate({**values, "workers": {"count": 1}})
+    ) as service:
+        before = await add(service, music)
+        (music / "another machine's.wav").unlink()
+        (music / "changed.wav").write_bytes(song(3))
+        (music / "moved.wav").rename(music / "here.wav")
+        after = await add(service, music)
+        assert not [step for step in after.values() if step.gone or step.problem]
+        assert known(service, *before.values(), *after.values()) == [True] * 5
+        moved = before["moved.wav"].track
+        assert moved is not None
+        assert await service.songs.file_of(moved.id) == music / "here.wav"
+        with pytest.raises(NotFound, match="PostgreSQL"):
+            await add(service, music, prune=True)
+        assert known(service, *before.values()) == [True] * 3
+
+
 async def test_what_gave_no_song_is_heard_again_only_once_it_changes(
     service: Service, tmp_path: Path
 ) -> None:

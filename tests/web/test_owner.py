@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from musrec.catalogue.model import JobKind
 from musrec.evaluate.report import Report
 from musrec.lab.page import Page as LabPage
 from musrec.lab.page import Section
 from musrec.members.model import OWNER, Role
 from musrec.model import FeedbackKind, track_id
 from musrec.service.overview import DAYS
+from musrec.store.jobs import TRIES
 from tests.support.stores import store_of
 from tests.web.conftest import Page, Visitor, served
 
@@ -44,6 +46,18 @@ async def test_the_state_counts_songs_and_feedback_by_day(page: Page, owner: Vis
     assert '<th scope="col">like</th>' in text
     assert "No drop has been rated yet." in text
     assert service.store_address in text
+
+
+async def test_the_state_names_jobs_that_were_given_up(page: Page, owner: Visitor) -> None:
+    song = page.service.catalogue.songs.tracks[0]
+    async with store_of(page.service) as store:
+        await store.jobs.add(JobKind.HEAR, [(song.id, song)], urgency=0)
+        for number in range(TRIES + 1):  # whoever takes it is never heard of again
+            await store.jobs.claim(f"process {number}", "here", -timedelta(seconds=1))
+    _, text = await owner.get("/state")
+    assert "Jobs that were given up" in text
+    assert f'href="/songs/{song.id}"' in text
+    assert "Whoever did it died" in text
 
 
 @pytest_asyncio.fixture(loop_scope="module")
