@@ -55,6 +55,11 @@ async def moods(interaction: Context, typed: str) -> Choices:
     return names(known, typed)
 
 
+async def instruments(interaction: Context, typed: str) -> Choices:
+    """Offer the instruments and voices that can be told by ear."""
+    return names(interaction.client.service.catalogue.instruments(), typed)
+
+
 def names(known: Iterable[str], typed: str, longest: int = 100) -> Choices:
     """Offer the names that contain what was typed."""
     wanted = typed.strip().casefold()

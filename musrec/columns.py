@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from musrec import wording
-from musrec.model import PITCH_CLASSES, Harmony, Profile, Track
+from musrec.model import PITCH_CLASSES, Harmony, Profile, Singing, Track
 from musrec.titles import main_artist, recording_key
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ KEYS = tuple(
     for tonic in PITCH_CLASSES
 )
 """Every key, as `Profile.key` is written."""
+
+SINGING: tuple[Singing, ...] = ("", "sung", "instrumental")
+"""Every value of `Profile.voice`."""
 
 
 def number(name: str) -> int:
@@ -95,17 +98,24 @@ class Profiles(Sequence[Profile]):
         Beats per minute: the tempo, and the other one that a listener may count.
     keys : NDArray of int8, shape (n,)
         Place in `key_names`; -1 if not known.
+    instruments : FloatArray, shape (n, len(instrument_names))
+        NaN where an instrument may not be said.
+    voices : NDArray of int8, shape (n,)
+        Place in `SINGING`.
     """
 
     tag_names: tuple[str, ...]
     percentile_names: tuple[str, ...]
     genre_names: tuple[str, ...]
     key_names: tuple[str, ...]
+    instrument_names: tuple[str, ...]
     tags: FloatArray
     percentiles: NDArray[np.float64]
     genres: NDArray[np.float64]
     tempi: NDArray[np.float64]
     keys: NDArray[np.int8]
+    instruments: FloatArray
+    voices: NDArray[np.int8]
 
     @staticmethod
     def of(
@@ -113,6 +123,7 @@ class Profiles(Sequence[Profile]):
         tags: tuple[str, ...] = (),
         percentiles: tuple[str, ...] = (),
         genres: tuple[str, ...] = (),
+        instruments: tuple[str, ...] = (),
     ) -> Profiles:
         """Return profiles as columns: of these names first, then of any others that there are."""
         if isinstance(profiles, Profiles):
@@ -120,6 +131,7 @@ class Profiles(Sequence[Profile]):
         tag_names, tag_rows = _columns([p.tags for p in profiles], tags, np.float32)
         percentile_names, places = _columns([p.percentiles for p in profiles], percentiles)
         genre_names, shares = _columns([p.genres for p in profiles], genres)
+        playing, heard = _columns([p.instruments for p in profiles], instruments, np.float32)
         key_names = tuple(dict.fromkeys((*KEYS, *(p.key for p in profiles if p.key))))
         place_of = {name: at for at, name in enumerate(key_names)}
         tempi = [(p.tempo or np.nan, p.other_tempo or np.nan) for p in profiles]
@@ -128,11 +140,14 @@ class Profiles(Sequence[Profile]):
             percentile_names,
             genre_names,
             key_names,
+            playing,
             tag_rows,
             places,
             shares,
             np.array(tempi, np.float64).reshape(-1, 2),
             np.array([place_of.get(p.key or "", -1) for p in profiles], np.int8),
+            heard,
+            np.array([SINGING.index(p.voice) for p in profiles], np.int8),
         )
 
     def __len__(self) -> int:
@@ -146,6 +161,7 @@ class Profiles(Sequence[Profile]):
         if isinstance(row, slice):
             return self.take(row)
         genres = _known(self.genre_names, self.genres[row])
+        playing = _known(self.instrument_names, self.instruments[row])
         tempo, other = (None if isnan(value) else value for value in self.tempi[row].tolist())
         key = int(self.keys[row])
         return Profile(
@@ -155,6 +171,8 @@ class Profiles(Sequence[Profile]):
             tempo,
             self.key_names[key] if key >= 0 else None,
             other,
+            dict(sorted(playing.items(), key=lambda item: -item[1])),
+            SINGING[int(self.voices[row])],
         )
 
     def take(self, rows: slice | NDArray[np.intp] | Sequence[int]) -> Profiles:
@@ -164,11 +182,14 @@ class Profiles(Sequence[Profile]):
             self.percentile_names,
             self.genre_names,
             self.key_names,
+            self.instrument_names,
             self.tags[rows],
             self.percentiles[rows],
             self.genres[rows],
             self.tempi[rows],
             self.keys[rows],
+            self.instruments[rows],
+            self.voices[rows],
         )
 
     def percentile(self, name: str) -> NDArray[np.float64]:
@@ -176,6 +197,12 @@ class Profiles(Sequence[Profile]):
         if name not in self.percentile_names:
             return np.full(len(self), np.nan)
         return self.percentiles[:, self.percentile_names.index(name)]
+
+    def instrument(self, name: str) -> FloatArray:
+        """Return the share (n,) of an instrument or voice; NaN where it may not be said."""
+        if name not in self.instrument_names:
+            return np.full(len(self), np.nan, np.float32)
+        return self.instruments[:, self.instrument_names.index(name)]
 
     def tag(self, name: str) -> FloatArray:
         """Return the share (n,) of a tag; NaN where it is not known."""

@@ -146,6 +146,8 @@ class AsyncLibrary:
         mood: str = "",
         key: str = "",
         tempo: str | tuple[float, float] | None = None,
+        instrument: str = "",
+        voice: str = "",
         limit: int = 10,
     ) -> list[Track]:
         """Search the catalogue by names and by sound, best first.
@@ -158,6 +160,10 @@ class AsyncLibrary:
             Such as ``"mercury"``, ``"jazz"``, ``"calm"`` and ``"A minor"``.
         tempo : str or pair of float, optional
             Beats per minute: ``"120"``, ``"100-120"`` or ``(100, 120)``.
+        instrument : str
+            Such as ``"piano"`` or ``"female voice"``.
+        voice : str
+            ``"sung"`` or ``"instrumental"``.
 
         Raises
         ------
@@ -165,7 +171,7 @@ class AsyncLibrary:
             No song is all of that; the message says why.
         """
         bpm = tempo_range(tempo) if isinstance(tempo, str) else tempo
-        wanted = SongFilter(text, artist, genre, mood, key, bpm)
+        wanted = SongFilter(text, artist, genre, mood, key, bpm, instrument, voice)
         return await self._service.catalogue.search(wanted, limit)
 
     async def add(

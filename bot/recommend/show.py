@@ -55,7 +55,7 @@ class ShowCommands(commands.Cog):
         clip: discord.Attachment | None = None,
         private: bool = False,
     ) -> None:
-        """See what I hear in a song: tempo, key, genre, mood, tags and a picture."""
+        """See what I hear in a song: tempo, key, genre, instruments, voice and a picture."""
         if song is None and clip is None:
             raise NotFound("What should I show you?", "Give me a title, a link or a clip.")
         await interaction.response.defer(thinking=True, ephemeral=private)
@@ -133,19 +133,20 @@ async def _put(
 def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
     """Say everything that was heard."""
     analysis, profile = heard.analysis, heard.profile
-    lines = [f"**{label}** {said}" for label, said in _pulse_and_key(analysis)]
+    lines = [f"**{label}** {fact}" for label, fact in _pulse_and_key(analysis)]
     if description.genre:
         lines.append(f"**Genre** {description.genre}")
     elif profile.genres:
         lines.append(f"**Genre** not sure: {_shares(profile.genres, UNSURE)}")
     elif heard.track.genre:
         lines.append(f"**Genre** {words.plain(heard.track.genre, 40)}, as stated")
-    if mood:
-        lines.append(f"**Mood** {', '.join(mood)}")
-    if description.tags:
-        lines.append(f"**Tags** {_shares(description.tags, TAGS)}")
-    if analysis.voice:
-        lines.append(f"**Voice** {wording.voice(analysis.voice)}")
+    said = {
+        "Mood": ", ".join(mood),
+        "Tags": _shares(description.tags, TAGS),
+        "Instruments": ", ".join(profile.instruments),
+        "Voice": wording.voice(analysis.voice) if analysis.voice else "",
+    }
+    lines += [f"**{label}** {fact}" for label, fact in said.items() if fact]
     if analysis.loudness is not None:
         lines.append(f"**Loudness** {wording.loudness(analysis.loudness)}")
     if analysis.spectrogram is None:

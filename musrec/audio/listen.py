@@ -21,11 +21,14 @@ from musrec.audio import (
     voice,
 )
 from musrec.audio.encoder import Encoder
+from musrec.audio.resample import narrow
+from musrec.audio.tagger.run import PATCH_FRAMES, spectrogram_of
 from musrec.audio.tags import Tags
 from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, Encoded, ModelMissing
 
 if TYPE_CHECKING:
     from musrec.audio.features import Spectra
+    from musrec.audio.tagger import Tagging, weights
     from musrec.model import FloatArray
 
 _log = logging.getLogger(__name__)
@@ -85,7 +88,8 @@ def listen(
 def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
     spectra = features.spectra(y)
     statistics = features.statistics(spectra, constant_q.tonnetz(spectra))
-    tagging = _tag(y)
+    samples = narrow(y)
+    tagging, mtt_mean = _tag(samples)
     tag_mean = tagging.mean if tagging else None
     pulse = rhythm.pulse(
         rhythm.onsets(spectra.mel),
@@ -95,7 +99,7 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
     )
     key = harmony.key(y, sr=SAMPLE_RATE)
     loudness = descriptors.loudness(y, SAMPLE_RATE)
-    sung = voice.hear(y)
+    sung = voice.hear(samples)
     return Analysis(
         version=ANALYSER_VERSION,
         digest="",
@@ -115,6 +119,7 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
         spectrogram=features.spectrogram(spectra),
         encoded=_encode(spectra, encoder) if encoder else None,
         voice=sung,
+        mtt_mean=mtt_mean,
     )
 
 
@@ -126,9 +131,19 @@ def prepare(encoder: Encoder | None = None) -> None:
     _hear(noise, encoder)
 
 
-def _tag(y: FloatArray) -> tagger.Tagging | None:
+def _tag(samples: FloatArray) -> tuple[Tagging | None, FloatArray | None]:
+    """Return what the two taggers hear: all of the first, and the means of the second."""
+    first, second = (_tagger_or_none(name) for name in ("musicnn", "musicnn-mtt"))
+    if first is None:
+        return None, None
+    frames = spectrogram_of(samples)
+    mtt = second.tag_frames(frames, PATCH_FRAMES).mean if second else None
+    return first.tag_frames(frames), mtt
+
+
+def _tagger_or_none(name: weights.Name) -> tagger.Tagger | None:
     try:
-        return _tagger().tag(y)
+        return _tagger(name)
     except ModelMissing:
         return None
 
@@ -142,6 +157,6 @@ def _encode(spectra: Spectra, encoder: Encoder) -> Encoded | None:
 
 
 @cache
-def _tagger() -> tagger.Tagger:
+def _tagger(name: weights.Name) -> tagger.Tagger:
     # Exceptions are not cached: a tagger that is installed later is found by the next clip.
-    return tagger.load()
+    return tagger.load(name=name)

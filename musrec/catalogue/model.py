@@ -207,6 +207,10 @@ class SongFilter:
         Part of an artist's name.
     mood : str
         One of `moods`.
+    instrument : str
+        One of `musrec.audio.instruments.WORDS`.
+    voice : str
+        ``"sung"`` or ``"instrumental"``.
     key : str
         Such as ``"A minor"``, or ``"A"`` for both modes.
     tempo : pair of float or None
@@ -219,6 +223,8 @@ class SongFilter:
     mood: str = ""
     key: str = ""
     tempo: tuple[float, float] | None = None
+    instrument: str = ""
+    voice: str = ""
 
 
 Near = tuple[Track, float]
@@ -233,7 +239,7 @@ ORDERS: Mapping[Order, str] = {
     "tempo": "slowest",
 }
 
-FACETS = ("genre", "mood", "key", "tempo")
+FACETS = ("genre", "mood", "instrument", "voice", "key", "tempo")
 
 
 @dataclass(frozen=True, slots=True)

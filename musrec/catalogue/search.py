@@ -1,4 +1,4 @@
-"""Songs of the catalogue by title, artist, genre, tempo, key and mood."""
+"""Songs of the catalogue by title, artist, genre, tempo, key, mood, instrument and voice."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from rapidfuzz import fuzz, process
 
 from musrec.audio import descriptors
 from musrec.audio.descriptors import strengths
+from musrec.audio.instruments import least_shares
 from musrec.catalogue.model import SongFilter
-from musrec.columns import Profiles, Tracks, most_frequent
+from musrec.columns import SINGING, Profiles, Tracks, most_frequent
 from musrec.model import Catalogue, Choices, Constraints, NotFound, Track
 from musrec.recommend import variety
 from musrec.titles import fold
@@ -258,11 +259,19 @@ def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.i
         near = [one for one, *_ in process.extract(mood, known, limit=3, score_cutoff=NEARLY)]
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Try one of: {', '.join(known)}."
         raise NotFound(f"No song I know sounds “{mood[:40]}”.", hint if known else "")
+    instrument, voice = wanted.instrument.casefold(), wanted.voice.casefold()
+    if instrument and instrument not in least_shares():
+        known_words = ", ".join(least_shares())
+        raise NotFound(f"I cannot tell “{instrument[:40]}” by ear.", f"Try one of: {known_words}.")
+    if voice not in SINGING:
+        raise NotFound(f"“{voice[:40]}” is no kind of voice.", "Try sung or instrumental.")
     keep, reasons = variety.allowed(
         catalogue,
         Constraints(
             only_genres=frozenset((wanted.genre.casefold(),) if wanted.genre else ()),
             only_moods=frozenset((mood,) if mood else ()),
+            only_instruments=frozenset((instrument,) if instrument else ()),
+            voice=SINGING[SINGING.index(voice)],
             keys=frozenset((wanted.key,) if wanted.key else ()),
             tempo=wanted.tempo,
         ),
@@ -279,6 +288,8 @@ def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.i
         found = _named(names, found, wanted.text)
     elif mood:
         found = _best(found, strengths(mood, Profiles.of(catalogue.profiles))[found], 0)
+    elif instrument:
+        found = _best(found, Profiles.of(catalogue.profiles).instrument(instrument)[found], 0)
     if not len(found):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return found

@@ -12,7 +12,7 @@ import numpy as np
 from musrec.audio import descriptors
 from musrec.catalogue import search
 from musrec.catalogue.model import FACETS, Order, Shelf, SongFilter
-from musrec.columns import Profiles, Tracks
+from musrec.columns import SINGING, Profiles, Tracks
 from musrec.model import Catalogue, Constraints, NotFound
 from musrec.recommend import variety
 from musrec.titles import fold
@@ -38,22 +38,26 @@ class Facets:
 
 
 def facets(catalogue: Catalogue) -> Facets:
-    """Sort the songs of a catalogue under genres, moods, keys and tempi, as a search does."""
+    """Sort the songs of a catalogue under all `FACETS`, as a search does."""
     tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
     genres = sorted({name.lower() for name in tracks.genre_names})
     tempi = profiles.tempi
-    columns = {
+    columns: dict[str, Mapping[str, NDArray[np.bool_]]] = {
         "genre": {
             genre: variety.allowed(catalogue, Constraints(only_genres=frozenset((genre,))))[0]
             for genre in genres
         },
         "mood": descriptors.moods(profiles),
+        "instrument": {
+            word: np.isfinite(profiles.instrument(word)) for word in profiles.instrument_names
+        },
+        "voice": {word: np.isin(profiles.voices, at) for at, word in enumerate(SINGING) if word},
         "key": {
             profiles.key_names[key]: profiles.keys == key
             for key in sorted(set(profiles.keys[profiles.keys >= 0].tolist()))
         },
         "tempo": {
-            f"{low}–{high}": ((tempi >= low) & (tempi <= high)).any(axis=1) for low, high in TEMPI
+            f"{low}–{high}": np.any((tempi >= low) & (tempi <= high), axis=1) for low, high in TEMPI
         },
     }
     return Facets({facet: _sorted(has, len(catalogue)) for facet, has in columns.items()})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from musrec.cli.options import Json
 from musrec.cli.printing import err, out, print_json
+
+if TYPE_CHECKING:
+    from musrec.audio.tagger import ModelStatus
 
 app = typer.Typer(name="models", no_args_is_help=True, help="Fetch and check the tagger's model.")
 
@@ -32,18 +35,23 @@ def install(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show whether the tagger can be used."""
+    """Show whether the tagger, and the one of instruments, can be used."""
     from musrec.audio import tagger
 
-    found = tagger.status()
     if as_json:
-        print_json(
-            installed=found.installed,
-            path=str(found.path),
-            version=found.version,
-            problem=found.problem,
-        )
+        first, second = (_plain(tagger.status(name=name)) for name in tagger.NAMES)
+        print_json(**first, instruments=second)
     else:
         from musrec.service.overview import tagger_line
 
-        out.print(tagger_line(), markup=False, soft_wrap=True)
+        for name in tagger.NAMES:
+            out.print(tagger_line(name), markup=False, soft_wrap=True)
+
+
+def _plain(found: ModelStatus) -> dict[str, Any]:
+    return {
+        "installed": found.installed,
+        "path": str(found.path),
+        "version": found.version,
+        "problem": found.problem,
+    }

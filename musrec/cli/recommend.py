@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,14 @@ app = typer.Typer()
 
 _CARD = "musrec-card.png"
 
+
+class Voice(Enum):
+    """What `--voice` takes."""
+
+    SUNG = "sung"
+    INSTRUMENTAL = "instrumental"
+
+
 Named = Annotated[str, typer.Argument(metavar="SONG", help="An id, title or link.")]
 
 
@@ -50,6 +59,10 @@ def recommend(
     ] = None,
     no_card: Annotated[bool, typer.Option("--no-card", help="Write no card.")] = False,
     genre: Annotated[list[str] | None, typer.Option(help="Only this genre; repeatable.")] = None,
+    instrument: Annotated[
+        list[str] | None, typer.Option(help="Only with this, such as piano; repeatable.")
+    ] = None,
+    voice: Annotated[Voice | None, typer.Option(help="Only sung, or only instrumental.")] = None,
     adventurous: Adventurous = None,
     by: Annotated[
         By, typer.Option(help="Compare by everything, the spectrogram's picture or features alone.")
@@ -72,7 +85,10 @@ def recommend(
                 count=count,
                 adventurous=adventurous,
                 constraints=Constraints(
-                    only_genres=frozenset(name.lower() for name in genre or ()), repeats=repeats
+                    only_genres=frozenset(name.lower() for name in genre or ()),
+                    only_instruments=frozenset(name.lower() for name in instrument or ()),
+                    voice=voice.value if voice else "",
+                    repeats=repeats,
                 ),
                 online=not offline,
                 progress=lambda done, of: status.update(f"Heard {done} of {of} songs"),

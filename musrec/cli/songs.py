@@ -26,7 +26,7 @@ from musrec.cli.printing import (
     save,
     track_json,
 )
-from musrec.model import Analysis, Heard, NotAudio, NotFound, SoundKind
+from musrec.model import Analysis, Heard, NotAudio, NotFound, Profile, SoundKind
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
@@ -253,17 +253,20 @@ def search(
     mood: Annotated[str, typer.Option(help="Such as calm or happy.")] = "",
     key: Annotated[str, typer.Option(help="Such as 'A minor'; 'A' finds both modes.")] = "",
     tempo: Annotated[str, typer.Option(metavar="BPM", help="Such as 120 or 100-120.")] = "",
+    instrument: Annotated[str, typer.Option(help="Such as piano or 'female voice'.")] = "",
+    voice: Annotated[str, typer.Option(help="sung or instrumental.")] = "",
     limit: Annotated[
         int, typer.Option("-n", "--limit", min=1, max=100, help="List at most this many songs.")
     ] = 10,
     as_json: Json = False,
 ) -> None:
     """Search the catalogue by names and by sound."""
-    if not (text or artist or genre or mood or key or tempo):
+    if not (text or artist or genre or mood or key or tempo or instrument or voice):
         raise NotFound("Tell me what to search for.", "Give a title, or how it should sound.")
 
     async def job(service: Service) -> None:
-        wanted = SongFilter(text, artist, genre, mood, key, tempo_range(tempo) if tempo else None)
+        bpm = tempo_range(tempo) if tempo else None
+        wanted = SongFilter(text, artist, genre, mood, key, bpm, instrument, voice)
         found = await service.catalogue.search(wanted, limit)
         if as_json:
             print_json(tracks=[track_json(track) for track in found])
@@ -309,13 +312,8 @@ def _print_heard(
         table.add_row(f"[bold]{label}[/]", words)
     if analysis.loudness is not None:
         table.add_row("[bold]Loudness[/]", f"{analysis.loudness:.1f} LUFS")
-    if profile.genres:
-        doubt = "" if description.genre else "unsure: "
-        table.add_row("[bold]Genre[/]", doubt + _shares(profile.genres, 3))
-    if profile.tags:
-        table.add_row("[bold]Tags[/]", _shares(profile.tags, 8))
-    if description.labels:
-        table.add_row("[bold]Encoder[/]", escape(_shares(description.labels, 3)))
+    for label, words in _labels(profile, description):
+        table.add_row(f"[bold]{label}[/]", escape(words))
     for name, percentile in profile.percentiles.items():
         bar, descriptor = "█" * round(percentile / 5), description.definitions[name]
         than = f"{descriptor.higher} than {percentile:.0f}% of {descriptor.population}"
@@ -328,6 +326,18 @@ def _print_heard(
         out.print(wording.no_music(analysis.kind))
     for name in dict.fromkeys(one.population for one in description.definitions.values()):
         out.print(f"{name}: {description.populations[name]}.", style="dim")
+
+
+def _labels(profile: Profile, description: Description) -> Iterator[tuple[str, str]]:
+    if profile.genres:
+        doubt = "" if description.genre else "unsure: "
+        yield "Genre", doubt + _shares(profile.genres, 3)
+    if profile.tags:
+        yield "Tags", _shares(profile.tags, 8)
+    if profile.instruments:
+        yield "Instruments", ", ".join(profile.instruments)
+    if description.labels:
+        yield "Encoder", _shares(description.labels, 3)
 
 
 def _music(analysis: Analysis) -> Iterator[tuple[str, str]]:
@@ -364,6 +374,8 @@ def _heard_json(heard: Heard, description: Description) -> dict[str, Any]:
         "genre": description.genre,
         "genres": dict(profile.genres),
         "tags": dict(profile.tags),
+        "instruments": dict(profile.instruments),
+        "singing": profile.voice,
         # In the order of `tags`: their deviations, and one row per second.
         "tag_deviations": _rounded(analysis.tag_std),
         "taggram": _rounded(analysis.taggram),

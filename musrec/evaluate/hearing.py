@@ -13,6 +13,7 @@ from librosa.beat import beat_track
 from mir_eval.beat import f_measure, trim_beats  # type: ignore[import-untyped]
 
 from musrec.audio import decode, features, harmony, kind, voice
+from musrec.audio.resample import narrow
 from musrec.evaluate.descriptors import krumhansl
 from musrec.evaluate.report import Cell, Report
 from musrec.model import SAMPLE_RATE
@@ -172,7 +173,7 @@ def _voices(data: Path) -> tuple[Report, ...]:
         if not (labels.parent / name).is_file():
             continue
         y = decode.decode((labels.parent / name).read_bytes(), seconds=600, start=0).y
-        heard = voice.hear(y)
+        heard = voice.hear(narrow(y))
         assert heard is not None
         frames = np.arange(0, y.size / SAMPLE_RATE, 0.01)
         right, said = _within(frames, sung), _within(frames, heard.spans)
@@ -183,7 +184,9 @@ def _voices(data: Path) -> tuple[Report, ...]:
         everything = 2 * sung_share / (1 + sung_share)
         rows.append((Path(name).stem, sung_share, precision, recall, f, everything))
     mean = (float(np.mean([row[column] for row in rows])) for column in range(1, 6))
-    readers = [voice.hear(decode.decode(file.read_bytes()).y) for file in speech.glob("*.flac")]
+    readers = [
+        voice.hear(narrow(decode.decode(file.read_bytes()).y)) for file in speech.glob("*.flac")
+    ]
     told = sum(one is not None and kind.spoken(one) for one in readers)
     return (
         Report(

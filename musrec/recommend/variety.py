@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musrec import wording
 from musrec.audio.descriptors import strengths
-from musrec.columns import Profiles, Tracks
+from musrec.columns import SINGING, Profiles, Tracks
 from musrec.model import Catalogue, Constraints
 from musrec.titles import fold
 
@@ -95,15 +95,13 @@ def pick_varied(
 def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which tracks meet the constraints, shape (n,), and the reasons if none does.
 
-    A track whose property is not known does not meet an "only", a range or a key; it does meet a
-    "no".
+    A track whose property is not known does not meet an "only", a range, a key or a voice; it does
+    meet a "no".
     """
     n = len(catalogue)
     keep = np.ones(n, bool)
     reasons: list[str] = []
-
-    def narrow(mask: NDArray[np.bool_], what: str) -> None:
-        nonlocal keep
+    for mask, what in (*_said(catalogue, constraints), *_heard(catalogue, constraints)):
         if keep.any() and not (keep & mask).any():
             alone = int(mask.sum())
             reasons.append(
@@ -112,39 +110,45 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
                 else f"{alone} of the {n} songs I know {what}, but none of those meets the rest"
             )
         keep = keep & mask
+    return keep, reasons
 
-    if constraints.only_genres:
-        narrow(
-            _of_genre(catalogue, constraints.only_genres),
-            f"is {_either(constraints.only_genres)}",
-        )
-    if constraints.no_genres:
-        narrow(
-            ~_of_genre(catalogue, constraints.no_genres),
-            f"is anything but {_either(constraints.no_genres)}",
-        )
-    if constraints.only_moods:
-        narrow(
-            _moody(catalogue, constraints.only_moods),
-            f"sounds {_either(constraints.only_moods)}",
-        )
-    if constraints.no_moods:
-        narrow(
-            ~_moody(catalogue, constraints.no_moods),
-            f"sounds anything but {_either(constraints.no_moods)}",
-        )
-    if constraints.tempo is not None:
-        low, high = constraints.tempo
-        tempi = Profiles.of(catalogue.profiles).tempi
-        mask = np.any((tempi >= low) & (tempi <= high), axis=1)
-        narrow(mask, f"is between {low:.0f} and {wording.tempo(high)}")
-    if constraints.keys:
-        profiles = Profiles.of(catalogue.profiles)
-        keys = {tuple(key.casefold().split()) for key in constraints.keys}
+
+def _said(catalogue: Catalogue, wanted: Constraints) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """Yield which songs meet each wish for a genre or a mood, and the wish in words."""
+    if wanted.only_genres:
+        yield _of_genre(catalogue, wanted.only_genres), f"is {_either(wanted.only_genres)}"
+    if wanted.no_genres:
+        mask = ~_of_genre(catalogue, wanted.no_genres)
+        yield mask, f"is anything but {_either(wanted.no_genres)}"
+    if wanted.only_moods:
+        yield _moody(catalogue, wanted.only_moods), f"sounds {_either(wanted.only_moods)}"
+    if wanted.no_moods:
+        mask = ~_moody(catalogue, wanted.no_moods)
+        yield mask, f"sounds anything but {_either(wanted.no_moods)}"
+
+
+def _heard(catalogue: Catalogue, wanted: Constraints) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """Yield the same for instruments, voice, tempo and key."""
+    profiles = Profiles.of(catalogue.profiles)
+    for word in sorted(wanted.only_instruments):
+        yield np.isfinite(profiles.instrument(word)), f"has {_named(word)} that I can hear"
+    for word in sorted(wanted.no_instruments):
+        yield np.isnan(profiles.instrument(word)), f"is without {word}"
+    if wanted.voice:
+        yield profiles.voices == SINGING.index(wanted.voice), f"is {wanted.voice}"
+    if wanted.tempo is not None:
+        low, high = wanted.tempo
+        mask = np.any((profiles.tempi >= low) & (profiles.tempi <= high), axis=1)
+        yield mask, f"is between {low:.0f} and {wording.tempo(high)}"
+    if wanted.keys:
+        keys = {tuple(key.casefold().split()) for key in wanted.keys}
         heard = [tuple(name.casefold().split()) for name in profiles.key_names]
         fitting = [at for at, key in enumerate(heard) if key in keys or key[:1] in keys]
-        narrow(np.isin(profiles.keys, fitting), f"is in {_either(constraints.keys)}")
-    return keep, reasons
+        yield np.isin(profiles.keys, fitting), f"is in {_either(wanted.keys)}"
+
+
+def _named(instrument: str) -> str:
+    return instrument if instrument in ("strings", "woodwind", "drums") else f"a {instrument}"
 
 
 def _either(names: Iterable[str]) -> str:

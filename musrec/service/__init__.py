@@ -271,8 +271,9 @@ class Service:
         return self._live.encoder
 
     async def has_tagger(self) -> bool:
-        """Whether the tagger is installed, looked up now."""
-        return (await asyncio.to_thread(tagger.status)).installed
+        """Whether both networks of the tagger are installed, looked up now."""
+        both = [await asyncio.to_thread(tagger.status, name=name) for name in tagger.NAMES]
+        return all(one.installed for one in both)
 
     async def health(self) -> tuple[ProviderHealth, ...]:
         """Return the last known state of each service on the network, without asking it."""

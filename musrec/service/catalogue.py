@@ -9,6 +9,7 @@ import numpy as np
 
 from musrec import pictures
 from musrec.audio.descriptors import DEFINITIONS, TAG_KINDS
+from musrec.audio.instruments import least_shares
 from musrec.catalogue import comparison, gallery, neighbours, search, shelf, systems, table, wish
 from musrec.catalogue.model import (
     Atlas,
@@ -70,8 +71,12 @@ class CatalogueView:
         """Return the words for how songs sound that some song of the catalogue is."""
         return await asyncio.to_thread(search.moods, self.songs)
 
+    def instruments(self) -> tuple[str, ...]:
+        """Return the instruments and voices that can be told by ear."""
+        return tuple(least_shares())
+
     async def wish(self, text: str) -> Constraints | None:
-        """Read a wish for genres, moods and a tempo; None if a text is none, or a song's title.
+        """Read a wish for genres, moods, instruments, voice and tempo; None for a song's title.
 
         Raises
         ------
@@ -83,7 +88,8 @@ class CatalogueView:
         engine, genres = self._live.engine, heard.union(self.genres())
 
         def work() -> Constraints | None:
-            read = wish.read(text, genres, ends.union(search.moods(engine.catalogue)))
+            moods = ends.union(search.moods(engine.catalogue))
+            read = wish.read(text, genres, moods, least_shares())
             if read is None or search.titled(engine.catalogue, engine.names, text):
                 return None
             return read
@@ -97,7 +103,7 @@ class CatalogueView:
     async def search(
         self, wanted: SongFilter, limit: int = 10, *, online: bool = False
     ) -> list[Track]:
-        """Find songs by title, artist, genre, tempo, key and mood, best first.
+        """Find songs by their names and by how they sound, best first.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from musrec.members.model import Day, Week
 from musrec.store import Store
 
 if TYPE_CHECKING:
+    from musrec.audio.tagger import weights
     from musrec.service import Service
     from musrec.sources.model import ProviderHealth
 
@@ -43,6 +44,7 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
         "Ears": [
             ("workers", ears),
             ("tagger", await asyncio.to_thread(tagger_line)),
+            ("instruments", await asyncio.to_thread(tagger_line, "musicnn-mtt")),
             ("encoder", _encoder(service)),
         ],
         "Catalogue": [
@@ -63,11 +65,12 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def tagger_line() -> str:
+def tagger_line(name: weights.Name = "musicnn") -> str:
     """Return which tagger is installed and where, or why none can be used and what to do."""
-    found = tagger.status()
+    found = tagger.status(name=name)
     if found.problem:
-        return f"{found.problem} {tagger.INSTALL}"
+        without = tagger.INSTALL if name == "musicnn" else "Run `musrec models install`."
+        return f"{found.problem} {without}"
     return f"{found.version}, at {found.path}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musrec import wording
-from musrec.audio import descriptors
+from musrec.audio import descriptors, instruments
 from musrec.audio.tagger import TAGS
 from musrec.model import Profile, SoundKind
 from musrec.space.genre import genre_head
@@ -15,7 +15,7 @@ from musrec.space.genre import genre_head
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from musrec.model import Analysis
+    from musrec.model import Analysis, Singing
 
 _AT_ONCE = 4_096
 """Songs whose genres are computed together."""
@@ -44,6 +44,8 @@ def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
             tempo=(analysis.rhythm.tempo if analysis.rhythm else 0.0) or None,
             key=wording.key(analysis.harmony) if analysis.harmony else None,
             other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
+            instruments=instruments.said(analysis.mtt_mean, analysis.voice),
+            voice=_singing(analysis),
         )
         for analysis, heard in zip(analyses, genres, strict=True)
     ]
@@ -61,6 +63,16 @@ def _tags(analysis: Analysis) -> dict[str, float]:
         denied = _VOCAL.low if voice.is_sung else _VOCAL.high if voice.is_absent else ()
         tags |= dict.fromkeys(denied, 0.0)
     return tags
+
+
+def _singing(analysis: Analysis) -> Singing:
+    """Return whether somebody sings; where no voice was listened for, as the tags say."""
+    if analysis.voice is not None:
+        return instruments.singing(analysis.mtt_mean, analysis.voice)
+    if (place := _percentiles(analysis).get("vocal")) is None:
+        return ""
+    said = descriptors.word("vocal", place)
+    return "sung" if said == "vocal" else "instrumental" if said == "instrumental" else ""
 
 
 def _percentiles(analysis: Analysis) -> dict[str, float]:

@@ -44,6 +44,7 @@ def pack(analysis: Analysis) -> dict[str, Any]:
         "tag_mean": _bytes(analysis.tag_mean),
         "tag_std": _bytes(analysis.tag_std),
         "embedding": _bytes(analysis.embedding),
+        "mtt_mean": _bytes(analysis.mtt_mean),
         "encoder": encoded and encoded.encoder,
         "encoding": encoded and _bytes(encoded.vector),
         "facts": {
@@ -85,6 +86,7 @@ def unpack(row: Any) -> Analysis:
         spectrogram=spectrogram,
         encoded=row.encoder and Encoded(row.encoder, sound(row.encoding), row.facts["labels"]),
         voice=_voice(row.facts.get("voice")),  # older rows have none
+        mtt_mean=_tags(row.mtt_mean),
     )
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0022"
+HEAD = "0024"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -102,6 +102,7 @@ analyses = Table(
     Column("tag_mean", LargeBinary),
     Column("tag_std", LargeBinary),
     Column("embedding", LargeBinary),
+    Column("mtt_mean", LargeBinary),
     # An encoder of the owner's own: its digest, and the vector that it gave.
     Column("encoder", String),
     Column("encoding", LargeBinary),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 100
 """Songs of one answer, and of a playlist when it is made."""
 
-SEARCHED = ("text", "artist", "genre", "mood", "key", "tempo")
+SEARCHED = ("text", "artist", "genre", "mood", "key", "instrument", "voice")
 
 
 class _Body(BaseModel):
@@ -93,10 +93,8 @@ async def described(request: Request) -> Response:  # noqa: ARG001
 async def search(request: Request) -> Response:
     """Find songs of the catalogue."""
     asked = {name: request.query_params.get(name, "")[:200] for name in SEARCHED}
-    tempo = tempo_range(asked["tempo"]) if asked["tempo"] else None
-    wanted = SongFilter(
-        asked["text"], asked["artist"], asked["genre"], asked["mood"], asked["key"], tempo
-    )
+    tempo = tempo_range(text) if (text := request.query_params.get("tempo", "")[:200]) else None
+    wanted = SongFilter(**asked, tempo=tempo)
     first, count = _count(request, "offset", 0, 10**6), _count(request, "count", 20, MOST)
     try:
         found = await service_of(request).catalogue.search(wanted, first + count)
@@ -236,6 +234,8 @@ def _sound(request: Request, heard: Heard) -> dict[str, Any]:
         "key": profile.key and profile.key.replace("\u00a0", " "),
         "words": list(said.sound),
         "tags": {tag: round(float(share), 4) for tag, share in said.tags.items()},
+        "instruments": list(heard.profile.instruments),
+        "voice": heard.profile.voice,
         "genres": {genre: round(float(share), 4) for genre, share in profile.genres.items()},
         "percentiles": {name: round(float(at), 1) for name, at in profile.percentiles.items()},
     }

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from musrec.catalogue.model import tempo_range
+from musrec.columns import SINGING
 from musrec.model import Choices, Constraints, Heard, MusrecError, NotFound
 from musrec.service.songs import Progress
 from musrec.web.pages import LARGEST_CLIP, TooLarge, form, render, service_of, text
@@ -53,6 +54,7 @@ async def _wishes(request: Request) -> dict[str, Any]:
     return {
         "genres": await asyncio.to_thread(catalogue.genres),
         "moods": await catalogue.moods(),
+        "instruments": catalogue.instruments(),
     }
 
 
@@ -136,11 +138,16 @@ async def _heard(
 
 
 def _wanted(fields: FormData) -> Constraints:
-    genre, mood = (str(fields.get(name, "")).casefold()[:80] for name in ("genre", "mood"))
+    genre, mood, instrument, voice = (
+        str(fields.get(name, "")).casefold()[:80]
+        for name in ("genre", "mood", "instrument", "voice")
+    )
     tempo = str(fields.get("tempo", "")).strip()
     return Constraints(
         only_genres=frozenset((genre,) if genre else ()),
         only_moods=frozenset((mood,) if mood else ()),
+        only_instruments=frozenset((instrument,) if instrument else ()),
+        voice=SINGING[SINGING.index(voice)] if voice in SINGING else "",
         tempo=tempo_range(tempo) if tempo else None,
     )
 

@@ -28,6 +28,8 @@ async def songs(request: Request) -> Response:
         asked.get("mood", ""),
         asked.get("key", ""),
         tempo_range(asked["tempo"]) if asked.get("tempo") else None,
+        asked.get("instrument", ""),
+        asked.get("voice", ""),
     )
     page = asked.get("page", "1")
     shelf = await service_of(request).catalogue.browse(

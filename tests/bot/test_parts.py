@@ -30,13 +30,19 @@ from musrec.sources.providers import LABELS
 @given(genre=st.text(max_size=60))
 @example(genre="R&B/Soul")
 @example(genre="Música: Popular")
+@example(genre="s+piano/x")
 def test_a_wish_survives_the_name_of_a_select(genre: str) -> None:
-    for wish in (Wish(), Wish.of(3, 0, genre)):
+    whole = Wish.of(10, 10, genre, "spectrogram", "female voice", "instrumental")
+    for wish in (Wish(), Wish.of(3, 0, genre), whole, Wish.of(None, None, genre, voice="sung")):
         name = Choose.offer([Track("x", "T")], Question(2**63, wish)).item.custom_id
         assert len(name) <= 100
         found = re.fullmatch(Choose.__discord_ui_compiled_template__, name)
         assert found
         assert Wish.read(found["wish"]) == wish
+
+
+def test_a_select_from_before_there_were_instruments_is_read() -> None:
+    assert Wish.read("5//sound/r&b/soul") == Wish.of(5, None, "r&b/soul")
 
 
 @given(st.text())

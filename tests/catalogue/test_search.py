@@ -100,6 +100,12 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
     assert "mellow" not in offered
     for mood in offered:
         assert await listened.catalogue.search(SongFilter(mood=mood), 1)
+    for voice in ("sung", "instrumental"):
+        found = await listened.catalogue.search(SongFilter(voice=voice), 500)
+        assert {track.id for track in found} == {
+            id_ for id_, profile in profiles.items() if profile.voice == voice
+        }
+        assert found
     artist = songs(listened, "country", 1)[0].artist
     found = await listened.catalogue.search(SongFilter(artist=artist.upper()), 50)
     assert {track.artist for track in found} == {artist}
@@ -114,6 +120,9 @@ async def test_songs_are_found_by_how_they_sound(listened: Service) -> None:
         (SongFilter(mood="purple"), "sounds “purple”"),
         (SongFilter(tempo=(20, 21)), "between 20 and 21\u00a0BPM"),
         (SongFilter(text="Boogie Nights", genre="classical"), "No song I know is all of that"),
+        (SongFilter(instrument="harp"), "cannot tell “harp” by ear"),
+        (SongFilter(instrument="piano"), "has a piano that I can hear"),
+        (SongFilter(voice="loud"), "“loud” is no kind of voice"),
     ],
 )
 async def test_a_search_without_results_names_the_filter_to_blame(

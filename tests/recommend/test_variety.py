@@ -33,8 +33,16 @@ def test_artists_and_recordings_are_capped() -> None:
 
 def catalogue() -> Catalogue:
     profiles = (
-        Profile({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A\u00a0minor"),
-        Profile({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C\u00a0major"),
+        Profile(
+            *({"Mellow": 0.8}, {"mood": 20.0}, {"jazz": 0.9}, 90.0, "A\u00a0minor"),
+            instruments={"piano": 0.9},
+            voice="instrumental",
+        ),
+        Profile(
+            *({"Mellow": 0.1}, {"mood": 90.0}, {"rock": 0.7}, 140.0, "C\u00a0major"),
+            instruments={"piano": 0.6, "female voice": 0.5},
+            voice="sung",
+        ),
         Profile({}, {}, {}, None, None),
     )
     tracks = (Track("a", "A"), Track("b", "B"), Track("c", "C", genre="Progressive Rock"))
@@ -54,6 +62,11 @@ def catalogue() -> Catalogue:
         (Constraints(tempo=(80, 100)), "a"),
         (Constraints(keys=frozenset({"c major"})), "b"),
         (Constraints(keys=frozenset({"a", "c"})), "ab"),
+        (Constraints(only_instruments=frozenset({"piano"})), "ab"),
+        (Constraints(only_instruments=frozenset({"piano", "female voice"})), "b"),
+        (Constraints(no_instruments=frozenset({"female voice"})), "ac"),
+        (Constraints(voice="instrumental"), "a"),
+        (Constraints(voice="sung"), "b"),
     ],
 )
 def test_constraints_keep_what_was_asked_for(constraints: Constraints, kept: str) -> None:

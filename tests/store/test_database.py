@@ -86,6 +86,7 @@ def heard(seed: int = 0) -> Analysis:
         tag_mean=random.random(50, np.float32),
         tag_std=random.random(50, np.float32),
         taggram=random.random((9, 50), np.float32),
+        mtt_mean=random.random(50, np.float32),
         embedding=random.random(200, np.float32),
         rhythm=Rhythm(92.3, 0.8, 184.6, 0.9, (0.1, 0.75, 1.4)),
         harmony=Harmony("F#", "minor", 0.6, -12.0),
@@ -122,6 +123,7 @@ async def test_an_analysis_comes_back_as_it_went_in(store: Store) -> None:
     assert listed == track
     assert light.spectrogram is None
     np.testing.assert_array_equal(light.tag_mean, analysis.tag_mean)
+    np.testing.assert_array_equal(light.mtt_mean, analysis.mtt_mean)
     assert await store.analyses.by_digest(analysis.digest) is not None
 
 

@@ -1,13 +1,16 @@
-"""What listeners would call it: MusiCNN's 50 tags over time, without TensorFlow.
+"""What listeners would call it: MusiCNN's tags over time, without TensorFlow.
 
-The weights are fetched once by `install` (``musrec models install``) and kept in the user's cache
-folder; none of them are part of this package. Everything else works without them.
+There are two networks with 50 tags each. The weights are fetched once by `install` (``musrec models
+install``) and kept in the user's cache folder; none of them are part of this package. Everything
+else works without them.
 """
 
-from musrec.audio.tagger.run import TAGS, Tagger, Tagging
+from musrec.audio.tagger.run import MTT_TAGS, TAGS, Tagger, Tagging
 from musrec.audio.tagger.weights import (
     INSTALL,
+    NAMES,
     ModelStatus,
+    Name,
     install,
     load,
     packed,
@@ -17,8 +20,11 @@ from musrec.audio.tagger.weights import (
 
 __all__ = [
     "INSTALL",
+    "MTT_TAGS",
+    "NAMES",
     "TAGS",
     "ModelStatus",
+    "Name",
     "Tagger",
     "Tagging",
     "install",

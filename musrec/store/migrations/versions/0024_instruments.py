@@ -1,0 +1,13 @@
+"""What the second tagger heard: instruments and voices."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0024"
+down_revision = "0022"
+
+
+def upgrade() -> None:
+    op.add_column("analyses", sa.Column("mtt_mean", sa.LargeBinary))
