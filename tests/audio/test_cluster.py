@@ -15,7 +15,7 @@ import pytest_asyncio
 from musrec.audio import cluster, tagger
 from musrec.audio.cluster import difference
 from musrec.audio.workers import Ears
-from musrec.demo import TUNES, wav, write_tunes
+from musrec.demo import wav
 from musrec.model import (
     ANALYSER_VERSION,
     SAMPLE_RATE,
@@ -28,6 +28,7 @@ from musrec.model import (
 from musrec.service import Service
 from musrec.settings import Settings, Workers
 from tests.support.dask_cluster import DaskCluster, dask_cluster
+from tests.support.running import write_some
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 pytestmark = [
@@ -110,8 +111,7 @@ async def test_a_folder_whose_scheduler_dies_keeps_what_was_heard_and_names_the_
 ) -> None:
     monkeypatch.setattr(cluster, "RETURN_SECONDS", 1.0)
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2.0)
-    write_tunes(tmp_path)
-    count = len(TUNES)
+    count = len(write_some(tmp_path, *range(5)))
     settings = Settings.model_validate(
         {"paths": {"data": tmp_path / "data"}, "workers": {"scheduler": running.address}}
     )
