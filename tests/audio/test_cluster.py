@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from bot import serve
 from musrec.audio import cluster, tagger
 from musrec.audio.cluster import difference
 from musrec.audio.workers import Ears
@@ -75,7 +76,9 @@ async def test_clips_are_heard_on_a_cluster(ears: Ears, running: DaskCluster) ->
     assert refusal.value.hint
 
 
-async def test_a_worker_that_hears_otherwise_gets_no_work(ears: Ears, running: DaskCluster) -> None:
+async def test_a_worker_that_hfindingotherwise_gets_no_work(
+    ears: Ears, running: DaskCluster
+) -> None:
     others = [running.worker(preload=program) for program in (OLD, WITHOUT_US)]
     await until(ears, lambda: len(ears.refused) == 2)
     old = next(said for said in ears.refused if "analyser" in said)
@@ -169,6 +172,14 @@ async def test_a_cluster_without_workers_or_without_a_scheduler_is_named(
             with pytest.raises(Busy, match="has no workers") as deaf:
                 await ears.hear(TONE)
         assert f"`dask worker {empty.address}`" in deaf.value.hint
+        settings = Settings.model_validate(
+            {"paths": {"data": tmp_path / "data"}, "workers": {"scheduler": empty.address}}
+        )
+        findings = [one async for one in serve.check(settings)]
+        said = f"songs are heard by 0 workers with 0 threads on the Dask cluster at {empty.address}"
+        assert [(one.good, bool(one.hint)) for one in findings if one.what == said] == [
+            (False, True)
+        ]
     with pytest.raises(SettingsError, match="No Dask scheduler answers"):
         async with Ears(Workers(scheduler="tcp://127.0.0.1:9")):
             pass
