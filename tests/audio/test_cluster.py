@@ -76,9 +76,7 @@ async def test_clips_are_heard_on_a_cluster(ears: Ears, running: DaskCluster) ->
     assert refusal.value.hint
 
 
-async def test_a_worker_that_hfindingotherwise_gets_no_work(
-    ears: Ears, running: DaskCluster
-) -> None:
+async def test_a_worker_that_hears_otherwise_gets_no_work(ears: Ears, running: DaskCluster) -> None:
     others = [running.worker(preload=program) for program in (OLD, WITHOUT_US)]
     await until(ears, lambda: len(ears.refused) == 2)
     old = next(said for said in ears.refused if "analyser" in said)
