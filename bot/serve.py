@@ -260,9 +260,11 @@ async def _check_service(settings: Settings) -> list[Finding]:
             await service.warm()
         except MusrecError as error:
             return [*findings, _bad(error)]
-        findings.append(Finding(True, f"songs are heard by {await service.ears()}"))
-        hint = "docs/run.md says what workers need."
-        return [*findings, *(Finding(False, why, hint) for why in service.refused)]
+        _, places = service.clips
+        hint = "" if places else "Start workers: docs/run.md says how."
+        findings.append(Finding(places > 0, f"songs are heard by {await service.ears()}", hint))
+        needed = "docs/run.md says what workers need."
+        return [*findings, *(Finding(False, why, needed) for why in service.refused)]
 
 
 async def _check_discord(settings: Settings) -> list[Finding]:

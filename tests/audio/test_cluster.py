@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from bot import serve
 from musrec.audio import cluster, tagger
 from musrec.audio.cluster import difference
 from musrec.audio.workers import Ears
-from musrec.demo import TUNES, wav, write_tunes
+from musrec.demo import wav
 from musrec.model import (
     ANALYSER_VERSION,
     SAMPLE_RATE,
@@ -28,6 +29,7 @@ from musrec.model import (
 from musrec.service import Service
 from musrec.settings import Settings, Workers
 from tests.support.dask_cluster import DaskCluster, dask_cluster
+from tests.support.running import write_some
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 pytestmark = [
@@ -110,8 +112,7 @@ async def test_a_folder_whose_scheduler_dies_keeps_what_was_heard_and_names_the_
 ) -> None:
     monkeypatch.setattr(cluster, "RETURN_SECONDS", 1.0)
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2.0)
-    write_tunes(tmp_path)
-    count = len(TUNES)
+    count = len(write_some(tmp_path, *range(5)))
     settings = Settings.model_validate(
         {"paths": {"data": tmp_path / "data"}, "workers": {"scheduler": running.address}}
     )
@@ -169,6 +170,14 @@ async def test_a_cluster_without_workers_or_without_a_scheduler_is_named(
             with pytest.raises(Busy, match="has no workers") as deaf:
                 await ears.hear(TONE)
         assert f"`dask worker {empty.address}`" in deaf.value.hint
+        settings = Settings.model_validate(
+            {"paths": {"data": tmp_path / "data"}, "workers": {"scheduler": empty.address}}
+        )
+        findings = [one async for one in serve.check(settings)]
+        said = f"songs are heard by 0 workers with 0 threads on the Dask cluster at {empty.address}"
+        assert [(one.good, bool(one.hint)) for one in findings if one.what == said] == [
+            (False, True)
+        ]
     with pytest.raises(SettingsError, match="No Dask scheduler answers"):
         async with Ears(Workers(scheduler="tcp://127.0.0.1:9")):
             pass
