@@ -83,7 +83,7 @@ class CatalogueView:
         engine, genres = self._live.engine, heard.union(self.genres())
 
         def work() -> Constraints | None:
-            read = wish.read(text, genres, ends.union(search.moods(engine.catalogue)))
+            read = wish.read(text, genres, ends.union(search.moods(engine.catalogue, text)))
             if read is None or search.titled(engine.catalogue, engine.names, text):
                 return None
             return read
