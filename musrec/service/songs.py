@@ -281,9 +281,7 @@ class Songs:
     # Hearing ----------------------------------------------------------------------------------
 
     @measured("hear")
-    async def hear_clip(
-        self, data: bytes, name: str, *, origin: str = "upload", file: FileStamp | None = None
-    ) -> Heard:
+    async def hear_clip(self, data: bytes, name: str, *, origin: str = "upload") -> Heard:
         """Hear a clip; bytes that were heard before are not heard again.
 
         A recording that is known is the known song, however this copy is coded, cut or named.
@@ -303,15 +301,20 @@ class Songs:
         NotAudio
             Nothing in it can be heard.
         """
+        return self._heard(*await self._hear_clip(data, name, origin))
+
+    async def _hear_clip(
+        self, data: bytes, name: str, origin: str, file: FileStamp | None = None
+    ) -> tuple[Track, Analysis]:
         digest = hashlib.sha256(data).hexdigest()
         if (known := await self._store.analyses.by_digest(digest)) and self._complete(known[1]):
             track, analysis = known
             if origin != "file":
-                return self._heard(track, analysis)
+                return track, analysis
             # One that was only sent by a member so far is heard again, for the rest of its tags.
             if await self._store.analyses.paths([track.id]):
                 track = await self._store.analyses.add(track, analysis, origin, file)
-                return self._heard(track, analysis)
+                return track, analysis
         ears = await self._outside.ears()
         limit = math.inf if origin == "file" else QUESTION_SECONDS
         listened = await ears.hear(data, limit=limit)
@@ -321,7 +324,7 @@ class Songs:
         track = files.track_of(said, name, digest)
         if analysis.kind is SoundKind.MUSIC and (origin != "file" or _recommendable(analysis)):
             track, analysis = await self._keep(track, analysis, origin, file)
-        return self._heard(track, analysis)
+        return track, analysis
 
     @measured("hear")
     async def hear_track(self, track: Track) -> Heard:
@@ -777,7 +780,8 @@ class Songs:
             data, stamp = await folders.in_thread(
                 lambda: files.read_clip(path), self._settings.workers.timeout_seconds
             )
-            heard = await self.hear_clip(data, path.name, origin="file", file=stamp)
+            # Not placed here: new songs are, many together.
+            track, analysis = await self._hear_clip(data, path.name, "file", stamp)
         except (StoreError, Deaf, SettingsError):
             raise
         except TimeoutError:
@@ -786,9 +790,9 @@ class Songs:
             problem = _problem(path, error)
             lasting = isinstance(error, NotAudio)
         else:
-            if _recommendable(heard.analysis):
-                return Added(path, heard.track)
-            problem, lasting = _unsuited(heard.analysis), True
+            if _recommendable(analysis):
+                return Added(path, track)
+            problem, lasting = _unsuited(analysis), True
         if stamp and lasting:
             await self._store.files.refuse(stamp, self._ears, problem)
         return Added(path, problem=problem)
