@@ -141,7 +141,7 @@ def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
     width = round(SAMPLE_RATE / HOP_LENGTH)
     around = np.convolve(level, np.ones(width) / width, mode="same")
     return _Measurements(
-        glide=_glide(spectra.power[:, loud]),
+        glide=_glide(spectra.power.T[loud]),
         sameness=float(np.quantile(mean @ magnitude[:, loud], 0.1)),
         flatness=float(np.median(flatness.mean(axis=0))),
         loud_flatness=float(np.median((flatness * weight).sum(axis=0) / weight.sum(axis=0))),
@@ -152,10 +152,10 @@ def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
 
 def _glide(power: FloatArray) -> float:
     """Return the octaves from first to last peak if one peak is all there is and never turns."""
-    peak = power[1:-1].argmax(axis=0) + 1
-    columns = np.arange(peak.size)
-    alone = sum(power[peak + step, columns] for step in (-1, 0, 1))
-    alone = alone / np.maximum(power.sum(axis=0), 1e-12)
+    peak = power[:, 1:-1].argmax(axis=1) + 1
+    frames = np.arange(peak.size)
+    alone = sum(power[frames, peak + step] for step in (-1, 0, 1))
+    alone = alone / np.maximum(power.sum(axis=1), 1e-12)
     steps = np.diff(peak)
     turns = min(np.mean(steps < 0), np.mean(steps > 0)) if steps.size else 1.0
     if np.quantile(alone, 0.1) < 0.9 or turns > 0.01:

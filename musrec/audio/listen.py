@@ -53,8 +53,8 @@ def listen(
     """Hear a clip.
 
     It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
-    spectra for the key, the tagger's own) and measured: a quarter of a second of processor time for
-    30 s of music.
+    spectra for the key, the tagger's own) and measured: a third of a second of processor time for
+    30 s of music, half a second with voices.
 
     Parameters
     ----------
