@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -127,6 +129,20 @@ def cost(work: Work, runs: int) -> float:
     return 1000 * min(taken)
 
 
+def cost_with(cache: str, work: Work, runs: int) -> float:
+    """Return the `cost` with the taggers of another cache folder."""
+    usual = os.environ.get("MUSREC_CACHE")
+    os.environ["MUSREC_CACHE"] = cache
+    listen._tagger.cache_clear()
+    try:
+        return cost(work, runs)
+    finally:
+        del os.environ["MUSREC_CACHE"]
+        if usual is not None:
+            os.environ["MUSREC_CACHE"] = usual
+        listen._tagger.cache_clear()
+
+
 def start_cost(program: str) -> float:
     """Return the CPU milliseconds of a fresh interpreter with this program and its children."""
     import resource
@@ -191,19 +207,21 @@ def main() -> None:
         "Statistics alone: ours, with decoding.",
     ]
     try:
-        tagger.load()
-        steps.append(("**everything that is heard, with tags**", cost(hear, runs)))
+        first = tagger.load().path
+        tagger.load(name="musicnn-mtt")
+        whole = cost(hear, runs)
+        steps.append(("**everything that is heard, with tags and instruments**", whole))
+        with tempfile.TemporaryDirectory() as folder:
+            for file in (first, first.with_name("musicnn.json")):
+                shutil.copy(file, folder)
+            alone = cost_with(folder, hear, runs)
+        steps.append(("everything that is heard, with tags", alone))
+        notes.append(f"Instruments: {whole / alone:.2f} times the same without them.")
     except ModelMissing as missing:
         notes.append(str(missing))
-    deaf = os.environ.get("MUSREC_CACHE")
-    os.environ["MUSREC_CACHE"] = os.devnull
-    listen._tagger.cache_clear()
-    steps.append(("everything that is heard, without the tagger", cost(hear, runs)))
-    if deaf is None:
-        del os.environ["MUSREC_CACHE"]
-    else:
-        os.environ["MUSREC_CACHE"] = deaf
-    listen._tagger.cache_clear()
+    steps.append(
+        ("everything that is heard, without the tagger", cost_with(os.devnull, hear, runs))
+    )
     print(
         Report(
             "Hearing",

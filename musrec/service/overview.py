@@ -42,6 +42,7 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             ("songs", f"{len(service.catalogue):,}"),
             ("space", service.catalogue.space.name),
             ("dimensions", str(service.catalogue.space.dimensions)),
+            ("to hear again", f"{await service.songs.waiting():,}"),
         ],
         "Services": [(one.name, _health(one)) for one in await service.health()],
         "Programs": [
