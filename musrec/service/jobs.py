@@ -88,23 +88,19 @@ class Jobs:
         encoder = self._live.encoder
         digest = None if encoder is None else encoder.digest
         keys = {
-            f"{id_} {ANALYSER_VERSION} {digest}": (id_, origin)
-            for id_, origin in await self._store.analyses.outdated(digest)
+            f"{id_} {ANALYSER_VERSION} {digest}": (id_, origin, path)
+            for id_, origin, path in await self._songs.waiting()
         }
         fresh = await self._fresh(JobKind.AGAIN, list(keys))
-        paths = await self._store.analyses.paths(keys[key][0] for key in fresh)
 
         def here() -> list[str]:
-            with_file = (key for key in fresh if keys[key][0] in paths)
-            there = (key for key in with_file if path_of(paths[keys[key][0]]).exists())
+            paths = ((key, keys[key][2]) for key in fresh)
+            there = (key for key, path in paths if path is not None and path_of(path).exists())
             return list(islice(there, FILES))
 
         files = await asyncio.to_thread(here)
-        online = [
-            key
-            for key in fresh
-            if keys[key][0] not in paths and keys[key][1].startswith("preview:")
-        ]
+        previews = (key for key in fresh if keys[key][2] is None)
+        online = [key for key in previews if keys[key][1].startswith("preview:")]
         if not self._settings.catalogue.explore_per_day:
             online = []
         for some, place in ((files, self._place), (online[:STARTERS], None)):
