@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from musrec.audio import tagger
 from musrec.evaluate import descriptors, hearing
 from musrec.model import NotFound
 
@@ -63,3 +64,33 @@ def test_double_tempo_is_right_only_with_octaves_allowed() -> None:
     assert hearing.accuracies(121, 120) == (1.0, 1.0)
     assert hearing.accuracies(240, 120) == (0.0, 1.0)
     assert hearing.accuracies(100, 120) == (0.0, 0.0)
+
+
+def test_labelled_clips_go_through_the_whole_evaluation(shared_data: Path, tmp_path: Path) -> None:
+    if problem := tagger.status().problem:
+        pytest.skip(problem)
+    folder, labelled = tmp_path / "gtzan", shared_data / "gtzan"
+    (folder / "audio").mkdir(parents=True)
+    for file in (*labelled.glob("clips.csv"), *labelled.glob("*.gz"), *labelled.glob("*.npz")):
+        (folder / file.name).symlink_to(file)
+    (folder / "annotations").symlink_to(labelled / "annotations")
+    for genre in ("classical", "country", "metal", "pop"):
+        for file in sorted(labelled.glob(f"audio_more/{genre}.*"))[:2]:
+            (folder / "audio" / file.name).symlink_to(file)
+
+    table, confidence, metre = hearing.run(folder)
+
+    for report in (table, confidence, metre):
+        assert {len(row) for row in report.rows} == {len(report.columns)}
+    rows = {row[0]: row for row in table.rows if row[0]}
+    assert rows["all but classical"][2] == 6
+    assert rows["classical"][2] == 2
+    assert {row[1] for row in table.rows} == {"ours", "librosa", "librosa, plp"}
+    stated = [row[2] for row in confidence.rows if isinstance(row[2], float)]
+    assert stated
+    assert all(0.0 <= value <= 1.0 for value in stated)
+    assert any(row[0] == "key, from 5 s" for row in confidence.rows)
+    assert [row[:2] for row in metre.rows] == [
+        *(("labelled", "all"), ("labelled", "all but classical")),
+        *(("heard", "all"), ("heard", "all but classical")),
+    ]
