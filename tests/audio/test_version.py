@@ -37,8 +37,8 @@ ABSOLUTE_OF = {
 }
 """Processors and versions of libraries differ by a hundredth of this, or by a rounded digit."""
 
-TAGGER = {"tag_mean", "tag_std", "embedding", "tempo confidence", *AXES}
-"""What only the tagger hears, and how sure the tempo is: tags tell which tempo is usual."""
+TAGGER = {"tag_mean", "tag_std", "embedding", "mtt_mean", "tempo confidence", *AXES}
+"""What only the taggers hear, and how sure the tempo is: tags tell which tempo is usual."""
 
 Values = dict[str, str | list[float]]
 
@@ -58,6 +58,7 @@ def values(analysis: Analysis) -> Values:
         "tag_mean": analysis.tag_mean,
         "tag_std": analysis.tag_std,
         "embedding": analysis.embedding,
+        "mtt_mean": analysis.mtt_mean,
         "tempo": (rhythm.tempo, rhythm.alternative or 0.0),
         "steadiness": rhythm.steadiness,
         "tempo confidence": rhythm.confidence,
@@ -91,13 +92,17 @@ def differences(heard: Values, pinned: Values) -> list[str]:
     return found
 
 
+def problem_of_the_taggers() -> str | None:
+    return next((one for name in tagger.NAMES if (one := tagger.status(name=name).problem)), None)
+
+
 @pytest.fixture(params=["with the tagger", "without the tagger"])
 def tagged(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[bool]:
     if request.param == "without the tagger":
         monkeypatch.setenv("MUSREC_CACHE", str(tmp_path))
-    elif problem := tagger.status().problem:
+    elif problem := problem_of_the_taggers():
         pytest.skip(problem)
     listen._tagger.cache_clear()
     yield request.param == "with the tagger"
@@ -133,7 +138,7 @@ def test_what_is_heard_changes_only_with_the_version(title: str, tagged: bool) -
 
 def write() -> None:
     """Renew the pinned analyses; refused for a tune that sounds different to the same version."""
-    if problem := tagger.status().problem:
+    if problem := problem_of_the_taggers():
         sys.exit(problem)
     old: dict[str, Any] = {"version": 0, "tunes": {}}
     if PINNED.exists():

@@ -75,6 +75,17 @@ def test_constraints_keep_what_was_asked_for(constraints: Constraints, kept: str
     assert not reasons
 
 
+def test_what_is_missed_by_some_songs_alone_is_said_in_the_plural() -> None:
+    wanted = Constraints(only_instruments=frozenset({"piano"}), keys=frozenset({"d minor"}))
+    assert allowed(catalogue(), wanted)[1] == ["none of the 3 songs I know is in d minor"]
+    both = Constraints(
+        only_instruments=frozenset({"piano"}), only_genres=frozenset({"progressive"})
+    )
+    assert allowed(catalogue(), both)[1] == [
+        "2 of the 3 songs I know have a piano that I can hear, but none of those meets the rest"
+    ]
+
+
 def test_constraints_that_no_song_meets_are_named_and_not_relaxed() -> None:
     mask, reasons = allowed(
         catalogue(), Constraints(only_genres=frozenset({"rock"}), tempo=(80, 100))
