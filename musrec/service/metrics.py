@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -107,7 +108,7 @@ async def watched(
         except OSError as error:
             where = f"{settings.host}, port {settings.port}"
             tell(
-                f"Metrics cannot be served at {where}: {error.strerror}. Set another metrics.port."
+                f"Metrics cannot be served at {where}: {os.strerror(error.errno or 0)}. Set another metrics.port."
             )
         else:
             await web.SockSite(runner, listener).start()
