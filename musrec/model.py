@@ -185,9 +185,9 @@ class Rhythm:
     tempo : float
         Beats per minute, 30 to 300; 0 where no pulse is heard.
     confidence : float
-        0 to 1, that `tempo` is right at this octave.
+        Probability that listeners count this tempo, within 4%.
     alternative : float or None
-        The tempo an octave (or a third of one) away that is the next likely.
+        Another level of the same pulse, such as half or twice the tempo, where it is likely.
     steadiness : float
         0 (free) to 1 (machine): how evenly the beats are spaced.
     beats : tuple of float
@@ -215,7 +215,7 @@ class Harmony:
     mode : str
         ``"major"`` or ``"minor"``.
     confidence : float
-        0 to 1.
+        Probability that tonic and mode are right.
     tuning : float
         Cents from A440, -50 to 50.
     """
@@ -293,7 +293,7 @@ class Voice:
 
     @property
     def is_sung(self) -> bool:
-        """Whether there is enough of a voice that nobody would call the clip instrumental."""
+        """Whether there is too much of a voice to call the clip instrumental."""
         return self.share >= 0.25
 
     @property
@@ -363,7 +363,7 @@ class Analysis:
 
 
 Singing = Literal["", "sung", "instrumental"]
-"""Whether somebody sings or raps in a song; empty where it is not known."""
+"""Whether a song has a voice, sung or rapped; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +377,8 @@ class Profile:
     percentiles : mapping of str to float
         Descriptor to its place, 0 to 100, in the reference population.
     genres : mapping of str to float
-        Genre to calibrated probability, summing to 1; empty where not known.
+        Genre to calibrated probability, summing to 1; empty where not known, and for a song that is
+        unlike all that the probabilities were learned from.
     tempo : float or None
         Beats per minute.
     key : str or None

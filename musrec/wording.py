@@ -17,9 +17,9 @@ _INSTEAD = {
 }
 
 
-def tempo(bpm: float) -> str:
-    """Return a tempo in whole beats per minute, such as "90 BPM"."""
-    return f"{bpm:.0f}\u00a0BPM"
+def tempo(bpm: float, other: float | None = None) -> str:
+    """Return a tempo in whole beats per minute, such as "90 BPM" or "90 or 180 BPM"."""
+    return f"{bpm:.0f} or {other:.0f}\u00a0BPM" if other else f"{bpm:.0f}\u00a0BPM"
 
 
 def loudness(lufs: float) -> str:
@@ -38,14 +38,20 @@ def key(harmony: Harmony) -> str:
     return f"{harmony.key}\u00a0{harmony.mode}"
 
 
+THROUGHOUT = 0.95
+"""The share of a clip from which a voice is heard throughout."""
+
+
 def voice(heard: Voice) -> str:
-    """Return where a voice is heard, such as "sung from 0:12, in 70% of it"."""
+    """Return where a voice is heard, such as "sung from 0:12, 70% of the time"."""
     if not heard.spans or heard.is_absent:
         return "none"
     how = "spoken" if heard.speech > heard.singing else "sung"
+    if heard.share >= THROUGHOUT:
+        return f"{how} throughout"
     minutes, seconds = divmod(round(heard.spans[0][0]), 60)
     where = "from the start" if heard.spans[0][0] < 1 else f"from {minutes}:{seconds:02d}"
-    return f"{how} {where}, in {heard.share:.0%} of it"
+    return f"{how} {where}, {heard.share:.0%} of the time"
 
 
 # Of Spotify's audio features, those that members understand, and what to call each.

@@ -11,6 +11,8 @@ from musrec.model import Harmony, SoundKind
 def test_a_tempo_is_in_whole_beats_and_a_key_has_its_mode() -> None:
     assert wording.tempo(89.6) == "90\u00a0BPM"
     assert wording.key(Harmony("E", "minor", 0.9, -3.0)) == "E\u00a0minor"
+    assert wording.tempo(89.6) == "90\u00a0BPM"
+    assert wording.tempo(89.6, 179.2) == "90 or 179\u00a0BPM"
 
 
 def test_another_services_numbers_are_said_in_the_same_words() -> None:

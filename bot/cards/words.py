@@ -132,7 +132,7 @@ def facts(profile: Profile, mood: tuple[str, ...]) -> str:
     return "\u2003".join(
         part.replace(" ", _NO_BREAK)  # a line breaks between facts, not inside "E minor"
         for part in (
-            f"🥁 {wording.tempo(profile.tempo)}" if profile.tempo else "",
+            f"🥁 {wording.tempo(profile.tempo, profile.other_tempo)}" if profile.tempo else "",
             f"🎹 {profile.key}" if profile.key else "",
             f"🌗 {', '.join(mood)}" if mood else "",
         )

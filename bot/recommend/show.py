@@ -136,8 +136,8 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
     lines = [f"**{label}** {fact}" for label, fact in _pulse_and_key(analysis)]
     if description.genre:
         lines.append(f"**Genre** {description.genre}")
-    elif profile.genres:
-        lines.append(f"**Genre** not sure: {_shares(profile.genres, UNSURE)}")
+    elif description.genres:
+        lines.append(f"**Genre** not sure: {_shares(description.genres, UNSURE)}")
     elif heard.track.genre:
         lines.append(f"**Genre** {words.plain(heard.track.genre, 40)}, as stated")
     said = {
@@ -159,9 +159,8 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
 def _pulse_and_key(analysis: Analysis) -> list[tuple[str, str]]:
     said = []
     if (rhythm := analysis.rhythm) and rhythm.tempo:
-        unsure = rhythm.alternative and rhythm.confidence < SURE
-        other = f", or {rhythm.alternative:.0f}" if unsure else ""
-        said.append(("Tempo", _sure(wording.tempo(rhythm.tempo), rhythm.confidence) + other))
+        tempo = wording.tempo(rhythm.tempo, rhythm.alternative)
+        said.append(("Tempo", _sure(tempo, rhythm.confidence)))
     if analysis.harmony:
         key = wording.key(analysis.harmony)
         said.append(("Key", _sure(key, analysis.harmony.confidence)))

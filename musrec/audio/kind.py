@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _SILENT = 1e-3
 """RMS of the loudest frame: -60 dB of full scale."""
 
-_PULSE = 0.1
-"""Confidence in the tempo from which a sound is taken to be played music."""
+_PULSE = 0.02
+"""Steadiness from which a sound is taken to be played music; readers stay below it."""
 
 _TAGGED = 0.35
 """Probability that no tag outside `_CONFUSED` reaches without music."""
@@ -115,7 +115,7 @@ class _Measurements(NamedTuple):
 def _by_sound(heard: _Measurements, rhythm: Rhythm) -> SoundKind:
     if heard.sameness > 0.995 or heard.glide > 1.0:
         return SoundKind.TONES
-    if rhythm.confidence >= _PULSE:
+    if rhythm.steadiness >= _PULSE:
         return SoundKind.MUSIC
     if heard.hold < 0.64 and heard.pauses > 0.135 and heard.flatness > 0.4:
         return SoundKind.SPEECH
@@ -141,7 +141,7 @@ def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
     width = round(SAMPLE_RATE / HOP_LENGTH)
     around = np.convolve(level, np.ones(width) / width, mode="same")
     return _Measurements(
-        glide=_glide(spectra.power[:, loud]),
+        glide=_glide(spectra.power.T[loud]),
         sameness=float(np.quantile(mean @ magnitude[:, loud], 0.1)),
         flatness=float(np.median(flatness.mean(axis=0))),
         loud_flatness=float(np.median((flatness * weight).sum(axis=0) / weight.sum(axis=0))),
@@ -152,10 +152,10 @@ def _measure(spectra: Spectra, loud: NDArray[np.bool_]) -> _Measurements:
 
 def _glide(power: FloatArray) -> float:
     """Return the octaves from first to last peak if one peak is all there is and never turns."""
-    peak = power[1:-1].argmax(axis=0) + 1
-    columns = np.arange(peak.size)
-    alone = sum(power[peak + step, columns] for step in (-1, 0, 1))
-    alone = alone / np.maximum(power.sum(axis=0), 1e-12)
+    peak = power[:, 1:-1].argmax(axis=1) + 1
+    frames = np.arange(peak.size)
+    alone = sum(power[frames, peak + step] for step in (-1, 0, 1))
+    alone = alone / np.maximum(power.sum(axis=1), 1e-12)
     steps = np.diff(peak)
     turns = min(np.mean(steps < 0), np.mean(steps > 0)) if steps.size else 1.0
     if np.quantile(alone, 0.1) < 0.9 or turns > 0.01:

@@ -24,7 +24,7 @@ from musrec.audio.encoder import Encoder
 from musrec.audio.resample import narrow
 from musrec.audio.tagger.run import PATCH_FRAMES, spectrogram_of
 from musrec.audio.tags import Tags
-from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, Encoded, ModelMissing
+from musrec.model import ANALYSER_VERSION, SAMPLE_RATE, Analysis, Encoded, ModelMissing, SoundKind
 
 if TYPE_CHECKING:
     from musrec.audio.features import Spectra
@@ -53,8 +53,8 @@ def listen(
     """Hear a clip.
 
     It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
-    spectra for the key, the tagger's own) and measured: a quarter of a second of processor time for
-    30 s of music.
+    spectra for the key, the tagger's own) and measured: a third of a second of processor time for
+    30 s of music, half a second with voices.
 
     Parameters
     ----------
@@ -97,21 +97,22 @@ def _hear(y: FloatArray, encoder: Encoder | None = None) -> Analysis:
         hop_length=features.HOP_LENGTH,
         usual=rhythm.usual_tempo(statistics, tag_mean),
     )
-    key = harmony.key(y, sr=SAMPLE_RATE)
     loudness = descriptors.loudness(y, SAMPLE_RATE)
     sung = voice.hear(samples)
+    sound = kind.classify(spectra, rhythm=pulse, tag_mean=tag_mean, voice=sung)
+    key = harmony.key(y, sr=SAMPLE_RATE) if sound is SoundKind.MUSIC else None
     return Analysis(
         version=ANALYSER_VERSION,
         digest="",
         seconds=y.size / SAMPLE_RATE,
-        kind=kind.classify(spectra, rhythm=pulse, tag_mean=tag_mean, voice=sung),
+        kind=sound,
         statistics=statistics,
         tag_mean=tag_mean,
         tag_std=tagging.std if tagging else None,
         taggram=tagging.taggram if tagging else None,
         embedding=tagging.embedding if tagging else None,
         rhythm=pulse,
-        harmony=key if key is not None and key.confidence >= harmony.CLAIMED else None,
+        harmony=key if key and key.confidence >= harmony.CLAIMED else None,
         loudness=loudness,
         descriptors=descriptors.describe(
             statistics, tag_mean=tag_mean, rhythm=pulse, loudness=loudness

@@ -4,8 +4,10 @@ Periodicity follows G. Percival and G. Tzanetakis, "Streamlined tempo estimation
 autocorrelation and cross-correlation with pulses" (IEEE/ACM TASLP 22(12), 2014): a compressed
 autocorrelation of the onsets in overlapping windows, strengthened by its multiples. Which of the
 related tempi a listener counts is a logistic choice, learned from labels (``musrec train
-hearing``): how periodic each band is at divisions and multiples of the beat, and how far the tempo
-lies from the usual one of songs with these tags and statistics. Beats follow D. Ellis, "Beat
+hearing``): how periodic each band is at divisions and multiples of the beat, how kick and snare
+alternate, and how far the tempo lies from the usual one of songs with these tags and statistics.
+How likely each tempo is, and that it is none of them, is fitted to choices for artists that the
+weights were not learned from, so that the confidence is a probability. Beats follow D. Ellis, "Beat
 tracking by dynamic programming" (JNMR 36(1), 2007).
 """
 
@@ -53,8 +55,12 @@ _MULTIPLES = ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0))
 """Lags in beats at which a pulse must be periodic, with their weights: half a beat shows that the
 beat is divided, two to four that it is kept (three gives waltzes the same chance as marches)."""
 
-_EVIDENCE = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)
+EVIDENCE = (1 / 4, 1 / 3, 1 / 2, 1.0, 2.0, 3.0, 4.0)
 """Lags in beats at which each band's periodicity tells the octave."""
+
+_APART = (1 / 2, 1.0, 2.0)
+"""Beats between lows and highs that tell the octave: where kick and snare alternate, they are one
+beat apart."""
 
 _RELATIVES = (1 / 2, 2.0, 1 / 3, 3.0, 2 / 3, 3 / 2, 3 / 4, 4 / 3)
 """Ratios of tempi that are taken for each other."""
@@ -75,7 +81,7 @@ which there is one beyond doubt."""
 _STRONG = 0.29
 """Salience of a metronome's pulse: hardly a song has a stronger one."""
 
-_LIKELY = 0.05
+LIKELY = 0.2
 """Probability from which a related tempo is named as the alternative."""
 
 _TIGHTNESS = 100.0
@@ -94,15 +100,38 @@ class Candidates(NamedTuple):
     ----------
     tempi : Float64Array, shape (c,)
         Beats per minute.
-    evidence : Float64Array, shape (c, 24)
-        For each of three bands: salience, and periodicity at `_EVIDENCE`.
-    salience : Float64Array, shape (c,)
-        Of the full band.
+    evidence : Float64Array, shape (c, 27)
+        For each of three bands: salience, and periodicity at `EVIDENCE`. Then how well the lows
+        follow or precede the highs by `_APART`.
+    clarity : float
+        0 (no steady beat) to 1: how far the pulse stands out of what recurs by chance.
+    strength : float
+        0 to 1, a metronome's.
     """
 
     tempi: Float64Array
     evidence: Float64Array
-    salience: Float64Array
+    clarity: float
+    strength: float
+
+
+class Choice(NamedTuple):
+    """How a tempo is chosen, learned from labels.
+
+    Attributes
+    ----------
+    weights : Float64Array, shape (29,)
+        Of the columns of `table`.
+    sharpness : float
+        The power to which the shares of the candidates, which sum to 1, are raised.
+    none, none_if_clear : float
+        Log of the share of "none of them" for the faintest pulse, and what a clear pulse adds.
+    """
+
+    weights: Float64Array
+    sharpness: float
+    none: float
+    none_if_clear: float
 
 
 def onsets(mel: FloatArray) -> FloatArray:
@@ -154,7 +183,7 @@ def pulse(
     sr: float,
     hop_length: int,
     usual: float = USUAL,
-    choice: Float64Array | None = None,
+    choice: Choice | None = None,
 ) -> Rhythm:
     """Return tempo, beats and steadiness of a clip.
 
@@ -168,30 +197,19 @@ def pulse(
         Samples between frames.
     usual : float
         From `usual_tempo`.
-    choice : Float64Array, shape (26,), optional
-        Weights of the columns of `table`; by default those that the package ships.
+    choice : Choice, optional
+        By default the one that the package ships.
 
     Returns
     -------
     Rhythm
-        `NO_PULSE` for silence, noise, a held tone, or less than three seconds. The confidence is
-        the learned probability of the tempo, less where the pulse is faint.
+        `NO_PULSE` for silence, noise, a held tone, or less than three seconds.
     """
     rate = sr / hop_length
     found = candidates(bands, rate)
-    if found is None:
+    if found is None or found.clarity <= 0.0:
         return NO_PULSE
-    # The shorter a sound, the more periodicity arises by chance.
-    faint = _FAINT * max(1.0, _WINDOW * rate / bands.shape[1]) ** 0.5
-    above = found.salience.max() - faint
-    clarity, strength = (
-        float(np.clip(above / (top - faint), 0.0, 1.0)) for top in (_CLEAR, _STRONG)
-    )
-    if clarity <= 0.0:
-        return NO_PULSE
-    logits = table(found, usual) @ (_learned().choice if choice is None else choice)
-    probability = np.exp(logits - logits.max())
-    probability /= probability.sum()
+    probability = probabilities(found, usual, choice or _learned().choice)
     best = int(np.argmax(probability))
     novelty = _novelty(bands[0], rate)
     beats = _beats(novelty, 60.0 * rate / found.tempi[best])
@@ -200,9 +218,9 @@ def pulse(
     tempo = _refined(found.tempi[best], beats, rate)
     return Rhythm(
         tempo=round(tempo, 1),
-        confidence=round(clarity * float(probability[best]), 3),
+        confidence=round(float(probability[best]), 3),
         alternative=_alternative(found.tempi, probability, best),
-        steadiness=round(strength * _evenness(beats), 3),
+        steadiness=round(found.strength * _evenness(beats), 3),
         beats=tuple(round(float(beat) / rate, 3) for beat in beats),
     )
 
@@ -219,25 +237,39 @@ def candidates(bands: FloatArray, rate: float) -> Candidates | None:
     """
     if bands.shape[1] < _SHORTEST * rate:
         return None
-    correlations = [_autocorrelation(_novelty(band, rate), rate) for band in bands]
+    length = min(bands.shape[1], round(_WINDOW * rate))
+    spectra = [_spectra(_novelty(band, rate), length) for band in bands]
+    correlations = [_correlation(each, each, length) for each in spectra]
     saliences = np.stack([_salience(correlation, rate) for correlation in correlations])
     tempi = _likely(saliences[0])
     if not tempi:
         return None
     near = [saliences[:, _near(tempo, 0.02)].max(axis=1) for tempo in tempi]
-    lags = np.multiply.outer(60.0 * rate / np.array(tempi), _EVIDENCE)
+    beats = 60.0 * rate / np.array(tempi)
+    lags = np.multiply.outer(beats, EVIDENCE)
     evidence = np.concatenate(
         [
-            np.column_stack([[each[band] for each in near], _highest(correlation, lags)])
-            for band, correlation in enumerate(correlations)
+            *(
+                np.column_stack([[each[band] for each in near], _highest(correlation, lags)])
+                for band, correlation in enumerate(correlations)
+            ),
+            _highest(
+                _correlation(spectra[1], spectra[2], length), np.multiply.outer(beats, _APART)
+            ),
         ],
         axis=1,
     )
-    return Candidates(np.array(tempi), evidence, evidence[:, 0])
+    # The shorter a sound, the more periodicity arises by chance.
+    faint = _FAINT * max(1.0, _WINDOW * rate / bands.shape[1]) ** 0.5
+    above = evidence[:, 0].max() - faint
+    clarity, strength = (
+        float(np.clip(above / (top - faint), 0.0, 1.0)) for top in (_CLEAR, _STRONG)
+    )
+    return Candidates(np.array(tempi), evidence, clarity, strength)
 
 
 def table(found: Candidates, usual: float) -> Float64Array:
-    """Return what the choice between candidates rests on, one row per candidate, shape (c, 26)."""
+    """Return what the choice between candidates rests on, one row per candidate, shape (c, 29)."""
     return np.column_stack(
         [
             found.evidence,
@@ -245,6 +277,14 @@ def table(found: Candidates, usual: float) -> Float64Array:
             -(np.log2(found.tempi / usual) ** 2),
         ]
     )
+
+
+def probabilities(found: Candidates, usual: float, choice: Choice) -> Float64Array:
+    """Return how likely each candidate is right, shape (c,); the rest to 1 is "none of them"."""
+    logits = table(found, usual) @ choice.weights
+    shares = np.exp(choice.sharpness * (logits - np.logaddexp.reduce(logits)))
+    none = math.exp(choice.none + choice.none_if_clear * found.clarity)
+    return np.asarray(shares / (shares.sum() + none))
 
 
 def _likely(salience: Float64Array) -> list[float]:
@@ -293,7 +333,7 @@ def _alternative(tempi: Float64Array, probability: Float64Array, best: int) -> f
     related = np.min(np.abs(np.log2(np.divide.outer(ratios, _RELATIVES))), axis=1) < 0.06
     odds = np.where(related, probability, 0.0)
     other = int(np.argmax(odds))
-    return round(float(tempi[other]), 1) if odds[other] >= _LIKELY else None
+    return round(float(tempi[other]), 1) if odds[other] >= LIKELY else None
 
 
 class _Learned(NamedTuple):
@@ -302,7 +342,7 @@ class _Learned(NamedTuple):
     scale: Float64Array
     weights: Float64Array
     intercept: float
-    choice: Float64Array  # (26,)
+    choice: Choice
 
 
 @cache
@@ -317,7 +357,7 @@ def _learned() -> _Learned:
         scale=values[:, 1],
         weights=values[:, 2],
         intercept=data["intercept"],
-        choice=np.array(data["choice"]),
+        choice=Choice(np.array(data["choice"]), *data["trust"]),
     )
 
 
@@ -332,18 +372,27 @@ def _novelty(onset: FloatArray, rate: float) -> Float64Array:
     return novelty / deviation if deviation > 1e-6 else np.zeros_like(novelty)
 
 
-def _autocorrelation(novelty: Float64Array, rate: float) -> Float64Array:
-    """Return the autocorrelation with square-root compressed power, shape (lags,), 1 at lag 0.
+def _spectra(novelty: Float64Array, length: int) -> NDArray[np.complex128]:
+    """Return the spectra of overlapping windows of `length` frames, (windows, bins).
 
-    The mean over windows; the compression (Tolonen and Karjalainen 2000) sharpens the peaks.
+    Their power is its square root, which sharpens the peaks of a correlation (Tolonen and
+    Karjalainen 2000), scaled so that each correlates with itself by 1.
     """
-    length = min(novelty.size, round(_WINDOW * rate))
     windows = np.lib.stride_tricks.sliding_window_view(novelty, length)[:: max(1, length // 4)]
-    windows = windows - windows.mean(axis=1, keepdims=True)
     n_fft = 1 << (2 * length - 1).bit_length()
-    magnitude = np.abs(np.fft.rfft(windows, n_fft, axis=1))
-    correlation: Float64Array = np.fft.irfft(magnitude, n_fft, axis=1)[:, :length]
-    return np.asarray((correlation / np.maximum(correlation[:, :1], 1e-12)).mean(axis=0))
+    spectra = np.fft.rfft(windows - windows.mean(axis=1, keepdims=True), n_fft, axis=1)
+    magnitude = np.abs(spectra)
+    energy = (2.0 * magnitude.sum(axis=1) - magnitude[:, 0] - magnitude[:, -1]) / n_fft
+    scale = np.sqrt(np.maximum(magnitude, 1e-12) * np.maximum(energy, 1e-12)[:, None])
+    return np.asarray(spectra / scale)
+
+
+def _correlation(
+    one: NDArray[np.complex128], other: NDArray[np.complex128], length: int
+) -> Float64Array:
+    """Return the correlation of two series, either one first, by lag: the mean over windows."""
+    correlation: Float64Array = np.fft.irfft((one * other.conj()).real.mean(axis=0))[:length]
+    return correlation
 
 
 def _salience(correlation: Float64Array, rate: float) -> Float64Array:

@@ -292,6 +292,14 @@ def tempo_range(text: str) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
+class Reheard:
+    """One song that was heard again, or the problem with it; then the older analysis serves on."""
+
+    track: Track
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """One file of those that were added.
 

@@ -224,10 +224,18 @@ def one_of_each(catalogue: Catalogue) -> list[Track]:
     return [tracks[row] for row in rows[chosen].tolist()]
 
 
-def moods(catalogue: Catalogue) -> tuple[str, ...]:
-    """Return the words, of descriptors and mood tags, that are said of some song, in order."""
+def moods(catalogue: Catalogue, text: str | None = None) -> tuple[str, ...]:
+    """Return the words, of descriptors and mood tags, that are said of some song, in order.
+
+    Parameters
+    ----------
+    text : str, optional
+        Only words that stand in it.
+    """
     profiles = Profiles.of(catalogue.profiles)
     left = descriptors.mood_words(profiles)
+    if text is not None:
+        left = {word for word in left if word in text.casefold()}
     said = set[str]()
     for start in range(0, len(profiles), _CHUNK):
         part = profiles.take(slice(start, start + _CHUNK))
@@ -255,7 +263,9 @@ def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.i
         No song is; the message says which wish none meets.
     """
     mood = wanted.mood.casefold()
-    if mood and mood not in (known := moods(catalogue)):
+    profiles = Profiles.of(catalogue.profiles)
+    if mood and not (strengths(mood, profiles) > 0).any():
+        known = moods(catalogue)
         near = [one for one, *_ in process.extract(mood, known, limit=3, score_cutoff=NEARLY)]
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Try one of: {', '.join(known)}."
         raise NotFound(f"No song I know sounds “{mood[:40]}”.", hint if known else "")
@@ -287,9 +297,9 @@ def rows(catalogue: Catalogue, names: Names, wanted: SongFilter) -> NDArray[np.i
     if wanted.text:
         found = _named(names, found, wanted.text)
     elif mood:
-        found = _best(found, strengths(mood, Profiles.of(catalogue.profiles))[found], 0)
+        found = _best(found, strengths(mood, profiles)[found], 0)
     elif instrument:
-        found = _best(found, Profiles.of(catalogue.profiles).instrument(instrument)[found], 0)
+        found = _best(found, profiles.instrument(instrument)[found], 0)
     if not len(found):
         raise NotFound("No song I know is all of that.", "Ask for less, or spell it differently.")
     return found

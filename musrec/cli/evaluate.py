@@ -31,10 +31,13 @@ Tables = Annotated[
 
 @app.command()
 def genre(tables: Tables = None, data: Data = SHARED, as_json: Json = False) -> None:
-    """Measure how often the genre is right, on artists never heard before."""
-    from musrec.evaluate.genre import run
+    """Measure how often the genre is right on artists never heard, and when it is unsure."""
+    from musrec.audio import tagger
+    from musrec.evaluate.genre import run, unfamiliar
 
     print_report(run(tables, data / "gtzan"), as_json=as_json)
+    if tables is None and (data / "music").is_dir() and tagger.status().installed:
+        print_report(unfamiliar(data), as_json=as_json)
 
 
 @app.command()
@@ -125,6 +128,23 @@ def tags(data: Data = SHARED, as_json: Json = False) -> None:
     from musrec.evaluate.tags import run
 
     print_report(run(data, load()), as_json=as_json)
+
+
+@app.command()
+def instruments(data: Data = SHARED, as_json: Json = False) -> None:
+    """Measure from which share an instrument or a voice may be said of a song."""
+    from musrec.evaluate.instruments import run
+
+    for report in run(data):
+        print_report(report, as_json=as_json)
+
+
+@app.command()
+def described(data: Data = SHARED, as_json: Json = False) -> None:
+    """Describe ten songs in words, beside their titles and labels."""
+    from musrec.evaluate.described import run
+
+    print_report(run(data), as_json=as_json)
 
 
 @app.command()

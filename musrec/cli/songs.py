@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
@@ -94,7 +95,14 @@ def add(
 async def add_with_progress(
     service: Service, paths: list[Path], *, prune: bool = False
 ) -> list[Added]:
-    """Index files and folders while a bar shows how far it is; return a step per file."""
+    """Index files and folders while a bar shows how far it is; return one step per file."""
+    with _bar() as show:
+        return [step async for step in service.songs.add(paths, show, prune=prune)]
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar; yield what moves it, given how many songs are done, and of how many."""
     # Only this needs it: 10 ms that other commands and `musrec --help` are spared.
     from rich.progress import (
         BarColumn,
@@ -119,7 +127,7 @@ async def add_with_progress(
             rate = f"{speed:.1f} songs/s" if speed else ""
             bar.update(task, completed=done, total=of, rate=rate)
 
-        return [step async for step in service.songs.add(paths, show, prune=prune)]
+        yield show
 
 
 async def _watch(service: Service, paths: list[Path], steps: list[Added], *, prune: bool) -> None:
@@ -189,6 +197,37 @@ def print_added(service: Service, steps: list[Added], *, prune: bool = False) ->
             out.print(f"  {escape(str(step.path))}")
         if len(gone) > LISTED:
             out.print(f"  ... and {len(gone) - LISTED:,} more.")
+
+
+@app.command()
+def rehear(context: typer.Context, offline: Offline = False, as_json: Json = False) -> None:
+    """Hear songs again that an older version heard; stop and run it again as you like.
+
+    Their older analyses serve until then. The bot does the same by itself, in quiet hours.
+    """
+
+    async def job(service: Service) -> None:
+        with _bar() as show:
+            steps = [step async for step in service.songs.rehear(show, online=not offline)]
+        problems = [step for step in steps if step.problem]
+        if as_json:
+            print_json(
+                heard=[track_json(step.track) for step in steps if not step.problem],
+                problems=[{"id": p.track.id, "problem": p.problem} for p in problems],
+            )
+            return
+        out.print(
+            f"Heard {counted(len(steps) - len(problems))} again; {len(problems):,} could not be, "
+            "and keep what was heard before."
+            if steps
+            else "Every song was heard by this version."
+        )
+        for step in problems[:LISTED]:
+            out.print(f"  {named(step.track)}: {escape(step.problem)}")
+        if len(problems) > LISTED:
+            out.print(f"  ... and {len(problems) - LISTED:,} more; --json lists them all.")
+
+    with_service(context, job)
 
 
 @app.command()
@@ -329,9 +368,9 @@ def _print_heard(
 
 
 def _labels(profile: Profile, description: Description) -> Iterator[tuple[str, str]]:
-    if profile.genres:
+    if description.genres:
         doubt = "" if description.genre else "unsure: "
-        yield "Genre", doubt + _shares(profile.genres, 3)
+        yield "Genre", doubt + _shares(description.genres, 3)
     if profile.tags:
         yield "Tags", _shares(profile.tags, 8)
     if profile.instruments:
@@ -372,7 +411,7 @@ def _heard_json(heard: Heard, description: Description) -> dict[str, Any]:
         "definitions": {name: asdict(one) for name, one in description.definitions.items()},
         "populations": dict(description.populations),
         "genre": description.genre,
-        "genres": dict(profile.genres),
+        "genres": dict(description.genres),
         "tags": dict(profile.tags),
         "instruments": dict(profile.instruments),
         "singing": profile.voice,

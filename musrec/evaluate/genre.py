@@ -4,10 +4,14 @@ Protocol (B. Sturm, "The GTZAN dataset: its contents, its faults ...", 2013; C. 
 J. Larsen, "Deep learning and music adversaries", 2015): no artist is on both sides of a split. The
 same classifiers are run on random splits too; the gap shows how far they recognise the artist or
 the album rather than the genre.
+
+A second table asks what happens to songs that are of none of the ten genres: game music, folk,
+speech, single instruments.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,16 +24,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from musrec.audio import tagger
+from musrec.audio.listen import listen
 from musrec.evaluate import metrics, tables
 from musrec.evaluate.report import Cell, Report
 from musrec.model import NotFound
-from musrec.space import GenreHead, inputs, starter
+from musrec.space import GenreHead, genre_said, guesses, inputs, profile, starter
 from musrec.space.genre import softmax
 from musrec.train import genre as training
 from musrec.train.space import SEED, folds, matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -148,6 +154,15 @@ def cross_validated(clips: Tables, *, seeds: int) -> list[tuple[Cell, ...]]:
         share = np.bincount(at, correct, len(clips)) / np.bincount(at, minlength=len(clips))
         accuracy = float(share.mean())
         head = system.name.startswith("head")
+        calibration = _NO_HEAD
+        if head:
+            model = _loaded(system)
+            far = [
+                model.far(x[held], x[train])
+                for train, held in folds(clips.genres, clips.performers, n=FOLDS, seeds=seeds)
+            ]
+            near = np.concatenate(far) <= model.limit
+            calibration = _calibration(_warm(logits, wanted), wanted, model, near)
         rows.append(
             (
                 system.name,
@@ -157,7 +172,7 @@ def cross_validated(clips: Tables, *, seeds: int) -> list[tuple[Cell, ...]]:
                 interval(share, clips.performers),
                 chance,
                 chance - accuracy,
-                *(_calibration(_warm(logits, wanted), wanted, system.name) if head else _NO_HEAD),
+                *calibration,
             )
         )
     return rows
@@ -184,8 +199,8 @@ def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
             continue
         head = system.name.startswith("head")
         if head:
-            model = GenreHead.load("full" if system.needs_tags else "statistics")
-            shares = model.probabilities(system.columns(some))
+            model, x = _loaded(system), system.columns(some)
+            shares, near = model.probabilities(x), model.familiar(x)
             genres = np.array(model.genres)
         else:
             shares = system.classify(system.columns(songs), songs.genres, system.columns(some))
@@ -202,10 +217,99 @@ def shipped(clips: Tables, split: str) -> list[tuple[Cell, ...]]:
                 interval(right, some.performers),
                 None,
                 None,
-                *(_calibration(shares, wanted, system.name) if head else _NO_HEAD),
+                *(_calibration(shares, wanted, model, near) if head else _NO_HEAD),
             )
         )
     return rows
+
+
+_TEN = {name: name.replace("-", "") for name in ("jazz", "classical", "blues", "hip-hop", "reggae")}
+_BEFORE = 0.45
+"""The threshold of the head before it looked at distances."""
+
+
+def unfamiliar(data: Path) -> Report:
+    """Hear songs that are mostly of none of the ten genres, and count how often one is named.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``music``, ``speech`` and ``instruments``.
+
+    Raises
+    ------
+    NotFound
+        There is no ``music``.
+    ModelMissing
+        The tagger is not installed.
+    """
+    tagger.load()
+    listed = data / "music" / "tracks.csv"
+    if not listed.is_file():
+        raise NotFound(f"There is no {listed}.", "Name the folder that holds music/.")
+    with listed.open(encoding="utf-8", newline="") as stream:
+        songs = [
+            (row["genre"].casefold(), listed.parent / row["file"]) for row in csv.DictReader(stream)
+        ]
+    other = "another genre, or none stated"
+    groups = {
+        "game music": [song for song in songs if song[0] == "game"],
+        "folk": [song for song in songs if song[0] == "folk"],
+        other: [song for song in songs if song[0] not in ("game", "folk", *_TEN)],
+        "one of the ten genres": [song for song in songs if song[0] in _TEN],
+        "speech": [("", path) for path in sorted((data / "speech").glob("*.flac"))],
+        "one instrument": [("", path) for path in sorted((data / "instruments").glob("*.flac"))],
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for name, group in groups.items():
+        if not group:
+            continue
+        heard = [listen(path.read_bytes(), digest="").analysis for _, path in group]
+        guessed = [guesses(analysis) for analysis in heard]
+        before = [_best(each, _BEFORE) for each in guessed]
+        now = [genre_said(profile(analysis).genres, tagged=True) for analysis in heard]
+        right = [_TEN.get(genre) for genre, _ in group]
+        rows.append((name, len(group), *_counts(before, right), *_counts(now, right)))
+    of_none = [row for row in rows if row[0] in ("game music", "folk", other)]
+    return Report(
+        title="Songs of other kinds",
+        protocol=(
+            "Songs heard here, most of them of none of the ten genres: any name is wrong. Before:"
+            f" the likeliest genre from a probability of {_BEFORE:.2f} on. Now: as shipped, with"
+            " the bounds on probability and distance that were chosen on GTZAN alone."
+        ),
+        columns=(
+            *("songs", "n", "right before", "wrong before", "unsure before"),
+            *("right", "wrong", "unsure"),
+        ),
+        rows=(
+            *rows,
+            (
+                "- the first three",
+                *(sum(int(row[i] or 0) for row in of_none) for i in range(1, 8)),
+            ),
+        ),
+        notes=(
+            "Speech has no genre in any case: it is told from music first.",
+            (
+                "The distance is Euclidean, in the head's inputs. Of five that were compared on"
+                " GTZAN and single instruments, that of the tags alone named 52 of 65 instruments;"
+                " the others differed from this one, the simplest, by no more than noise."
+            ),
+        ),
+    )
+
+
+def _best(genres: Mapping[str, float], least: float) -> str | None:
+    best = max(genres, key=genres.__getitem__, default=None)
+    return best if best and genres[best] >= least else None
+
+
+def _counts(said: Sequence[str | None], right: Sequence[str | None]) -> tuple[int, int, int]:
+    """Return how many names are right, how many wrong, and how many songs get none."""
+    hits = sum(one is not None and one == other for one, other in zip(said, right, strict=True))
+    none = sum(one is None for one in said)
+    return hits, len(said) - hits - none, none
 
 
 def interval(values: DoubleArray, groups: NDArray[np.str_]) -> str:
@@ -254,6 +358,10 @@ def unmeasured(clips: Tables) -> list[str]:
     ]
 
 
+def _loaded(system: System) -> GenreHead:
+    return GenreHead.load("full" if system.needs_tags else "statistics")
+
+
 def _names() -> Sequence[inputs.Name]:
     return ("statistics", "full")
 
@@ -285,12 +393,11 @@ def _warm(logits: DoubleArray, truth: NDArray[np.intp]) -> DoubleArray:
 
 
 def _calibration(
-    shares: DoubleArray, truth: NDArray[np.intp], name: str
+    shares: DoubleArray, truth: NDArray[np.intp], model: GenreHead, near: NDArray[np.bool_]
 ) -> tuple[Cell, Cell, Cell]:
     """Return the calibration error, the share of clips named, and the share of those right."""
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
-    least = GenreHead.load("full" if "full" in name else "statistics").threshold
-    sure = top >= least
+    sure = (top >= model.threshold) & near
     return (
         metrics.calibration_error(top, right),
         float(sure.mean()),

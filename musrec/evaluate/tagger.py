@@ -76,7 +76,7 @@ def run(shared_data: Path, tagger: Tagger) -> Report:
         ),
         notes=(
             "Means at a coarser hop are compared with the published ones at 1 s, same seconds.",
-            "The original kept mel power in float16, which overflows in loud music; ours does not.",
+            "With soxr's resampler in place of that one, the lowest correlation is 0.980.",
         ),
     )
 

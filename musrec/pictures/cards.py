@@ -39,8 +39,9 @@ class Side:
     @property
     def tempo(self) -> str:
         """The tempo, empty if it is not known."""
-        heard = self.analysis.rhythm if self.analysis else None
-        tempo = heard.tempo if heard else self.profile.tempo if self.profile else None
+        if self.analysis and (heard := self.analysis.rhythm):
+            return wording.tempo(heard.tempo, heard.alternative) if heard.tempo else ""
+        tempo = self.profile.tempo if self.profile else None
         return wording.tempo(tempo) if tempo else ""
 
     @property

@@ -134,7 +134,7 @@ def gallery(title: str, rows: Sequence[GalleryRow], *, look: LookName = "dark") 
 def _facts(analysis: Analysis) -> list[str]:
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
-        facts.append(wording.tempo(analysis.rhythm.tempo))
+        facts.append(wording.tempo(analysis.rhythm.tempo, analysis.rhythm.alternative))
     if analysis.harmony:
         facts.append(wording.key(analysis.harmony))
     return facts

@@ -84,7 +84,7 @@ def song(track: Track, analysis: Analysis, *, look: LookName = "dark") -> Pictur
 def _facts(analysis: Analysis) -> list[str]:
     facts = []
     if analysis.rhythm and analysis.rhythm.tempo:
-        facts.append(wording.tempo(analysis.rhythm.tempo))
+        facts.append(wording.tempo(analysis.rhythm.tempo, analysis.rhythm.alternative))
     if analysis.harmony:
         facts.append(wording.key(analysis.harmony))
     if analysis.loudness is not None:

@@ -127,19 +127,24 @@ def shared_traits(query: Profile, pick: Profile, usual: Mapping[str, float]) -> 
         if word(name, a) and word(name, a) == word(name, b)
     }
     found += [("descriptor", name) for name in sorted(both, key=lambda name: -both[name])]
-    if _ratio(query, pick, least=1 / _SAME_TEMPO) <= _SAME_TEMPO:
+    if query.tempo and pick.tempo and 1 / _SAME_TEMPO <= pick.tempo / query.tempo <= _SAME_TEMPO:
         found.append(("tempo", ""))
     if query.key and query.key == pick.key:
         found.append(("key", ""))
     return found
 
 
-def _ratio(query: Profile, pick: Profile, least: float = 0.0) -> float:
-    """Return how much faster a pick is; infinite if that is not known, or below `least`."""
-    if not query.tempo or not pick.tempo:
-        return math.inf
-    ratio = pick.tempo / query.tempo
-    return ratio if ratio >= least else math.inf
+def _faster(query: Profile, pick: Profile) -> float:
+    """Return how many times faster a pick is; 1 where another count of either makes it unsure."""
+    ratios = [
+        its / ours
+        for ours in (query.tempo, query.other_tempo)
+        for its in (pick.tempo, pick.other_tempo)
+        if ours and its
+    ]
+    if ratios and (min(ratios) > 1.0 or max(ratios) < 1.0):
+        return min(ratios, key=lambda ratio: abs(math.log(ratio)))
+    return 1.0
 
 
 def sound_evidence(
@@ -407,8 +412,8 @@ def _contrast(pair: Pair) -> str:
     if pair.profiles is None:
         return ""
     one, other = pair.profiles
-    ratio = _ratio(one, other)
-    if _OTHER_TEMPO <= ratio < math.inf:
+    ratio = _faster(one, other)
+    if ratio >= _OTHER_TEMPO:
         return "faster"
     if ratio <= 1 / _OTHER_TEMPO:
         return "slower"

@@ -88,7 +88,7 @@ class CatalogueView:
         engine, genres = self._live.engine, heard.union(self.genres())
 
         def work() -> Constraints | None:
-            moods = ends.union(search.moods(engine.catalogue))
+            moods = ends.union(search.moods(engine.catalogue, text))
             read = wish.read(text, genres, moods, least_shares())
             if read is None or search.titled(engine.catalogue, engine.names, text):
                 return None

@@ -8,6 +8,7 @@ import platform
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import islice
 
 from musrec.audio.cluster import Deaf
 from musrec.catalogue.model import DeadJob, Job, JobKind, JobState, path_of
@@ -20,6 +21,9 @@ from musrec.store import Store
 
 STARTERS = 24
 """Starter songs, and previews to be heard again, planned per hour: all 409 within a day."""
+
+FILES = 4_000
+"""Files to be heard again, planned per hour: about as many as one process hears in one."""
 
 LEASE = timedelta(minutes=1)
 """How long a job stays with a process that gives no sign of life."""
@@ -65,9 +69,9 @@ class Jobs:
     async def plan(self) -> None:
         """Put into the table what the next hour is for; any number of processes may do so.
 
-        That is songs that an older analyser or encoder heard: those whose file is on this machine,
-        and up to `STARTERS` previews. Then as many starter songs, and one look for songs around
-        what members liked. ``catalogue.explore_per_day = 0`` leaves the files alone.
+        That is songs that an older analyser or encoder heard: up to `FILES` whose file is on this
+        machine, and up to `STARTERS` previews. Then as many starter songs, and one look for songs
+        around what members liked. With ``catalogue.explore_per_day = 0`` it is the files alone.
         """
         await self._plan_again()
         if self._settings.catalogue.explore_per_day:
@@ -84,22 +88,19 @@ class Jobs:
         encoder = self._live.encoder
         digest = None if encoder is None else encoder.digest
         keys = {
-            f"{id_} {ANALYSER_VERSION} {digest}": (id_, origin)
-            for id_, origin in await self._store.analyses.outdated(digest)
+            f"{id_} {ANALYSER_VERSION} {digest}": (id_, origin, path)
+            for id_, origin, path in await self._songs.waiting()
         }
         fresh = await self._fresh(JobKind.AGAIN, list(keys))
-        paths = await self._store.analyses.paths(keys[key][0] for key in fresh)
 
-        def here() -> set[str]:
-            return {id_ for id_, path in paths.items() if path_of(path).exists()}
+        def here() -> list[str]:
+            paths = ((key, keys[key][2]) for key in fresh)
+            there = (key for key, path in paths if path is not None and path_of(path).exists())
+            return list(islice(there, FILES))
 
-        there = await asyncio.to_thread(here)
-        files = [key for key in fresh if keys[key][0] in there]
-        online = [
-            key
-            for key in fresh
-            if keys[key][0] not in paths and keys[key][1].startswith("preview:")
-        ]
+        files = await asyncio.to_thread(here)
+        previews = (key for key in fresh if keys[key][2] is None)
+        online = [key for key in previews if keys[key][1].startswith("preview:")]
         if not self._settings.catalogue.explore_per_day:
             online = []
         for some, place in ((files, self._place), (online[:STARTERS], None)):

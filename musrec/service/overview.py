@@ -51,6 +51,7 @@ async def checks(service: Service) -> dict[str, list[tuple[str, str]]]:
             ("songs", f"{len(service.catalogue):,}"),
             ("space", service.catalogue.space.name),
             ("dimensions", str(service.catalogue.space.dimensions)),
+            ("to hear again", f"{len(await service.songs.waiting()):,}"),
         ],
         "Jobs": [
             (kind.value, ", ".join(f"{count:,} {_JOBS[state]}" for state, count in some.items()))

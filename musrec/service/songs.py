@@ -9,14 +9,22 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musrec import pictures, wording
-from musrec.audio import fingerprint
+from musrec.audio import fingerprint, tagger
 from musrec.audio.cluster import Deaf
 from musrec.audio.decode import WHOLE_SECONDS
 from musrec.audio.descriptors import DEFINITIONS, Descriptor, marks, populations, said_tags
@@ -25,7 +33,7 @@ from musrec.audio.tags import Tags
 from musrec.audio.transcode import Encoding, transcode
 from musrec.audio.workers import QUESTION_SECONDS
 from musrec.catalogue import files, search
-from musrec.catalogue.model import Added, FileStamp, Job, JobKind, path_of, stored
+from musrec.catalogue.model import Added, FileStamp, Job, JobKind, Reheard, path_of, stored
 from musrec.model import (
     ANALYSER_VERSION,
     Analysis,
@@ -49,7 +57,7 @@ from musrec.settings import Settings
 from musrec.sources import Cover, Deadline, Missing, Preview, links
 from musrec.sources.hear import AFTERWARDS, explore, hear_candidates
 from musrec.sources.provider import LinkKind
-from musrec.space import genre_said
+from musrec.space import genre_said, guesses
 from musrec.store import Store
 from musrec.store.analyses import NotCompared
 from musrec.titles import fold
@@ -102,6 +110,8 @@ class Description:
     ----------
     genre : str or None
         The genre to name; None where the genre head is unsure, or no genre is known.
+    genres : mapping of str to float
+        Genre to probability, likeliest first; guesses where there is no genre to name.
     tags : mapping of str to float
         The tags that may be said of it, largest share first.
     sound : tuple of str
@@ -117,6 +127,7 @@ class Description:
     """
 
     genre: str | None
+    genres: Mapping[str, float]
     tags: Mapping[str, float]
     sound: tuple[str, ...]
     definitions: Mapping[str, Descriptor]
@@ -168,6 +179,7 @@ class Songs:
         # Two copies of one recording, heard side by side, must not both be the first.
         self._keeping = asyncio.Lock()
         self._converted = 0
+        self._hears_instruments = False  # until `waiting` looks
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -281,9 +293,7 @@ class Songs:
     # Hearing ----------------------------------------------------------------------------------
 
     @measured("hear")
-    async def hear_clip(
-        self, data: bytes, name: str, *, origin: str = "upload", file: FileStamp | None = None
-    ) -> Heard:
+    async def hear_clip(self, data: bytes, name: str, *, origin: str = "upload") -> Heard:
         """Hear a clip; bytes that were heard before are not heard again.
 
         A recording that is known is the known song, however this copy is coded, cut or named.
@@ -303,15 +313,20 @@ class Songs:
         NotAudio
             Nothing in it can be heard.
         """
+        return self._heard(*await self._hear_clip(data, name, origin))
+
+    async def _hear_clip(
+        self, data: bytes, name: str, origin: str, file: FileStamp | None = None
+    ) -> tuple[Track, Analysis]:
         digest = hashlib.sha256(data).hexdigest()
         if (known := await self._store.analyses.by_digest(digest)) and self._complete(known[1]):
             track, analysis = known
             if origin != "file":
-                return self._heard(track, analysis)
+                return track, analysis
             # One that was only sent by a member so far is heard again, for the rest of its tags.
             if await self._store.analyses.paths([track.id]):
                 track = await self._store.analyses.add(track, analysis, origin, file)
-                return self._heard(track, analysis)
+                return track, analysis
         ears = await self._outside.ears()
         limit = math.inf if origin == "file" else QUESTION_SECONDS
         listened = await ears.hear(data, limit=limit)
@@ -321,7 +336,7 @@ class Songs:
         track = files.track_of(said, name, digest)
         if analysis.kind is SoundKind.MUSIC and (origin != "file" or _recommendable(analysis)):
             track, analysis = await self._keep(track, analysis, origin, file)
-        return self._heard(track, analysis)
+        return track, analysis
 
     @measured("hear")
     async def hear_track(self, track: Track) -> Heard:
@@ -422,6 +437,7 @@ class Songs:
         analysis, profile = heard.analysis, heard.profile
         return Description(
             genre=genre_said(profile.genres, tagged=analysis.tag_mean is not None),
+            genres=profile.genres or guesses(analysis),
             tags=said_tags(profile.tags),
             sound=marks(profile.percentiles),
             definitions={name: DEFINITIONS[name] for name in profile.percentiles},
@@ -530,7 +546,9 @@ class Songs:
         """Whether hearing it again would add nothing: the tagger or encoder may be new since."""
         tagged = analysis.tag_mean is not None or self._live.engine.space.name != "full"
         encoder = self._live.encoder
-        return tagged and (encoder is None or encoder.vector_of(analysis) is not None)
+        instruments = analysis.mtt_mean is not None or not self._hears_instruments
+        encoded = encoder is None or encoder.vector_of(analysis) is not None
+        return tagged and instruments and encoded
 
     def _heard(self, track: Track, analysis: Analysis) -> Heard:
         return self._live.engine.heard(track, analysis)
@@ -777,7 +795,8 @@ class Songs:
             data, stamp = await folders.in_thread(
                 lambda: files.read_clip(path), self._settings.workers.timeout_seconds
             )
-            heard = await self.hear_clip(data, path.name, origin="file", file=stamp)
+            # Not placed here: new songs are, many together.
+            track, analysis = await self._hear_clip(data, path.name, "file", stamp)
         except (StoreError, Deaf, SettingsError):
             raise
         except TimeoutError:
@@ -786,9 +805,9 @@ class Songs:
             problem = _problem(path, error)
             lasting = isinstance(error, NotAudio)
         else:
-            if _recommendable(heard.analysis):
-                return Added(path, heard.track)
-            problem, lasting = _unsuited(heard.analysis), True
+            if _recommendable(analysis):
+                return Added(path, track)
+            problem, lasting = _unsuited(analysis), True
         if stamp and lasting:
             await self._store.files.refuse(stamp, self._ears, problem)
         return Added(path, problem=problem)
@@ -944,15 +963,106 @@ class Songs:
             analysis = await self._listen(preview.data)
         await self._keep_candidate(preview.track, analysis, preview.provider)
 
+    async def rehear(
+        self, progress: Progress | None = None, *, online: bool = True
+    ) -> AsyncGenerator[Reheard, None]:
+        """Hear what an older analyser or encoder heard, as many side by side as there are workers.
+
+        Yields one step per song, in the order in which they are done. What was heard before serves
+        until then; a run that was stopped goes on where it stopped.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with how many songs are done, and of how many, from the start on.
+        online : bool
+            Whether previews are fetched; without them, songs that have no file here stay.
+        """
+        waiting = await self.waiting()
+        left, steps = iter(waiting), asyncio.Queue[Reheard | Exception | None]()
+        if progress:
+            progress(0, len(waiting))
+        workers, done = self._outside.places + 1, 0
+        tasks = [
+            asyncio.create_task(self._hear_waiting(left, steps, online=online))
+            for _ in range(workers)
+        ]
+        try:
+            while workers:
+                step = await steps.get()
+                if isinstance(step, Exception):
+                    raise step
+                if step is None:
+                    workers -= 1
+                    continue
+                done += 1
+                if progress:
+                    progress(done, len(waiting))
+                if done % GROWN == 0:
+                    await self._live.grow()
+                yield step
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._live.grow()
+
+    async def _hear_waiting(
+        self,
+        left: Iterator[tuple[str, str, str | None]],
+        steps: asyncio.Queue[Reheard | Exception | None],
+        *,
+        online: bool,
+    ) -> None:
+        """Hear one song after the other again."""
+        try:
+            for id_, origin, path in left:
+                if track := await self._store.tracks.get(id_):
+                    problem = await self._again(track, origin, path, online=online)
+                    steps.put_nowait(Reheard(track, problem))
+        except Exception as error:  # noqa: BLE001 - `rehear` raises it
+            steps.put_nowait(error)
+        steps.put_nowait(None)
+
+    async def waiting(self) -> list[tuple[str, str, str | None]]:
+        """Return the songs to be heard again: id, origin, and the file if one is known."""
+        second = await asyncio.to_thread(tagger.status, name="musicnn-mtt")
+        self._hears_instruments = second.installed
+        encoder = self._live.encoder
+        found = await self._store.analyses.outdated(
+            None if encoder is None else encoder.digest, instruments=second.installed
+        )
+        paths = await self._store.analyses.paths(id_ for id_, _ in found)
+        return [(id_, origin, paths.get(id_)) for id_, origin in found]
+
+    async def _again(self, track: Track, origin: str, path: str | None, *, online: bool) -> str:
+        """Hear one song again; return why it could not be heard, or nothing."""
+        if path is not None:
+            problem = (await self._add_file(path_of(path))).problem
+        elif not origin.startswith("preview:"):
+            problem = "I have no file of it."
+        elif not online:
+            problem = "I know it from a preview alone, and fetch none now."
+        else:
+            try:
+                await self._hear_preview(track, Deadline.within(LISTENING), music=True)
+            except (StoreError, Deaf, SettingsError):
+                raise
+            except TimeoutError:
+                problem = "No preview came in time."
+            except MusrecError as error:
+                problem = str(error)
+            else:
+                problem = ""
+        if problem:
+            _log.info("%s could not be heard again (%s)", track.id, problem)
+        return problem
+
     async def _hear_again(self, track: Track) -> None:
         """Hear what an older analyser or encoder heard, from its file or a preview."""
-        if path := (await self._store.analyses.paths([track.id])).get(track.id):
-            step = await self._add_file(path_of(path))
-            if step.problem:
-                raise MusrecError(step.problem)
-            return
-        async with asyncio.timeout(LISTENING):
-            await self._hear_preview(track, Deadline.within(LISTENING), music=True)
+        path = (await self._store.analyses.paths([track.id])).get(track.id)
+        if problem := await self._again(track, "preview:", path, online=True):
+            raise MusrecError(problem)
 
     async def _explore_likes(self) -> None:
         """Let an hour's share of ``catalogue.explore_per_day`` songs around likes be heard."""

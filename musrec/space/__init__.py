@@ -5,7 +5,7 @@ from musrec.space.catalogue import Starter, starter
 from musrec.space.genre import GenreHead, genre_head, genre_said
 from musrec.space.index import Index
 from musrec.space.place import Space
-from musrec.space.profiles import profile, profiles
+from musrec.space.profiles import guesses, profile, profiles
 from musrec.space.without import Without
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Without",
     "genre_head",
     "genre_said",
+    "guesses",
     "parts",
     "profile",
     "profiles",

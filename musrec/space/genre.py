@@ -1,4 +1,8 @@
-"""Ten genres with calibrated probabilities, and "unsure" where none is likely enough."""
+"""Ten genres with calibrated probabilities, and "unsure" where none is likely enough.
+
+Probabilities are shares among ten genres, and say nothing of music that is none of them. So a song
+that is unlike all songs that the head was made from is unsure as well, whatever its shares.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,13 @@ import numpy as np
 
 from musrec.model import ModelMissing
 from musrec.space import inputs
+from musrec.space.catalogue import starter
 from musrec.space.place import REINSTALL, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from musrec.model import Analysis
     from musrec.space.inputs import DoubleArray
@@ -36,6 +43,8 @@ class GenreHead:
     bias : array, shape (10,)
     threshold : float
         The likeliest genre is named from this probability on.
+    limit : float
+        A song is unfamiliar if its `far` is larger.
     made : mapping
         How, from what and when it was made.
     """
@@ -47,6 +56,7 @@ class GenreHead:
     weights: DoubleArray
     bias: DoubleArray
     threshold: float
+    limit: float
     made: Mapping[str, Any]
 
     @staticmethod
@@ -66,6 +76,7 @@ class GenreHead:
             name=name,
             genres=tuple(made["genres"]),
             threshold=float(made["threshold"]),
+            limit=float(made["limit"]),
             made=made,
             **{key: arrays[key] for key in ("mean", "scale", "weights", "bias")},
         )
@@ -80,6 +91,19 @@ class GenreHead:
         logits: DoubleArray = z @ self.weights + self.bias
         return logits
 
+    def far(self, x: DoubleArray, known: DoubleArray) -> DoubleArray:
+        """Return the `distance` (n,) of rows of `inputs.matrix` from known ones."""
+        return distance(*(inputs.standardised(each, self.mean, self.scale) for each in (x, known)))
+
+    def familiar(self, x: DoubleArray) -> NDArray[np.bool_]:
+        """Return which rows of `inputs.matrix` (n,) are like clips that the head was made from."""
+        familiar: NDArray[np.bool_] = self.far(x, _known(self)) <= self.limit
+        return familiar
+
+    def familiar_all(self, analyses: Sequence[Analysis]) -> NDArray[np.bool_]:
+        """Return the same for songs (n,); all have tags, or the head needs none."""
+        return self.familiar(self._matrix(analyses))
+
     def hear(self, analysis: Analysis) -> dict[str, float]:
         """Return genre to probability, likeliest first, summing to 1."""
         (found,) = self.hear_all([analysis])
@@ -87,19 +111,40 @@ class GenreHead:
 
     def hear_all(self, analyses: Sequence[Analysis]) -> list[dict[str, float]]:
         """Return what `hear` returns of each song; all have tags, or the head needs none."""
-        tags = [song.tag_mean for song in analyses if song.tag_mean is not None]
-        x = inputs.matrix(
-            self.name,
-            np.stack([song.statistics for song in analyses]),
-            np.stack(tags) if len(tags) == len(analyses) else None,
-        )
-        shares = self.probabilities(x)
+        shares = self.probabilities(self._matrix(analyses))
         order = np.argsort(-shares, axis=1, kind="stable")
         ranked = np.take_along_axis(shares, order, axis=1)
         return [
             {self.genres[genre]: share for genre, share in zip(genres, values, strict=True)}
             for genres, values in zip(order.tolist(), ranked.tolist(), strict=True)
         ]
+
+    def _matrix(self, analyses: Sequence[Analysis]) -> DoubleArray:
+        tags = [song.tag_mean for song in analyses if song.tag_mean is not None]
+        return inputs.matrix(
+            self.name,
+            np.stack([song.statistics for song in analyses]),
+            np.stack(tags) if len(tags) == len(analyses) else None,
+        )
+
+
+NEIGHBOURS = 5
+
+
+def distance(z: DoubleArray, known: DoubleArray) -> DoubleArray:
+    """Return the mean Euclidean distance (n,) of standardised rows to the nearest known ones."""
+    squares = (z**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * z @ known.T
+    nearest = np.partition(squares, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+    mean: DoubleArray = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+    return mean
+
+
+@cache
+def _known(head: GenreHead) -> DoubleArray:
+    """Return the songs that the shipped heads were made from: those of the starter catalogue."""
+    songs = starter().analyses
+    tags = [song.tag_mean for song in songs if song.tag_mean is not None]
+    return inputs.matrix(head.name, np.stack([song.statistics for song in songs]), np.stack(tags))
 
 
 def genre_head(*, tagged: bool = True) -> GenreHead:

@@ -277,41 +277,42 @@ class Index:
         if self.corrected:
             own_rows = None if own_fine is None else Rows(query, own_fine, np.ones(1, np.bool_))
             scale = self._scale(query, own_rows)
-        if not self._some.count:
-            own_fine = None
+        query, fine = query[0], None
+        if own_fine is not None and self._some.count:
+            fine = np.float32(FINE_SHARE) * own_fine[0]
         unlike = np.empty(len(rows.keys), dtype=np.float32)
         for first in range(0, len(unlike), _NEARBY):
             last = first + _NEARBY
-            unlike[first:last] = self._unlike_of(
-                query[0],
-                None if own_fine is None else own_fine[0],
-                scale,
-                rows.part(first, last),
-                own.part(first, last),
-            )
+            part = rows.part(first, last)
+            unlike[first:last] = self._unlike_of(query, fine, scale, part, own.part(first, last))
         return unlike
 
     def _unlike_of(
         self,
         query: FloatArray,
-        own_fine: FloatArray | None,
+        fine: FloatArray | None,
         scale: _Scales | None,
         rows: Rows,
         own: _Scales,
     ) -> FloatArray:
         """Return what `_compared` does, for so few rows that all of it stays in the cache."""
-        keys, fine, both = rows
-        likeness, whole = keys @ query, None
-        if own_fine is not None:
-            whole = keys @ (self._shares * query) + np.float32(FINE_SHARE) * (fine @ own_fine)
-            whole = np.where(both, whole, likeness)
-        if scale is None:
-            return _plainly_unlike(likeness if whole is None else whole, self.distance)
-        to_query = likeness * scale.slope + scale.intercept
-        if whole is None:
+        both = rows.has_fine
+        if fine is None or not both.any():
+            likeness = rows.keys @ query
+            if scale is None:
+                return _plainly_unlike(likeness, self.distance)
+            to_query = likeness * scale.slope + scale.intercept
             to_row = likeness * own.slope + own.intercept
         else:
-            np.copyto(to_query, whole * scale.whole_slope + scale.whole_intercept, where=both)
+            whole = rows.keys @ (self._shares * query) + rows.fine @ fine
+            if mixed := not both.all():
+                likeness = rows.keys @ query
+                whole = np.where(both, whole, likeness)
+            if scale is None:
+                return _plainly_unlike(whole, self.distance)
+            to_query = whole * scale.whole_slope + scale.whole_intercept
+            if mixed:
+                np.copyto(to_query, likeness * scale.slope + scale.intercept, where=~both)
             to_row = whole * own.whole_slope + own.whole_intercept
         to_query, to_row = _upper_tail(to_query), _upper_tail(to_row)
         unlike: FloatArray = to_query + to_row - to_query * to_row
@@ -491,7 +492,12 @@ class _Scales:
 
     def part(self, first: int, last: int) -> _Scales:
         """Return the scales of the songs from one row up to another."""
-        return _Scales(*(getattr(self, field.name)[first:last] for field in fields(self)))
+        return _Scales(
+            self.slope[first:last],
+            self.intercept[first:last],
+            self.whole_slope[first:last],
+            self.whole_intercept[first:last],
+        )
 
     @staticmethod
     def none() -> _Scales:

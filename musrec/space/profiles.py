@@ -66,7 +66,7 @@ def _tags(analysis: Analysis) -> dict[str, float]:
 
 
 def _singing(analysis: Analysis) -> Singing:
-    """Return whether somebody sings; where no voice was listened for, as the tags say."""
+    """Return whether a song is sung: as the voice says, or the tags if none was listened for."""
     if analysis.voice is not None:
         return instruments.singing(analysis.mtt_mean, analysis.voice)
     if (place := _percentiles(analysis).get("vocal")) is None:
@@ -86,7 +86,13 @@ def _percentiles(analysis: Analysis) -> dict[str, float]:
     return places
 
 
-def _genres(analyses: Sequence[Analysis]) -> list[dict[str, float]]:
+def guesses(analysis: Analysis) -> dict[str, float]:
+    """Return the genres that a song comes nearest to, even if it is unlike all that is known."""
+    (found,) = _genres([analysis], unfamiliar=True)
+    return found
+
+
+def _genres(analyses: Sequence[Analysis], *, unfamiliar: bool = False) -> list[dict[str, float]]:
     """Return the genres heard in each song, likeliest first; none where nothing is known."""
     found: list[dict[str, float]] = [{} for _ in analyses]
     for tagged in (True, False):
@@ -99,7 +105,8 @@ def _genres(analyses: Sequence[Analysis]) -> list[dict[str, float]]:
         ]
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
-            heard = genre_head(tagged=tagged).hear_all([analyses[row] for row in part])
-            for row, genres in zip(part, heard, strict=True):
-                found[row] = genres
+            head, songs = genre_head(tagged=tagged), [analyses[row] for row in part]
+            familiar = np.ones(len(part), bool) if unfamiliar else head.familiar_all(songs)
+            for row, genres, known in zip(part, head.hear_all(songs), familiar, strict=True):
+                found[row] = genres if known else {}
     return found

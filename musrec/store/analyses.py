@@ -303,15 +303,20 @@ class Analyses:
                 found |= {row.track_id: row.detail for row in await connection.execute(query)}
         return found
 
-    async def outdated(self, encoder: str | None) -> list[tuple[str, str]]:
+    async def outdated(
+        self, encoder: str | None, *, instruments: bool = False
+    ) -> list[tuple[str, str]]:
         """Return the songs to be heard again, id and origin, longest ago first.
 
-        An older analyser heard them, or the encoder of the owner's choice has not. Those are left
+        An older analyser heard them, or the encoder of the owner's choice has not, or, if
+        `instruments`, the tagger of instruments, where the first tagger was there. Those are left
         out whose audio cannot be had again: clips that members sent.
         """
         old = analyses.c.version < ANALYSER_VERSION
         if encoder is not None:
             old |= analyses.c.encoder.is_(None) | (analyses.c.encoder != encoder)
+        if instruments:
+            old |= analyses.c.mtt_mean.is_(None) & analyses.c.tag_mean.is_not(None)
         query = (
             sa.select(analyses.c.track_id, analyses.c.origin)
             .where(analyses.c.origin.not_in(("upload", "starter")), old)

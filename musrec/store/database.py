@@ -260,9 +260,9 @@ class Database:
 
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:
-        """Do something while no other process on this database does what has the same name.
+        """Hold a lock of that name, which one process on this database holds at a time.
 
-        Others wait. A process that dies, or loses its connection, is alone no longer.
+        The others wait. A process that dies, or loses its connection, no longer holds it.
         """
         with clear_errors():
             if self.is_postgres:

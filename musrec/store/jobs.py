@@ -139,7 +139,7 @@ class Jobs:
                 return None
             tries = row.tries + (row.state == JobState.RUNNING.value)
             if tries >= TRIES:
-                why = "Whoever did it died, each time."
+                why = "The process that did it died, each time."
                 dead = {"state": JobState.DEAD.value, "due_at": now, "tries": tries, "why": why}
                 await connection.execute(jobs.update().where(jobs.c.id == row.id).values(dead))
                 return None

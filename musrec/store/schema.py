@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0024"
+HEAD = "0023"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 

@@ -4,15 +4,21 @@ Two linear classifiers that err differently are averaged: shrinkage linear discr
 all inputs, and multinomial logistic regression on the roots of the tag means (on all inputs where
 there are no tags). The mean of their logits is again one linear map. Strength, shrinkage,
 temperature and threshold come from artist-disjoint cross-validation on the training clips.
+
+"Unsure" has two causes: no genre is likely enough, or the song is far from all training clips. Both
+bounds are chosen together, from songs by unseen artists and from songs of an unseen genre: each
+genre in turn is left out of the training. Of all pairs by which at most half of the latter get the
+name of another genre, the one that names most of the former is taken.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -45,7 +51,10 @@ if TYPE_CHECKING:
     from musrec.space.inputs import DoubleArray
 
 SURE = 0.85
-"""Share of named genres that must be right in cross-validation; it sets the threshold."""
+"""Share of named genres that must be right in cross-validation. Decided."""
+
+FOOLED = 0.5
+"""Share of the songs of an unseen genre that may be named, all of them wrongly. Decided."""
 
 _STRENGTHS = (0.003, 0.01, 0.03, 0.1)
 _SHRINKAGES = (0.3, 0.5, 0.7)
@@ -77,10 +86,13 @@ class Held:
     rows : array of int, shape (m,)
         Each clip once per repeat of the cross-validation.
     logits : array, shape (m, 10)
+    far : array, shape (m,)
+        `GenreHead.far` from the clips that the head was made from.
     """
 
     rows: NDArray[np.intp]
     logits: DoubleArray
+    far: DoubleArray
 
 
 def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Recipe) -> GenreHead:
@@ -104,28 +116,44 @@ def fit(name: inputs.Name, x: DoubleArray, genres: NDArray[np.str_], recipe: Rec
         spread = np.sqrt(np.mean((logits - logits.mean(axis=1, keepdims=True)) ** 2))
         weights[part] += model.coef_.T / (2 * spread)
         bias += model.intercept_ / (2 * spread)
-    return GenreHead(name, tuple(names.tolist()), mean, scale, weights, bias, 0.0, {})
+    return GenreHead(name, tuple(names.tolist()), mean, scale, weights, bias, 0.0, np.inf, {})
 
 
-def calibrated(head: GenreHead, temperature: float, threshold: float = 0.0) -> GenreHead:
-    """Divide a head's logits by a temperature, and set its threshold."""
+def calibrated(
+    head: GenreHead, temperature: float, threshold: float = 0.0, limit: float = np.inf
+) -> GenreHead:
+    """Divide a head's logits by a temperature, and set what it names."""
     return replace(
         head,
         weights=head.weights / temperature,
         bias=head.bias / temperature,
         threshold=threshold,
+        limit=limit,
     )
 
 
 def cross_validate(name: inputs.Name, clips: Tables, recipe: Recipe) -> Held:
     """Return logits of every training clip, from heads that have not met its artist."""
     x = matrix(name, clips)
-    rows, logits = [], []
+    rows, logits, far = [], [], []
     for train, held in folds(clips.genres, clips.performers):
         head = fit(name, x[train], clips.genres[train], recipe)
         rows.append(held)
         logits.append(head.logits(x[held]))
-    return Held(np.concatenate(rows), np.concatenate(logits))
+        far.append(head.far(x[held], x[train]))
+    return Held(np.concatenate(rows), np.concatenate(logits), np.concatenate(far))
+
+
+def novel(name: inputs.Name, clips: Tables, recipe: Recipe) -> Held:
+    """Return the same of clips of a genre that the head has not met; logits of the nine others."""
+    x, rows, logits, far = matrix(name, clips), [], [], []
+    for genre in np.unique(clips.genres):
+        new = clips.genres == genre
+        head = fit(name, x[~new], clips.genres[~new], recipe)
+        rows.append(np.flatnonzero(new))
+        logits.append(head.logits(x[new]))
+        far.append(head.far(x[new], x[~new]))
+    return Held(np.concatenate(rows), np.concatenate(logits), np.concatenate(far))
 
 
 def log_loss(logits: DoubleArray, truth: NDArray[np.intp]) -> float:
@@ -140,14 +168,47 @@ def temperature(logits: DoubleArray, truth: NDArray[np.intp]) -> float:
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
-def threshold(top: DoubleArray, right: NDArray[np.bool_]) -> float:
-    """Return the least top probability from which at least `SURE` of the answers are right."""
-    order = np.argsort(-top, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(top) + 1)
-    # In whole hundredths, and not below 0.4, where another genre may well be the right one.
-    good = np.flatnonzero(share >= SURE)
-    least = top[order][good[-1]] if len(good) else 1.0
-    return float(np.ceil(max(least, 0.4) * 100) / 100)
+class Bounds(NamedTuple):
+    """What a song must keep to get the name of a genre.
+
+    Attributes
+    ----------
+    threshold : float
+        Least probability.
+    limit : float
+        Largest distance from the training clips.
+    """
+
+    threshold: float
+    limit: float
+
+    def named(self, top: DoubleArray, far: DoubleArray) -> NDArray[np.bool_]:
+        """Return which songs (n,) are named, given their top probabilities and distances."""
+        named: NDArray[np.bool_] = (top >= self.threshold) & (far <= self.limit)
+        return named
+
+
+def bounds(
+    top: DoubleArray, far: DoubleArray, right: NDArray[np.bool_], new: tuple[DoubleArray, ...]
+) -> Bounds:
+    """Return the bounds that name most songs by unseen artists, `SURE` of them rightly.
+
+    Parameters
+    ----------
+    top, far, right : array, shape (m,)
+        Top probability, distance and whether it is right, of songs by unseen artists.
+    new : pair of array, shape (k,)
+        Top probability and distance of songs of an unseen genre: at most `FOOLED` are named.
+    """
+    best, most = Bounds(1.0, 0.0), 0
+    # Whole hundredths, and not below 0.4, where another genre may well be the right one.
+    for threshold, share in itertools.product(range(40, 100), range(50, 101)):
+        pair = Bounds(threshold / 100, math.ceil(10 * np.quantile(far, share / 100)) / 10)
+        named = pair.named(top, far)
+        count = int(named.sum())
+        if count > most and right[named].mean() >= SURE and pair.named(*new).mean() <= FOOLED:
+            best, most = pair, count
+    return best
 
 
 def choose(name: inputs.Name, clips: Tables) -> tuple[Recipe, Held, list[tuple[Recipe, float]]]:
@@ -182,21 +243,24 @@ def learn(name: inputs.Name, clips: Tables) -> tuple[GenreHead, dict[str, Any]]:
     chosen = temperature(held.logits, truth)
     shares = softmax(held.logits / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
-    least = threshold(top, right)
-    sure = top >= least
+    new = novel(name, clips, recipe)
+    unmet = softmax(new.logits / chosen).max(axis=1), new.far
+    pair = bounds(top, held.far, right, unmet)
+    sure = pair.named(top, held.far)
     facts = {
         "strength": recipe.strength,
         "shrinkage": recipe.shrinkage,
         "temperature": round(chosen, 4),
-        "threshold": least,
+        **pair._asdict(),
         "accuracy": round(float(right.mean()), 4),
         "calibration_error": round(metrics.calibration_error(top, right), 4),
         "log_loss": round(log_loss(held.logits / chosen, truth), 4),
         "sure": round(float(sure.mean()), 4),
         "accuracy_where_sure": round(float(right[sure].mean()), 4),
+        "sure_of_new_genres": round(float(pair.named(*unmet).mean()), 4),
     }
     head = fit(name, matrix(name, clips), clips.genres, recipe)
-    return calibrated(head, chosen, least), facts
+    return calibrated(head, chosen, *pair), facts
 
 
 def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) -> Report:
@@ -269,8 +333,11 @@ By `{facts["command"]}` on {facts["date"]}, seed {facts["seed"]}.
 The mean of the logits of a linear discriminant analysis (shrinkage {facts["shrinkage"]}) and of a
 logistic regression on the {roots} (C = {facts["strength"]}, balanced), each scaled to the same
 spread: one linear map and a softmax.
-Strength, shrinkage, temperature and threshold were chosen by artist-disjoint cross-validation on
-these clips: on answers for artists that the head had not met.
+Strength, shrinkage and temperature were chosen by artist-disjoint cross-validation on these clips:
+on answers for artists that the head had not met. A genre is named if it is likely enough and the
+song is near enough to these clips (mean Euclidean distance to the nearest five, in standardised
+inputs). Both bounds were chosen together, on the same answers and on those of heads that had not
+met the song's genre.
 
 ## How good
 By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flattered by the choice:
@@ -280,14 +347,16 @@ By the same cross-validation ({FOLDS} folds, {REPEATS} times), so slightly flatt
 | accuracy | {facts["accuracy"]:.3f} |
 | expected calibration error, 10 bins | {facts["calibration_error"]:.3f} |
 | log-loss | {facts["log_loss"]:.3f} |
-| named at a probability of {facts["threshold"]:.2f} or more, else "unsure" | {facts["sure"]:.1%} |
+| named: probability of {facts["threshold"]:.2f} or more, distance {facts["limit"]:.1f} at most | \
+{facts["sure"]:.1%} |
 | accuracy where named | {facts["accuracy_where_sure"]:.3f} |
+| named of a genre left out of training, always wrongly | {facts["sure_of_new_genres"]:.1%} |
 
 `musrec evaluate genre` measures it against baselines, with intervals, on any tables.
 
 ## Limits
 Ten genres as one person collected them before 2002, some with few artists (four in blues). The
-probabilities are calibrated for songs of these genres only: anything else gets the nearest of them,
-and ambient electronic music is called classical with high confidence. The genre that a catalogue
+probabilities are calibrated for songs of these genres only: anything else that is near enough gets
+the nearest of them. The genre that a catalogue
 states for a song is kept apart from the one that is heard.
 """

@@ -2,14 +2,15 @@
 
 Both are choices between candidates, learned as conditional logits: the usual tempo of a song from
 its tags and statistics by ridge regression on all labelled clips, then the octave and the key from
-the clips whose audio is at hand. Classical music counts less: its tempo drifts within a clip.
+the clips whose audio is at hand. Classical music counts less: its tempo drifts within a clip. How
+sure to be is fitted to choices for clips whose artists the choice was not learned from.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,12 +35,18 @@ if TYPE_CHECKING:
 TOLERANCE = 0.04
 """Of tempo, the usual one (F. Gouyon et al., IEEE TASLP 14(5), 2006)."""
 
-_RIDGE, _CHOICE, _KEY = 300.0, 30.0, 0.1
+_RIDGE, _CHOICE, _KEY = 300.0, 10.0, 0.1
 """Penalties on standardised weights."""
 
 _LEAN = 0.75
 """How much of the learned lean to minor is kept: two thirds of the heard clips are in minor, which
 is more than of all labelled ones, and with all of it plain chords in major are called minor."""
+
+_EXCERPTS = (2.5, 5.0, 10.0)
+"""Seconds of shorter pieces, in which the key is less sure."""
+
+_INNER = 5
+"""Folds in which artists are predicted from the others."""
 
 _CLASSICAL = 0.3
 """How much a classical clip counts in the choice of the octave."""
@@ -50,7 +57,10 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A labelled clip; `tempo`, `key` and `candidates` are None where not known."""
+    """A labelled clip; what is not known is None.
+
+    `bar` is how many beats a bar has; `excerpts` are seconds and profile of shorter pieces.
+    """
 
     name: str
     genre: str
@@ -60,11 +70,13 @@ class Clip:
     tempo: float | None
     key: Key | None
     beats: tuple[float, ...]
+    bar: int | None
     statistics: FloatArray
     tag_mean: FloatArray | None
     bands: FloatArray | None = None
     candidates: rhythm.Candidates | None = None
     profile: Float64Array | None = None
+    excerpts: tuple[tuple[float, Float64Array], ...] = ()
     onset: FloatArray | None = None
     chroma: FloatArray | None = None
 
@@ -77,8 +89,8 @@ class Model(NamedTuple):
     scale: Float64Array
     weights: Float64Array
     intercept: float
-    choice: Float64Array
-    key: Float64Array
+    choice: rhythm.Choice
+    key: harmony.Choice
 
     def usual(self, clip: Clip) -> float:
         """Return the usual tempo of songs that sound like a clip, in beats per minute."""
@@ -109,6 +121,7 @@ def read(folder: Path, *, heard: bool = True) -> list[Clip]:
     tempo = _labels(folder, "tempo.tsv", "bpm")
     keys = _labels(folder, "key_lerch.tsv", "key")
     beats = _labels(folder, "beats.tsv", "times")
+    bars = _labels(folder, "beats.tsv", "positions")
     sounds = {file.stem: file for file in sorted(folder.glob("audio*/*.flac"))} if heard else {}
     tags = tagger.load() if sounds else None
     clips = []
@@ -126,6 +139,7 @@ def read(folder: Path, *, heard: bool = True) -> list[Clip]:
             "tempo": float(tempo[name]) if tempo.get(name) else None,
             "key": _key(keys.get(name, "")),
             "beats": tuple(float(second) for second in beats.get(name, "").split()),
+            "bar": max((int(place) for place in bars.get(name, "").split()), default=0) or None,
             "statistics": statistics,
             "tag_mean": tag_mean if np.isfinite(tag_mean).all() else None,
             "seconds": 0.0,
@@ -140,11 +154,22 @@ def read(folder: Path, *, heard: bool = True) -> list[Clip]:
                 "bands": bands,
                 "candidates": rhythm.candidates(bands, SAMPLE_RATE / features.HOP_LENGTH),
                 "profile": harmony.profile(y, sr=SAMPLE_RATE),
+                "excerpts": tuple(_excerpts(y)),
                 "onset": spectra.onset,
                 "chroma": spectra.chroma.mean(axis=1),
             }
         clips.append(Clip(**stated))
     return clips
+
+
+def _excerpts(y: FloatArray) -> Iterator[tuple[float, Float64Array]]:
+    """Yield seconds and profile of pieces from the middle."""
+    for seconds in _EXCERPTS:
+        length = round(seconds * SAMPLE_RATE)
+        begin = (y.size - length) // 2
+        found = harmony.profile(y[begin : begin + length], sr=SAMPLE_RATE) if begin > 0 else None
+        if found is not None:
+            yield seconds, found
 
 
 def fit(clips: Sequence[Clip]) -> Model:
@@ -160,46 +185,118 @@ def fit(clips: Sequence[Clip]) -> Model:
     weights, intercept = _ridge(z, y)
     # The octave is learned beside usual tempi that were predicted, as they are for a new song.
     usual = {}
-    folds = fold_of(performers.tolist(), 5, seed=0)
-    for fold in range(5):
+    folds = fold_of(performers.tolist(), _INNER, seed=0)
+    for fold in range(_INNER):
         inside = np.array([folds[performer] == fold for performer in performers])
         some, constant = _ridge(z[~inside], y[~inside])
         for clip, row in zip(np.array(timed, dtype=object)[inside], z[inside], strict=True):
             usual[clip.name] = float(2.0 ** (constant + row @ some))
     octaves = [
-        (
+        Question(
+            clip.performer,
             rhythm.table(clip.candidates, usual[clip.name]),
             same_tempo(clip.candidates.tempi, clip.tempo),
-            _CLASSICAL if clip.genre == "classical" else 1.0,
+            weight=_CLASSICAL if clip.genre == "classical" else 1.0,
+            clarity=clip.candidates.clarity,
         )
         for clip in timed
         if clip.candidates is not None and clip.tempo is not None
     ]
-    keys = [
-        (harmony.evidence(clip.profile), np.arange(24) == 12 * clip.key[1] + clip.key[0], 1.0)
-        for clip in clips
-        if clip.profile is not None and clip.key is not None
-    ]
+    keys, brief = [], []
+    for clip in clips:
+        if clip.profile is not None and clip.key is not None:
+            right = np.arange(24) == 12 * clip.key[1] + clip.key[0]
+            keys.append(Question(clip.performer, harmony.evidence(clip.profile), right))
+            brief += [
+                Question(clip.performer, harmony.evidence(profile), right, seconds=seconds)
+                for seconds, profile in clip.excerpts
+            ]
     return Model(
         *(columns, mean, scale, weights, intercept),
-        choice=choose(octaves, _CHOICE),
-        key=choose(keys, _KEY) * (1.0, 1.0, _LEAN),
+        choice=_octave(octaves),
+        key=_key_of(keys, brief),
     )
 
 
-def choose(
-    rows: Sequence[tuple[Float64Array, NDArray[np.bool_], float]], penalty: float
-) -> Float64Array:
-    """Return the weights of a conditional logit.
+class Question(NamedTuple):
+    """A choice between candidates: `table` (c, d), which are `right` (c,), how much it counts."""
+
+    performer: str
+    table: Float64Array
+    right: NDArray[np.bool_]
+    weight: float = 1.0
+    clarity: float = 1.0
+    seconds: float = harmony.LONG
+
+
+def _octave(questions: Sequence[Question]) -> rhythm.Choice:
+    """Learn how to choose a tempo, and how sure to be."""
+    pulsing = [
+        (one, logits - np.logaddexp.reduce(logits))
+        for one, logits in _foreign(questions, questions, _CHOICE)
+        if one.clarity > 0.0
+    ]
+
+    def loss(trust: Float64Array) -> float:
+        sharpness, none, none_if_clear = trust
+        total = 0.0
+        for one, shares in pulsing:
+            every = np.append(sharpness * shares, none + none_if_clear * one.clarity)
+            right = np.append(one.right, not one.right.any())
+            total += np.logaddexp.reduce(every) - np.logaddexp.reduce(every[right])
+        return total
+
+    trust = minimize(loss, np.array([1.0, 0.0, 0.0]), method="L-BFGS-B").x
+    return rhythm.Choice(choose(questions, _CHOICE), *trust.tolist())
+
+
+def _key_of(questions: Sequence[Question], brief: Sequence[Question]) -> harmony.Choice:
+    """Learn how to choose a key, and how sure to be, also after a few seconds."""
+    lean = np.array([1.0, 1.0, _LEAN])
+    weights = choose(questions, _KEY) * lean
+    told = []
+    for one, logits in _foreign(questions, [*questions, *brief], _KEY, lean):
+        best, odds = harmony.chosen(logits)
+        told.append((1.0 if one.right[best] else -1.0, odds, one.seconds))
+
+    def loss(trust: Float64Array) -> float:
+        choice = harmony.Choice(weights, *trust.tolist())
+        return sum(
+            float(np.logaddexp(0.0, -sign * choice.log_odds(odds, seconds)))
+            for sign, odds, seconds in told
+        )
+
+    trust = minimize(loss, np.array([0.0, 1.0, 0.0]), method="L-BFGS-B").x
+    return harmony.Choice(weights, *trust.tolist())
+
+
+def _foreign(
+    questions: Sequence[Question],
+    asked: Sequence[Question],
+    penalty: float,
+    lean: Float64Array | float = 1.0,
+) -> list[tuple[Question, Float64Array]]:
+    """Return each that is asked with logits (c,) learned from questions of other artists."""
+    folds = fold_of([one.performer for one in questions], _INNER, seed=0)
+    answered = []
+    for fold in range(_INNER):
+        weights = lean * choose([one for one in questions if folds[one.performer] != fold], penalty)
+        held = [one for one in asked if folds[one.performer] == fold]
+        answered += [(one, one.table @ weights) for one in held]
+    return answered
+
+
+def choose(questions: Sequence[Question], penalty: float) -> Float64Array:
+    """Return the weights of a conditional logit, shape (d,).
 
     Parameters
     ----------
-    rows : sequence of (table, right, weight)
-        One choice each: candidates (c, d), which of them are right (c,), how much it counts.
+    questions : sequence of Question
+        Those of which no candidate is right teach nothing.
     penalty : float
         Half of it times the squared norm of the standardised weights is added to the loss.
     """
-    rows = [row for row in rows if row[1].any()]
+    rows = [(one.table, one.right, one.weight) for one in questions if one.right.any()]
     scale = np.concatenate([table for table, _, _ in rows]).std(axis=0) + 1e-9
 
     def loss(weights: Float64Array) -> tuple[float, Float64Array]:
@@ -239,9 +336,13 @@ def write(data: Path) -> Path:
         "tempo": {
             "usual": {name: [_short(value) for value in values] for name, *values in inputs},
             "intercept": _short(model.intercept),
-            "choice": [_short(value) for value in model.choice],
+            "choice": [_short(value) for value in model.choice.weights],
+            "trust": [_short(value) for value in model.choice[1:]],
         },
-        "key": [_short(value) for value in model.key],
+        "key": {
+            "choice": [_short(value) for value in model.key.weights],
+            "trust": [_short(value) for value in model.key[1:]],
+        },
     }
     path = Path(audio.__path__[0]) / "hearing.json"
     path.write_text(json.dumps(learned, indent=1) + "\n", "utf-8")

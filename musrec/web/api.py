@@ -236,7 +236,7 @@ def _sound(request: Request, heard: Heard) -> dict[str, Any]:
         "tags": {tag: round(float(share), 4) for tag, share in said.tags.items()},
         "instruments": list(heard.profile.instruments),
         "voice": heard.profile.voice,
-        "genres": {genre: round(float(share), 4) for genre, share in profile.genres.items()},
+        "genres": {genre: round(float(share), 4) for genre, share in said.genres.items()},
         "percentiles": {name: round(float(at), 1) for name, at in profile.percentiles.items()},
     }
 

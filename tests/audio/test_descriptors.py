@@ -7,6 +7,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 from numpy.typing import NDArray
 
@@ -65,6 +66,15 @@ def test_loudness_is_that_of_the_standard() -> None:
     assert descriptors.loudness(sine, SAMPLE_RATE) == pytest.approx(-3.01, abs=0.1)
     assert descriptors.loudness(sine * np.float32(0.1), SAMPLE_RATE) == pytest.approx(
         -23.0, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("sr", [SAMPLE_RATE, 44_100])
+def test_pauses_are_left_out_of_the_loudness_as_pyloudnorm_leaves_them_out(sr: int) -> None:
+    levels = np.repeat([0.3, 0.02, 0.0, 0.1, 0.3], sr)
+    y = (np.random.default_rng(0).normal(size=levels.size) * levels).astype(np.float32)
+    assert descriptors.loudness(y, sr) == pytest.approx(
+        pyloudnorm.Meter(sr).integrated_loudness(y), abs=0.006
     )
 
 

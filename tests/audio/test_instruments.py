@@ -80,7 +80,8 @@ def test_only_words_that_held_on_other_artists_are_said() -> None:
     shares[:, 1] = np.concatenate([right, wrong, wrong, right])  # right here, wrong there
     there = np.zeros(shares.shape, bool)
     there[:12] = there[24:36] = True
-    clips = evaluation.Labelled(there, ~there, shares, np.arange(48) < 24)
+    silent = np.full(48, "")
+    clips = evaluation.Labelled(there, ~there, shares, np.arange(48) < 24, silent)
     assert list(evaluation.choose(clips)) == list(instruments.WORDS)[:2]
     assert evaluation.held(clips, "piano", 0.3) == (12, 0)
     assert list(evaluation.least_shares(clips)) == ["piano"]

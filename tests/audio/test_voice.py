@@ -82,8 +82,9 @@ def test_a_clip_too_short_for_a_frame_has_no_voice() -> None:
     ("heard", "words"),
     [
         (Voice(), "none"),
-        (Voice(((12.4, 21.0),), 0.29, 0.0, 0.3, 1.0), "sung from 0:12, in 29% of it"),
-        (Voice(((0.2, 28.0),), 0.93, 0.9, 0.1, 0.0), "spoken from the start, in 93% of it"),
+        (Voice(((12.4, 21.0),), 0.29, 0.0, 0.3, 1.0), "sung from 0:12, 29% of the time"),
+        (Voice(((0.2, 28.0),), 0.93, 0.9, 0.1, 0.0), "spoken from the start, 93% of the time"),
+        (Voice(((0.0, 30.0),), 0.99, 0.1, 0.9, 0.0), "sung throughout"),
     ],
 )
 def test_a_voice_in_words(heard: Voice, words: str) -> None:

@@ -131,8 +131,8 @@ def test_a_stop_is_said_and_has_the_code_that_shells_know() -> None:
     ran = _python(
         "import asyncio, os, signal; from musrec import cli\n"
         "async def work(): os.kill(os.getpid(), signal.SIGINT); await asyncio.sleep(60)\n"
-        "cli.app.command('work')(lambda: asyncio.run(work()))\n"
-        "cli.main(['work'])"
+        "cli.app.command('toil')(lambda: asyncio.run(work()))\n"
+        "cli.main(['toil'])"
     )
     assert ran.returncode == 130
     assert ran.stderr.strip() == "Stopped. What was done so far is kept."
@@ -141,8 +141,8 @@ def test_a_stop_is_said_and_has_the_code_that_shells_know() -> None:
 def test_what_the_machine_refuses_is_a_sentence_too() -> None:
     ran = _python(
         "from pathlib import Path; from musrec import cli\n"
-        "cli.app.command('work')(lambda: Path('/').write_text('x'))\n"
-        "cli.main(['work'])"
+        "cli.app.command('toil')(lambda: Path('/').write_text('x'))\n"
+        "cli.main(['toil'])"
     )
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[0] == "✗ /: Is a directory."

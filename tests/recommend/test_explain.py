@@ -33,6 +33,16 @@ def told(query: Profile, pick: Profile, **more: object) -> list[str]:
     return explain.sentences(explain.Pair(**(given | more)))  # type: ignore[arg-type]
 
 
+def test_a_song_that_may_be_counted_as_slow_is_not_called_faster() -> None:
+    slow = Profile(percentiles={"intensity": 5.0}, tempo=80.0)
+    either = Profile(percentiles={"intensity": 9.0}, tempo=150.0, other_tempo=75.0)
+    fast = Profile(percentiles={"intensity": 9.0}, tempo=210.0, other_tempo=105.0)
+    assert not any("faster" in sentence for sentence in told(slow, either))
+    assert not any("slower" in sentence for sentence in told(either, slow))
+    assert "As calm as “Song”, but faster." in told(slow, fast)
+    assert "As calm as “Song”, but slower." in told(fast, slow)
+
+
 @pytest.mark.parametrize("name", [name for name in DEFINITIONS if name != "tempo"])
 def test_the_comparative_of_every_descriptor_is_english(name: str) -> None:
     meaning = DEFINITIONS[name]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from musrec import space
+from musrec.audio import tagger
 from musrec.audio.features import STATISTIC_NAMES
+from musrec.audio.listen import listen
 from musrec.model import PITCH_CLASSES, Analysis, Harmony, ModelMissing, Rhythm
 from musrec.space import inputs
 from musrec.space import place as places
@@ -206,6 +208,24 @@ def test_the_head_names_a_genre_only_when_sure() -> None:
         assert space.genre_said(sure, tagged=tagged) == "jazz"
         assert space.genre_said(unsure, tagged=tagged) is None
         assert space.genre_said({}, tagged=tagged) is None
+
+
+def test_a_song_unlike_all_that_is_known_gets_no_genre(shared_data: Path) -> None:
+    if problem := tagger.status().problem:
+        pytest.skip(problem)
+    music = shared_data / "music"
+    for name, genre in (
+        ("alexander-ehlers--spacetime.flac", None),
+        ("bydariogamer--piloting-waves.m4a", None),
+        ("fats-waller--ain-t-misbehavin.m4a", "jazz"),
+    ):
+        analysis = listen((music / name).read_bytes(), digest="").analysis
+        genres = space.profile(analysis).genres
+        assert space.genre_said(genres, tagged=True) == genre
+        assert sum(space.guesses(analysis).values()) == pytest.approx(1)
+        assert bool(genres) == bool(genre)
+    # Few of those that the head was made from are unlike all others.
+    assert space.genre_head().familiar_all(space.starter().analyses).mean() > 0.98
 
 
 def test_a_damaged_or_foreign_model_is_reported_in_a_sentence(

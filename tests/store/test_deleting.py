@@ -23,11 +23,23 @@ LIKE = FeedbackKind.LIKE
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with Service.open(settings(tmp_path)) as opened:
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Address of PostgreSQL for the tests of `on_both`, in their second run."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    return str(request.getfixturevalue("postgres_url"))
+
+
+on_both = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def service(tmp_path: Path, url: str | None) -> AsyncIterator[Service]:
+    async with Service.open(settings(tmp_path, url=url)) as opened:
         yield opened
 
 
+@on_both
 async def test_an_answer_under_way_undoes_no_deletion(service: Service) -> None:
     heard = await service.songs.heard(service.catalogue.songs.tracks[0].id)
     for member in ("a new member", "a known member"):
@@ -46,6 +58,7 @@ async def test_an_answer_under_way_undoes_no_deletion(service: Service) -> None:
     assert about["answers"]
 
 
+@on_both
 async def test_thumbs_that_wait_when_a_member_deletes_everything_go_with_them(
     service: Service,
 ) -> None:

@@ -140,3 +140,26 @@ def melody(seconds: float) -> Samples:
         wave = np.sin(2 * np.pi * frequency * t + 1.5 * np.sin(2 * np.pi * 5 * t))
         notes.append(0.3 * wave * np.minimum(1, t / 0.03) * np.minimum(1, (length - t) / 0.03))
     return np.concatenate(notes)[: int(seconds * SAMPLE_RATE)].astype(np.float32)
+
+
+def rain(seconds: float, rate: float = 150.0) -> Samples:
+    """Hiss, and drops at random times, `rate` per second."""
+    rng = np.random.default_rng(7)
+    y = noise(seconds, 0.7)
+    t = np.arange(220)
+    drop = np.exp(-t / 40) * np.sin(2 * np.pi * 3000 * t / SAMPLE_RATE)
+    for start in rng.integers(0, y.size - t.size, int(rate * seconds)):
+        y[start : start + t.size] += (drop * rng.uniform(0.02, 0.2)).astype(np.float32)
+    return _levelled(y)
+
+
+def engine(seconds: float) -> Samples:
+    """Harmonics of an idling motor, near 28 Hz and never quite steady, in pink noise."""
+    rng = np.random.default_rng(8)
+    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    knots = np.linspace(0, seconds, int(seconds) + 1)
+    phase = 2 * np.pi * np.cumsum(28 + np.interp(t, knots, rng.normal(0, 1.5, knots.size)))
+    harmonics = [
+        np.sin(k * phase / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)) / k**0.7 for k in range(1, 40)
+    ]
+    return _levelled(_levelled(np.sum(harmonics, axis=0)) + noise(seconds, 1.0))

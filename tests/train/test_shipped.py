@@ -97,7 +97,7 @@ def test_no_artist_is_on_both_sides_of_a_fold(tables_folder: Path) -> None:
         assert len(train) + len(held) == len(clips)
 
 
-def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
+def test_temperature_calibrates_and_the_bounds_keep_their_promises() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(10, size=4000)
     logits = rng.normal(size=(4000, 10))
@@ -115,5 +115,10 @@ def test_temperature_calibrates_and_the_threshold_keeps_its_promise() -> None:
 
     shares = softmax(too_sure / chosen)
     top, right = shares.max(axis=1), shares.argmax(axis=1) == truth
-    least = genre.threshold(top, right)
-    assert right[top >= least].mean() >= genre.SURE - 0.005
+    far, new = rng.gamma(9, 1, 4000), (rng.uniform(0.3, 1, 1000), rng.gamma(9, 2, 1000))
+    found = genre.bounds(top, far, right, new)
+    assert right[found.named(top, far)].mean() >= genre.SURE
+    assert found.named(*new).mean() <= genre.FOOLED
+    # New songs that lie further out cost those by unseen artists little.
+    assert found.named(top, far).sum() > 0.9 * (top >= found.threshold).sum()
+    assert not genre.Bounds(0.5, 3.0).named(np.array([0.9, 0.4]), np.array([3.1, 2.0])).any()
