@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -105,10 +106,9 @@ async def watched(
             family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
             listener = socket.create_server((settings.host, settings.port), family=family)
         except OSError as error:
+            why = os.strerror(error.errno or 0)
             where = f"{settings.host}, port {settings.port}"
-            tell(
-                f"Metrics cannot be served at {where}: {error.strerror}. Set another metrics.port."
-            )
+            tell(f"Metrics cannot be served at {where}: {why}. Set another metrics.port.")
         else:
             await web.SockSite(runner, listener).start()
             port = listener.getsockname()[1]

@@ -136,8 +136,8 @@ async def test_a_port_that_is_taken_is_named_and_the_block_runs_all_the_same(
             assert served is None
     where = f"127.0.0.1, port {port}"
     (sentence,) = said
-    assert sentence.startswith(f"Metrics cannot be served at {where}: Address already in use")
-    assert sentence.endswith("Set another metrics.port.")
+    what = f"Metrics cannot be served at {where}: Address already in use."
+    assert sentence == f"{what} Set another metrics.port."
 
 
 @pytest.fixture
