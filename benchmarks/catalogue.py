@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,7 @@ import sqlalchemy as sa
 from musrec import space
 from musrec.audio import descriptors
 from musrec.catalogue.engine import TEXTS
+from musrec.catalogue.model import SongFilter
 from musrec.demo import write_tunes
 from musrec.evaluate.report import Cell, Report
 from musrec.model import (
@@ -265,6 +267,60 @@ async def ready(folder: Path) -> dict[str, float]:
         }
 
 
+QUESTIONS: dict[str, Callable[[Service], Awaitable[object]]] = {
+    "nothing (baseline)": lambda service: asyncio.sleep(0.2),  # noqa: ARG005
+    "complete a beginning": lambda service: service.songs.suggest("amber blu"),
+    "complete a name with slips": lambda service: service.songs.suggest("ambre bleu colt"),
+    "find an exact title": lambda service: service.songs.find("Gypsy", online=False),
+    "search by name": lambda service: service.catalogue.search(SongFilter("amber blue cold")),
+    "search by artist": lambda service: service.catalogue.search(SongFilter(artist="moon 28")),
+    "search by mood and tempo": lambda service: service.catalogue.search(
+        SongFilter(mood="calm", tempo=(90, 120))
+    ),
+    "read a wish": lambda service: service.catalogue.wish("calm jazz"),
+    "list the moods": lambda service: service.catalogue.moods(),
+    "songs to start from": lambda service: service.catalogue.first_steps(),
+    "questions for a newcomer": lambda service: service.drops.questions(),
+    "like an artist's songs": lambda service: service.drops.like_artists("m9", ["Moon 28"]),
+}
+
+
+async def asked(service: Service) -> dict[str, tuple[float, float]]:
+    """Return the CPU time of each question, and how long the event loop waited at most, in ms."""
+    waits: list[float] = []
+
+    async def watch() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            waits.append(now - last)
+            last = now
+
+    found = {}
+    watching = asyncio.create_task(watch())
+    for name, ask in QUESTIONS.items():
+        tries = []
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            waits.clear()
+            since = time.process_time()
+            await ask(service)
+            spent = time.process_time() - since
+            await asyncio.sleep(0.005)
+            tries.append((1e3 * spent, 1e3 * max(waits)))
+        found[name] = (min(cpu for cpu, _ in tries), min(wait for _, wait in tries))
+    watching.cancel()
+    return found
+
+
+async def ask(folder: Path) -> dict[str, tuple[float, float]]:
+    """Open, and ask what goes through all songs."""
+    async with Service.open(settings_for(folder)) as service:
+        await service.warm()
+        return await asked(service)
+
+
 def _memory() -> float:
     """MiB of this process's own memory, without what is mapped from files."""
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
@@ -362,11 +418,18 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=2_000)
     parser.add_argument("--folder", type=Path, help="keep the store here")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ask", type=Path, metavar="FOLDER", help="only ask, in this process")
     parser.add_argument("--repeat", type=int, help="repeat the songs of --folder so many times")
     parser.add_argument("--build", action="store_true", help="only build the store")
     given = parser.parse_args()
     if given.child:
         print(json.dumps(asyncio.run(ready(given.child))))
+        return
+    if given.ask:
+        found = asyncio.run(ask(given.ask))
+        rows = tuple((name, cpu, wait) for name, (cpu, wait) in found.items())
+        columns = ("what is asked", "CPU (ms)", "longest wait of the event loop (ms)")
+        print(Report("Questions to all songs", "The best of three.", columns, rows).markdown())
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from musrec.catalogue import search
 from musrec.catalogue.model import SongFilter
 from musrec.catalogue.search import Names
-from musrec.columns import most_frequent
 from musrec.model import Catalogue, NotFound, Profile, Track
 
 TRACKS = tuple(
@@ -118,15 +116,3 @@ def test_songs_are_found_among_many_by_nearly_their_name_or_part_of_their_artist
         search.search(*many, SongFilter(artist="del ry"), 10)
     nearly = search.near(*many, "Bogie Nights", 5)
     assert [track.title for track in nearly] == ["Boogie Nights"]
-
-
-def test_what_is_most_frequent_is_what_counting_says() -> None:
-    rng = np.random.default_rng(2)
-    for n in (0, 1, 500):
-        of, among = rng.integers(8, size=(2, n))
-        values, rows = most_frequent(of, among)
-        assert values.tolist() == sorted(set(of.tolist()))
-        for value, row in zip(values.tolist(), rows.tolist(), strict=True):
-            counts = Counter(among[of == value].tolist())
-            first = counts.most_common(1)[0][0]  # of several, the one met first
-            assert row == np.flatnonzero((of == value) & (among == first))[0]
