@@ -47,6 +47,8 @@ def voice(heard: Voice) -> str:
     if not heard.spans or heard.is_absent:
         return "none"
     how = "spoken" if heard.speech > heard.singing else "sung"
+    if not heard.is_sung:
+        how = f"perhaps {how}"
     if heard.share >= THROUGHOUT:
         return f"{how} throughout"
     minutes, seconds = divmod(round(heard.spans[0][0]), 60)
