@@ -27,6 +27,11 @@ aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver  # type: ignore[att
 sys.addaudithook(guard.guard)
 
 
+# numba names what it keeps of a function by counting, and keeps no count across processes: two that
+# compile it for other types at once mix up their machine code, and every later call crashes.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba" / _worker)
+
 CHILD = """
 import runpy, sys
 noting = runpy.run_path({guard!r})["noting"]
