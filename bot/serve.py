@@ -134,7 +134,8 @@ async def _supervise(
         if error is None or not reach.lost(error):
             log.error("client died", exc_info=error, extra={"again_in_seconds": pause})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+            async with asyncio.timeout(pause):
+                await stop.wait()
 
 
 @contextlib.asynccontextmanager

@@ -156,7 +156,8 @@ class Cluster:
         await asyncio.gather(*admissions, return_exceptions=True)
         # A scheduler that has gone cannot say goodbye.
         with contextlib.suppress(OSError, TimeoutError, concurrent.futures.CancelledError):
-            await asyncio.wait_for(self._client.close(), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._client.close()
 
     async def warm(self) -> None:
         """Wait until every worker has loaded what it hears with."""
@@ -249,7 +250,8 @@ class Cluster:
                     raise self._deaf()
                 left = None if there else patience - loop.time()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), left)
+                    async with asyncio.timeout(left):
+                        await self._changed.wait()
 
     def _deaf(self) -> Deaf:
         if not self._answers:
@@ -318,7 +320,8 @@ class Cluster:
 
     async def _look(self) -> None:
         """Take in which workers have come and gone."""
-        there = await asyncio.wait_for(self._client.nthreads(), CONNECT_SECONDS)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            there = await self._client.nthreads()
         if there.keys() - self._workers.keys():
             self._ours = await asyncio.to_thread(shown, self._path)
         if not self._answers:
@@ -384,7 +387,8 @@ class Cluster:
         """Return what a job gave on a worker before it gets any work, or the exception."""
         run = self._client.run(job, *arguments, workers=[one.address], on_error="return")
         try:
-            answers = await asyncio.wait_for(run, PREPARE_SECONDS)
+            async with asyncio.timeout(PREPARE_SECONDS):
+                answers = await run
         except (OSError, TimeoutError) as error:
             return error
         return answers.get(one.address, LookupError("it left"))

@@ -170,7 +170,8 @@ class Ears:
 
 async def _wait(job: Future[Listened], limit: float) -> Listened:
     try:
-        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), limit)
+        async with asyncio.timeout(limit):
+            return await asyncio.shield(asyncio.wrap_future(job))
     except TimeoutError:
         job.cancel()
         raise Busy(f"Hearing this clip took longer than {limit:g} s.", _CROWDED) from None

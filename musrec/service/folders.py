@@ -57,7 +57,8 @@ async def in_thread(job: Callable[[], T], limit: float) -> T:
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=True, name="file").start()
-    return await asyncio.wait_for(outcome, limit)
+    async with asyncio.timeout(limit):
+        return await outcome
 
 
 async def walk(paths: Sequence[Path], limit: float) -> AsyncIterator[list[Found]]:
@@ -98,7 +99,8 @@ async def walk(paths: Sequence[Path], limit: float) -> AsyncIterator[list[Found]
     try:
         while True:
             try:
-                batch = await asyncio.wait_for(batches.get(), limit)
+                async with asyncio.timeout(limit):
+                    batch = await batches.get()
             except TimeoutError:
                 raise Unanswered(where[0]) from None
             if batch is None:

@@ -384,7 +384,8 @@ async def _told(connection: AsyncConnection) -> AsyncGenerator[None, None]:
         while True:
             yield
             try:
-                await asyncio.wait_for(told.wait(), QUIET_SECONDS)
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await told.wait()
             except TimeoutError:
                 await listener.fetchval("SELECT 1", timeout=postgres.CONNECT_SECONDS)
             told.clear()

@@ -105,7 +105,8 @@ async def test_late_candidates_are_heard_in_the_background_for_next_time(
         )
         assert (heard, listener.stored, listener.progress) == ([], [], [])
         listener.slow.set()
-        await asyncio.wait_for(arrived.wait(), 10)
+        async with asyncio.timeout(10):
+            await arrived.wait()
     assert stocked.count(late) == 1
     assert len(listener.stored) == 4
     assert listener.progress == []

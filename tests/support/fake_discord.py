@@ -1015,7 +1015,8 @@ class FakeDiscord:
         w = (lambda ev: ev[0] == kind and pred(ev[1]), fut)
         self.waiters.append(w)
         try:
-            return await asyncio.wait_for(fut, timeout)
+            async with asyncio.timeout(timeout):
+                return await fut
         finally:
             self.waiters.remove(w)
 
