@@ -57,7 +57,7 @@ async def test_the_state_names_jobs_that_were_given_up(page: Page, owner: Visito
     _, text = await owner.get("/state")
     assert "Jobs that were given up" in text
     assert f'href="/songs/{song.id}"' in text
-    assert "Whoever did it died" in text
+    assert "The process that did it died" in text
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -83,9 +83,12 @@ async def test_no_card_is_deaf_and_no_thumb_lost_after_kills(tmp_path: Path) -> 
             assert {e.member for e in await store.feedback.events()} == set(fans)
         finally:
             await store.close()
-        assert all(
-            fake.app_id in who["👍"] for who in (fake.reactions[c["id"]] for c in cards_of(fake))
-        )
+
+        async def all_offered() -> bool:
+            cards = [fake.reactions[card["id"]] for card in cards_of(fake)]
+            return all(fake.app_id in who["👍"] for who in cards)
+
+        await until(all_offered)
     finally:
         bot.kill()
         await bot.dead()
