@@ -979,6 +979,8 @@ class Songs:
             Whether previews are fetched; without them, songs that have no file here stay.
         """
         waiting = await self.waiting()
+        if waiting:
+            await self._outside.ears()  # a cluster tells how many it hears only once it is asked
         left, steps = iter(waiting), asyncio.Queue[Reheard | Exception | None]()
         if progress:
             progress(0, len(waiting))
