@@ -25,7 +25,7 @@ from typing import IO, Any, TypeVar
 from zipfile import BadZipFile
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -101,7 +101,11 @@ class Database:
         self._announcing = False
         self.token = secrets.token_hex(8)
         self.is_postgres = engine.dialect.name == "postgresql"
-        self.insert = postgresql.insert if self.is_postgres else sqlite.insert
+        self.insert: Callable[[sa.Table], Any] = sqlite.insert
+        if self.is_postgres:
+            from sqlalchemy.dialects import postgresql
+
+            self.insert = postgresql.insert
 
     @classmethod
     async def open(cls, url: str) -> Database:
