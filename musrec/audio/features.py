@@ -1,9 +1,9 @@
 """librosa's features, from one short-time Fourier transform.
 
 Every value equals that of librosa's own function with its defaults on the same samples (22,050 Hz,
-Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4. The window, the mel and the
-chroma filters come from librosa; its feature functions are not called, because each would transform
-the clip again, and importing them compiles for seconds in every process.
+Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4. librosa itself is not used:
+each of its functions would transform the clip again, and importing it takes seconds in every
+process.
 
 References
 ----------
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 import scipy
 
+from musrec.audio import filters
 from musrec.model import SAMPLE_RATE, Spectrogram
 
 if TYPE_CHECKING:
@@ -353,14 +354,10 @@ class _Filters(NamedTuple):
 
 @cache
 def _filters() -> _Filters:
-    # Imported here because it takes about a second.
-    from librosa.filters import get_window
-    from librosa.filters import mel as mel_bank
-
-    mel = mel_bank(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
-    unit = mel_bank(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, norm=None)
+    mel = filters.mel(SAMPLE_RATE, N_FFT, N_MELS)
+    unit = filters.mel(SAMPLE_RATE, N_FFT, N_MELS, unit_area=False)
     return _Filters(
-        window=get_window("hann", N_FFT),
+        window=filters.hann(N_FFT),
         mel=np.ascontiguousarray(mel.T),
         mel_gain=unit.max(axis=1) / mel.max(axis=1),
     )
@@ -383,10 +380,7 @@ def _mel_bands() -> tuple[tuple[int, int, int, int], ...]:
 @lru_cache(maxsize=128)
 def _chroma_filters(tuning: float) -> FloatArray:
     """Return (1025, 12); `tuning` finds one of a hundred values."""
-    from librosa.filters import chroma
-
-    bank = chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=tuning, n_chroma=N_CHROMA)
-    return np.ascontiguousarray(bank.T)
+    return np.ascontiguousarray(filters.chroma(N_FFT, tuning).T)
 
 
 @cache
