@@ -11,12 +11,17 @@ are CPU seconds (user and system), which hold on a busy machine too; those of co
 wall-clock seconds and count their children. ``read`` is the CPU time to read the database, and the
 columns beside it, once: the baseline of the ratios. ``product`` is one NumPy product of a vector
 with each of the three columns that a song is compared by: the baseline of a warm answer.
+
+``--answers FILE`` writes 400 answers of the catalogue in ``--folder``: no member and members with
+0, 3 and 100 likes, five wishes, twenty songs. Written before and after a change that is meant to
+change no answer, ``diff`` finds none.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -24,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +47,7 @@ from musrec.model import (
     ANALYSER_VERSION,
     PITCH_CLASSES,
     Analysis,
+    Constraints,
     Feedback,
     FeedbackKind,
     Harmony,
@@ -49,6 +56,7 @@ from musrec.model import (
     Track,
     track_id,
 )
+from musrec.recommend import Request, Seed
 from musrec.service import Service
 from musrec.settings import Settings
 from musrec.space.index import Rows
@@ -321,6 +329,61 @@ async def ask(folder: Path) -> dict[str, tuple[float, float]]:
         return await asked(service)
 
 
+WISHES = {
+    "nothing": Constraints(),
+    "tempo": Constraints(tempo=(90, 120)),
+    "genre": Constraints(only_genres=frozenset({"jazz"})),
+    "mood": Constraints(only_moods=frozenset({"calm"})),
+    "key": Constraints(keys=frozenset({"A minor"})),
+}
+TASTES = {None: 0, "asks without a like": 0, "has 3 likes": 3, "has 100 likes": 100}
+ASKED = 20
+
+
+async def answers(folder: Path) -> list[dict[str, object]]:
+    """Return what each member is recommended for each song and wish, with every reason.
+
+    Nothing of it is kept, and it is asked at one moment, so that it can be asked again.
+    """
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    found: list[dict[str, object]] = []
+    async with Service.open(settings_for(folder)) as service:
+        recommender = await service._live.recommender()
+        asked = [await service.songs.heard(track_id("made-up", str(7 * n))) for n in range(ASKED)]
+        for member, likes in TASTES.items():
+            for like in range(likes if member else 0):
+                song = track_id("made-up", str(1_000 + 13 * like))
+                at = now - timedelta(days=1 + like % 50)
+                recommender.learn(Feedback(str(member), song, FeedbackKind.LIKE, at))
+        recommender.refit()
+        for member, (wish, constraints), heard in itertools.product(TASTES, WISHES.items(), asked):
+            assert heard is not None
+            seed = Seed(heard.place, heard.track, heard.profile)
+            request = Request(member, (seed,), 10, constraints=constraints, now=now)
+            picks = recommender.recommend(request)
+            found.append(
+                {
+                    "song": heard.track.id,
+                    "member": member,
+                    "wish": wish,
+                    "notes": picks.notes,
+                    "picks": [
+                        {
+                            "song": pick.track.id,
+                            "closeness": pick.closeness,
+                            "terms": {term.name: term.because for term in pick.terms},
+                            "explanation": {
+                                **asdict(pick.explanation),
+                                "traits": [(t.kind, t.name) for t in pick.explanation.traits],
+                            },
+                        }
+                        for pick in picks.picks
+                    ],
+                }
+            )
+    return found
+
+
 def _memory() -> float:
     """MiB of this process's own memory, without what is mapped from files."""
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
@@ -419,6 +482,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the store here")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--ask", type=Path, metavar="FOLDER", help="only ask, in this process")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="only write answers")
     parser.add_argument("--repeat", type=int, help="repeat the songs of --folder so many times")
     parser.add_argument("--build", action="store_true", help="only build the store")
     given = parser.parse_args()
@@ -430,6 +494,12 @@ def main() -> None:
         rows = tuple((name, cpu, wait) for name, (cpu, wait) in found.items())
         columns = ("what is asked", "CPU (ms)", "longest wait of the event loop (ms)")
         print(Report("Questions to all songs", "The best of three.", columns, rows).markdown())
+        return
+    if given.answers:
+        if given.folder is None:
+            parser.error("--answers needs --folder")
+        text = json.dumps(asyncio.run(answers(given.folder)), indent=1, ensure_ascii=False)
+        given.answers.write_text(text + "\n", "utf-8")
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)

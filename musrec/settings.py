@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,11 +27,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+    model_validator,
 )
 
 from musrec.model import SettingsError
@@ -42,6 +39,9 @@ Count = Annotated[int, Field(ge=1)]
 _DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
 """How an address of a database may begin, and the package that it needs."""
 
+
+_PREFIX = "musrec_"
+"""How a variable of the environment begins, in capitals, such as ``MUSREC_DISCORD__TOKEN``."""
 
 _WEB = ("argon2", "itsdangerous", "jinja2", "python_multipart", "starlette", "uvicorn")
 """What the page needs."""
@@ -247,12 +247,8 @@ class LogSettings(_Section):
     json_lines: bool = False
 
 
-class Settings(BaseSettings):
-    """Everything that can be configured."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="MUSREC_", env_nested_delimiter="__"
-    )
+class Settings(_Section):
+    """Everything that can be configured; the environment beats what it is made of."""
 
     paths: Paths = Field(default_factory=Paths)
     store: StoreSettings = Field(default_factory=StoreSettings)
@@ -273,17 +269,21 @@ class Settings(BaseSettings):
             return self.store.url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.paths.data / 'musrec.db'}"
 
+    @model_validator(mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment beat the file: the file comes in as arguments."""
-        return env_settings, init_settings
+    def _beaten_by_the_environment(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        merged = dict(values)
+        for variable, value in os.environ.items():
+            section, _, key = variable.lower().removeprefix(_PREFIX).partition("__")
+            if variable.lower().startswith(_PREFIX) and key and section in cls.model_fields:
+                given = merged.get(section, {})
+                if isinstance(given, BaseModel):
+                    given = dict(given)
+                if isinstance(given, Mapping):  # else it is refused
+                    merged[section] = {**given, key: value}
+        return merged
 
 
 def load(path: Path | None = None) -> Settings:

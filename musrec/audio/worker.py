@@ -7,23 +7,53 @@ cluster run `load`, `hear` and `take_tagger` (`musrec.audio.cluster`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import traceback
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from musrec.audio.encoder import Encoder
     from musrec.audio.listen import Listened
 
 Question = tuple[bytes, float, float]
 """A clip, how much of it to hear at most, and what decoding may take, both in seconds."""
+
+
+def start() -> subprocess.Popen[bytes]:
+    """Start a process that hears, with one thread, as another clip is heard beside it.
+
+    It loads what it needs at once. An encoder comes first, or None; then each `Question` has its
+    answer: whether it worked, and the outcome or the exception.
+    """
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # It finds what this process finds, and after it this package, wherever it was imported from.
+    path = [*(entry for entry in sys.path if entry), str(Path(__file__).resolve().parents[2])]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "musrec.audio.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **one, "PYTHONPATH": os.pathsep.join(path)},
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that `start` started, even in the middle of a clip."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def hear(data: bytes, seconds: float, limit: float, encoder: Encoder | None) -> Listened:
@@ -57,10 +87,7 @@ def take_tagger(files: Mapping[str, bytes]) -> None:
 
 
 def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
-    """Load everything for an encoder, which comes first, and hear clip after clip.
-
-    Each answer is whether it worked, and the outcome or the exception.
-    """
+    """Load everything, then what an encoder needs, which comes first, and hear clip after clip."""
     waiting: SimpleQueue[Any] = SimpleQueue()
 
     def read() -> None:
@@ -71,22 +98,23 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
             os._exit(1)  # the parent is gone: nobody waits for the clip under way
 
     threading.Thread(target=read, daemon=True).start()
+    reply = _outcome(load, None)
     encoder: Encoder | None = waiting.get()
-    reply: tuple[bool, Any]
-    try:
-        load(encoder)
-        reply = True, None
-    except Exception as error:  # noqa: BLE001 - the parent raises it
-        reply = False, _portable(error)
+    if encoder is not None:
+        reply = _outcome(load, encoder)
     while True:
         pickle.dump(reply, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
         data, seconds, limit = waiting.get()
-        try:
-            reply = True, hear(data, seconds, limit, encoder)
-        except Exception as error:  # noqa: BLE001 - the parent raises it
-            reply = False, _portable(error)
+        reply = _outcome(hear, data, seconds, limit, encoder)
         del data
+
+
+def _outcome(job: Callable[..., Any], *arguments: Any) -> tuple[bool, Any]:
+    try:
+        return True, job(*arguments)
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        return False, _portable(error)
 
 
 def _portable(error: Exception) -> Exception:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import pickle
-import subprocess
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from musrec.audio import worker as child
@@ -20,6 +16,7 @@ from musrec.audio.cluster import Cluster
 from musrec.model import Busy
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from types import TracebackType
 
@@ -49,6 +46,8 @@ class Ears:
         `musrec.audio.cluster`.
     encoder : Encoder, optional
         Hears every clip too; on a cluster its file is at the same path of each machine.
+    started : Popen, optional
+        A process from `musrec.audio.worker.start`, to be the first worker.
 
     Examples
     --------
@@ -56,11 +55,18 @@ class Ears:
     ...     analysis = (await ears.hear(data)).analysis
     """
 
-    def __init__(self, settings: Workers, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        settings: Workers,
+        encoder: Encoder | None = None,
+        started: subprocess.Popen[bytes] | None = None,
+    ) -> None:
         self._settings = settings
         self._encoder = encoder
         count = 0 if settings.scheduler else settings.count
-        self._workers = [_Worker(encoder) for _ in range(count)]
+        # The last of these hears first.
+        self._workers = [_Worker(encoder) for _ in range(count - 1)]
+        self._workers += [_Worker(encoder, started)] * min(count, 1)
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the warmest first
         self._cluster: Cluster | None = None
         self.clips = 0
@@ -184,8 +190,11 @@ class _Ended(Exception):
 class _Worker:
     """One process that hears one clip at a time, and can be replaced."""
 
-    def __init__(self, encoder: Encoder | None) -> None:
+    def __init__(
+        self, encoder: Encoder | None, started: subprocess.Popen[bytes] | None = None
+    ) -> None:
         self._encoder = encoder
+        self._started = started
         self._changing = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         # Asks, and waits for the answer.
@@ -202,7 +211,7 @@ class _Worker:
         """Start the process if it is not running, and wait until it has loaded everything."""
         with self._changing:
             if self._process is None:
-                self._process = _start()
+                self._process, self._started = self._started or child.start(), None
                 self._asking = ThreadPoolExecutor(1, thread_name_prefix="hear")
                 ask = partial(_ask, self._process, self._encoder)
                 self._job = self._loaded = self._asking.submit(ask)
@@ -228,25 +237,8 @@ class _Worker:
                 return
             self._process.kill()
             self._asking.shutdown()  # what it asked has no answer
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            child.end(self._process)
             self._process = self._asking = self._job = None
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """Start a process that hears, with one thread, as another clip is heard beside it."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # It finds what this process finds, and after it this package, wherever it was imported from.
-    path = [*(entry for entry in sys.path if entry), str(Path(__file__).resolve().parents[2])]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "musrec.audio.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **one, "PYTHONPATH": os.pathsep.join(path)},
-    )
 
 
 def _ask(process: subprocess.Popen[bytes], question: Encoder | child.Question | None) -> Any:

@@ -217,7 +217,7 @@ def from_song(
             words += f" A player finds no file or address for {len(missing)} of them."
         out.print(words)
 
-    with_service(context, job)
+    with_service(context, job, song)
 
 
 @app.command("continue")

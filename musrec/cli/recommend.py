@@ -105,7 +105,7 @@ def recommend(
             complain("MusrecError", str(unwritten), unwritten.hint, as_json=False)
             raise typer.Exit(unwritten.exit_code)
 
-    with_service(context, job)
+    with_service(context, job, song)
 
 
 @app.command("compare-systems")
@@ -144,7 +144,7 @@ def compare_systems(
         if found.left_out:
             print_notes([f"{found.left_out:,} songs have no spectrogram here and were left out."])
 
-    with_service(context, job)
+    with_service(context, job, song)
 
 
 async def draw_card(service: Service, answer: Answer, path: Path) -> Path | None:

@@ -336,7 +336,7 @@ def show(
             _print_heard(heard, description, foreign)
             print_notes(service.answers.notes)
 
-    with_service(context, job)
+    with_service(context, job, song)
 
 
 def _print_heard(

@@ -51,6 +51,8 @@ from musrec.store.backup import backup, restore
 from musrec.store.copying import copy
 
 if TYPE_CHECKING:
+    import subprocess
+
     from musrec.sources import Endpoints
     from musrec.sources.model import ProviderHealth, Tool
 
@@ -102,7 +104,11 @@ class Service:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, *, endpoints: Endpoints | None = None
+        cls,
+        settings: Settings,
+        *,
+        endpoints: Endpoints | None = None,
+        worker: subprocess.Popen[bytes] | None = None,
     ) -> AsyncIterator[Service]:
         """Open the store, bring it up to date, and load what can be recommended.
 
@@ -111,6 +117,8 @@ class Service:
         settings : Settings
         endpoints : Endpoints, optional
             Where the services on the network are; for tests.
+        worker : Popen, optional
+            A process from `musrec.audio.worker.start`, to hear the first clip.
 
         Raises
         ------
@@ -126,7 +134,7 @@ class Service:
             stack.push_async_callback(store.close)
             live = await stack.enter_async_context(Live.open(settings, store, encoder))
             outside = await stack.enter_async_context(
-                Outside.open(settings, store, endpoints, encoder)
+                Outside.open(settings, store, endpoints, encoder, worker)
             )
             # Work in the background ends before anything that it uses.
             stack.push_async_callback(live.end_background)

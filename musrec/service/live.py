@@ -119,9 +119,9 @@ class Live:
     async def _add_starter(self) -> None:
         if "starter" in self._origins:
             return
-        songs = (await asyncio.to_thread(space.starter)).named()
-        if await self._store.analyses.lacks(track.id for track, _ in songs):
-            await self._store.analyses.add_starter(songs)
+        if await self._store.analyses.lacks(await asyncio.to_thread(space.starter_ids)):
+            songs = await asyncio.to_thread(space.starter)
+            await self._store.analyses.add_starter(songs.named())
 
     async def grow(self) -> None:
         """Make recommendable what the store has taken in since."""

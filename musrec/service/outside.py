@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from musrec.audio.encoder import Encoder
 from musrec.audio.workers import Ears
@@ -14,6 +14,9 @@ from musrec.model import Busy, NotFound
 from musrec.settings import Settings
 from musrec.sources import Deadline, Endpoints, Found, Missing, Preview, Sources
 from musrec.store import Store
+
+if TYPE_CHECKING:
+    import subprocess
 
 P = TypeVar("P", Found, Preview)
 
@@ -32,10 +35,12 @@ class Outside:
         store: Store,
         endpoints: Endpoints | None,
         encoder: Encoder | None,
+        worker: subprocess.Popen[bytes] | None,
         stack: AsyncExitStack,
     ) -> None:
         self._settings = settings
         self._encoder = encoder
+        self._worker = worker
         self._store = store
         self._endpoints = endpoints
         self._stack = stack
@@ -52,16 +57,17 @@ class Outside:
         store: Store,
         endpoints: Endpoints | None,
         encoder: Encoder | None = None,
+        worker: subprocess.Popen[bytes] | None = None,
     ) -> AsyncIterator[Outside]:
         """Open nothing yet; close whatever was opened at the end."""
         async with AsyncExitStack() as stack:
-            yield cls(settings, store, endpoints, encoder, stack)
+            yield cls(settings, store, endpoints, encoder, worker, stack)
 
     async def ears(self) -> Ears:
         """Return the processes that hear."""
         async with self._opening:
             if self._ears is None:
-                ears = Ears(self._settings.workers, self._encoder)
+                ears = Ears(self._settings.workers, self._encoder, self._worker)
                 self._ears = await self._stack.enter_async_context(ears)
             return self._ears
 

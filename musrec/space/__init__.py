@@ -1,7 +1,7 @@
 """Where songs stand: an `Analysis` becomes a vector, and vectors find their neighbours."""
 
 from musrec.space import parts
-from musrec.space.catalogue import Starter, starter
+from musrec.space.catalogue import Starter, starter, starter_ids
 from musrec.space.genre import GenreHead, genre_head, genre_said
 from musrec.space.index import Index
 from musrec.space.place import Space
@@ -21,4 +21,5 @@ __all__ = [
     "profile",
     "profiles",
     "starter",
+    "starter_ids",
 ]

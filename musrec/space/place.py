@@ -344,8 +344,13 @@ def _starts(n: int) -> range:
 REINSTALL = "Install musrec again."
 
 
-def shipped(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def shipped(path: str, *names: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays of a file that came with the package, and how it was made.
+
+    Parameters
+    ----------
+    names : str
+        The arrays to read; by default all.
 
     Raises
     ------
@@ -354,7 +359,8 @@ def shipped(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         with (files("musrec.space") / path).open("rb") as stream, np.load(stream) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            wanted = [*names, "made"] if names else archive.files
+            arrays = {name: archive[name] for name in wanted}
         made: dict[str, Any] = json.loads(str(arrays.pop("made")))
         form = made["format"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +30,24 @@ _COMPARABLE = analyses.c.version.between(COMPARABLE_VERSION, ANALYSER_VERSION)
 
 COMPARED = 10
 """Songs that share landmarks with a clip and are compared with it whole, most shared first."""
+
+# Statements for every song that is heard, built once: SQLAlchemy takes longer to build one than
+# SQLite to run it.
+_ANALYSIS = sa.select(analyses).where(analyses.c.track_id == sa.bindparam("id"), _COMPARABLE)
+_OF_DIGEST = sa.select(analyses).where(analyses.c.digest == sa.bindparam("digest"), _CURRENT)
+_OF_DIGEST = _OF_DIGEST.limit(1)
+_SHARED = sa.func.count()
+_SHARING = (
+    sa.select(analyses.c.track_id, analyses.c.origin)
+    .join(landmarks, landmarks.c.track_id == analyses.c.track_id)
+    .where(landmarks.c.value.in_(sa.bindparam("marks", expanding=True)), _COMPARABLE)
+    .group_by(analyses.c.track_id)
+    .having(_SHARED > 1)
+    .order_by(_SHARED.desc(), analyses.c.track_id)
+    .limit(COMPARED)
+)
+_UNMARK = landmarks.delete().where(landmarks.c.track_id == sa.bindparam("id"))
+_MARK = landmarks.insert()
 
 
 class NotCompared(Exception):
@@ -75,7 +93,7 @@ class Analyses:
         """
         async with self._database.write() as connection:
             if compared is not None:
-                shared = await connection.execute(_sharing(marks or ()))
+                shared = await connection.execute(_SHARING, {"marks": list(marks or ())})
                 if any(row.track_id not in compared for row in shared):
                     raise NotCompared
             track = await write_track(self._database, connection, track)
@@ -89,21 +107,17 @@ class Analyses:
                 "revision": revision,
                 **codec.pack(analysis),
             }
-            await connection.execute(
-                self._database.insert(analyses)
-                .values(row)
-                .on_conflict_do_update(index_elements=["track_id"], set_=row)
-            )
+            await connection.execute(self._database.upsert(analyses, row, "track_id"), row)
             if file is not None:
                 await _write_file(self._database, connection, file, track.id)
             if marks is not None:
-                await _write_marks(self._database, connection, track.id, marks)
+                await _write_marks(connection, track.id, marks)
         return track
 
     async def sharing(self, marks: Sequence[int]) -> list[tuple[str, str]]:
         """Return the `COMPARED` songs that share most landmarks with a clip: id and origin."""
         async with self._database.read() as connection:
-            result = await connection.execute(_sharing(marks))
+            result = await connection.execute(_SHARING, {"marks": list(marks)})
             return [(row.track_id, row.origin) for row in result]
 
     async def unmarked(self) -> list[str]:
@@ -116,11 +130,11 @@ class Analyses:
     async def mark(self, track_id: str, marks: Sequence[int]) -> None:
         """Let a song that is kept be looked up by its landmarks."""
         async with self._database.write() as connection:
-            await _write_marks(self._database, connection, track_id, marks)
+            await _write_marks(connection, track_id, marks)
 
     async def add_starter(self, songs: Iterable[tuple[Track, Analysis]]) -> None:
         """Keep the shipped songs in one transaction; analyses of real audio are not replaced."""
-        now = datetime.now(UTC)
+        now, insert, write = datetime.now(UTC), self._database.insert(analyses), None
         async with self._database.write() as connection:
             revision = await note(self._database, connection, What.SONG)
             for track, analysis in songs:
@@ -132,14 +146,13 @@ class Analyses:
                     "revision": revision,
                     **codec.pack(analysis),
                 }
-                insert = self._database.insert(analyses).values(row)
-                await connection.execute(
-                    insert.on_conflict_do_update(
+                if write is None:
+                    write = insert.on_conflict_do_update(
                         index_elements=["track_id"],
-                        set_=row,
+                        set_={name: insert.excluded[name] for name in row},
                         where=(analyses.c.origin == "starter") | ~_COMPARABLE,
                     )
-                )
+                await connection.execute(write, row)
 
     async def lacks(self, ids: Iterable[str]) -> bool:
         """Whether one of those tracks has no analysis that means what it means today."""
@@ -207,10 +220,7 @@ class Analyses:
     async def get(self, track_id: str) -> Analysis | None:
         """Return the analysis of a track, spectrogram included."""
         async with self._database.read() as connection:
-            result = await connection.execute(
-                sa.select(analyses).where(analyses.c.track_id == track_id, _COMPARABLE)
-            )
-            row = result.first()
+            row = (await connection.execute(_ANALYSIS, {"id": track_id})).first()
             return codec.unpack(row) if row else None
 
     async def some(self, ids: Sequence[str]) -> list[tuple[Track, Analysis]]:
@@ -232,10 +242,7 @@ class Analyses:
     async def by_digest(self, digest: str) -> tuple[Track, Analysis] | None:
         """Return the track and analysis of the bytes with this SHA-256."""
         async with self._database.read() as connection:
-            result = await connection.execute(
-                sa.select(analyses).where(analyses.c.digest == digest, _CURRENT).limit(1)
-            )
-            row = result.first()
+            row = (await connection.execute(_OF_DIGEST, {"digest": digest})).first()
             if row is None:
                 return None
             found = await read_tracks(self._database, connection, [row.track_id])
@@ -357,31 +364,15 @@ class Analyses:
         return found
 
 
-def _sharing(marks: Sequence[int]) -> sa.Select[Any]:
-    shared, query = sa.func.count(), sa.select(analyses.c.track_id, analyses.c.origin)
-    return (
-        query.join(landmarks, landmarks.c.track_id == analyses.c.track_id)
-        .where(landmarks.c.value.in_(marks), _COMPARABLE)
-        .group_by(analyses.c.track_id)
-        .having(shared > 1)
-        .order_by(shared.desc(), analyses.c.track_id)
-        .limit(COMPARED)
-    )
-
-
 async def _write_file(
     database: Database, connection: AsyncConnection, file: FileStamp, track_id: str
 ) -> None:
     row = {**asdict(file), "track_id": track_id}
-    await connection.execute(
-        database.insert(files).values(row).on_conflict_do_update(index_elements=["path"], set_=row)
-    )
+    await connection.execute(database.upsert(files, row, "path"), row)
 
 
-async def _write_marks(
-    database: Database, connection: AsyncConnection, track_id: str, marks: Sequence[int]
-) -> None:
-    await connection.execute(landmarks.delete().where(landmarks.c.track_id == track_id))
+async def _write_marks(connection: AsyncConnection, track_id: str, marks: Sequence[int]) -> None:
+    await connection.execute(_UNMARK, {"id": track_id})
     if marks:
         rows = [{"value": mark, "track_id": track_id} for mark in marks]
-        await connection.execute(database.insert(landmarks), rows)
+        await connection.execute(_MARK, rows)

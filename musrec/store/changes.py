@@ -112,6 +112,9 @@ def mark_of(member: str) -> str:
     return mark("changes", member)
 
 
+_NOTE = changes.insert()
+
+
 async def note(
     database: Database,
     connection: AsyncConnection,
@@ -129,17 +132,16 @@ async def note(
     int
         The number of the change: larger than those of all before it.
     """
-    noted = await connection.execute(
-        changes.insert().values(
-            kind=what.value,
-            feedback_id=feedback_id,
-            track_id=track,
-            mark=member and mark_of(member),
-            detail=kind and kind.value,
-            writer=database.token,
-            at=datetime.now(UTC),
-        )
-    )
+    row = {
+        "kind": what.value,
+        "feedback_id": feedback_id,
+        "track_id": track,
+        "mark": member and mark_of(member),
+        "detail": kind and kind.value,
+        "writer": database.token,
+        "at": datetime.now(UTC),
+    }
+    noted = await connection.execute(_NOTE, row)
     database.announce()
     (number,) = noted.inserted_primary_key or (0,)
     return int(number)

@@ -17,21 +17,29 @@ import secrets
 import sqlite3
 import sys
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from zipfile import BadZipFile
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from musrec.model import StoreError
-from musrec.store import postgres, schema
+from musrec.store import postgres, schema, sqlite
 
 if sys.platform != "win32":  # where processes do not take turns
     import fcntl
@@ -101,7 +109,11 @@ class Database:
         self._announcing = False
         self.token = secrets.token_hex(8)
         self.is_postgres = engine.dialect.name == "postgresql"
-        self.insert = postgresql.insert if self.is_postgres else sqlite.insert
+        self.insert: Callable[[sa.Table], Any] = insert
+        if self.is_postgres:
+            from sqlalchemy.dialects import postgresql
+
+            self.insert = postgresql.insert
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -115,10 +127,7 @@ class Database:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             _make_file(Path(str(address.database)))
-            # A transaction takes milliseconds, so every waiting writer gets its turn.
-            engine = create_async_engine(
-                address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=None
-            )
+            engine = sqlite.engine(address, CONNECTIONS)
             _configure_sqlite(engine)
         else:
             engine = postgres.engine(address, CONNECTIONS)
@@ -306,6 +315,20 @@ class Database:
             return sa.func.to_char(sa.func.timezone(utc, column), form)
         return sa.func.date(column)
 
+    def upsert(self, table: sa.Table, row: Iterable[str], *key: str) -> Any:
+        """Return what writes rows of these columns over those with the same key; without one, new.
+
+        It is built once. SQLAlchemy takes longer to build it than SQLite to run it.
+
+        Parameters
+        ----------
+        row : iterable of str
+            Names of columns, such as a row to be written.
+        key : str
+            Columns; without any, a row that is there already stays.
+        """
+        return _upsert(self.insert, table, tuple(row), key)
+
     def announce(self) -> None:
         """Let the steps of `arrivals` happen in every process, once this is committed."""
         self._announcing = True
@@ -411,6 +434,17 @@ def _locked(file: IO[bytes]) -> bool:
     return True
 
 
+@cache
+def _upsert(
+    insert: Callable[[sa.Table], Any], table: sa.Table, row: tuple[str, ...], key: tuple[str, ...]
+) -> Any:
+    statement = insert(table)
+    if not key:
+        return statement.on_conflict_do_nothing()
+    written = {name: statement.excluded[name] for name in row}
+    return statement.on_conflict_do_update(index_elements=key, set_=written)
+
+
 def utc(value: Any) -> datetime:
     """Read what an aggregate of a `Moment` gives: SQLite answers with its text."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -470,14 +504,21 @@ def _storable(
     _connection: Any, _cursor: Any, statement: str, values: Any, *_: object
 ) -> tuple[str, Any]:
     """Replace what no database stores: half characters, and nulls, which PostgreSQL refuses."""
-    return statement, _without(values)
+    return statement, values if _is_storable(values) else _without(values)
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether there is certainly nothing to replace."""
+    if type(value) is str:
+        return value.isascii() and "\0" not in value
+    if isinstance(value, tuple | list):
+        return all(map(_is_storable, value))
+    return not isinstance(value, str | dict)
 
 
 def _without(value: Any) -> Any:
     match value:
         case str():
-            if value.isascii() and "\0" not in value:
-                return value
             return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
         case tuple() | list():
             return type(value)(_without(one) for one in value)

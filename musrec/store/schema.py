@@ -165,15 +165,14 @@ feedback = Table(
     Column("at", Moment, nullable=False),
 )
 
-# One opinion per member and track: a second thumb replaces the first.
-_EXPLICIT = text("kind IN ('like', 'dislike')")
+# One opinion per member and track: a second thumb replaces the first. So it is on PostgreSQL too,
+# whose dialect every process would load if its condition were named here.
 Index(
     "one_opinion",
     feedback.c.member_id,
     feedback.c.track_id,
     unique=True,
-    sqlite_where=_EXPLICIT,
-    postgresql_where=_EXPLICIT,
+    sqlite_where=text("kind IN ('like', 'dislike')"),
 )
 
 recommendations = Table(

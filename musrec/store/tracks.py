@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,23 +69,20 @@ async def write_track(database: Database, connection: AsyncConnection, track: Tr
     known = await _same_recording(database, connection, track)
     if known is None:
         row = {"added_at": datetime.now(UTC), **track_row(track)}
-        await connection.execute(
-            database.insert(tracks)
-            .values(row)
-            .on_conflict_do_update(index_elements=["id"], set_=row)  # one that cannot be read
-        )
+        # Over one that cannot be read.
+        await connection.execute(database.upsert(tracks, row, "id"), row)
     else:
         track = merge(known, track)
         if track != known:
             row = track_row(track)
             await connection.execute(tracks.update().where(tracks.c.id == track.id).values(row))
             await _heard_anew(database, connection, track.id)
-    for scheme, value in track.identities.items():
-        await connection.execute(
-            database.insert(identities)
-            .values(scheme=scheme, value=value, track_id=track.id)
-            .on_conflict_do_nothing()
-        )
+    names = [
+        {"scheme": scheme, "value": value, "track_id": track.id}
+        for scheme, value in track.identities.items()
+    ]
+    if names:
+        await connection.execute(database.upsert(identities, names[0]), names)
     return track
 
 
@@ -103,19 +101,31 @@ async def _heard_anew(database: Database, connection: AsyncConnection, id_: str)
 async def _same_recording(
     database: Database, connection: AsyncConnection, track: Track
 ) -> Track | None:
+    values = {"id": track.id}
+    for number, (scheme, value) in enumerate(track.identities.items()):
+        values |= {f"scheme{number}": scheme, f"value{number}": value}
+    id_ = await connection.scalar(_recording(len(track.identities)), values)
+    return (await read_tracks(database, connection, [id_])).get(id_) if id_ else None
+
+
+@cache
+def _recording(count: int) -> sa.Select[Any]:
+    """Return what finds the track with an id, or with one of so many identities.
+
+    It is built once: SQLAlchemy takes longer to build it than SQLite to run it.
+    """
     pairs = [
-        sa.and_(identities.c.scheme == scheme, identities.c.value == value)
-        for scheme, value in track.identities.items()
+        sa.and_(
+            identities.c.scheme == sa.bindparam(f"scheme{number}"),
+            identities.c.value == sa.bindparam(f"value{number}"),
+        )
+        for number in range(count)
     ]
     match = sa.or_(
-        tracks.c.id == track.id,
+        tracks.c.id == sa.bindparam("id"),
         tracks.c.id.in_(sa.select(identities.c.track_id).where(sa.or_(sa.false(), *pairs))),
     )
-    found = await connection.execute(
-        sa.select(tracks.c.id).where(match).order_by(tracks.c.added_at).limit(1)
-    )
-    id_ = found.scalar()
-    return (await read_tracks(database, connection, [id_])).get(id_) if id_ else None
+    return sa.select(tracks.c.id).where(match).order_by(tracks.c.added_at).limit(1)
 
 
 async def read_tracks(
