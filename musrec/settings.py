@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +26,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
 )
 
 from musrec.model import SettingsError
@@ -39,9 +42,6 @@ Count = Annotated[int, Field(ge=1)]
 _DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
 """How an address of a database may begin, and the package that it needs."""
 
-
-_PREFIX = "musrec_"
-"""How a variable of the environment begins, in capitals, such as ``MUSREC_DISCORD__TOKEN``."""
 
 _WEB = ("argon2", "itsdangerous", "jinja2", "python_multipart", "starlette", "uvicorn")
 """What the page needs."""
@@ -247,8 +247,12 @@ class LogSettings(_Section):
     json_lines: bool = False
 
 
-class Settings(_Section):
-    """Everything that can be configured; the environment beats what it is made of."""
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="MUSREC_", env_nested_delimiter="__"
+    )
 
     paths: Paths = Field(default_factory=Paths)
     store: StoreSettings = Field(default_factory=StoreSettings)
@@ -269,21 +273,17 @@ class Settings(_Section):
             return self.store.url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.paths.data / 'musrec.db'}"
 
-    @model_validator(mode="before")
     @classmethod
-    def _beaten_by_the_environment(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        merged = dict(values)
-        for variable, value in os.environ.items():
-            section, _, key = variable.lower().removeprefix(_PREFIX).partition("__")
-            if variable.lower().startswith(_PREFIX) and key and section in cls.model_fields:
-                given = merged.get(section, {})
-                if isinstance(given, BaseModel):
-                    given = dict(given)
-                if isinstance(given, Mapping):  # else it is refused
-                    merged[section] = {**given, key: value}
-        return merged
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment beat the file: the file comes in as arguments."""
+        return env_settings, init_settings
 
 
 def load(path: Path | None = None) -> Settings:
