@@ -87,6 +87,13 @@ class Server:
             (self._data / "standby.signal").unlink()
         self.start()
 
+    def demand_password(self, user: str) -> None:
+        """Let a user in only with a password."""
+        rules = self._data / "pg_hba.conf"
+        asked = f"host all {user} 127.0.0.1/32 scram-sha-256\n"
+        rules.write_text(asked + rules.read_text("utf-8"), "utf-8")
+        self.execute("SELECT pg_reload_conf()")
+
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql+asyncpg://{user}@127.0.0.1:{self.port}/{database}"
 
