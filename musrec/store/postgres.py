@@ -84,9 +84,7 @@ _SAYS["42703"] = _SAYS["42P01"]
 _PASSING = ("08", "25P03", "57P", "53300")
 """Reasons why a server cannot be reached for a moment."""
 
-_UNREACHED = {
-    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
-}
+_UNREACHED = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 """Why an address cannot be connected to."""
 
 _CUT = re.compile(
