@@ -48,8 +48,8 @@ class Server:
         """Make an empty cluster."""
         self._run("initdb", "--pgdata", str(self._data), "--username", "postgres", *options)
 
-    def start(self) -> None:
-        """Start the server; return once it takes connections."""
+    def start(self, *more: str) -> None:
+        """Start the server, with more settings if need be; return once it takes connections."""
         options = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -57,6 +57,7 @@ class Server:
             "fsync=off",
             "shared_buffers=32MB",
             "max_connections=100",
+            *more,
         )
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
