@@ -213,9 +213,11 @@ def passes(error: BaseException) -> bool:
 def _unheard(error: BaseException, words: str) -> Sentence | None:
     """Return what to tell where the server said nothing."""
     if isinstance(error, ssl.SSLError):
+        certificate: str = getattr(error, "verify_message", "")
         return (
-            f"PostgreSQL's certificate is not accepted: {_short(words)}.",
-            "Set PGSSLROOTCERT to its authority's file, or ssl=require in store.url.",
+            f"PostgreSQL's certificate is not accepted: {_short(certificate or words)}.",
+            "Name the server in store.url as its certificate does, and its authority's file in"
+            " PGSSLROOTCERT; ssl=require encrypts unchecked.",
         )
     if "rejected SSL upgrade" in words:
         return (
