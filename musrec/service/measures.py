@@ -78,7 +78,7 @@ class Measures:
         # What is watched begins at 0: Prometheus sees no increase in what begins at 1.
         self.answers = Counter({(door, kind, "failed"): 0 for door in DOORS for kind in KINDS})
         self.thumbs = Counter({kind.value: 0 for kind in FeedbackKind})
-        self.ratings = Counter({stars: 0 for stars in range(1, 6)})
+        self.ratings = Counter(dict.fromkeys(range(1, 6), 0))
         self.drops = 0
         self.stages = {name: Lengths() for name in STAGES}
 

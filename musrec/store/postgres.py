@@ -216,8 +216,7 @@ def _unheard(error: BaseException, words: str) -> Sentence | None:
         certificate: str = getattr(error, "verify_message", "")
         return (
             f"PostgreSQL's certificate is not accepted: {_short(certificate or words)}.",
-            "Name the server in store.url as its certificate does, and its authority's file in"
-            " PGSSLROOTCERT; ssl=require encrypts unchecked.",
+            "Set PGSSLROOTCERT to its authority's file; ssl=require encrypts without checking.",
         )
     if "rejected SSL upgrade" in words:
         return (
