@@ -14,7 +14,7 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -42,6 +42,16 @@ Count = Annotated[int, Field(ge=1)]
 _DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
 """How an address of a database may begin, and the package that it needs."""
 
+_SERVER = re.compile(
+    r"(?:[^@]*@)?(?:\[[^\]@]*\]|[^:/?@]*)(?::(?P<port>[^/?@]*))?(?:/[^?@]*)?(?:\?(?P<options>.*))?"
+)
+"""What follows ``postgresql+asyncpg://``."""
+
+_SERVER_OPTIONS = {
+    *("host", "port", "user", "password", "passfile", "service", "servicefile", "ssl"),
+    *("target_session_attrs", "prepared_statement_cache_size"),
+}
+_TLS = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _WEB = ("argon2", "itsdangerous", "jinja2", "python_multipart", "starlette", "uvicorn")
 """What the page needs."""
@@ -62,7 +72,26 @@ def _known_database(url: SecretStr) -> SecretStr:
         raise ValueError(
             "its driver is not installed: run `pip install '.[postgres]'` where musrec was unpacked"
         )
+    if scheme.startswith("postgresql"):
+        _server(rest)
     return url
+
+
+def _server(rest: str) -> None:
+    """Refuse what the driver would only fail on; never repeat it, since it may hold a password."""
+    parts = _SERVER.fullmatch(rest)
+    if parts is None:
+        raise ValueError("a password's special characters are written by number, such as %40 for @")
+    port = parts["port"]
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise ValueError("its port is no number from 1 to 65535")
+    for name, value in parse_qsl(parts["options"] or "", keep_blank_values=True):
+        if name == "sslmode":
+            raise ValueError("the driver calls sslmode ssl: write ssl=require, for instance")
+        if name not in _SERVER_OPTIONS:
+            raise ValueError(f"{name} is no option of it; {', '.join(sorted(_SERVER_OPTIONS))} are")
+        if name == "ssl" and value not in _TLS:
+            raise ValueError(f"ssl is one of {', '.join(_TLS)}")
 
 
 def known_database(url: str) -> None:
@@ -71,7 +100,8 @@ def known_database(url: str) -> None:
     Raises
     ------
     SettingsError
-        It does not begin as it must, or its driver is not installed.
+        It does not begin as it must, its driver is not installed, or a server's port or options
+        are wrong.
     """
     try:
         _known_database(SecretStr(url))

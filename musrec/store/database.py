@@ -138,8 +138,7 @@ class Database:
         database = cls(engine)
         try:
             if database.is_postgres:
-                async with database.read() as connection:
-                    await connection.run_sync(postgres.check)
+                await database._check_server()
             await database._migrate()
         except BaseException:
             await engine.dispose()
@@ -156,6 +155,16 @@ class Database:
         if self._committing is not None:
             await self._committing
         await self._engine.dispose()
+
+    async def _check_server(self) -> None:
+        try:
+            async with self.read() as connection:
+                await connection.run_sync(postgres.check)
+        except StoreError:
+            raise
+        except (DBAPIError, OSError, ValueError) as error:
+            # Nothing was asked yet but to be let in.
+            raise postgres.unusable(error) from error
 
     async def _migrate(self) -> None:
         async with self.write() as connection:
