@@ -1,8 +1,9 @@
 """Hearing on a Dask cluster of one, two and four workers, against one process of our own.
 
-``python -m benchmarks.cluster [FOLDER] [--clips N]`` prints a table in Markdown. Scheduler and
-workers are processes on this machine, so that nothing is gained beyond its cores, and the network
-between machines is not measured. Clips are made of the folder's songs, as in `benchmarks.folder`.
+``python -m benchmarks.cluster [FOLDER] [--clips N] [--seconds S]`` prints a table in Markdown.
+Scheduler and workers are processes on this machine, so that nothing is gained beyond its cores, and
+the network between machines is not measured. Clips are made of the folder's songs, as in
+`benchmarks.folder`.
 """
 
 from __future__ import annotations
@@ -70,19 +71,19 @@ async def hear(paths: list[Path], settings: Workers) -> float:
         return time.perf_counter() - began
 
 
-def measure(folder: Path, count: int) -> Report:
+def measure(folder: Path, count: int, seconds: int) -> Report:
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        paths = clips(folder, Path(name), count)
+        paths = clips(folder, Path(name), count, seconds)
         alone = asyncio.run(hear(paths, Workers(count=1)))
         rows.append(("one process of our own (baseline)", alone))
         for workers in SIZES:
             with cluster(workers, Path(name)) as address:
-                seconds = asyncio.run(hear(paths, Workers(scheduler=address)))
-            rows.append((f"Dask, {workers} worker{'' if workers == 1 else 's'}", seconds))
+                took = asyncio.run(hear(paths, Workers(scheduler=address)))
+            rows.append((f"Dask, {workers} worker{'' if workers == 1 else 's'}", took))
     return Report(
         "Hearing on a Dask cluster",
-        f"{count} clips of up to 30 s, {os.cpu_count()} cores, everything on this machine.",
+        f"{count} clips of up to {seconds} s, {os.cpu_count()} cores, everything on this machine.",
         ("way", "seconds", "clips/s", "speed-up"),
         tuple((way, f"{s:.1f}", f"{count / s:.2f}", f"{alone / s:.2f}") for way, s in rows),
     )
@@ -93,8 +94,9 @@ def main() -> None:
     data = os.environ.get("MUSREC_SHARED_DATA", str(ROOT.parent / "shared" / "data"))
     parser.add_argument("folder", type=Path, nargs="?", default=Path(data, "music"))
     parser.add_argument("--clips", type=int, default=2_000)
+    parser.add_argument("--seconds", type=int, default=30, help="the length of a clip")
     arguments = parser.parse_args()
-    print(measure(arguments.folder, arguments.clips).markdown())
+    print(measure(arguments.folder, arguments.clips, arguments.seconds).markdown())
 
 
 if __name__ == "__main__":

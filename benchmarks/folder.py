@@ -29,14 +29,15 @@ ROOT = Path(__file__).resolve().parents[1]
 COUNT = 2
 
 
-def clips(folder: Path, target: Path, songs: int) -> list[Path]:
-    """Write so many clips of up to 30 s, each from another place of another song."""
-    paths = [one.path for one in walk([folder]) if isinstance(one, Found) and one.stamp]
+def clips(folder: Path, target: Path, songs: int, seconds: int = 30) -> list[Path]:
+    """Write so many clips of up to so many seconds, each from another place of another song."""
+    found = [one.path for one in walk([folder]) if isinstance(one, Found) and one.stamp][:songs]
+    heard = [decode.decode(path.read_bytes(), seconds=60, start=0).y for path in found]
     made = []
     for number in range(songs):
-        y = decode.decode(paths[number % len(paths)].read_bytes(), seconds=60, start=0).y
         # A turn of the song, at another speed: another recording to the fingerprint.
-        turned = np.roll(y, -number * 22_050)[:: 1 + number // len(paths) % 2][: 30 * 22_050]
+        y = np.roll(heard[number % len(heard)], -number * 22_050)
+        turned = y[:: 1 + number // len(heard) % 2][: seconds * 22_050]
         made.append(target / f"Artist {number % 50} - Song {number}.wav")
         made[-1].write_bytes(wav(turned))
     return made

@@ -85,5 +85,5 @@ def configure(settings: Settings) -> None:
     # discord.py warns about libraries that only voice needs. At DEBUG it logs whole messages, and
     # aiohttp logs addresses that hold a token.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "aiosqlite", "PIL"):
+    for name in ("discord", "aiohttp", "alembic", "sqlalchemy", "aiosqlite", "PIL", "numba"):
         logging.getLogger(name).setLevel(logging.WARNING)

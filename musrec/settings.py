@@ -11,11 +11,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -27,7 +26,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
 )
 
 from musrec.model import SettingsError
@@ -39,9 +42,16 @@ Count = Annotated[int, Field(ge=1)]
 _DRIVERS = {"sqlite+aiosqlite": "aiosqlite", "postgresql+asyncpg": "asyncpg"}
 """How an address of a database may begin, and the package that it needs."""
 
+_SERVER = re.compile(
+    r"(?:[^@]*@)?(?:\[[^\]@]*\]|[^:/?@]*)(?::(?P<port>[^/?@]*))?(?:/[^?@]*)?(?:\?(?P<options>.*))?"
+)
+"""What follows ``postgresql+asyncpg://``."""
 
-_PREFIX = "musrec_"
-"""How a variable of the environment begins, in capitals, such as ``MUSREC_DISCORD__TOKEN``."""
+_SERVER_OPTIONS = {
+    *("host", "port", "user", "password", "passfile", "service", "servicefile", "ssl"),
+    *("target_session_attrs", "prepared_statement_cache_size"),
+}
+_TLS = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _WEB = ("argon2", "itsdangerous", "jinja2", "python_multipart", "starlette", "uvicorn")
 """What the page needs."""
@@ -62,7 +72,26 @@ def _known_database(url: SecretStr) -> SecretStr:
         raise ValueError(
             "its driver is not installed: run `pip install '.[postgres]'` where musrec was unpacked"
         )
+    if scheme.startswith("postgresql"):
+        _server(rest)
     return url
+
+
+def _server(rest: str) -> None:
+    """Refuse what the driver would only fail on; never repeat it, since it may hold a password."""
+    parts = _SERVER.fullmatch(rest)
+    if parts is None:
+        raise ValueError("a password's special characters are written by number, such as %40 for @")
+    port = parts["port"]
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise ValueError("its port is no number from 1 to 65535")
+    for name, value in parse_qsl(parts["options"] or "", keep_blank_values=True):
+        if name == "sslmode":
+            raise ValueError("the driver calls sslmode ssl: write ssl=require, for instance")
+        if name not in _SERVER_OPTIONS:
+            raise ValueError(f"{name} is no option of it; {', '.join(sorted(_SERVER_OPTIONS))} are")
+        if name == "ssl" and value not in _TLS:
+            raise ValueError(f"ssl is one of {', '.join(_TLS)}")
 
 
 def known_database(url: str) -> None:
@@ -71,7 +100,8 @@ def known_database(url: str) -> None:
     Raises
     ------
     SettingsError
-        It does not begin as it must, or its driver is not installed.
+        It does not begin as it must, its driver is not installed, or a server's port or options
+        are wrong.
     """
     try:
         _known_database(SecretStr(url))
@@ -247,8 +277,12 @@ class LogSettings(_Section):
     json_lines: bool = False
 
 
-class Settings(_Section):
-    """Everything that can be configured; the environment beats what it is made of."""
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="MUSREC_", env_nested_delimiter="__"
+    )
 
     paths: Paths = Field(default_factory=Paths)
     store: StoreSettings = Field(default_factory=StoreSettings)
@@ -269,21 +303,17 @@ class Settings(_Section):
             return self.store.url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.paths.data / 'musrec.db'}"
 
-    @model_validator(mode="before")
     @classmethod
-    def _beaten_by_the_environment(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        merged = dict(values)
-        for variable, value in os.environ.items():
-            section, _, key = variable.lower().removeprefix(_PREFIX).partition("__")
-            if variable.lower().startswith(_PREFIX) and key and section in cls.model_fields:
-                given = merged.get(section, {})
-                if isinstance(given, BaseModel):
-                    given = dict(given)
-                if isinstance(given, Mapping):  # else it is refused
-                    merged[section] = {**given, key: value}
-        return merged
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment beat the file: the file comes in as arguments."""
+        return env_settings, init_settings
 
 
 def load(path: Path | None = None) -> Settings:

@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from musrec.cli import _command
+from musrec.cli.opening import STOPPED
+from musrec.model import SettingsError
 from musrec.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,6 +142,18 @@ def test_a_unit_runs_as_its_user_in_folders_of_its_own(unit: Path) -> None:
     if words[0] == "/bin/sh":
         words = shlex.split(words[-1])[1:]
     known([words[0].removeprefix("/opt/musrec/.venv/bin/"), *words[1:]])
+
+
+def test_a_unit_starts_again_unless_the_settings_are_wrong() -> None:
+    for name in ("musrec", "musrec-work"):
+        lines = (ROOT / "deploy" / f"{name}.service").read_text("utf-8").splitlines()
+        values = dict(line.partition("=")[::2] for line in lines if "=" in line)
+        assert values["Restart"] == "on-failure"
+        assert int(values["RestartPreventExitStatus"]) == SettingsError.exit_code
+        assert int(values["StartLimitIntervalSec"]) == 0
+        # Discord takes 1,000 logins per day, and then makes the token invalid.
+        assert 24 * 3600 / int(values["RestartSec"]) < 1000
+    assert int(values["SuccessExitStatus"]) == STOPPED
 
 
 def commands() -> list[list[str]]:

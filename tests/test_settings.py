@@ -98,6 +98,43 @@ def test_errors_use_the_words_of_the_file(tmp_path: Path, text: str, said: str) 
     assert "hunter2" not in complaint
 
 
+@pytest.mark.skipif(find_spec("asyncpg") is None, reason="needs the driver")
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("u:hunter2@host:five/x", "its port is no number from 1 to 65535"),
+        ("u:hunter2@host:70000/x", "its port is no number from 1 to 65535"),
+        ("u:hunter2@one:1,two:2/x", "its port is no number from 1 to 65535"),
+        ("u:hunter2@again@host/x", "such as %40 for @"),
+        ("u:hunter2@host/x?sslmode=require", "write ssl=require"),
+        ("u:hunter2@host/x?ssl=on", "ssl is one of disable,"),
+        ("u:hunter2@host/x?timeout=5", "timeout is no option of it"),
+    ],
+)
+def test_what_is_wrong_with_the_address_of_a_server_is_said(
+    tmp_path: Path, address: str, said: str
+) -> None:
+    complaint = _complaint(tmp_path, f'[store]\nurl = "postgresql+asyncpg://{address}"')
+    assert "line 2: store.url is wrong" in complaint
+    assert said in complaint
+    assert "hunter2" not in complaint
+
+
+@pytest.mark.skipif(find_spec("asyncpg") is None, reason="needs the driver")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "u@host/x",
+        "host",
+        "u:p%40ss:w/o?rd@host:5432/x",
+        "u:p@[::1]:5432/x?ssl=verify-full",
+        "u@/x?host=/var/run/postgresql",
+    ],
+)
+def test_addresses_of_servers_are_taken(address: str) -> None:
+    settings.known_database(f"postgresql+asyncpg://{address}")
+
+
 @pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
 def test_a_database_whose_driver_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
     said = _complaint(tmp_path, '[store]\nurl = "postgresql+asyncpg://u:hunter2@localhost/musrec"')

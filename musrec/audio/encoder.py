@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musrec.audio import features
+from musrec.audio import features, filters
 from musrec.audio.tagger.run import runtime
 from musrec.model import SAMPLE_RATE, Encoded, ModelMissing
 
@@ -81,9 +81,9 @@ class MelInput:
         return {
             "kind": self.name,
             "sample_rate": SAMPLE_RATE,
-            "n_fft": features.N_FFT,
+            "n_fft": filters.N_FFT,
             "hop_length": features.HOP_LENGTH,
-            "n_mels": features.N_MELS,
+            "n_mels": filters.N_MELS,
             "mels": self.mels,
             "frames": self.frames,
             "stride": self.stride,
@@ -93,8 +93,8 @@ class MelInput:
     @property
     def wrong(self) -> str:
         """Why such windows cannot be cut; empty if they can."""
-        if self.mels < 1 or features.N_MELS % self.mels:
-            return f"{self.mels} mels do not divide {features.N_MELS}"
+        if self.mels < 1 or filters.N_MELS % self.mels:
+            return f"{self.mels} mels do not divide {filters.N_MELS}"
         if not 1 <= self.frames <= 4096 or not 1 <= self.stride <= 64:
             return f"windows of {self.frames} frames with stride {self.stride} are out of range"
         return ""

@@ -1,8 +1,9 @@
 """librosa's features, from one short-time Fourier transform.
 
 Every value equals that of librosa's own function with its defaults on the same samples (22,050 Hz,
-Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4. librosa itself is not used:
-each of its functions would transform the clip again, and importing it takes seconds in every
+Hann window of 2,048 samples, hop of 512, centred), to a relative 1e-4. The window, the mel and the
+chroma filters come from librosa (`musrec.audio.filters`); its feature functions are not called,
+because each would transform the clip again, and importing them compiles for seconds in every
 process.
 
 References
@@ -13,14 +14,14 @@ B. McFee et al., "librosa: Audio and Music Signal Analysis in Python", SciPy 201
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import scipy
 
-from musrec.audio import filters
+from musrec.audio.filters import N_FFT, N_MELS, TUNINGS, filters
 from musrec.model import SAMPLE_RATE, Spectrogram
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", np.float32, np.int32)
 
-N_FFT = 2048
 HOP_LENGTH = 512
-N_MELS = 128
 N_MFCC = 20
 N_CHROMA = 12
 
@@ -130,15 +129,14 @@ def spectra(y: FloatArray) -> Spectra:
     if y.size < MINIMUM_SAMPLES:
         raise ValueError(f"{y.size} samples; at least {MINIMUM_SAMPLES} are needed")
     # In here frames are rows, so that each frame is contiguous in memory.
-    filters = _filters()
     y = np.ascontiguousarray(y, dtype=np.float32)
     padded = np.pad(y, N_FFT // 2)
-    power, shape = _transform(padded, filters.window)
+    power, shape = _transform(padded, filters().window)
     mel = _mel(power)
     mel_db = _decibels(mel)
     mfcc = scipy.fft.dct(mel_db, axis=1, norm="ortho")[:, :N_MFCC]
     tuned = tuning(power)
-    chroma = power @ _chroma_filters(tuned)
+    chroma = power @ filters().chroma[np.searchsorted(TUNINGS, tuned)]
     chroma /= _nonzero(chroma.max(axis=1, keepdims=True))
     onset = _onset_strength(mel_db)
     rms = _rms(padded, len(power))
@@ -186,7 +184,7 @@ def mel_decibels(y: FloatArray) -> FloatArray:
     FloatArray, shape (128, t)
         dB below the loudest point, -80 to 0.
     """
-    window = _filters().window.astype(np.float32)
+    window = filters().window.astype(np.float32)
     padded = np.pad(np.asarray(y, dtype=np.float32), N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_LENGTH]
     mel = np.empty((len(frames), N_MELS), dtype=np.float32)
@@ -282,8 +280,8 @@ def tuning(spectrum: FloatArray, *, bins_per_octave: int = 12) -> float:
     pitch = (bin_ + low + shift)[height >= np.median(height)] * SAMPLE_RATE / N_FFT
     residual = np.mod(bins_per_octave * np.log2(pitch / (440.0 / 16)), 1.0)
     residual[residual >= 0.5] -= 1.0
-    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
-    return float(edges[np.argmax(counts)])
+    counts, _ = np.histogram(residual, (*TUNINGS, 0.5))
+    return float(TUNINGS[np.argmax(counts)])
 
 
 def tonnetz(chroma: FloatArray) -> FloatArray:
@@ -328,7 +326,7 @@ def spectrogram(spectra: Spectra) -> Spectrogram:
     starts, counts = edges[:-1], np.diff(edges)
     # The peak of each filter is scaled to 1, so that a full-scale sine at its centre has 0 dB.
     power = np.add.reduceat(spectra.mel, starts, axis=1) / counts
-    power *= _filters().mel_gain[:, None] / _SINE_POWER
+    power *= filters().mel_gain[:, None] / _SINE_POWER
     decibels = 10 * np.log10(np.maximum(power, _AMIN))
     chroma = np.add.reduceat(spectra.chroma, starts, axis=1)
     chroma /= _nonzero(chroma.max(axis=0))
@@ -346,23 +344,6 @@ def spectrogram(spectra: Spectra) -> Spectrogram:
     )
 
 
-class _Filters(NamedTuple):
-    window: DoubleArray  # (2048,)
-    mel: FloatArray  # (1025, 128)
-    mel_gain: FloatArray  # (128,): scales the peak of each filter to 1
-
-
-@cache
-def _filters() -> _Filters:
-    mel = filters.mel(SAMPLE_RATE, N_FFT, N_MELS)
-    unit = filters.mel(SAMPLE_RATE, N_FFT, N_MELS, unit_area=False)
-    return _Filters(
-        window=filters.hann(N_FFT),
-        mel=np.ascontiguousarray(mel.T),
-        mel_gain=unit.max(axis=1) / mel.max(axis=1),
-    )
-
-
 @cache
 def _mel_bands() -> tuple[tuple[int, int, int, int], ...]:
     """Return bins (low, high) and the filters (first, last) that are not 0 there.
@@ -372,15 +353,9 @@ def _mel_bands() -> tuple[tuple[int, int, int, int], ...]:
     edges = (0, 192, 384, 704, N_FFT // 2 + 1)
     bands = []
     for low, high in pairwise(edges):
-        filters = np.flatnonzero(_filters().mel[low:high].any(axis=0))
-        bands.append((low, high, int(filters[0]), int(filters[-1]) + 1))
+        inside = np.flatnonzero(filters().mel[low:high].any(axis=0))
+        bands.append((low, high, int(inside[0]), int(inside[-1]) + 1))
     return tuple(bands)
-
-
-@lru_cache(maxsize=128)
-def _chroma_filters(tuning: float) -> FloatArray:
-    """Return (1025, 12); `tuning` finds one of a hundred values."""
-    return np.ascontiguousarray(filters.chroma(N_FFT, tuning).T)
 
 
 @cache
@@ -464,10 +439,10 @@ def _shape(power: FloatArray) -> _Shape:
 
 def _mel(power: FloatArray) -> FloatArray:
     """Return mel power (t, 128) of power spectra (t, 1025)."""
-    filters = _filters().mel
+    mel_filters = filters().mel
     mel = np.zeros((len(power), N_MELS), dtype=np.float32)
     for low, high, first, last in _mel_bands():
-        mel[:, first:last] += power[:, low:high] @ filters[low:high, first:last]
+        mel[:, first:last] += power[:, low:high] @ mel_filters[low:high, first:last]
     return mel
 
 

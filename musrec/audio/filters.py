@@ -1,15 +1,23 @@
-"""The filter banks of librosa, to the last bit.
+"""librosa's window and filter banks, computed once per machine.
 
-librosa computes them in a few lines, but takes 1.5 s of processor time to be imported, with numba
-and half of SciPy.
+librosa takes 1.5 s of processor time to be imported, with numba and half of SciPy, and what it
+computes here never changes. The first process that hears keeps it in the cache folder, under the
+version of librosa, and all others read it from there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import tempfile
+import zipfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musrec.audio.tagger.weights import cache_folder
 from musrec.model import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -17,62 +25,63 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
-_PER_MEL = 200.0 / 3
-"""Hz of a mel below 1,000 Hz, on Slaney's scale."""
-_LOG_HZ, _LOG_MEL, _LOG_STEP = 1000.0, 15.0, np.log(6.4) / 27.0
-"""Above, 27 mels are a factor of 6.4."""
-
-_CENTRE, _WIDTH = 5.0, 2.0
-"""Where chroma filters are largest, and the deviation of their Gaussian, in octaves above 27.5 Hz.
-"""
+N_FFT = 2048
+N_MELS = 128
+TUNINGS = np.linspace(-0.5, 0.5, 101)[:-1]
+"""Deviations from A440 that are told apart, in semitones."""
 
 
-def hann(width: int) -> NDArray[np.float64]:
-    """Return a periodic Hann window (width,), that of ``librosa.filters.get_window``."""
-    return np.asarray(0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, width + 1)[:-1]))
+class Filters(NamedTuple):
+    """What librosa computes for 22,050 Hz and frames of 2,048 samples."""
+
+    window: NDArray[np.float64]
+    """Hann window, (2048,)."""
+    mel: FloatArray
+    """Triangles on Slaney's scale, each with an area of 2, (1025, 128)."""
+    mel_gain: FloatArray
+    """What scales the peak of each triangle to 1, (128,)."""
+    chroma: FloatArray
+    """Pitch classes from C, for each tuning, (100, 1025, 12)."""
 
 
-def mel(sr: int, n_fft: int, n_mels: int, *, unit_area: bool = True) -> FloatArray:
-    """Return ``librosa.filters.mel`` (n_mels, n_fft // 2 + 1): triangles on Slaney's scale.
-
-    Parameters
-    ----------
-    sr : int
-        Samples per second.
-    unit_area : bool
-        Whether each triangle has an area of 2 (Slaney's norm); else their tips would be 1.
-    """
-    top = _LOG_MEL + np.log(sr / 2 / _LOG_HZ) / _LOG_STEP
-    mels = np.linspace(0.0, top, n_mels + 2)
-    edges = _PER_MEL * mels
-    above = mels >= _LOG_MEL
-    edges[above] = _LOG_HZ * np.exp(_LOG_STEP * (mels[above] - _LOG_MEL))
-    width = np.diff(edges)
-    ramps = np.subtract.outer(edges, np.fft.rfftfreq(n_fft, 1.0 / sr))
-    rising = -ramps[:-2] / width[:-1, None]
-    falling = ramps[2:] / width[1:, None]
-    bank: FloatArray = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-    if unit_area:
-        bank *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return bank
+@cache
+def filters() -> Filters:
+    """Return the filters, read from the cache folder where they are kept there."""
+    path = cache_folder() / f"filters-librosa-{version('librosa')}.npz"
+    return _read(path) or _written(path, _computed())
 
 
-def chroma(n_fft: int, tuning: float) -> FloatArray:
-    """Return ``librosa.filters.chroma`` (12, n_fft // 2 + 1), from C, at `SAMPLE_RATE`.
+def _read(path: Path) -> Filters | None:
+    try:
+        with np.load(path) as kept:  # its checksums find damage
+            return Filters(**kept)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
 
-    Parameters
-    ----------
-    tuning : float
-        Deviation from A440 in fractions of a semitone.
-    """
-    frequency = np.linspace(0, SAMPLE_RATE, n_fft, endpoint=False)[1:]
-    lowest = 440.0 * 2.0 ** (tuning / 12) / 16
-    bins = 12 * np.log2(frequency / lowest)
-    bins = np.concatenate([[bins[0] - 18.0], bins])  # nothing has a pitch of 0 Hz
-    width = np.concatenate([np.maximum(np.diff(bins), 1.0), [1.0]])
-    away = np.subtract.outer(bins, np.arange(12.0)).T
-    away = np.remainder(away + 6 + 120, 12) - 6
-    bank = np.exp(-0.5 * (2 * away / width) ** 2)
-    bank /= np.sum(bank**2, axis=0, keepdims=True) ** 0.5
-    bank *= np.exp(-0.5 * ((bins / 12 - _CENTRE) / _WIDTH) ** 2)
-    return np.roll(bank, -3, axis=0)[:, : n_fft // 2 + 1].astype(np.float32)
+
+def _computed() -> Filters:
+    from librosa.filters import chroma, get_window, mel
+
+    area = mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS)
+    height = mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, norm=None)
+    pitches = [chroma(sr=SAMPLE_RATE, n_fft=N_FFT, tuning=float(x)).T for x in TUNINGS]
+    return Filters(
+        window=get_window("hann", N_FFT),
+        mel=np.ascontiguousarray(area.T),
+        mel_gain=height.max(axis=1) / area.max(axis=1),
+        chroma=np.stack(pitches),
+    )
+
+
+def _written(path: Path, made: Filters) -> Filters:
+    """Keep filters where that is possible: another process reads the whole file or none."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            try:
+                np.savez(file, **made._asdict())
+                file.close()
+                Path(file.name).replace(path)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+    return made

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from musrec.model import Feedback, MusrecError
+from musrec.model import Feedback, FeedbackKind, MusrecError
 
 if TYPE_CHECKING:
     from musrec.service.live import Live
@@ -29,6 +29,10 @@ BOUNDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 STAGES = ("resolve", "hear", "candidates", "recommend", "draw")
 """Of an answer: finding the song, hearing it, hearing songs to consider, choosing, drawing."""
+
+DOORS = ("bot", "page", "api")
+KINDS = ("clip", "song", "text", "wish", "taste")
+"""Where a question came in, and what was asked by."""
 
 
 @dataclass
@@ -57,10 +61,9 @@ class Measures:
     Attributes
     ----------
     answers : Counter
-        (door, kind, outcome) to how many. Doors are ``bot``, ``page`` and ``api``; kinds ``clip``,
-        ``song``, ``text``, ``wish`` and ``taste``; outcomes ``songs``, ``choices``, ``start``,
-        ``late`` (cut off, or stopped by its asker), ``failed`` (a bug), or a kind of error such as
-        ``notfound``.
+        (door, kind, outcome) to how many: one of `DOORS`, one of `KINDS`, and ``songs``,
+        ``choices``, ``start``, ``late`` (cut off, or stopped by its asker), ``failed`` (a bug), or
+        a kind of error such as ``notfound``.
     thumbs : Counter
         Kind of feedback to how many.
     ratings : Counter
@@ -72,9 +75,10 @@ class Measures:
     """
 
     def __init__(self) -> None:
-        self.answers: Counter[tuple[str, str, str]] = Counter()
-        self.thumbs: Counter[str] = Counter()
-        self.ratings: Counter[int] = Counter()
+        # What is watched begins at 0: Prometheus sees no increase in what begins at 1.
+        self.answers = Counter({(door, kind, "failed"): 0 for door in DOORS for kind in KINDS})
+        self.thumbs = Counter({kind.value: 0 for kind in FeedbackKind})
+        self.ratings = Counter(dict.fromkeys(range(1, 6), 0))
         self.drops = 0
         self.stages = {name: Lengths() for name in STAGES}
 

@@ -190,7 +190,7 @@ def _families(
         yield _gauge("drops_late", "Weekly drops late or paused.", {(): kept.troubled})
         yield _gauge("jobs", "Jobs for quiet times.", kept.jobs, "kind", "state")
         rows = {(what,): count for what, count in kept.counts.items()}
-        yield _gauge("store_count", "What the database holds.", rows, "what")
+        yield _gauge("stored", "What the database holds.", rows, "what")
 
 
 def _gauge(name: str, meaning: str, values: Mapping[Key, float], *labels: str) -> GaugeMetricFamily:

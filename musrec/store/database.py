@@ -36,10 +36,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from musrec.model import StoreError
-from musrec.store import postgres, schema, sqlite
+from musrec.store import postgres, schema
 
 if sys.platform != "win32":  # where processes do not take turns
     import fcntl
@@ -127,7 +127,10 @@ class Database:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             _make_file(Path(str(address.database)))
-            engine = sqlite.engine(address, CONNECTIONS)
+            # A transaction takes milliseconds, so every waiting writer gets its turn.
+            engine = create_async_engine(
+                address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=None
+            )
             _configure_sqlite(engine)
         else:
             engine = postgres.engine(address, CONNECTIONS)
@@ -135,8 +138,7 @@ class Database:
         database = cls(engine)
         try:
             if database.is_postgres:
-                async with database.read() as connection:
-                    await connection.run_sync(postgres.check)
+                await database._check_server()
             await database._migrate()
         except BaseException:
             await engine.dispose()
@@ -153,6 +155,16 @@ class Database:
         if self._committing is not None:
             await self._committing
         await self._engine.dispose()
+
+    async def _check_server(self) -> None:
+        try:
+            async with self.read() as connection:
+                await connection.run_sync(postgres.check)
+        except StoreError:
+            raise
+        except (DBAPIError, OSError, ValueError) as error:
+            # Nothing was asked yet but to be let in.
+            raise postgres.unusable(error) from error
 
     async def _migrate(self) -> None:
         async with self.write() as connection:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import socket
+import ssl
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from musrec.model import StoreError
+from musrec.store.schema import metadata
 
 OLDEST = 14
 """The oldest PostgreSQL that the store works with."""
@@ -31,6 +35,10 @@ _RESTARTING = "PostgreSQL is starting, stopping or recovering.", "Try again in a
 # By SQLSTATE, or by its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SAYS: dict[str, Sentence] = {
     "08": _LOST,
+    "08P01": (
+        "PostgreSQL refuses this connection: {said}.",
+        "Name the server itself in store.url, not a pooler such as PgBouncer.",
+    ),
     "25006": (
         "This PostgreSQL can only be read: it is a standby, or set to read-only.",
         "Point store.url at the primary server.",
@@ -62,6 +70,7 @@ _SAYS: dict[str, Sentence] = {
         "PostgreSQL has no connection left.",
         "Run fewer processes, or raise max_connections: each process needs up to 6.",
     ),
+    "55000": ("PostgreSQL refuses: {said}.", "Name another database in store.url, or allow it."),
     "55P03": _HELD,
     "57014": (
         f"PostgreSQL took longer than {STATEMENT_SECONDS} s to answer.",
@@ -75,11 +84,14 @@ _SAYS["42703"] = _SAYS["42P01"]
 _PASSING = ("08", "25P03", "57P", "53300")
 """Reasons why a server cannot be reached for a moment."""
 
+_UNREACHED = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+"""Why an address cannot be connected to."""
+
 _CUT = re.compile(
     "connection (is|was) closed|connection.*(reset|lost|refused)|connect call failed|"
     # What asyncpg says of a connection that has just broken.
     "cannot switch to state [0-9]+; another operation|"
-    "name or service not known|no such file or directory.*s\\.PGSQL",
+    "name or service not known",
     re.IGNORECASE,
 )
 
@@ -124,7 +136,8 @@ def check(connection: sa.Connection) -> None:
     Raises
     ------
     StoreError
-        It is too old, can only be read, or keeps its text in another encoding.
+        It is too old, can only be read, keeps its text in another encoding, or its user may not
+        write.
     """
     version, encoding, standby, read_only = connection.execute(
         sa.text(
@@ -143,6 +156,20 @@ def check(connection: sa.Connection) -> None:
             f"The database keeps its text as {encoding}, which cannot hold every title.",
             "Create one with `createdb --encoding UTF8 --template template0 NAME`.",
         )
+    locked = connection.scalar(_UNWRITABLE, {"names": list(metadata.tables)})
+    if locked is not None:
+        raise StoreError(
+            f"The database's user may not write to its table {locked}.",
+            "Let the owner of the tables use it, or run `REASSIGN OWNED BY owner TO user` in it.",
+        )
+
+
+_UNWRITABLE = sa.text(
+    "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " AND relkind = 'r' AND relname = ANY(:names) AND NOT (has_table_privilege(oid, 'SELECT')"
+    " AND has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')"
+    " AND has_table_privilege(oid, 'DELETE')) ORDER BY relname LIMIT 1"
+)
 
 
 def in_use(connection: sa.Connection) -> bool:
@@ -166,11 +193,13 @@ def said(error: BaseException) -> Sentence | None:
                 what, hint = found
                 return what.format(said=_short(words)), hint
         return None
-    if _CUT.search(words):
-        return "PostgreSQL does not answer.", "Start it, or correct store.url."
-    if isinstance(error, TimeoutError):
-        return "PostgreSQL does not answer in time.", "Try again; look at its load and the network."
-    return None
+    return _unheard(error, words)
+
+
+def unusable(error: BaseException) -> StoreError:
+    """Return what to tell where the first connection failed for a reason that `said` lacks."""
+    words = _short(str(getattr(error, "orig", None) or error)) or type(error).__name__
+    return StoreError(f"PostgreSQL cannot be used: {words}.", "Correct store.url.")
 
 
 def passes(error: BaseException) -> bool:
@@ -179,6 +208,38 @@ def passes(error: BaseException) -> bool:
     if state:
         return state.startswith(_PASSING)
     return isinstance(error, TimeoutError | OSError) or bool(_CUT.search(str(error)))
+
+
+def _unheard(error: BaseException, words: str) -> Sentence | None:
+    """Return what to tell where the server said nothing."""
+    if isinstance(error, ssl.SSLError):
+        certificate: str = getattr(error, "verify_message", "")
+        return (
+            f"PostgreSQL's certificate is not accepted: {_short(certificate or words)}.",
+            "Set PGSSLROOTCERT to its authority's file; ssl=require encrypts without checking.",
+        )
+    if "rejected SSL upgrade" in words:
+        return (
+            "What answers at store.url is no PostgreSQL, or one without TLS.",
+            "Correct its host and port, or leave ssl out.",
+        )
+    if _CUT.search(words) or _unreached(error):
+        return "PostgreSQL does not answer.", "Start it, or correct store.url."
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL does not answer in time.", "Try again; look at its load and the network."
+    return None
+
+
+def _unreached(error: BaseException) -> bool:
+    """Whether connecting failed; the errors of a socket in a folder name no file."""
+    if not isinstance(error, OSError):
+        return False
+    no_socket = error.filename is None and error.errno in (errno.ENOENT, errno.EACCES)
+    return (
+        no_socket
+        or isinstance(error, ConnectionError | socket.gaierror)
+        or error.errno in _UNREACHED
+    )
 
 
 def _state(error: BaseException) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import scipy.stats
 from musrec.audio import constant_q, features
 from musrec.model import SAMPLE_RATE
 
+ROOT = Path(__file__).resolve().parents[2]
 CLIPS = (
     "alexander-ehlers--flags.ogg",
     "johan-brodd-jobromedia--invincible.flac",
@@ -138,6 +142,15 @@ def test_digital_silence_has_finite_statistics() -> None:
     statistics = features.statistics(spectra, constant_q.tonnetz(spectra))
     assert np.isfinite(statistics).all()
     assert not features.spectrogram(spectra).mel.any()
+
+
+def test_what_librosa_compiles_is_kept_in_our_cache(tmp_path: Path) -> None:
+    """Its own folder and the home of the user that a service runs as are often read-only."""
+    code = "import musrec.audio, librosa.filters"
+    environment = {**os.environ, "MUSREC_CACHE": str(tmp_path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, cwd=ROOT)
+    assert any((tmp_path / "numba").iterdir())
 
 
 def test_too_few_samples_are_refused() -> None:

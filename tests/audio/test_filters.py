@@ -1,30 +1,66 @@
-"""Filter banks are librosa's to the last bit, so that what is heard is what librosa would hear."""
+"""librosa's filters are computed once per machine; what hears after that does without librosa."""
 
 from __future__ import annotations
 
-import librosa
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from librosa.filters import chroma, get_window, mel
 
 from musrec.audio import filters
 
-
-@pytest.mark.parametrize("width", [512, 2048, 2049])
-def test_the_window_is_librosas(width: int) -> None:
-    expected = librosa.filters.get_window("hann", width)
-    assert np.array_equal(filters.hann(width), expected)
-
-
-@pytest.mark.parametrize(("sr", "n_fft", "n_mels"), [(22_050, 2_048, 128), (16_000, 512, 96)])
-@pytest.mark.parametrize(("unit_area", "norm"), [(True, "slaney"), (False, None)])
-def test_mel_filters_are_librosas(
-    sr: int, n_fft: int, n_mels: int, unit_area: bool, norm: str | None
-) -> None:
-    expected = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, norm=norm)
-    assert np.array_equal(filters.mel(sr, n_fft, n_mels, unit_area=unit_area), expected)
+WHAT_HEARS = """
+import sys
+from musrec.audio.filters import filters
+kept = filters()
+print([array.shape for array in kept], "librosa" in sys.modules)
+"""
 
 
-@pytest.mark.parametrize("tuning", np.linspace(-0.5, 0.5, 11))
-def test_chroma_filters_are_librosas(tuning: float) -> None:
-    expected = librosa.filters.chroma(sr=22_050, n_fft=2_048, tuning=tuning)
-    assert np.array_equal(filters.chroma(2_048, tuning), expected)
+def loads_librosa(cache: Path) -> bool:
+    """Whether a process with that cache folder needs librosa."""
+    environment = {**os.environ, "MUSREC_CACHE": str(cache)}
+    command = [sys.executable, "-c", WHAT_HEARS]
+    run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    shapes, _, needed = run.stdout.strip().rpartition(" ")
+    assert shapes == "[(2048,), (1025, 128), (128,), (100, 1025, 12)]"
+    return needed == "True"
+
+
+def test_filters_are_librosas() -> None:
+    ours = filters.filters()
+    expected = mel(sr=22_050, n_fft=2_048, n_mels=128)
+    assert np.array_equal(ours.mel.T, expected)
+    assert np.array_equal(ours.window, get_window("hann", 2_048))
+
+
+@pytest.mark.parametrize("number", range(0, 100, 9))
+def test_chroma_filters_are_librosas_for_each_tuning(number: int) -> None:
+    expected = chroma(sr=22_050, n_fft=2_048, tuning=filters.TUNINGS[number])
+    assert np.array_equal(filters.filters().chroma[number].T, expected)
+
+
+def test_only_the_first_process_of_a_machine_loads_librosa(tmp_path: Path) -> None:
+    assert loads_librosa(tmp_path)
+    assert not loads_librosa(tmp_path)
+
+
+def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
+    loads_librosa(tmp_path)
+    (file,) = tmp_path.glob("filters-*.npz")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert loads_librosa(tmp_path)
+    assert not loads_librosa(tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    assert loads_librosa(nowhere)
+    assert loads_librosa(nowhere)

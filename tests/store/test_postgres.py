@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,17 +42,53 @@ def own_url(own: Server) -> str:
 
 
 @pytest.fixture(scope="module")
-def refusing(postgres: Server) -> dict[str, str]:
+def no_database() -> Iterator[int]:
+    """A port at which a server speaks HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with suppress(OSError):  # closed: the tests are over
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(100)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def refusing(postgres: Server, no_database: int) -> dict[str, str]:
     """Addresses that cannot be used, by why."""
+    store = postgres.prepared()
     postgres.execute(
+        "CREATE ROLE looker LOGIN",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker",
+        database=store.rpartition("/")[2],
+    )
+    postgres.execute(
+        "CREATE ROLE careful LOGIN PASSWORD 'right'",
+        "CREATE DATABASE ascii ENCODING SQL_ASCII TEMPLATE template0",
+        "CREATE DATABASE closed ALLOW_CONNECTIONS false",
         "CREATE ROLE guest LOGIN",
         "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0",
         "CREATE DATABASE read_only",
         "ALTER DATABASE read_only SET default_transaction_read_only = on",
         "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0",
     )
+    postgres.demand_password("careful")
     return {
         "no server": "postgresql+asyncpg://postgres@127.0.0.1:1/musrec",
+        "no socket": "postgresql+asyncpg://postgres@/musrec?host=/nowhere",
+        "no PostgreSQL": f"postgresql+asyncpg://postgres@127.0.0.1:{no_database}/musrec",
+        "no TLS": f"{postgres.url('postgres')}?ssl=require",
+        "no authority": f"{postgres.url('postgres')}?ssl=verify-full",
+        "wrong password": postgres.url("postgres", "careful:wrong"),
+        "no password": postgres.url("postgres", "careful"),
+        "closed": postgres.url("closed"),
+        "ascii": postgres.url("ascii"),
+        "may not write": store.replace("postgres@", "looker@"),
         "no database": postgres.url("missing"),
         "no role": postgres.url("postgres", "stranger"),
         "no right": postgres.url("postgres", "guest"),
@@ -63,6 +102,15 @@ def refusing(postgres: Server) -> dict[str, str]:
     ("why", "words"),
     [
         ("no server", "does not answer"),
+        ("no socket", "does not answer"),
+        ("no PostgreSQL", "is no PostgreSQL, or one without TLS"),
+        ("no TLS", "is no PostgreSQL, or one without TLS"),
+        ("no authority", "cannot be used: .*[Pp]ostgre"),
+        ("wrong password", 'let this user in: password authentication failed for user "careful"'),
+        ("no password", 'let this user in: password authentication failed for user "careful"'),
+        ("closed", 'refuses: database "closed" is not currently accepting connections'),
+        ("ascii", "as SQL_ASCII"),
+        ("may not write", "may not write to its table accounts"),
         ("no database", 'no such database: database "missing" does not exist'),
         ("no role", 'does not let this user in: role "stranger" does not exist'),
         ("no right", "lacks a right: permission denied for schema public"),

