@@ -287,6 +287,7 @@ QUESTIONS: dict[str, Callable[[Service], Awaitable[object]]] = {
     ),
     "read a wish": lambda service: service.catalogue.wish("calm jazz"),
     "list the moods": lambda service: service.catalogue.moods(),
+    "list artists": lambda service: service.catalogue.artists("moon"),
     "songs to start from": lambda service: service.catalogue.first_steps(),
     "questions for a newcomer": lambda service: service.drops.questions(),
     "like an artist's songs": lambda service: service.drops.like_artists("m9", ["Moon 28"]),
@@ -294,7 +295,10 @@ QUESTIONS: dict[str, Callable[[Service], Awaitable[object]]] = {
 
 
 async def asked(service: Service) -> dict[str, tuple[float, float]]:
-    """Return the CPU time of each question, and how long the event loop waited at most, in ms."""
+    """Return the CPU time of each question, and how long the event loop waited at most, in ms.
+
+    What is found once in all songs, and then known, is found again each time.
+    """
     waits: list[float] = []
 
     async def watch() -> None:
@@ -312,6 +316,7 @@ async def asked(service: Service) -> dict[str, tuple[float, float]]:
         for _ in range(3):
             await asyncio.sleep(0.02)
             waits.clear()
+            service._live._found.clear()
             since = time.process_time()
             await ask(service)
             spent = time.process_time() - since

@@ -570,9 +570,10 @@ def strengths(mood: str, profiles: Profiles) -> NDArray[np.float64]:
             shares = profiles.tag(tag).astype(np.float64)
             found = np.fmax(found, np.where(shares >= least.get(tag, 1.0), 100 * shares, 0))
     for name in profiles.percentile_names:
-        if name not in DEFINITIONS:
+        ends = DEFINITIONS.get(name)
+        if ends is None or wanted not in (ends.low, ends.high):
             continue
-        places, ends = profiles.percentile(name), DEFINITIONS[name]
+        places = profiles.percentile(name)
         said = np.zeros(len(profiles), bool)
         if ends.high == wanted:
             said |= places >= MARKED

@@ -20,6 +20,8 @@ from musrec.titles import fold
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from musrec.catalogue.engine import Engine
+
 TEMPI = ((40, 80), (80, 100), (100, 120), (120, 140), (140, 220))
 """Ranges that a shelf can be narrowed to, beats per minute."""
 
@@ -37,8 +39,9 @@ class Facets:
     values: Mapping[str, tuple[tuple[str, ...], NDArray[np.bool_]]]
 
 
-def facets(catalogue: Catalogue) -> Facets:
+def facets(engine: Engine) -> Facets:
     """Sort the songs of a catalogue under all `FACETS`, as a search does."""
+    catalogue = engine.catalogue
     tracks, profiles = Tracks.of(catalogue.tracks), Profiles.of(catalogue.profiles)
     genres = sorted({name.lower() for name in tracks.genre_names})
     tempi = profiles.tempi
@@ -99,14 +102,26 @@ def browse(
     )
 
 
-def artists(catalogue: Catalogue, text: str = "") -> list[tuple[str, int]]:
-    """Return every artist whose name holds a text, and how many songs there are of each."""
-    found = Counter(artist for track in catalogue.tracks for artist in track.artists)
-    part = fold(text)
-    return sorted(
-        ((name, count) for name, count in found.items() if part in fold(name)),
-        key=lambda one: fold(one[0]),
-    )
+def artists(engine: Engine) -> list[tuple[str, str, int]]:
+    """Return every artist: folded name, name, and how many songs; in the order of folded names.
+
+    Songs whose artists are called alike together have the same artists: only one of them is read.
+    """
+    catalogue, names = engine.catalogue, engine.names
+    songs, first = Counter[str](), dict[str, int]()
+    for start in range(0, len(catalogue), _TOGETHER):
+        rows = np.arange(start, min(start + _TOGETHER, len(catalogue)))
+        together = names.artists(rows)
+        songs.update(together)
+        first = dict(zip(reversed(together), reversed(rows.tolist()), strict=True)) | first
+    found = Counter[str]()
+    for together, row in first.items():
+        for name in catalogue.tracks[row].artists:
+            found[name] += songs[together]
+    return sorted((fold(name), name, count) for name, count in found.items())
+
+
+_TOGETHER = 65_536  # songs whose artists are counted at a time
 
 
 def _counted(

@@ -322,6 +322,8 @@ class Scoring:
         self.liked, self.disliked, self.heard = liked, disliked, heard
         self.adventurous, self.now = adventurous, now
         self.thresholds = thresholds
+        self._profiles: dict[int, Profile] = {}
+        self._speaking: dict[int, Supporters] = {}
         asked = [songs.row_of.get(s.track.id, -1) for s in seeds if s.track is not None]
         self.asked = np.array([row for row in asked if row >= 0], np.intp)
         profile = dict(zip(liked.rows.tolist(), liked.weights.tolist(), strict=True))
@@ -467,7 +469,7 @@ class Scoring:
         if without is None or other is None:
             return ()
         row = int(self.rows[at])
-        shared = explain.shared_traits(other, self.songs.profiles[row], self.songs.usual)
+        shared = explain.shared_traits(other, self._profile(row), self.songs.usual)
         if not shared:
             return ()
         worth = self.total[at] - self.replaced_total(at, without.replaced(row, shared))
@@ -527,12 +529,12 @@ class Scoring:
         self, at: int, closeness: Closeness | None, penalty: float, other: Track | None
     ) -> Reasons:
         row = int(self.rows[at])
-        track, profile = self.songs.tracks[row], self.songs.profiles[row]
+        track, profile = self.songs.tracks[row], self._profile(row)
         asked = self.seeds[0].profile if len(self.seeds) == 1 else None
         like = self._like(at)
         traits = self._traits(
             at,
-            self.songs.profiles[like] if not self.seeds and like is not None else asked,
+            self._profile(like) if not self.seeds and like is not None else asked,
         )
         because = {
             "sound": self._sound_because(profile, closeness, traits),
@@ -572,18 +574,23 @@ class Scoring:
     def _track(self, row: int) -> Track:
         return self.songs.tracks[row]
 
+    def _profile(self, row: int) -> Profile:
+        if row not in self._profiles:
+            self._profiles[row] = self.songs.profiles[row]
+        return self._profiles[row]
+
     def _pair(
         self, asked: Profile | None, like: int | None, pick: Profile
     ) -> tuple[Profile, Profile] | None:
         """Return the profiles of the song asked about, or of the like, and of the pick."""
         if self.seeds:
             return None if asked is None else (asked, pick)
-        return None if like is None else (self.songs.profiles[like], pick)
+        return None if like is None else (self._profile(like), pick)
 
     def _pick(self, at: int, reasons: Reasons, influence: Influence | None, sentence: str) -> Pick:
         closeness, terms, causes, traits, _ = reasons
-        row = self.rows[at]
-        track, profile = self.songs.tracks[row], self.songs.profiles[row]
+        row = int(self.rows[at])
+        track, profile = self.songs.tracks[row], self._profile(row)
         cause = self._counterfactual(at, causes, traits, influence)
         said = replace(explain.explanation(sentence, terms, causes, cause), traits=traits)
         score = float(sum(t.value for t in terms))
@@ -648,6 +655,11 @@ class Scoring:
 
     def _supporters(self, at: int) -> Supporters:
         """Return which members speak for a candidate and add to its score."""
+        if at not in self._speaking:
+            self._speaking[at] = self._found_supporters(at)
+        return self._speaking[at]
+
+    def _found_supporters(self, at: int) -> Supporters:
         model, row = self.fitted.model, int(self.rows[at])
         if row >= self.columns:
             return Supporters(0, 0)
@@ -747,7 +759,7 @@ class Scoring:
             trait = traits[0]
             place = self.rank(at, float(self.total[at]) - trait.worth)
             if place > rank:
-                profile = self.songs.profiles[int(self.rows[at])]
+                profile = self._profile(int(self.rows[at]))
                 what = _named(trait, self.seeds[0].profile or Profile(), profile)
                 return explain.Cause(what, rank, place, candidates)
         what = {

@@ -40,7 +40,7 @@ def l2_normalise(vectors: FloatArray) -> FloatArray:
     """
     vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if np.allclose(lengths, 1, rtol=0, atol=1e-6):
+    if np.abs(lengths - 1).max(initial=0) <= 1e-6:  # not where one is NaN
         return vectors
     known = np.isfinite(lengths) & (lengths > 0)
     return np.where(known, vectors / np.where(known, lengths, 1), np.float32(0))

@@ -28,8 +28,10 @@ from musrec.service.live import Live
 from musrec.service.songs import Songs
 from musrec.store import Store, codec
 from musrec.store.database import IN_CHUNK
+from musrec.titles import fold
 
 if TYPE_CHECKING:
+    from musrec.catalogue.engine import Engine
     from musrec.pictures.draw import LookName
     from musrec.space import Space
 
@@ -69,7 +71,7 @@ class CatalogueView:
 
     async def moods(self) -> tuple[str, ...]:
         """Return the words for how songs sound that some song of the catalogue is."""
-        return await asyncio.to_thread(search.moods, self.songs)
+        return await self._live.once(_moods)
 
     def instruments(self) -> tuple[str, ...]:
         """Return the instruments and voices that can be told by ear."""
@@ -98,7 +100,7 @@ class CatalogueView:
 
     async def first_steps(self) -> list[Track]:
         """Return one song of each genre, for members who have liked nothing yet."""
-        return await asyncio.to_thread(search.one_of_each, self.songs)
+        return await self._live.once(_one_of_each)
 
     async def search(
         self, wanted: SongFilter, limit: int = 10, *, online: bool = False
@@ -138,7 +140,7 @@ class CatalogueView:
     ) -> Shelf:
         """Return one page of the songs that are as wanted, with counts of what could narrow it."""
         while True:
-            engine, known = self._live.engine, await self._live.facets()
+            engine, known = self._live.engine, await self._live.once(shelf.facets)
             if engine is self._live.engine:  # it may have been replaced meanwhile
                 break
         return await asyncio.to_thread(
@@ -147,7 +149,12 @@ class CatalogueView:
 
     async def artists(self, text: str = "") -> list[tuple[str, int]]:
         """Return the artists whose names hold a text, and how many songs there are of each."""
-        return await asyncio.to_thread(shelf.artists, self.songs, text)
+        known, part = await self._live.once(shelf.artists), fold(text)
+
+        def work() -> list[tuple[str, int]]:
+            return [(name, songs) for folded, name, songs in known if part in folded]
+
+        return await asyncio.to_thread(work)
 
     async def atlas(self) -> tuple[Atlas, Catalogue]:
         """Return the catalogue as a map, and the songs that its points stand for."""
@@ -284,3 +291,11 @@ class CatalogueView:
             rows.append(GalleryRow(label, tuple(drawn)))
         title = f"{genre} by {gallery.GALLERY}" if genre else f"Songs by {gallery.GALLERY}"
         return rows, await asyncio.to_thread(pictures.gallery, title, rows, look=look)
+
+
+def _moods(engine: Engine) -> tuple[str, ...]:
+    return search.moods(engine.catalogue)
+
+
+def _one_of_each(engine: Engine) -> list[Track]:
+    return search.one_of_each(engine.catalogue)

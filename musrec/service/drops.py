@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from musrec.catalogue.engine import Engine
 from musrec.drops import delivery, newcomers, zones
 from musrec.drops.compose import Composed, compose
 from musrec.drops.delivery import Desk
@@ -232,7 +233,7 @@ class Drops:
 
     async def questions(self) -> list[list[tuple[str, str]]]:
         """Return questions for a member without likes, each a list of artists and their genre."""
-        return await asyncio.to_thread(newcomers.artists_to_ask, self._live.engine.catalogue)
+        return await self._live.once(_questions)
 
     async def like_artists(self, member: str, artists: Iterable[str]) -> list[Track]:
         """Like the songs of some artists; return those songs."""
@@ -259,3 +260,7 @@ class _Library:
         """Run what picks songs in the one thread where the recommender may be used."""
         recommender = await self._live.recommender()
         return await self._live.think(job, recommender, self._live.engine.catalogue)
+
+
+def _questions(engine: Engine) -> list[list[tuple[str, str]]]:
+    return newcomers.artists_to_ask(engine.catalogue)

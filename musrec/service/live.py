@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 from musrec import space
 from musrec.audio.encoder import Encoder
 from musrec.catalogue import engine as engines
-from musrec.catalogue import shelf
 from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
@@ -59,7 +58,7 @@ class Live:
         self._whole: set[asyncio.Task[Any]] = set()
         self._settling = False
         self._atlas: tuple[Atlas, Catalogue] | None = None
-        self._facets: tuple[shelf.Facets, Catalogue] | None = None
+        self._found: dict[Callable[[Engine], Any], tuple[Any, Engine]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -155,13 +154,13 @@ class Live:
             self._atlas = known
         return known
 
-    async def facets(self) -> shelf.Facets:
-        """Return what the songs of the catalogue are counted under, computed once."""
-        catalogue, known = self.engine.catalogue, self._facets
-        if known is None or known[1] is not catalogue:
-            known = await asyncio.to_thread(shelf.facets, catalogue), catalogue
-            self._facets = known
-        return known[0]
+    async def once(self, job: Callable[[Engine], T]) -> T:
+        """Return what a function finds in all songs, computed once until there are others."""
+        engine, known = self.engine, self._found.get(job)
+        if known is None or known[1] is not engine:
+            known = self._found[job] = await asyncio.to_thread(job, engine), engine
+        found: T = known[0]
+        return found
 
     async def statistics(self) -> tuple[Mapping[str, int], FloatArray]:
         """Return the statistics of the catalogue: id to row, and shape (n, d)."""
