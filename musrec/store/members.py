@@ -17,6 +17,7 @@ from musrec.store.schema import (
     card_thumbs,
     deletions,
     feedback,
+    fits,
     members,
     tracks,
     uncounted_thumbs,
@@ -135,6 +136,7 @@ class Members:
             await connection.execute(insert.on_conflict_do_nothing())
             result = await connection.execute(members.delete().where(members.c.id == member))
             if result.rowcount:
+                await connection.execute(fits.delete())  # they are made from all members' likes
                 await note(self._database, connection, What.LEFT, member=member)
             return result.rowcount > 0
 

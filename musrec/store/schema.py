@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0023"
+HEAD = "0024"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -435,6 +435,30 @@ jobs = Table(
     Column("why", Text, nullable=False),
     UniqueConstraint("kind", "key", name="one_job_for_each"),
     Index("jobs_due", "state", "due_at"),
+)
+
+# What was learned from all members at one time, for all processes; see `musrec.store.fits`. A fit
+# knows the changes up to `seen`, and those of its writer up to `own`.
+fits = Table(
+    "fits",
+    metadata,
+    Column("id", LARGE, primary_key=True),
+    Column("recipe", String, nullable=False),
+    Column("events", LARGE, nullable=False),
+    Column("seen", LARGE, nullable=False),
+    Column("own", LARGE, nullable=False),
+    Column("writer", String, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+fit_parts = Table(
+    "fit_parts",
+    metadata,
+    Column("fit_id", LARGE, ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
 )
 
 # People who sign in to the page with a name and a password. `key` is the name as it is compared.

@@ -96,8 +96,17 @@ async def log_in(url: str) -> None:
     await store.close()
 
 
+async def fit(url: str) -> None:
+    """Be the one that makes a fit, until told to let go."""
+    store = await Store.open(url)
+    async with store.fits.alone():
+        wait_for_go()
+    await store.close()
+
+
 JOBS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "die_in_reaction": die_in_reaction,
+    "fit": fit,
     "thumbs": thumbs,
     "hold": hold,
     "log_in": log_in,
