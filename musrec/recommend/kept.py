@@ -162,15 +162,20 @@ def _whole(lower: FloatArray, k: int) -> FloatArray:
 def _moved(inverse: FloatArray, rows: NDArray[np.int64], n: int) -> FloatArray:
     """Return (n, n): an inverse of tracks that stand in these rows now, -1 for those that do not.
 
-    A track that is new stands alone, as if nothing were known of it.
+    Tracks that are gone leave the system, by their Schur complement; one that is new stands alone,
+    as if no member liked it and it sounded like no other.
     """
     if n > LARGEST_SOLVE:
         raise ValueError("there are many more songs now")
     if len(rows) == n and (rows == np.arange(n)).all():
         return inverse
+    here, gone = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    left = inverse[np.ix_(here, here)]
+    if len(gone):
+        beside = inverse[np.ix_(gone, here)]
+        left -= beside.T @ np.linalg.solve(inverse[np.ix_(gone, gone)], beside)
     out = np.eye(n, dtype=np.float32)
-    here = np.flatnonzero(rows >= 0)
-    out[np.ix_(rows[here], rows[here])] = inverse[np.ix_(here, here)]
+    out[np.ix_(rows[here], rows[here])] = left
     return out
 
 

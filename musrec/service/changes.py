@@ -62,8 +62,12 @@ async def take_in(store: Store, live: Live, members: Members) -> None:
     newest, changes = await store.changes.since(live.seen)
     for what, some in groupby(changes, lambda change: change.what):
         alike = list(some)
+        last = alike[-1].number
+        if what in (What.LEARNT, What.FORGOT, What.LEFT):
+            read = await live.read_until()
+            alike = [change for change in alike if change.number > read]
         await _apply(live, members, what, alike)
-        live.seen = max(live.seen, alike[-1].number)
+        live.seen = max(live.seen, last)
     live.seen = max(live.seen, newest)
 
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from musrec.model import StoreError
 from musrec.store import Store
-from musrec.store.fits import Fit
 
 if TYPE_CHECKING:
     from musrec.recommend import Recommender
@@ -29,6 +29,9 @@ PATIENCE = 30.0
 
 TRIES = 3
 """How often a fit is made again because a member had everything deleted while it was made."""
+
+PAUSE_SECONDS = 1.0
+"""Pause before that, in which this process hears of the deletion."""
 
 _Make = Callable[["bytes | None"], Awaitable["Recommender"]]
 
@@ -53,16 +56,15 @@ class Fits:
         recipe : str
             What fits are good for, here and in other processes; "" to share none.
         make : callable
-            Makes the recommender, given a fit that is kept. All changes that are in the store by
-            now are known to it.
+            Reads all feedback and makes the recommender, with a fit that is kept or its own.
         """
         if not recipe:
             return await make(None)
-        if (fit := await self._fresh(recipe)) is not None:
-            return await self._made(make, fit)
+        if (made := await self._fresh(recipe, make)) is not None:
+            return made
         async with self._alone():
-            if (fit := await self._fresh(recipe)) is not None:
-                return await self._made(make, fit)
+            if (made := await self._fresh(recipe, make)) is not None:
+                return made
             known = await self._store.changes.known(await self._store.changes.last())
             recommender = await make(None)
             await self._keep(recipe, recommender, known)
@@ -88,52 +90,61 @@ class Fits:
                 then = await known()
                 async with self._alone():
                     # Another process may have made one meanwhile.
-                    await self._adopt(recipe, recommender)
-                    if recommender.unfitted < REFIT_AFTER:
+                    adopted = await self._adopt(recipe, recommender)
+                    if adopted and recommender.unfitted < REFIT_AFTER:
                         return
                     await asyncio.to_thread(recommender.refit)
                     if await self._keep(recipe, recommender, then):
                         return
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def adopt(self, recipe: str, recommender: Recommender) -> None:
         """Give a recommender the newest fit that another process has made."""
         async with self._busy:
             await self._adopt(recipe, recommender)
 
-    async def _adopt(self, recipe: str, recommender: Recommender) -> None:
+    async def _adopt(self, recipe: str, recommender: Recommender) -> bool:
+        """Take over the newest fit that is kept; False if there is no newer one."""
         for _ in range(TRIES):  # again if a member leaves meanwhile
             departures = recommender.departures
             fit = await self._store.fits.newest(recipe)
             if fit is None or fit.id <= self._id:
-                return
+                break
             data = await self._store.fits.read(fit.id)
             adopted = await asyncio.to_thread(
                 recommender.adopt, data, departures=departures, unfitted=fit.unfitted
             )
             if adopted:
                 self._id = fit.id
-                return
+                return True
+        return False
 
-    async def _fresh(self, recipe: str) -> Fit | None:
-        fit = await self._store.fits.newest(recipe)
-        if fit is None or fit.unfitted >= REFIT_AFTER or fit.unfitted > SLIGHT * fit.events:
-            return None
-        return fit
-
-    async def _made(self, make: _Make, fit: Fit) -> Recommender:
-        recommender = await make(await self._store.fits.read(fit.id))
-        if recommender.fitted_here:
-            await self._store.fits.drop(fit.id)
-        else:
-            self._id, recommender.unfitted = fit.id, fit.unfitted
-        return recommender
+    async def _fresh(self, recipe: str, make: _Make) -> Recommender | None:
+        """Return a recommender with the fit that is kept; None if there is none, or too old."""
+        for _ in range(TRIES):
+            fit = await self._store.fits.newest(recipe)
+            if fit is None or fit.unfitted >= REFIT_AFTER or fit.unfitted > SLIGHT * fit.events:
+                break
+            recommender = await make(await self._store.fits.read(fit.id))
+            if recommender.fitted_here:
+                await self._store.fits.drop(fit.id)
+                return recommender
+            # One that is gone was deleted with a member, whose feedback was not read.
+            if await self._store.fits.has(fit.id):
+                self._id, recommender.unfitted = fit.id, fit.unfitted
+                return recommender
+        return None
 
     async def _keep(self, recipe: str, recommender: Recommender, known: Known) -> bool:
         """Keep a fit; False if it must not be, since a member had everything deleted meanwhile."""
         data = await asyncio.to_thread(recommender.packed)
         if data is None:
             return True
-        kept = await self._store.fits.keep(recipe, data, recommender.events, known)
+        try:
+            kept = await self._store.fits.keep(recipe, data, recommender.events, known)
+        except StoreError as error:
+            _log.warning("a fit is not kept for other processes", extra={"why": str(error)})
+            return True
         if kept is None:
             return False
         self._id = kept
@@ -146,6 +157,6 @@ class Fits:
             try:
                 async with asyncio.timeout(PATIENCE):
                     await stack.enter_async_context(self._store.fits.alone())
-            except TimeoutError:
-                _log.warning("another process compares members for long; this one does so, too")
+            except (TimeoutError, StoreError) as error:
+                _log.warning("members are compared by this process too", extra={"why": str(error)})
             yield

@@ -19,6 +19,7 @@ from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
 from musrec.columns import Tracks
+from musrec.model import StoreError
 from musrec.recommend import kept
 from musrec.service import upkeep
 from musrec.service.fits import REFIT_AFTER, Fits
@@ -52,6 +53,7 @@ class Live:
         self.seen = 0
         """Number of the newest change of the store that the engine knows."""
         self._recommender: Recommender | None = None
+        self._read_until = 0
         self._fits = Fits(store)
         self._leaving = asyncio.Lock()
         # The recommender is not thread-safe: thumbs and answers queue for this one thread.
@@ -99,12 +101,17 @@ class Live:
     async def _fitted(self, engine: Engine) -> Recommender:
         await upkeep.checked(self._store, engine, engines.PLACES_AND_SCALES)
 
+        read_until = 0
+
         async def make(fit: bytes | None) -> Recommender:
+            nonlocal read_until
+            read_until = await self._store.changes.last()
             feedback = await self._store.feedback.events()
             served = await self._store.answers.served()
             return await self.think(engines.recommender, engine, feedback, served, fit)
 
         made = await self._fits.first(_recipe(engine), make)
+        self._read_until = read_until
         # The catalogue stays. Going through it again in every full collection would hold up the
         # event loop for as long as half a second.
         gc.unfreeze()
@@ -176,6 +183,11 @@ class Live:
         rows = Tracks.of(engine.catalogue.tracks).row_of
         return rows, engine.blocks["statistics"][: len(engine.catalogue)]
 
+    async def read_until(self) -> int:
+        """Return the number of the newest change that the recommender read with all feedback."""
+        async with self._changing:
+            return self._read_until
+
     async def change_opinions(
         self, learnt: Sequence[Feedback], forgotten: Sequence[Feedback] = ()
     ) -> None:
@@ -187,7 +199,8 @@ class Live:
                 return  # it will read them
             await self.think(_change, recommender, learnt, forgotten)
         if recommender.unfitted >= REFIT_AFTER:
-            self.spawn(self._fits.again(_recipe(self.engine), recommender, self._known))
+            again = self._fits.again(_recipe(self.engine), recommender, self._known)
+            self.spawn(_unless_away(again))
 
     async def _known(self) -> Known:
         """Return which changes of the store the recommender knows."""
@@ -197,7 +210,8 @@ class Live:
     def take_over_fit(self) -> None:
         """Take over the fit that another process has made, in the background."""
         if self._recommender is not None:
-            self.spawn(self._fits.adopt(_recipe(self.engine), self._recommender))
+            adopting = self._fits.adopt(_recipe(self.engine), self._recommender)
+            self.spawn(_unless_away(adopting))
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -247,6 +261,14 @@ class Live:
 def _recipe(engine: Engine) -> str:
     """Return what fits are kept under: code, models and settings that they are made by."""
     return engine.blocks.recipe and f"{engine.blocks.recipe} {kept.form()}"
+
+
+async def _unless_away(job: Coroutine[Any, Any, None]) -> None:
+    """Give a job up if the database does not answer: the next thumb brings it back."""
+    try:
+        await job
+    except StoreError as error:
+        _log.warning("members are not compared now", extra={"why": str(error)})
 
 
 class _HasLive(Protocol):

@@ -75,6 +75,12 @@ class Fits:
             parts = await connection.execute(query.order_by(fit_parts.c.position))
             return b"".join(parts.scalars())
 
+    async def has(self, id_: int) -> bool:
+        """Whether a fit is still kept."""
+        async with self._database.read() as connection:
+            found = await connection.scalar(sa.select(fits.c.id).where(fits.c.id == id_))
+            return found is not None
+
     async def keep(self, recipe: str, data: bytes, events: int, known: Known) -> int | None:
         """Keep a fit in place of older ones, and tell the other processes.
 
