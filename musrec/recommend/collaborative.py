@@ -516,7 +516,7 @@ def _scaled(rows: csr_matrix, factors: NDArray[np.floating]) -> csr_matrix:
 def _penalties(likes: csr_matrix, penalty: float, per_like: float) -> FloatArray:
     """Return the root of each track's penalty, (n,)."""
     counts = np.bincount(likes.indices, minlength=likes.shape[1])
-    return np.sqrt(penalty + per_like * counts).astype(np.float32)
+    return np.asarray(np.sqrt(penalty + per_like * counts), np.float32)
 
 
 def _inverse(gram: FloatArray) -> FloatArray:

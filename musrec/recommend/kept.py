@@ -55,7 +55,7 @@ def is_small_enough(fitted: Fitted) -> bool:
     model = fitted.model
     if not isinstance(model, Ease):
         return False
-    return model.inverse.nbytes // 2 + 8 * model.likes.nnz <= LARGEST
+    return bool(model.inverse.nbytes // 2 + 8 * model.likes.nnz <= LARGEST)
 
 
 def pack(fitted: Fitted, songs: Songs) -> bytes | None:

@@ -144,7 +144,7 @@ class Fits:
             await connection.execute(fits.delete().where(fits.c.id == id_))
 
 
-def _unknown(known: Known, writer: str, *kinds: What) -> sa.Select[tuple[int]]:
+def _unknown(known: Known, writer: str, *kinds: What) -> sa.Select[int]:
     """Count the changes of some kinds that a process did not know."""
     return (
         sa.select(sa.func.count())

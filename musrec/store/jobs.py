@@ -11,7 +11,7 @@ SQLite has one writer, and its statements lock nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -156,9 +156,30 @@ class Jobs:
             until = await self._database.now(connection) + lease
             await connection.execute(_locked(*_of(token)).values(due_at=until))
 
-    async def done(self, token: str, keys: Collection[str] | None = None) -> None:
-        """Note that what runs under a token is done: those keys, or all of it."""
-        await self._end(token, keys, state=JobState.DONE.value, body={}, why="")
+    async def done(
+        self,
+        token: str,
+        keys: Collection[str] | None = None,
+        *,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that what runs under a token is done: those keys, or all of it.
+
+        Parameters
+        ----------
+        outcome : mapping, optional
+            What came of it, for `outcome`.
+        """
+        body = dict(outcome or {})
+        await self._end(token, keys, state=JobState.DONE.value, body=body, why="")
+
+    async def outcome(self, kind: JobKind, key: str) -> dict[str, Any]:
+        """Return what came of a job; empty if nothing did, or it is not done."""
+        query = sa.select(jobs.c.body).where(
+            jobs.c.kind == kind.value, jobs.c.key == key, jobs.c.state == JobState.DONE.value
+        )
+        async with self._database.read() as connection:
+            return dict(await connection.scalar(query) or {})
 
     async def release(self, token: str, keys: Collection[str] | None = None) -> None:
         """Let any process do what was begun under a token, without counting it as a try."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0024"
+HEAD = "0025"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -227,6 +227,7 @@ cards = Table(
     Column("read_at", Moment),
     # The song it was found for; it may be gone. SQLite adds no reference to a table that is there.
     Column("query_id", String),
+    Column("guild_id", String),
     Index("cards_of_a_channel", "channel_id", "at"),
 )
 
@@ -238,6 +239,7 @@ intended_cards = Table(
     Column("channel_id", String, nullable=False),
     Column("after_id", String, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("guild_id", String),
 )
 
 # The reactions already accounted for: what differs from them was done while the bot was away.

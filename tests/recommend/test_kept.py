@@ -125,7 +125,7 @@ def test_what_is_damaged_or_of_other_songs_is_refused(place: Town) -> None:
         kept.unpack(data[: len(data) // 2], songs, members)
     if SIDES["members"] == len(set(members)):
         with pytest.raises(kept.Unreadable):
-            kept.unpack(data, Songs.of(wide, lambda _: np.zeros(len(wide))), members)
+            kept.unpack(data, Songs.of(wide, lambda _: np.zeros(len(wide), np.float32)), members)
     assert not recommender.adopt(b"something else", departures=0, unfitted=0)
     again = Recommender(place.catalogue, place.feedback, place.similarities, fit=b"something else")
     assert again.fitted_here
