@@ -15,6 +15,7 @@ from discord.ext import commands
 
 from bot import errors, policy
 from bot.areas import SETUPS
+from musrec.members.model import Shards
 from musrec.model import Busy, StoreError
 
 if TYPE_CHECKING:
@@ -159,6 +160,12 @@ class Bot(commands.AutoShardedBot):
         self._writing = tuple(asyncio.Lock() for _ in range(WRITERS))
         self.at_work: set[asyncio.Task[Any]] = set()
         self.stopping = False
+
+    @property
+    def own_shards(self) -> Shards | None:
+        """The shards that this process runs; None for all."""
+        own, count = self.settings.discord.shards, self.settings.discord.shard_count
+        return None if own is None or count is None else Shards(tuple(own), count)
 
     async def setup_hook(self) -> None:
         """Set up every area and tell Discord the commands."""

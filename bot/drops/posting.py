@@ -69,7 +69,8 @@ class Messages:
                 message = await put(view)
                 return str(message.id)
             after = discord.utils.time_snowflake(discord.utils.utcnow() - SEARCHED_BACK)
-            slate = Slate(put, place.id, after, private=False, reactions=True)
+            server = getattr(getattr(place, "guild", None), "id", None)
+            slate = Slate(put, place.id, after, private=False, reactions=True, guild=server)
             intro = f"{words.plain(said, 500)}{_for(post)}"
             pick = answer.picks[0]
             if answer.query is not None and answer.query.title not in post.words:

@@ -3,6 +3,7 @@
 What was missed is read back: while the bot was away, while the store refused, while a card was
 being posted. The store remembers which reactions are accounted for, when each card was last read,
 and which cards may stand in a channel without being noted: a process died while it posted them.
+A process reads the cards of its own servers; that of shard 0, those in direct messages too.
 """
 
 from __future__ import annotations
@@ -130,20 +131,25 @@ class Reactions(commands.Cog):
             return None
         channel = self._bot.get_partial_messageable(event.channel_id)
         try:
-            return await self._note(await channel.fetch_message(event.message_id))
+            message_there = await channel.fetch_message(event.message_id)
+            return await self._note(message_there, event.guild_id)
         except Exception as error:
             if _is_final(error):
                 return None
             before, at = event.message_id - 1, discord.utils.snowflake_time(event.message_id)
-            await self._bot.service.cards.intend(str(event.channel_id), str(before), at)
+            guild = str(event.guild_id) if event.guild_id else None
+            cards = self._bot.service.cards
+            await cards.intend(str(event.channel_id), str(before), at, guild=guild)
             raise
 
-    async def _note(self, message: discord.Message) -> Card | None:
+    async def _note(self, message: discord.Message, guild: int | str | None) -> Card | None:
         """Note a message as the card that it shows; None if it shows none."""
         track = featured_in(message)
         if track is None or message.author.id != self._me:
             return None
-        card = Card(str(message.id), str(message.channel.id), track, message.created_at)
+        where = str(message.channel.id)
+        server = str(guild) if guild else None
+        card = Card(str(message.id), where, track, message.created_at, guild=server)
         if not await self._bot.service.cards.keep(card):
             return None
         self._bot.dispatch("card", card)
@@ -213,7 +219,9 @@ class Reactions(commands.Cog):
         since, now = self._missed, datetime.now(UTC)
         found = await self._find_cards(now)
         oldest = now - timedelta(days=READ_BACK_DAYS)
-        cards = await self._bot.service.cards.unread(since, now, oldest, READ_BACK_CARDS)
+        cards = await self._bot.service.cards.unread(
+            since, now, oldest, READ_BACK_CARDS, self._bot.own_shards
+        )
         channels: dict[str, list[Card]] = {}
         for card in cards:
             channels.setdefault(card.channel, []).append(card)
@@ -285,7 +293,7 @@ class Reactions(commands.Cog):
     async def _find_cards(self, now: datetime) -> bool:
         """Note the cards that processes died over; False if a channel is to be read again."""
         well = True
-        for intended in await self._bot.service.cards.intended():
+        for intended in await self._bot.service.cards.intended(self._bot.own_shards):
             fresh = now - LONGEST_POST <= intended.at <= now
             if fresh and intended.at >= self._began:
                 continue  # it is being posted here and now
@@ -309,7 +317,7 @@ class Reactions(commands.Cog):
             if featured_in(message) is None or message.author.id != self._me:
                 continue
             if await self._bot.service.cards.get(str(message.id)) is None:
-                await self._note(message)
+                await self._note(message, intended.guild)
             if not any(reaction.me for reaction in message.reactions):
                 await offer_reactions(message)
 

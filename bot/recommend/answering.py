@@ -183,6 +183,8 @@ class Slate:
         Whether the bot may put reactions under it.
     tell : callable, optional
         Writes what went wrong for the member alone; by default it stands where the answer would.
+    guild : int, optional
+        The server of the channel.
     """
 
     def __init__(
@@ -194,8 +196,10 @@ class Slate:
         private: bool,
         reactions: bool,
         tell: Tell | None = None,
+        guild: int | None = None,
     ) -> None:
         self._put = put
+        self.guild = str(guild) if guild else None
         self.channel = channel
         self.after = after
         self._tell = tell
@@ -261,7 +265,8 @@ def slate_of(interaction: discord.Interaction[Any], *, private: bool) -> Slate:
     here = interaction.response.type is discord.InteractionResponseType.deferred_message_update
     after = interaction.message.id - 1 if here and interaction.message else interaction.id
     channel, reactions = interaction.channel_id or 0, _may_react(interaction)
-    return Slate(put, channel, after, private=private, reactions=reactions, tell=tell)
+    guild = interaction.guild_id
+    return Slate(put, channel, after, private=private, reactions=reactions, tell=tell, guild=guild)
 
 
 def _may_react(interaction: discord.Interaction[Any]) -> bool:
@@ -285,7 +290,9 @@ def slate_under(message: discord.Message) -> Slate:
             reply = await reply.edit(view=view, attachments=files)
         return reply
 
-    return Slate(put, message.channel.id, message.id, private=False, reactions=True)
+    guild = message.guild.id if message.guild else None
+    channel = message.channel.id
+    return Slate(put, channel, message.id, private=False, reactions=True, guild=guild)
 
 
 async def answer(bot: Bot, slate: Slate, question: Question) -> None:
@@ -442,10 +449,11 @@ async def feature(
         await _show(bot, slate, shown)
         return shown
     # Noted before it is there: it is found, whatever happens from now on.
-    intended = await cards.intend(str(slate.channel), str(slate.after))
+    intended = await cards.intend(str(slate.channel), str(slate.after), guild=slate.guild)
     message = await _show(bot, slate, shown)
-    query = answer.query.id if answer.query else None
-    card = Card(str(message.id), str(message.channel.id), pick.track.id, datetime.now(UTC), query)
+    query, track = answer.query.id if answer.query else None, pick.track.id
+    where, now = str(message.channel.id), datetime.now(UTC)
+    card = Card(str(message.id), where, track, now, query, slate.guild)
     await cards.keep(card, sharer)
     bot.dispatch("card", card)
     if sharer:

@@ -225,6 +225,11 @@ class Blocks:
             self._held.close()
 
     @property
+    def recipe(self) -> str:
+        """What the columns are made by, as their folder is named; "" in memory."""
+        return "" if self._folder is None else self._folder.name
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all columns of numbers."""
         return tuple(self._columns)

@@ -246,9 +246,12 @@ def _track(text: str) -> Track:
 
 
 def recommender(
-    engine: Engine, feedback: Sequence[Feedback], served: Sequence[Served]
+    engine: Engine,
+    feedback: Sequence[Feedback],
+    served: Sequence[Served],
+    fit: bytes | None = None,
 ) -> Recommender:
-    """Return a recommender of the catalogue, fitted to all feedback."""
+    """Return a recommender of the catalogue, fitted to all feedback unless a fit is given."""
     index = engine.index
     _row_of(engine).read()  # now, or the event loop would wait for it later
     return Recommender(
@@ -258,6 +261,7 @@ def recommender(
         thresholds=closeness.shipped(engine.space.name),
         without=spaces.Without(engine.space, engine.catalogue, index),
         served=served,
+        fit=fit,
     )
 
 

@@ -332,6 +332,8 @@ class JobKind(StrEnum):
     """Hear a song again that an older analyser or encoder heard."""
     EXPLORE = "explore"
     """Look for songs around what members liked."""
+    DROP = "drop"
+    """Decide what will be in a member's drop that is due soon."""
 
 
 class JobState(StrEnum):

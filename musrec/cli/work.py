@@ -22,7 +22,13 @@ def work(
     context: typer.Context,
     side_by_side: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, max=64, help="Jobs at once.", show_default="workers.count"),
+        typer.Option(
+            "--jobs",
+            min=1,
+            max=64,
+            help="Jobs at once.",
+            show_default="as many as are heard at once",
+        ),
     ] = None,
     until_empty: Annotated[
         bool, typer.Option("--until-empty", help="Stop when no job is left.")
@@ -46,9 +52,7 @@ def work(
         if not (as_json or until_empty):
             err.print("Working; Ctrl-C stops.")
         async with watched(service, "work", tell=partial(err.print, markup=False, soft_wrap=True)):
-            done = await service.jobs.work(
-                side_by_side=side_by_side or settings.workers.count, until_empty=until_empty
-            )
+            done = await service.jobs.work(side_by_side=side_by_side, until_empty=until_empty)
         counts = await service.jobs.counts()
         if as_json:
             print_json(done=done, jobs=counts)

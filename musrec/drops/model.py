@@ -111,6 +111,10 @@ class Drop:
     trouble: str = ""
     id: int = 0
 
+    def key(self, week: str) -> str:
+        """Return what tells one week of it from all others."""
+        return f"{self.id} {week}"
+
     @property
     def delay(self) -> timedelta:
         """How long after its hour this one comes: always the same, and spread over all."""

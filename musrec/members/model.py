@@ -63,6 +63,8 @@ class Card:
     ----------
     query : str, optional
         The track it was found for.
+    guild : str, optional
+        The server that it was posted in; None for a direct message, or if that is not known.
     """
 
     message: str
@@ -70,6 +72,7 @@ class Card:
     track: str
     at: datetime
     query: str | None = None
+    guild: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,27 @@ class Intended:
         A message of that channel, or any Discord id, older than the card.
     at : datetime
         When it was about to be posted.
+    guild : str or None
+        As for a `Card`.
     """
 
     id: int
     channel: str
     after: str
     at: datetime
+    guild: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The shards of a Discord bot that a process runs, of so many in all.
+
+    A server belongs to the shard that its id shifted right by 22 bits leaves, modulo `count`; what
+    belongs to no server, to shard 0.
+    """
+
+    own: tuple[int, ...]
+    count: int
 
 
 Thumb = tuple[str, FeedbackKind]

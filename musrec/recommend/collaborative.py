@@ -102,15 +102,13 @@ class Ease:
             Weight of content relative to likes.
         """
         likes = scipy.sparse.csr_matrix(likes, dtype=np.float32)
-        m, n = likes.shape
-        scale = np.sqrt(penalty + per_like * np.bincount(likes.indices, minlength=n))
-        scale = scale.astype(np.float32)
+        scale = _penalties(likes, penalty, per_like)
         likes = _scaled(likes, 1 / scale[likes.indices])
-        by_track = likes.T.tocsr()
+        m, n = likes.shape
         content = np.zeros((n, 0), np.float32) if content is None else _finite(content)
-        weight = (share / scale).astype(np.float32)
-        weighted = content * weight[:, None]
+        weighted = content * (share / scale).astype(np.float32)[:, None]
         by_members = m + weighted.shape[1] <= n
+        by_track = likes.T.tocsr()
         if by_members:
             cross = likes @ weighted
             gram = np.block(
@@ -118,7 +116,44 @@ class Ease:
             )
         else:
             gram = (by_track @ likes).toarray() + weighted @ weighted.T
-        inverse = _inverse(gram)
+        return cls._of(likes, by_track, content, scale, share, _inverse(gram), by_members)
+
+    @classmethod
+    def solved(
+        cls,
+        likes: csr_matrix,
+        content: FloatArray,
+        inverse: FloatArray,
+        *,
+        by_members: bool,
+        penalty: float = 100.0,
+        per_like: float = 10.0,
+        share: float = 6.0,
+    ) -> Ease:
+        """Return the model that `fit` with these parameters had when it was this far.
+
+        Parameters
+        ----------
+        likes : csr_matrix, shape (m, n)
+            In units of `scale`, as the attribute.
+        """
+        scale = _penalties(likes, penalty, per_like)
+        by_track = likes.T.tocsr()
+        return cls._of(likes, by_track, _finite(content), scale, share, inverse, by_members)
+
+    @classmethod
+    def _of(
+        cls,
+        likes: csr_matrix,
+        by_track: csr_matrix,
+        content: FloatArray,
+        scale: FloatArray,
+        share: float,
+        inverse: FloatArray,
+        by_members: bool,
+    ) -> Ease:
+        m, n = likes.shape
+        weight = (share / scale).astype(np.float32)
         bare = cls(
             likes,
             by_track,
@@ -130,12 +165,20 @@ class Ease:
             inverse,
             *np.empty((3, 0), np.float32),
         )
-        self_members, self_content = np.empty(n, np.float32), np.empty(n, np.float32)
+        self_members, self_content = np.zeros(n, np.float32), np.empty(n, np.float32)
+        # A track that no member likes pulls on content alone: most of a large catalogue.
+        full = np.diff(by_track.indptr) > 0 if by_members else np.ones(n, bool)
         for start in range(0, n, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, n))
-            pull = bare._pull_of_tracks(rows)
-            self_members[rows] = by_track[rows].multiply(pull[:, :m]).sum(axis=1).A1
-            self_content[rows] = np.einsum("ij,ij->i", weighted[rows], pull[:, m:])
+            liked, rest = rows[full[rows]], rows[~full[rows]]
+            if len(liked):
+                pull = bare._pull_of_tracks(liked)
+                self_members[liked] = by_track[liked].multiply(pull[:, :m]).sum(axis=1).A1
+                own = content[liked] * weight[liked, None]
+                self_content[liked] = np.einsum("ij,ij->i", own, pull[:, m:])
+            if len(rest):
+                own = content[rest] * weight[rest, None]
+                self_content[rest] = np.einsum("ij,ij->i", own, own @ inverse[m:, m:])
         lift = scale / np.maximum(1 - self_members - self_content, 1e-6)
         return replace(bare, self_members=self_members, self_content=self_content, lift=lift)
 
@@ -468,6 +511,12 @@ def _scaled(rows: csr_matrix, factors: NDArray[np.floating]) -> csr_matrix:
     out = rows.copy()
     out.data = (out.data * factors).astype(np.float32, copy=False)
     return out
+
+
+def _penalties(likes: csr_matrix, penalty: float, per_like: float) -> FloatArray:
+    """Return the root of each track's penalty, (n,)."""
+    counts = np.bincount(likes.indices, minlength=likes.shape[1])
+    return np.asarray(np.sqrt(penalty + per_like * counts), np.float32)
 
 
 def _inverse(gram: FloatArray) -> FloatArray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from musrec import columns
 from musrec.model import Catalogue, Closeness, Constraints, Feedback, FeedbackKind, Pick, Served
-from musrec.recommend import hybrid, variety
+from musrec.recommend import hybrid, kept, variety
 from musrec.recommend.attribution import Replacing
 from musrec.recommend.closeness import Thresholds
 from musrec.recommend.evidence import DAY, History, Ledger, liked_matrix, seconds
@@ -30,6 +31,7 @@ from musrec.titles import main_artist, recording_key
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_log = logging.getLogger(__name__)
 
 KNOWN = 0.4
 """Opinion from which a member counts as knowing and liking a song: no need to recommend it."""
@@ -111,6 +113,18 @@ class Recommender:
         tempo or key is named.
     served : sequence of Served
         Earlier recommendations, oldest first: their thumbs count for the arm that chose them.
+    fit : bytes, optional
+        A fit that `packed` returned, here or in another process, to start from.
+
+    Attributes
+    ----------
+    fitted_here : bool
+        Whether the fit was made here; else it is another process's. One that cannot be read is made
+        again.
+    departures : int
+        How many members were forgotten.
+    unfitted : int
+        Events learned since the fit; the caller decides when to `refit`.
     """
 
     def __init__(
@@ -123,6 +137,7 @@ class Recommender:
         thresholds: Thresholds | None = None,
         without: Replacing | None = None,
         served: Sequence[Served] = (),
+        fit: bytes | None = None,
     ) -> None:
         self.weights = weights or hybrid.shipped()
         self._thresholds = thresholds
@@ -134,10 +149,13 @@ class Recommender:
         self._ledger.learn(feedback)
         for one in served:
             self._serve(one.member, [one.track], one.arm, seconds(one.at))
-        self._fitted = self._fit(self._songs, dict(self._ledger.histories), _now())
+        histories = dict(self._ledger.histories)
+        found = self._unpacked(fit, self._songs, histories) if fit else None
+        self._fitted = found or self._fit(self._songs, histories, _now())
+        self.fitted_here = found is None
         self._common: _Common | None = None
+        self.departures = 0
         self.unfitted = 0
-        """Events learned since the last fit; the caller decides when to `refit`."""
 
     def __len__(self) -> int:
         return len(self._songs.catalogue)
@@ -169,6 +187,7 @@ class Recommender:
         self._ledger.forget_member(member)
         self._served.pop(member, None)
         with self._lock:
+            self.departures += 1
             self._gone.add(member)
             self._fitted = self._fitted.without([member])
 
@@ -199,10 +218,66 @@ class Recommender:
             self._gone.clear()
             songs, histories = self._songs, dict(self._ledger.histories)
             seen = self.unfitted
-        fitted = self._fit(songs, histories, _now())
+        self._swap(self._fit(songs, histories, _now()), seen, here=True)
+
+    def adopt(self, fit: bytes, *, departures: int, unfitted: int) -> bool:
+        """Take over a fit that `packed` returned in another process; safe to run in another thread.
+
+        Parameters
+        ----------
+        fit : bytes
+        departures : int
+            How many there were before the fit was read from where it is kept.
+        unfitted : int
+            Events known here that the fit does not know.
+
+        Returns
+        -------
+        bool
+            Whether it was; not if it cannot be read, or a member was forgotten meanwhile.
+        """
+        with self._lock:
+            if departures != self.departures:
+                return False
+            self._gone.clear()
+            songs, histories = self._songs, dict(self._ledger.histories)
+            seen = self.unfitted
+        fitted = self._unpacked(fit, songs, histories)
+        if fitted is None:
+            return False
+        self._swap(fitted, seen, unfitted, here=False)
+        return True
+
+    def packed(self) -> bytes | None:
+        """Return the fit as `adopt` takes it; None if it is empty, or too large to be handed on."""
+        with self._lock:
+            fitted, songs = self._fitted, self._songs
+        return kept.pack(fitted, songs)
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether the fit is small enough for other processes to take it over."""
+        return kept.is_small_enough(self._fitted)
+
+    @property
+    def events(self) -> int:
+        """How many tracks all members did anything with, each kind counted."""
+        return sum(map(len, list(self._ledger.histories.values())))
+
+    def _swap(self, fitted: Fitted, seen: int, unfitted: int = 0, *, here: bool) -> None:
         with self._lock:
             self._fitted = fitted.without(self._gone)
-            self.unfitted = max(self.unfitted - seen, 0)
+            self.fitted_here = here
+            self.unfitted = unfitted + max(self.unfitted - seen, 0)
+
+    def _unpacked(
+        self, fit: bytes, songs: Songs, histories: Mapping[str, History]
+    ) -> Fitted | None:
+        try:
+            return kept.unpack(fit, songs, histories)
+        except kept.Unreadable as error:
+            _log.warning("a fit cannot be read, and is made again", extra={"why": str(error)})
+            return None
 
     def _fit(self, songs: Songs, histories: dict[str, History], now: float) -> Fitted:
         likes = liked_matrix(histories.values(), self._rows_of_numbers(songs), len(songs), now)

@@ -210,12 +210,13 @@ class Fitted:
     @classmethod
     def of(cls, members: tuple[str, ...], likes: csr_matrix, content: FloatArray) -> Fitted:
         """Fit to likes (m, n) and content (n, d) from `hybrid.Content`."""
-        return cls._with(members, collaborative.fit(likes, content))
+        return cls.with_model(members, collaborative.fit(likes, content))
 
     @classmethod
-    def _with(
+    def with_model(
         cls, members: tuple[str, ...], model: collaborative.Ease | collaborative.ItemNeighbours
     ) -> Fitted:
+        """Return the fit that a model of these members' likes is; "" for members left out."""
         counts = np.bincount(model.likes.indices, minlength=model.likes.shape[1])
         active = int((np.diff(model.likes.indptr) > 0).sum())
         return cls(members, model, counts.astype(np.float32), active)
@@ -227,7 +228,7 @@ class Fitted:
         if not len(rows):
             return self
         names = tuple("" if name in gone else name for name in self.members)
-        return self._with(names, self.model.without(rows))
+        return self.with_model(names, self.model.without(rows))
 
 
 class Likes(NamedTuple):

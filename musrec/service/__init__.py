@@ -89,7 +89,6 @@ class Service:
         self._live = live
         self._outside = outside
         self.songs = Songs(settings, store, live, outside)
-        self.jobs = Jobs(settings, store, live, outside, self.songs)
         self.servers = Servers(store)
         self.visits = Visits(settings, store, live)
         self.cards = Cards(store, live)
@@ -100,6 +99,7 @@ class Service:
             settings, store, live, outside, self.songs, self.answers, self.members
         )
         self.drops = Drops(settings, store, live, self.songs, self.answers, self.members)
+        self.jobs = Jobs(settings, store, live, outside, self.songs, self.drops)
 
     @classmethod
     @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from musrec.members.model import Accounted, Card, Intended
+from musrec.members.model import Accounted, Card, Intended, Shards
 from musrec.model import Feedback, FeedbackKind, NotFound, Track
 from musrec.service.changes import KEPT
 from musrec.service.live import Live, whole
@@ -25,7 +25,14 @@ class Cards:
         self._store = store
         self._live = live
 
-    async def intend(self, channel: str, after: str, at: datetime | None = None) -> int:
+    async def intend(
+        self,
+        channel: str,
+        after: str,
+        at: datetime | None = None,
+        *,
+        guild: str | None = None,
+    ) -> int:
         """Note that a card is about to be posted in a channel; return the id to `settle`.
 
         A card that is posted by a process that dies before `keep` is found by this note.
@@ -36,12 +43,14 @@ class Cards:
             A message of that channel, or any Discord id, older than the card will be.
         at : datetime, optional
             When it is posted, if that is not now.
+        guild : str, optional
+            The server of the channel.
         """
-        return await self._store.cards.intend(channel, after, at or datetime.now(UTC))
+        return await self._store.cards.intend(channel, after, at or datetime.now(UTC), guild)
 
-    async def intended(self) -> list[Intended]:
+    async def intended(self, shards: Shards | None = None) -> list[Intended]:
         """Return the cards that are being posted, or may have been by a process that died."""
-        return await self._store.cards.intended()
+        return await self._store.cards.intended(shards)
 
     async def settle(self, intended: int) -> None:
         """Forget that a card was intended: all that posting it entails is done."""
@@ -63,10 +72,21 @@ class Cards:
         return await self._store.cards.get(message)
 
     async def unread(
-        self, since: datetime, now: datetime, oldest: datetime, limit: int
+        self,
+        since: datetime,
+        now: datetime,
+        oldest: datetime,
+        limit: int,
+        shards: Shards | None = None,
     ) -> list[Card]:
-        """Return at most so many cards, posted since `oldest`, not read back since `since`."""
-        return await self._store.cards.unread(since, now, oldest, limit)
+        """Return at most so many cards, posted since `oldest`, not read back since `since`.
+
+        Parameters
+        ----------
+        shards : Shards, optional
+            Only cards in servers of these.
+        """
+        return await self._store.cards.unread(since, now, oldest, limit, shards)
 
     async def was_read(self, messages: Collection[str], at: datetime) -> None:
         """Note that the reactions under some cards, as they were then, are accounted for."""

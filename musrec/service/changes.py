@@ -61,7 +61,13 @@ async def take_in(store: Store, live: Live, members: Members) -> None:
     """Take in what other processes changed since the engine was built, or since the last call."""
     newest, changes = await store.changes.since(live.seen)
     for what, some in groupby(changes, lambda change: change.what):
-        await _apply(live, members, what, list(some))
+        alike = list(some)
+        last = alike[-1].number
+        if what in (What.LEARNT, What.FORGOT, What.LEFT):
+            read = await live.read_until()
+            alike = [change for change in alike if change.number > read]
+        await _apply(live, members, what, alike)
+        live.seen = max(live.seen, last)
     live.seen = max(live.seen, newest)
 
 
@@ -90,6 +96,8 @@ async def _apply(live: Live, members: Members, what: What, changes: list[Change]
             await members.read_choices()
         case What.CHOSE:
             await members.read_choices()
+        case What.FITTED:
+            live.take_over_fit()
 
 
 async def _names(live: Live, changes: Iterable[Change]) -> dict[str | None, str]:

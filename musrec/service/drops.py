@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from musrec.catalogue.engine import Engine
+from musrec.catalogue.model import Job
 from musrec.drops import delivery, newcomers, zones
 from musrec.drops.compose import Composed, compose
 from musrec.drops.delivery import Desk
@@ -16,6 +17,7 @@ from musrec.drops.model import FRIDAY_EVENING, Drop, Issue, Rating, State, Weekl
 from musrec.drops.ports import Clock, Poster, Unposted
 from musrec.model import Catalogue, NotFound, Track
 from musrec.recommend import Recommender
+from musrec.service import ahead
 from musrec.service.answers import Answers
 from musrec.service.live import Live
 from musrec.service.members import Members
@@ -51,18 +53,26 @@ class Drops:
         self._desk = Desk(issues=store.drops, compose=self._compose, answer=answers.kept)
 
     async def _compose(self, issue: Issue, now: datetime) -> Composed:
-        return await compose(self._library, issue, now)
+        made = await ahead.taken(self._store, self._library, issue, now)
+        return made or await compose(self._library, issue, now)
+
+    async def compose_ahead(self, job: Job, clock: Clock | None = None) -> Mapping[str, Any]:
+        """Decide what will be in a member's drop that is due soon; return it to be kept."""
+        clock = clock or await self._store.database.clock()
+        return await ahead.composed(self._store, self._library, job, clock())
 
     # Posting ----------------------------------------------------------------------------------
 
     async def tick(self, poster: Poster, clock: Clock | None = None) -> int:
         """Post the drops and mixtapes that are due; return how many. Call it every minute.
 
+        Those that are due soon are left to any process to compose.
         The clock is the database's, so that processes whose clocks differ agree on who posts.
         """
         clock = clock or await self._store.database.clock()
         posted = await delivery.tick(self._desk, poster, clock)
         self._live.measures.drops += posted
+        await ahead.plan(self._store, clock())
         return posted
 
     async def post_now(

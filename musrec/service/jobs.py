@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from musrec.audio.cluster import Deaf
 from musrec.catalogue.model import DeadJob, Job, JobKind, JobState, path_of
 from musrec.model import ANALYSER_VERSION, MusrecError, SettingsError, StoreError
+from musrec.service.drops import Drops
 from musrec.service.live import Live
 from musrec.service.outside import Outside
 from musrec.service.songs import Songs
@@ -47,13 +49,20 @@ class Jobs:
     """What is to be done in quiet times."""
 
     def __init__(
-        self, settings: Settings, store: Store, live: Live, outside: Outside, songs: Songs
+        self,
+        settings: Settings,
+        store: Store,
+        live: Live,
+        outside: Outside,
+        songs: Songs,
+        drops: Drops,
     ) -> None:
         self._settings = settings
         self._store = store
         self._live = live
         self._outside = outside
         self._songs = songs
+        self._drops = drops
         self._place = platform.node()
 
     async def counts(self) -> Mapping[JobKind, Mapping[JobState, int]]:
@@ -116,14 +125,15 @@ class Jobs:
     # Working ----------------------------------------------------------------------------------
 
     async def work(
-        self, *, side_by_side: int = 1, until_empty: bool = False, first_plan: float = 0.0
+        self, *, side_by_side: int | None = 1, until_empty: bool = False, first_plan: float = 0.0
     ) -> int:
         """Plan every hour, and do jobs while no question is under way.
 
         Parameters
         ----------
-        side_by_side : int
-            Jobs at once.
+        side_by_side : int, optional
+            Jobs at once; None for as many as clips are heard at once, which on a cluster grows with
+            its workers.
         until_empty : bool
             Plan once, and return when no job is due; else it goes on until it is cancelled.
         first_plan : float
@@ -146,16 +156,35 @@ class Jobs:
         others = [asyncio.create_task(self._renew(token))]
         if not until_empty:
             others.append(asyncio.create_task(self._plan_hourly(first_plan)))
-        workers = [
-            asyncio.create_task(self._work(token, until_empty=until_empty))
-            for _ in range(side_by_side)
-        ]
+        workers: list[asyncio.Task[int]] = []
         try:
-            return sum(await asyncio.gather(*workers))
+            return await self._staffed(workers, side_by_side, token, until_empty=until_empty)
         finally:
             for task in (*others, *workers):
                 task.cancel()
             await asyncio.gather(*others, *workers, return_exceptions=True)
+
+    async def _staffed(
+        self,
+        workers: list[asyncio.Task[int]],
+        side_by_side: int | None,
+        token: str,
+        *,
+        until_empty: bool,
+    ) -> int:
+        """Do jobs, by more workers as more can be heard; return how many when none is due."""
+        if side_by_side is None:
+            try:
+                await self._outside.ears()  # a cluster tells how many it hears once it is asked
+            except SettingsError:
+                if until_empty:
+                    raise
+        while not any(worker.done() for worker in workers):
+            for _ in range(len(workers), side_by_side or max(1, self._outside.places)):
+                work = self._work(token, until_empty=until_empty)
+                workers.append(asyncio.create_task(work))
+            await asyncio.wait(workers, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        return sum(await asyncio.gather(*workers))
 
     async def _plan_hourly(self, first: float) -> None:
         await asyncio.sleep(first)
@@ -199,7 +228,7 @@ class Jobs:
         """Do a job; return whether it went well."""
         keys = [job.key]
         try:
-            await self._songs.do(job)
+            outcome = await self._outcome(job)
         except StoreError:
             raise  # its lease will be over
         except (Deaf, SettingsError):  # no fault of the job
@@ -207,7 +236,7 @@ class Jobs:
             raise
         except (MusrecError, TimeoutError) as error:
             why = str(error) or "A service did not answer in time."
-            _log.info("%s could not be heard (%s)", job.track, why)
+            _log.info("%s failed (%s)", job.track or job.key, why)
             await self._store.jobs.failed(job, why)
             return False
         except asyncio.CancelledError:
@@ -217,5 +246,11 @@ class Jobs:
             _log.exception("a job failed", extra={"kind": job.kind, "key": job.key})
             await self._store.jobs.failed(job, "Something went wrong; the log says what.")
             return False
-        await self._store.jobs.done(job.token, keys)
+        await self._store.jobs.done(job.token, keys, outcome=outcome)
         return True
+
+    async def _outcome(self, job: Job) -> Mapping[str, Any]:
+        if job.kind is JobKind.DROP:
+            return await self._drops.compose_ahead(job)
+        await self._songs.do(job)
+        return {}

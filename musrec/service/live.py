@@ -18,7 +18,10 @@ from musrec.catalogue.atlas import atlas
 from musrec.catalogue.engine import Engine
 from musrec.catalogue.model import Atlas
 from musrec.columns import Tracks
+from musrec.model import StoreError
+from musrec.recommend import kept
 from musrec.service import upkeep
+from musrec.service.fits import REFIT_AFTER, Fits
 from musrec.service.measures import Measures
 from musrec.settings import Settings
 from musrec.store import Store
@@ -26,14 +29,12 @@ from musrec.store import Store
 if TYPE_CHECKING:
     from musrec.model import Catalogue, Feedback, FloatArray
     from musrec.recommend import Recommender
+    from musrec.store.changes import Known
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-REFIT_AFTER = 25
-"""Events before members are compared again; until then a thumb acts on its own member only."""
 
 NO_TAGGER = "Without the tagger, songs are compared by statistics of their sound alone."
 
@@ -51,6 +52,9 @@ class Live:
         self.seen = 0
         """Number of the newest change of the store that the engine knows."""
         self._recommender: Recommender | None = None
+        self._read_until = 0
+        self._fits = Fits(store)
+        self._leaving = asyncio.Lock()
         # The recommender is not thread-safe: thumbs and answers queue for this one thread.
         self._thinking = ThreadPoolExecutor(1, thread_name_prefix="recommend")
         self._changing = asyncio.Lock()
@@ -95,9 +99,18 @@ class Live:
 
     async def _fitted(self, engine: Engine) -> Recommender:
         await upkeep.checked(self._store, engine, engines.PLACES_AND_SCALES)
-        feedback = await self._store.feedback.events()
-        served = await self._store.answers.served()
-        made = await self.think(engines.recommender, engine, feedback, served)
+
+        read_until = 0
+
+        async def make(fit: bytes | None) -> Recommender:
+            nonlocal read_until
+            read_until = await self._store.changes.last()
+            feedback = await self._store.feedback.events()
+            served = await self._store.answers.served()
+            return await self.think(engines.recommender, engine, feedback, served, fit)
+
+        made = await self._fits.first(_recipe(engine), make)
+        self._read_until = read_until
         # The catalogue stays. Going through it again in every full collection would hold up the
         # event loop for as long as half a second.
         gc.unfreeze()
@@ -169,6 +182,11 @@ class Live:
         rows = Tracks.of(engine.catalogue.tracks).row_of
         return rows, engine.blocks["statistics"][: len(engine.catalogue)]
 
+    async def read_until(self) -> int:
+        """Return the number of the newest change that the recommender read with all feedback."""
+        async with self._changing:
+            return self._read_until
+
     async def change_opinions(
         self, learnt: Sequence[Feedback], forgotten: Sequence[Feedback] = ()
     ) -> None:
@@ -180,15 +198,40 @@ class Live:
                 return  # it will read them
             await self.think(_change, recommender, learnt, forgotten)
         if recommender.unfitted >= REFIT_AFTER:
-            self.spawn(asyncio.to_thread(recommender.refit))
+            again = self._fits.again(_recipe(self.engine), recommender, self._known)
+            self.spawn(_unless_away(again))
+
+    async def _known(self) -> Known:
+        """Return which changes of the store the recommender knows."""
+        async with self._leaving:  # a member who is deleted here is forgotten, too
+            return await self._store.changes.known(self.seen)
+
+    def take_over_fit(self) -> None:
+        """Take over the fit that another process has made, in the background."""
+        if self._recommender is not None:
+            adopting = self._fits.adopt(_recipe(self.engine), self._recommender)
+            self.spawn(_unless_away(adopting))
 
     @property
     def members(self) -> tuple[str, ...]:
         """The members that the recommender knows; none before it is first needed."""
         return () if self._recommender is None else self._recommender.members
 
+    async def delete_member(self, member: str) -> bool:
+        """Delete a member from the store, and let no answer know anything of them.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        async with self._leaving:
+            known = await self._store.members.delete(member)
+            await self.forget_member(member)
+        return known
+
     async def forget_member(self, member: str) -> None:
-        """Let no answer know anything of a member."""
+        """Let no answer know anything of a member, whom another process deleted."""
         async with self._changing:
             if self._recommender is not None:
                 await self.think(self._recommender.forget_member, member)
@@ -212,6 +255,19 @@ class Live:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, *self._whole, return_exceptions=True)
+
+
+def _recipe(engine: Engine) -> str:
+    """Return what fits are kept under: code, models and settings that they are made by."""
+    return engine.blocks.recipe and f"{engine.blocks.recipe} {kept.form()}"
+
+
+async def _unless_away(job: Coroutine[Any, Any, None]) -> None:
+    """Give a job up if the database does not answer: the next thumb brings it back."""
+    try:
+        await job
+    except StoreError as error:
+        _log.warning("members are not compared now", extra={"why": str(error)})
 
 
 class _HasLive(Protocol):

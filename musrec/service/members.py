@@ -367,9 +367,7 @@ class Members:
         cannot go yet because the database is being read, they go in the background.
         """
         await self._stop_listening(member)
-        known = await self._store.members.delete(member)
-        await self._live.forget_member(member)
-        if not known:
+        if not await self._live.delete_member(member):
             return Deleted.NOTHING
         if await self._store.database.empty_log():
             return Deleted.WHOLLY

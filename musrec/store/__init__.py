@@ -10,6 +10,7 @@ from musrec.store.database import Database
 from musrec.store.drops import Drops
 from musrec.store.feedback import FeedbackLog
 from musrec.store.files import Files
+from musrec.store.fits import Fits
 from musrec.store.jobs import Jobs
 from musrec.store.lookups import ForeignFeatures, Lookups
 from musrec.store.members import Members
@@ -39,6 +40,7 @@ class Store:
         self.foreign = ForeignFeatures(database)
         self.visits = Visits(database)
         self.jobs = Jobs(database)
+        self.fits = Fits(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:

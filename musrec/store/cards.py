@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from musrec.members.model import Accounted, Card, Intended, Thumb, mark
+from musrec.members.model import Accounted, Card, Intended, Shards, Thumb, mark
 from musrec.model import Feedback, FeedbackKind, Track
 from musrec.store.database import IN_CHUNK, Database
 from musrec.store.feedback import remove_feedback, write_feedback
 from musrec.store.members import is_paused, was_deleted_since
 from musrec.store.schema import (
+    LARGE,
     card_presses,
     card_thumbs,
     cards,
@@ -40,21 +41,29 @@ class Cards:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def intend(self, channel: str, after: str, at: datetime) -> int:
+    async def intend(self, channel: str, after: str, at: datetime, guild: str | None = None) -> int:
         """Note that a card is about to be posted in a channel, after some message; return its id.
 
         A process that dies before it has noted the card is then known to have been about to.
         """
-        row = {"channel_id": channel, "after_id": after, "at": at}
+        row = {"channel_id": channel, "after_id": after, "at": at, "guild_id": guild}
         async with self._database.write() as connection:
             made = await connection.execute(
                 intended_cards.insert().values(row).returning(intended_cards.c.id)
             )
             return int(made.scalar_one())
 
-    async def intended(self) -> list[Intended]:
-        """Return the cards that may have been posted without being noted, oldest first."""
+    async def intended(self, shards: Shards | None = None) -> list[Intended]:
+        """Return the cards that may have been posted without being noted, oldest first.
+
+        Parameters
+        ----------
+        shards : Shards, optional
+            Only those in servers of these.
+        """
         query = sa.select(intended_cards).order_by(intended_cards.c.id)
+        if shards is not None:
+            query = query.where(_belongs(intended_cards, shards))
         async with self._database.read() as connection:
             return self._database.readable(
                 intended_cards, await connection.execute(query), lambda row: Intended(*row)
@@ -81,6 +90,7 @@ class Cards:
             "at": card.at,
             # A card read back from Discord names no query: what was kept stays.
             **({"query_id": card.query} if card.query else {}),
+            **({"guild_id": card.guild} if card.guild else {}),
         }
         async with self._database.write() as connection:
             known = sa.select(tracks.c.id).where(tracks.c.id == card.track)
@@ -112,7 +122,12 @@ class Cards:
             return _card(row) if row else None
 
     async def unread(
-        self, since: datetime, now: datetime, oldest: datetime, limit: int
+        self,
+        since: datetime,
+        now: datetime,
+        oldest: datetime,
+        limit: int,
+        shards: Shards | None = None,
     ) -> list[Card]:
         """Return cards whose reactions were not read back since then, those never read first.
 
@@ -122,6 +137,8 @@ class Cards:
             A reading later than that was noted by a clock that was ahead, and is not believed.
         oldest : datetime
             Only cards posted since then.
+        shards : Shards, optional
+            Only cards in servers of these.
         """
         read = cards.c.read_at
         query = (
@@ -130,6 +147,8 @@ class Cards:
             .order_by(read.asc().nulls_first(), cards.c.at.desc())
             .limit(limit)
         )
+        if shards is not None:
+            query = query.where(_belongs(cards, shards))
         async with self._database.read() as connection:
             return self._database.readable(cards, await connection.execute(query), _card)
 
@@ -293,7 +312,14 @@ def _under(table: sa.Table, message: str) -> sa.Select[str]:
 
 
 def _card(row: Any) -> Card:
-    return Card(row.message_id, row.channel_id, row.track_id, row.at, row.query_id)
+    return Card(row.message_id, row.channel_id, row.track_id, row.at, row.query_id, row.guild_id)
+
+
+def _belongs(table: sa.Table, shards: Shards) -> sa.ColumnElement[bool]:
+    """Whether a row is of a server of these shards."""
+    shard = sa.cast(table.c.guild_id, LARGE) // (1 << 22) % shards.count
+    here = shard.in_(shards.own)
+    return here | table.c.guild_id.is_(None) if 0 in shards.own else here
 
 
 async def _react(

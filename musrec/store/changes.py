@@ -38,6 +38,8 @@ class What(StrEnum):
     """A member changed what may be learned from them."""
     LEFT = "left"
     """A member had everything deleted."""
+    FITTED = "fitted"
+    """Members were compared with each other; see `musrec.store.fits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Change:
 
     Attributes
     ----------
+    number : int
     what : What
     track : str or None
         Id of the song, of `GONE` and `FORGOT`.
@@ -57,11 +60,28 @@ class Change:
         Of `LEARNT`.
     """
 
+    number: int
     what: What
     track: str | None = None
     mark: str | None = None
     kind: FeedbackKind | None = None
     event: Feedback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Which changes a process knew at one time.
+
+    Attributes
+    ----------
+    seen : int
+        Number of the newest change of which it knew all before.
+    own : int
+        Number of the newest change that it made itself.
+    """
+
+    seen: int
+    own: int
 
 
 class Changes:
@@ -81,6 +101,12 @@ class Changes:
         """Return the number of the newest change; 0 if there is none."""
         async with self._database.read() as connection:
             return await connection.scalar(sa.select(sa.func.max(changes.c.id))) or 0
+
+    async def known(self, seen: int) -> Known:
+        """Return what this process knows if it has taken in all that others changed until then."""
+        own = sa.select(sa.func.max(changes.c.id)).where(changes.c.writer == self._database.token)
+        async with self._database.read() as connection:
+            return Known(seen, await connection.scalar(own) or 0)
 
     async def since(self, number: int) -> tuple[int, list[Change]]:
         """Return the newest number, and what other processes changed after that one, in order."""
@@ -152,4 +178,4 @@ def _change(row: Any) -> Change:
     if row.member_id is not None:
         event = Feedback(row.member_id, row.of, FeedbackKind(row.did), row.when)
     kind = FeedbackKind(row.detail) if row.detail else None
-    return Change(What(row.kind), row.track_id, row.mark, kind, event)
+    return Change(row.id, What(row.kind), row.track_id, row.mark, kind, event)

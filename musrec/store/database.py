@@ -3,8 +3,9 @@
 Each process has one writer, and what many members do at once is written in one transaction
 (`Database.write_together`). Writers of all processes take turns: they lock the database when they
 begin, SQLite by ``BEGIN IMMEDIATE``, PostgreSQL by an advisory lock. So what a transaction has read
-still holds when it writes, and two processes wait for each other instead of failing half-way. Each
-area of the store builds on `Database.read` and `Database.write`, which are one transaction each.
+still holds when it writes, and two processes wait for each other instead of failing half-way. Only
+what locks its own rows needs no turn on PostgreSQL (`Database.write_apart`). Each area of the store
+builds on `Database.read` and `Database.write`, which are one transaction each.
 """
 
 from __future__ import annotations
@@ -192,6 +193,25 @@ class Database:
         async with self._writing, self._transaction() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def write_apart(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection to write with that waits for no turn where the database needs none.
+
+        On PostgreSQL others write meanwhile: lock rows before deciding by what is in them, always
+        in the same order. Nothing may be announced. SQLite has one writer, so there it is `write`.
+        """
+        if not self.is_postgres:
+            async with self.write() as connection:
+                yield connection
+            return
+        with clear_errors():
+            connection = await self._begun(in_turn=False)
+            try:
+                yield connection
+                await connection.commit()
+            finally:
+                await asyncio.shield(connection.close())
+
     async def write_together(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run a job in one transaction with all the others that wait for the writer.
 
@@ -247,14 +267,14 @@ class Database:
             finally:
                 await asyncio.shield(connection.close())
 
-    async def _begun(self) -> AsyncConnection:
+    async def _begun(self, *, in_turn: bool = True) -> AsyncConnection:
         """Begin to write; try again while another process writes, or PostgreSQL restarts."""
         for left in reversed(range(TRIES)):
             connection = self._writer.connect()
             try:
                 await connection.start()
                 await connection.begin()
-                if self.is_postgres:
+                if self.is_postgres and in_turn:
                     turn = sa.func.pg_advisory_xact_lock(postgres.WRITERS)
                     await connection.execute(sa.select(turn))
             except BaseException as error:

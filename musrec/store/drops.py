@@ -126,6 +126,17 @@ class Drops:
             result = await connection.execute(query)
             return self._database.readable(drops, result, lambda row: (_drop(row), row.begun))
 
+    async def soon(self, now: datetime, until: datetime) -> list[Drop]:
+        """Return members' drops that are looked at between now and then; of none who paused."""
+        query = (
+            sa.select(drops)
+            .join(members, drops.c.member_id == members.c.id)
+            .where(drops.c.active, ~members.c.paused, drops.c.wake_at.between(now, until))
+            .order_by(drops.c.wake_at, drops.c.id)
+        )
+        async with self._database.read() as connection:
+            return self._database.readable(drops, await connection.execute(query), _drop)
+
     async def wake(self, id_: int, at: datetime) -> None:
         """Leave a drop alone until then."""
         async with self._database.write() as connection:

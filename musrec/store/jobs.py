@@ -3,17 +3,21 @@
 A job is `waiting`, `running` under the token of whoever does it, `done`, or `dead` after too many
 tries. A process that dies leaves a lease that runs out, and another one does the job again: jobs
 are such that twice is no harm. Every instant is the database's: see `Database.now`.
+
+On PostgreSQL jobs wait for no other writer: a claim passes over what another one has locked
+(``FOR UPDATE SKIP LOCKED``), and whoever locks several jobs does so in the order of their keys.
+SQLite has one writer, and its statements lock nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from musrec.catalogue.model import DeadJob, Job, JobKind, JobState
 from musrec.model import Track
@@ -57,12 +61,12 @@ class Jobs:
         place : str, optional
             The machine whose processes alone can do it.
         """
-        listed = list(wanted)
+        listed = sorted(wanted, key=itemgetter(0))
         if not listed:
             return
-        async with self._database.write() as connection:
+        await self._sweep()
+        async with self._database.write_apart() as connection:
             now = await self._database.now(connection)
-            await _sweep(connection, now)
             rows = [_row(kind, *one, now, urgency=urgency, place=place) for one in listed]
             await connection.execute(self._database.insert(jobs).on_conflict_do_nothing(), rows)
 
@@ -85,31 +89,23 @@ class Jobs:
         """
         if not wanted:
             return set()
-        keys = [key for key, _ in wanted]
-        async with self._database.write() as connection:
+        await self._sweep()
+        async with self._database.write_apart() as connection:
             now = await self._database.now(connection)
-            await _sweep(connection, now)
-            query = sa.select(jobs.c.key).where(
-                jobs.c.kind == kind.value,
-                jobs.c.key.in_(keys),
-                jobs.c.state == JobState.RUNNING.value,
-                jobs.c.due_at > now,
-            )
-            others = set((await connection.execute(query)).scalars())
+            until = now + lease
             rows = [
-                _row(kind, key, track, now + lease, urgency=0) | _running(token, now + lease)
-                for key, track in wanted
-                if key not in others
+                _row(kind, key, track, until, urgency=0) | _running(token, until)
+                for key, track in sorted(dict(wanted).items(), key=itemgetter(0))
             ]
-            if rows:
-                insert = self._database.insert(jobs)
-                values = {
-                    name: insert.excluded[name] for name in rows[0] if name not in ("kind", "key")
-                }
-                await connection.execute(
-                    insert.on_conflict_do_update(index_elements=["kind", "key"], set_=values), rows
-                )
-        return set(keys) - others
+            insert = self._database.insert(jobs).values(rows)
+            values = {
+                name: insert.excluded[name] for name in rows[0] if name not in ("kind", "key")
+            }
+            free = (jobs.c.state != JobState.RUNNING.value) | (jobs.c.due_at <= now)
+            mine = insert.on_conflict_do_update(
+                index_elements=["kind", "key"], set_=values, where=free
+            )
+            return set((await connection.execute(mine.returning(jobs.c.key))).scalars())
 
     async def is_running(self, kind: JobKind, key: str) -> bool:
         """Whether a process does that job now."""
@@ -128,13 +124,14 @@ class Jobs:
 
         One whose process died counts as a try that failed.
         """
-        if not await self._any_due(place):  # without a turn at writing
-            return None
-        async with self._database.write() as connection:
+        if not self._database.is_postgres and not await self._any_due(place):
+            return None  # without a turn at writing
+        async with self._database.write_apart() as connection:
             now = await self._database.now(connection)
             due = sa.select(jobs).where(_due(now, place))
             order = jobs.c.urgency, jobs.c.due_at, jobs.c.id
-            row = (await connection.execute(due.order_by(*order).limit(1))).first()
+            first = due.order_by(*order).limit(1).with_for_update(skip_locked=True)
+            row = (await connection.execute(first)).first()
             if row is None:
                 return None
             tries = row.tries + (row.state == JobState.RUNNING.value)
@@ -155,13 +152,34 @@ class Jobs:
 
     async def renew(self, token: str, lease: timedelta) -> None:
         """Keep what runs under a token for longer."""
-        async with self._database.write() as connection:
+        async with self._database.write_apart() as connection:
             until = await self._database.now(connection) + lease
-            await connection.execute(jobs.update().where(*_of(token)).values(due_at=until))
+            await connection.execute(_locked(*_of(token)).values(due_at=until))
 
-    async def done(self, token: str, keys: Collection[str] | None = None) -> None:
-        """Note that what runs under a token is done: those keys, or all of it."""
-        await self._end(token, keys, state=JobState.DONE.value, body={}, why="")
+    async def done(
+        self,
+        token: str,
+        keys: Collection[str] | None = None,
+        *,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that what runs under a token is done: those keys, or all of it.
+
+        Parameters
+        ----------
+        outcome : mapping, optional
+            What came of it, for `outcome`.
+        """
+        body = dict(outcome or {})
+        await self._end(token, keys, state=JobState.DONE.value, body=body, why="")
+
+    async def outcome(self, kind: JobKind, key: str) -> dict[str, Any]:
+        """Return what came of a job; empty if nothing did, or it is not done."""
+        query = sa.select(jobs.c.body).where(
+            jobs.c.kind == kind.value, jobs.c.key == key, jobs.c.state == JobState.DONE.value
+        )
+        async with self._database.read() as connection:
+            return dict(await connection.scalar(query) or {})
 
     async def release(self, token: str, keys: Collection[str] | None = None) -> None:
         """Let any process do what was begun under a token, without counting it as a try."""
@@ -169,20 +187,17 @@ class Jobs:
 
     async def _end(self, token: str, keys: Collection[str] | None, **values: Any) -> None:
         where = _of(token) if keys is None else (*_of(token), jobs.c.key.in_(keys))
-
-        async def write(connection: AsyncConnection) -> None:
+        async with self._database.write_apart() as connection:
             now = await self._database.now(connection)
             ended = {**values, "token": "", "due_at": now}
-            await connection.execute(jobs.update().where(*where).values(ended))
-
-        await self._database.write_together(write)
+            await connection.execute(_locked(*where).values(ended))
 
     async def failed(self, job: Job, why: str) -> None:
         """Try a job again after a pause, or give it up with its reason after `TRIES`."""
-        async with self._database.write() as connection:
+        async with self._database.write_apart() as connection:
             now = await self._database.now(connection)
             query = sa.select(jobs.c.tries).where(jobs.c.id == job.id, *_of(job.token))
-            if (before := await connection.scalar(query)) is None:
+            if (before := await connection.scalar(query.with_for_update())) is None:
                 return  # another process has taken it over
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 3**before)
             last = before + 1 >= TRIES
@@ -194,6 +209,17 @@ class Jobs:
                 "why": why,
             }
             await connection.execute(jobs.update().where(jobs.c.id == job.id).values(values))
+
+    async def _sweep(self) -> None:
+        """Forget old jobs, in a transaction of its own: whoever holds those waits for no others."""
+        async with self._database.write_apart() as connection:
+            now = await self._database.now(connection)
+            stale = [
+                (jobs.c.state == state.value) & (jobs.c.due_at < now - kept)
+                for state, kept in _STALE.items()
+            ]
+            old = sa.select(jobs.c.id).where(sa.or_(*stale)).with_for_update(skip_locked=True)
+            await connection.execute(jobs.delete().where(jobs.c.id.in_(old)))
 
     async def counts(self) -> dict[JobKind, dict[JobState, int]]:
         """Return how many jobs of each kind are in each state; those done, of the last day."""
@@ -262,9 +288,7 @@ def _due(now: datetime, place: str) -> sa.ColumnElement[bool]:
     )
 
 
-async def _sweep(connection: AsyncConnection, now: datetime) -> None:
-    stale = [
-        (jobs.c.state == state.value) & (jobs.c.due_at < now - kept)
-        for state, kept in _STALE.items()
-    ]
-    await connection.execute(jobs.delete().where(sa.or_(*stale)))
+def _locked(*where: sa.ColumnElement[bool]) -> sa.Update:
+    """Return an update of some jobs that are locked in the order of their keys."""
+    ids = sa.select(jobs.c.id).where(*where).order_by(jobs.c.key).with_for_update()
+    return jobs.update().where(jobs.c.id.in_(ids))

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from musrec.catalogue.model import JobKind
 from musrec.members.model import Member, Paused, mark, mark_of_deleted
 from musrec.model import FeedbackKind
 from musrec.store import schema
@@ -16,7 +17,10 @@ from musrec.store.database import Database
 from musrec.store.schema import (
     card_thumbs,
     deletions,
+    drops,
     feedback,
+    fits,
+    jobs,
     members,
     tracks,
     uncounted_thumbs,
@@ -133,12 +137,20 @@ class Members:
             row = {"mark": mark_of_deleted(member), "at": datetime.now(UTC)}
             insert = self._database.insert(deletions).values(row)
             await connection.execute(insert.on_conflict_do_nothing())
+            await connection.execute(jobs.delete().where(_composes_for(member)))
             result = await connection.execute(members.delete().where(members.c.id == member))
             if result.rowcount:
+                await connection.execute(fits.delete())  # they are made from all members' likes
                 await note(self._database, connection, What.LEFT, member=member)
             return result.rowcount > 0
 
         return await self._database.write_together(job)
+
+
+def _composes_for(member: str) -> sa.ColumnElement[bool]:
+    """Whether a job decides what is in a member's drop: its key begins with that of the drop."""
+    drop = sa.select(sa.cast(drops.c.id, sa.String) + " %").where(drops.c.member_id == member)
+    return (jobs.c.kind == JobKind.DROP.value) & jobs.c.key.like(drop.scalar_subquery())
 
 
 async def may_keep(connection: AsyncConnection, member: str, since: datetime) -> bool:

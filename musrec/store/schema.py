@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0023"
+HEAD = "0025"
 """Revision of this schema: the name of the newest file in `migrations/versions`."""
 
 
@@ -226,6 +226,7 @@ cards = Table(
     Column("read_at", Moment),
     # The song it was found for; it may be gone. SQLite adds no reference to a table that is there.
     Column("query_id", String),
+    Column("guild_id", String),
     Index("cards_of_a_channel", "channel_id", "at"),
 )
 
@@ -237,6 +238,7 @@ intended_cards = Table(
     Column("channel_id", String, nullable=False),
     Column("after_id", String, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("guild_id", String),
 )
 
 # The reactions already accounted for: what differs from them was done while the bot was away.
@@ -434,6 +436,30 @@ jobs = Table(
     Column("why", Text, nullable=False),
     UniqueConstraint("kind", "key", name="one_job_for_each"),
     Index("jobs_due", "state", "due_at"),
+)
+
+# What was learned from all members at one time, for all processes; see `musrec.store.fits`. A fit
+# knows the changes up to `seen`, and those of its writer up to `own`.
+fits = Table(
+    "fits",
+    metadata,
+    Column("id", LARGE, primary_key=True),
+    Column("recipe", String, nullable=False),
+    Column("events", LARGE, nullable=False),
+    Column("seen", LARGE, nullable=False),
+    Column("own", LARGE, nullable=False),
+    Column("writer", String, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+fit_parts = Table(
+    "fit_parts",
+    metadata,
+    Column("fit_id", LARGE, ForeignKey("fits.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
 )
 
 # People who sign in to the page with a name and a password. `key` is the name as it is compared.

@@ -40,6 +40,14 @@ async def test_a_thumb_pressed_twice_is_one_thumb_and_can_be_taken_back(world: W
     assert await opinion(world, world.bob, card) is None
 
 
+async def test_a_card_is_noted_with_its_server_whose_process_reads_its_reactions(
+    world: World,
+) -> None:
+    kept = await world.service.cards.get(str((await world.ask(song=SONG)).id))
+    assert kept is not None
+    assert kept.guild == str(world.guild.id)
+
+
 async def test_a_second_opinion_replaces_the_first(world: World) -> None:
     card = await world.ask(song=SONG)
     await press(world, world.alice, card, "like:")

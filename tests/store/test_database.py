@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.catalogue.model import FileStamp
-from musrec.members.model import Card
+from musrec.members.model import Card, Shards
 from musrec.model import (
     ANALYSER_VERSION,
     COMPARABLE_VERSION,
@@ -252,6 +252,31 @@ async def test_a_pressed_thumb_and_its_count_are_kept_together_or_not_at_all(
     assert await store.cards.pressed("no card", Feedback("ben", track.id, LIKE, NOW))
     assert await store.cards.thumbs("a message") == {LIKE: 1}
     assert {event.member for event in await store.feedback.events()} == {"ann", "ben"}
+
+
+async def test_cards_are_divided_among_the_processes_of_shards(store: Store) -> None:
+    track = await store.tracks.add(song(1))
+    guilds = [str((1_000_003 * number << 22) + number) for number in range(12)]
+    for name in (*guilds, None):
+        await store.cards.keep(Card(f"in {name}", "a channel", track.id, NOW, guild=name))
+        await store.cards.intend("a channel", "1", NOW, name)
+    before, after = NOW - timedelta(days=1), NOW + timedelta(days=1)
+    read: list[set[str]] = []
+    for own in ((0, 1), (2,), (3, 4)):
+        shards = Shards(own, 5)
+        cards = await store.cards.unread(after, after, before, 100, shards)
+        intended = await store.cards.intended(shards)
+        assert {card.guild for card in cards} == {one.guild for one in intended}
+        assert {(int(card.guild or 0) >> 22) % 5 for card in cards} <= {*own}
+        read.append({card.message for card in cards})
+    assert "in None" in read[0], "direct messages come to shard 0"
+    assert sum(map(len, read)) == len(set.union(*read)) == 13
+    assert len(await store.cards.unread(after, after, before, 100)) == 13
+    # What was read back of a card says nothing of its server; that stays.
+    await store.cards.keep(Card(f"in {guilds[0]}", "a channel", track.id, NOW))
+    kept = await store.cards.get(f"in {guilds[0]}")
+    assert kept is not None
+    assert kept.guild == guilds[0]
 
 
 async def test_deleting_a_member_leaves_nothing_of_them(store: Store) -> None:

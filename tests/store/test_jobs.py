@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,13 @@ MINUTE, OVER = timedelta(minutes=1), timedelta(0)
 @pytest.fixture
 async def stores(store_url: str) -> AsyncIterator[list[Store]]:
     """One store, opened by three."""
-    opened = [await Store.open(store_url) for _ in range(3)]
+    async with several(store_url, 3) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def several(url: str, count: int) -> AsyncIterator[list[Store]]:
+    opened = [await Store.open(url) for _ in range(count)]
     yield opened
     for store in opened:
         await store.close()
@@ -44,6 +51,43 @@ async def test_a_job_that_several_want_is_done_by_one(stores: list[Store]) -> No
     assert await states(stores[1], HEAR) == {JobState.DONE: 12}
     await stores[1].jobs.add(HEAR, [(keys[0], SONG)], urgency=1)
     assert await stores[2].jobs.claim("late", "here", MINUTE) is None, "it was done a moment ago"
+
+
+async def all_claimed(store: Store, token: str) -> list[str]:
+    """Claim one job after the other, end every second of them; return the keys of all."""
+    keys = list[str]()
+    while job := await store.jobs.claim(token, "here", MINUTE):
+        keys.append(job.key)
+        if len(keys) % 2:
+            await store.jobs.done(token, [job.key])
+    await store.jobs.renew(token, MINUTE)
+    return keys
+
+
+async def test_four_claim_five_hundred_jobs_each_once(store_url: str) -> None:
+    async with several(store_url, 5) as (other, *stores):
+        keys = [f"song {number}" for number in range(500)]
+        await other.jobs.add(HEAR, [(key, SONG) for key in keys], urgency=1)
+        async with AsyncExitStack() as stack:
+            if other.database.is_postgres:  # whose jobs wait for no other writer
+                await stack.enter_async_context(other.database.write())
+            each = [all_claimed(store, f"token {n}") for n, store in enumerate(stores)]
+            claimed = await asyncio.gather(*each)
+        assert sorted(key for some in claimed for key in some) == sorted(keys)
+        assert all(claimed)
+
+
+async def test_two_who_take_the_same_songs_in_another_order_take_each_once(
+    stores: list[Store],
+) -> None:
+    wanted = [(f"song {number}", SONG) for number in range(40)]
+    taken = await asyncio.gather(
+        *(
+            store.jobs.take(HEAR, wanted[::step], f"token {n}", MINUTE)
+            for n, (store, step) in enumerate(zip(stores * 4, (1, -1) * 6, strict=True))
+        )
+    )
+    assert sorted(key for some in taken for key in some) == sorted(key for key, _ in wanted)
 
 
 async def test_the_most_urgent_comes_first_and_a_file_is_heard_where_it_lies(

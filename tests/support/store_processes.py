@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from musrec.model import Feedback, FeedbackKind, Track
-from musrec.store import Store
+from musrec.store import Store, schema
 
 DIED = 9
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,8 +96,21 @@ async def log_in(url: str) -> None:
     await store.close()
 
 
+async def fit(url: str) -> None:
+    """Be the one that makes a fit, and has begun to keep it, until told to let go."""
+    store = await Store.open(url)
+    async with store.fits.alone():
+        async with store.database.write() as connection:
+            row = {"recipe": "", "events": 1, "seen": 0, "own": 0, "writer": "", "whole": False}
+            now = await store.database.now(connection)
+            await connection.execute(schema.fits.insert().values(made_at=now, **row))
+        wait_for_go()
+    await store.close()
+
+
 JOBS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "die_in_reaction": die_in_reaction,
+    "fit": fit,
     "thumbs": thumbs,
     "hold": hold,
     "log_in": log_in,
