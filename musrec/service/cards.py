@@ -181,7 +181,8 @@ class Cards:
         return await self._store.cards.asked(channel, limit)
 
     async def sweep(self, now: datetime) -> None:
-        """Forget answers and cards that are too old for their buttons."""
+        """Forget answers and cards that are too old for their buttons, changes and fits."""
         await self._store.answers.sweep(now - ANSWERS_KEPT)
         await self._store.cards.sweep(now - CARDS_KEPT)
         await self._store.changes.sweep(now - KEPT)
+        await self._store.fits.sweep()

@@ -138,6 +138,12 @@ class Fits:
         await note(self._database, connection, What.FITTED)
         return id_
 
+    async def sweep(self) -> None:
+        """Delete fits that no longer count, with thumbs that were taken back since."""
+        async with self._database.write() as connection:
+            now = await self._database.now(connection)
+            await connection.execute(fits.delete().where(fits.c.made_at < now - KEPT))
+
     async def drop(self, id_: int) -> None:
         """Delete a fit that cannot be read."""
         async with self._database.write() as connection:

@@ -149,6 +149,15 @@ async def test_a_fit_goes_with_a_member_who_has_everything_deleted(
     for service in two:
         await until(lambda: recommender_of(service)._fitted.active == 2 * MEMBERS - 1)  # noqa: B023
     assert [row.id for row in await rows(one, schema.fits)] > [kept.id]
+    # What is old no longer counts, and may hold thumbs that were taken back.
+    async with store_of(one) as store:
+        await store.fits.sweep()
+        assert await rows(one, schema.fits)
+        async with store.database.write() as connection:
+            long_ago = await store.database.now(connection) - fits.KEPT
+            await connection.execute(schema.fits.update().values(made_at=long_ago))
+        await store.fits.sweep()
+    assert await rows(one, schema.fit_parts) == []
 
 
 async def test_a_fit_is_refused_if_a_member_is_deleted_while_it_is_made(
