@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,15 +114,18 @@ def artists(engine: Engine) -> list[tuple[str, str, int]]:
         rows = np.arange(start, min(start + _TOGETHER, len(catalogue)))
         together = names.artists(rows)
         songs.update(together)
-        first = dict(zip(reversed(together), reversed(rows.tolist()), strict=True)) | first
+        rows_of = dict(zip(reversed(together), reversed(rows.tolist()), strict=True))
+        first.update((credit, rows_of[credit]) for credit in rows_of.keys() - first.keys())
     found = Counter[str]()
     for together, row in first.items():
         for name in catalogue.tracks[row].artists:
             found[name] += songs[together]
-    return sorted((fold(name), name, count) for name, count in found.items())
+    listed = [(fold(name), name, count) for name, count in found.items()]
+    parts = (listed[at : at + _TOGETHER] for at in range(0, len(listed), _TOGETHER))
+    return list(heapq.merge(*map(sorted, parts)))
 
 
-_TOGETHER = 65_536  # songs whose artists are counted at a time
+_TOGETHER = 4_096  # songs that are counted, or artists that are sorted, while the event loop waits
 
 
 def _counted(
