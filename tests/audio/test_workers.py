@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from musrec.audio import worker
 from musrec.audio.workers import Ears
 from musrec.demo import wav
 from musrec.model import SAMPLE_RATE, Busy, NotAudio, SoundKind
@@ -124,6 +125,14 @@ async def test_a_clip_brings_its_tags(ears: Ears, shared_data: Path) -> None:
     assert listened.tags.artists == ("Anna Alpha", "Bert Beta")
 
 
+async def test_a_process_that_was_started_ahead_hears_the_first_clip() -> None:
+    started = worker.start()
+    async with Ears(Workers(count=2), started=started) as ears:
+        assert (await ears.hear(TONE)).analysis.seconds == pytest.approx(3)
+        assert pids(ears) == {started.pid}  # and no other was needed
+    assert started.returncode == -signal.SIGKILL
+
+
 async def test_a_clip_that_crashes_two_workers_is_given_up() -> None:
     async with Ears(Workers(count=1)) as ears:
         hearing = asyncio.create_task(ears.hear(TONE))
@@ -147,6 +156,7 @@ def test_errors_keep_their_hint_on_the_way_home() -> None:
 PROGRAM = """
 import asyncio
 from pathlib import Path
+from musrec.audio import worker
 from musrec.audio.workers import Ears
 from musrec.settings import Workers
 

@@ -43,6 +43,23 @@ def test_help_names_values_as_people_do(run: Run) -> None:
     assert not re.search("<(bool|str|int|float|Path|list)", said)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_found_whatever_stands_before_it(name: str) -> None:
+    path = name.split()
+    for before in ((), ("--config", "search"), ("--config=like",)):
+        command = cli._command(cli._asked([*before, *path, "drop", "--help"]))
+        for word in path:
+            command = command.commands[word]
+        assert command.help == COMMANDS[name].help
+
+
+def test_an_unknown_command_is_told_from_all_of_them(run: Run) -> None:
+    assert set(cli._command(cli._asked(["serach"])).commands) == set(cli._command("").commands)
+    ran = run("serach", "jazz")
+    assert ran.code == 2
+    assert "search" in ran.err
+
+
 def test_help_is_light() -> None:
     program = (
         "import sys; from musrec import cli\n"

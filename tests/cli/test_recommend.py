@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.running import Run, write_some
+from musrec.model import NotAudio, SettingsError
+from tests.support.running import WEB_PAGE, Run, write_some
 
 ID = re.compile(r"^[a-z2-7]{10}$")
 
@@ -90,3 +91,20 @@ def test_two_systems_are_asked_one_by_one_and_side_by_side(run: Run, tmp_path: P
     printed = run("compare-systems", clip, "--offline").out
     assert "by spectrogram" in printed
     assert "2 in both lists, Jaccard 1.00" in printed
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_what_was_started_to_hear_a_file_is_ended_if_none_was_heard(
+    run: Run, tmp_path: Path
+) -> None:
+    before, clip = _children(), tmp_path / "clip.mp3"
+    clip.write_text(WEB_PAGE)
+    assert run("recommend", clip, "--offline").code == NotAudio.exit_code
+    (tmp_path / "config.toml").write_text("[paths]\nno = 1\n")
+    assert run("recommend", clip, "--offline").code == SettingsError.exit_code
+    assert _children() <= before
+
+
+def _children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return set(" ".join(task.read_text("ascii") for task in tasks).split())
