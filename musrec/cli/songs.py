@@ -374,14 +374,14 @@ def _labels(profile: Profile, description: Description) -> Iterator[tuple[str, s
     if profile.tags:
         yield "Tags", _shares(profile.tags, 8)
     if profile.instruments:
-        yield "Instruments", ", ".join(profile.instruments)
+        yield "Instruments", wording.instruments(profile.instruments)
     if description.labels:
         yield "Encoder", _shares(description.labels, 3)
 
 
 def _music(analysis: Analysis) -> Iterator[tuple[str, str]]:
     if (rhythm := analysis.rhythm) and rhythm.tempo:
-        other = f"; else {rhythm.alternative:.0f}" if rhythm.alternative else ""
+        other = f"; otherwise {wording.tempo(rhythm.alternative)}" if rhythm.alternative else ""
         yield "Tempo", f"{wording.tempo(rhythm.tempo)}, {rhythm.confidence:.0%} sure{other}"
     if harmony := analysis.harmony:
         sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"

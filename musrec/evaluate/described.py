@@ -80,7 +80,7 @@ def in_words(analysis: Analysis) -> str:
     heard = profile(analysis)
     said = [genre_said(heard.genres, tagged=analysis.tag_mean is not None) or "genre unsure"]
     if heard.instruments:
-        said.append("with " + ", ".join(heard.instruments))
+        said.append("with " + wording.instruments(heard.instruments))
     if analysis.voice:
         said.append("voice: " + wording.voice(analysis.voice))
     if (rhythm := analysis.rhythm) and rhythm.tempo:
@@ -88,7 +88,7 @@ def in_words(analysis: Analysis) -> str:
         said.append(perhaps + wording.tempo(rhythm.tempo))
     if analysis.harmony:
         said.append(wording.key(analysis.harmony))
-    said.append(", ".join(marks(heard.percentiles)[:MARKS]))
+    said.append(wording.sound(marks(heard.percentiles)[:MARKS]))
     if tags := list(said_tags(heard.tags))[:TAGS]:
         said.append("tags: " + ", ".join(tags))
     return "; ".join(filter(None, said)).replace("\N{NO-BREAK SPACE}", " ")

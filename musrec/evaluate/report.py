@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from musrec.model import MusrecError
 
 Cell = str | int | float | None
 
@@ -50,3 +56,35 @@ def cell(value: Cell) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def from_shell(
+    doc: str | None, run: Callable[[Path], Iterable[Report]], write: Callable[[Path], None]
+) -> int:
+    """Print what a protocol measures, or with ``--write`` store what the package ships of it.
+
+    Parameters
+    ----------
+    doc : str
+        Of the protocol's module.
+    run, write : callable
+        Take the folder that holds ``gtzan``.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("data", type=Path, help="folder that holds gtzan/")
+    parser.add_argument("--write", action="store_true", help="store what is shipped")
+    arguments = parser.parse_args()
+    try:
+        if arguments.write:
+            write(arguments.data)
+        else:
+            sys.stdout.write("\n".join(report.markdown() for report in run(arguments.data)))
+    except MusrecError as error:
+        sys.stderr.write(f"{error} {error.hint}\n")
+        return error.exit_code
+    return 0

@@ -1,15 +1,14 @@
 """``musrec evaluate tagger``: agreement of the converted tagger with the published one.
 
 Compares the taggrams published for GTZAN's training clips with those of our model, on the clips
-whose audio is available. ``python -m musrec.evaluate.tagger DATA --write-reference`` stores our
-models' answers to `musrec.audio.tagger.weights.probe`, if the two agree: every later conversion, on
-any machine, is checked against these numbers. The second network, trained on MagnaTagATune, has no
+whose audio is available. ``python -m musrec.evaluate.tagger DATA --write`` stores our models'
+answers to `musrec.audio.tagger.weights.probe`, if the two agree: every later conversion, on any
+machine, is checked against these numbers. The second network, trained on MagnaTagATune, has no
 published taggrams of these clips; it is read and converted by the same code.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -23,8 +22,8 @@ import numpy as np
 from musrec.audio import decode
 from musrec.audio.tagger import Tagger, load, weights
 from musrec.audio.tagger.run import PATCH_FRAMES, PATCH_HOP, spectrogram
-from musrec.evaluate.report import Cell, Report
-from musrec.model import ModelMissing, MusrecError, NotFound
+from musrec.evaluate.report import Cell, Report, from_shell
+from musrec.model import ModelMissing, NotFound
 
 if TYPE_CHECKING:
     from musrec.model import FloatArray
@@ -89,7 +88,7 @@ def agreement(shared_data: Path, tagger: Tagger) -> float:
     )
 
 
-def write_reference(shared_data: Path, path: Path) -> None:
+def write(shared_data: Path) -> None:
     """Convert the weights again; if they agree with the published taggrams, store the answers.
 
     Raises
@@ -106,6 +105,7 @@ def write_reference(shared_data: Path, path: Path) -> None:
         least = agreement(shared_data, load(Path(folder)))
         if least < AGREEMENT:
             raise ModelMissing(f"The converted tagger agrees only to {least:.4f} on some clip.")
+    path = Path(weights.__file__).with_name("reference.json")
     path.write_text(json.dumps(answers, indent=1) + "\n", "utf-8")
 
 
@@ -156,22 +156,5 @@ def _row(name: str, pairs: list[_Pair]) -> tuple[Cell, ...]:
     )
 
 
-def main() -> int:
-    """Print the comparison, or store the reference."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder that holds gtzan/")
-    parser.add_argument("--write-reference", action="store_true")
-    arguments = parser.parse_args()
-    try:
-        if arguments.write_reference:
-            write_reference(arguments.data, Path(weights.__file__).with_name("reference.json"))
-        else:
-            sys.stdout.write(run(arguments.data, load()).markdown())
-    except MusrecError as error:
-        sys.stderr.write(f"{error} {error.hint}\n")
-        return error.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(from_shell(__doc__, lambda data: [run(data, load())], write))

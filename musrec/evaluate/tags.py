@@ -8,7 +8,6 @@ spoken sentences and sung songs; GTZAN's validation clips, by other artists, rep
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import sys
@@ -22,8 +21,8 @@ import numpy as np
 from musrec.audio import decode, descriptors
 from musrec.audio.tagger import TAGS, Tagger, load
 from musrec.evaluate import tables
-from musrec.evaluate.report import Cell, Report
-from musrec.model import MusrecError, NotFound
+from musrec.evaluate.report import Cell, Report, from_shell
+from musrec.model import NotFound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,27 +180,13 @@ def _first_line(path: Path) -> float:
     return min(starts, default=0.0)
 
 
-def main() -> int:
-    """Print the measurement, or store the shares."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder that holds gtzan/")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    try:
-        if arguments.write:
-            shares = {
-                tag: share
-                for tag, (share, _) in thresholds(deciding(arguments.data, load())).items()
-            }
-            path = Path(descriptors.__file__).with_name("said.json")
-            path.write_text(json.dumps(shares, indent=1) + "\n", "utf-8")
-        else:
-            sys.stdout.write(run(arguments.data, load()).markdown())
-    except MusrecError as error:
-        sys.stderr.write(f"{error} {error.hint}\n")
-        return error.exit_code
-    return 0
+def write(data: Path) -> None:
+    """Store the shares that the package ships."""
+    found = thresholds(deciding(data, load()))
+    path = Path(descriptors.__file__).with_name("said.json")
+    shares = {tag: share for tag, (share, _) in found.items()}
+    path.write_text(json.dumps(shares, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(from_shell(__doc__, lambda data: [run(data, load())], write))

@@ -361,14 +361,11 @@ def _of_pulse(pair: Pair, kinds: set[str], other: str) -> list[str]:
 HAS: Mapping[str, str] = {
     "acoustic": "an acoustic sound",
     "electronic": "an electronic sound",
+    **wording.HAS,
     "instrumental": "an instrumental sound",
-    "vocal": "strong vocals",
     "vintage": "a vintage sound",
     "modern": "a modern sound",
-    "pure": "a clean sound",
-    "even": "an even volume",
-    "free": "a free rhythm",
-    "steady": "a steady beat",
+    "clean": "a clean sound",
     "alternative": "an alternative sound",
     "indie": "an indie sound",
     "ambient": "an ambient sound",
@@ -379,7 +376,7 @@ HAS: Mapping[str, str] = {
 }
 """What a song has of which nobody says that it is as acoustic, or as vocal, as another."""
 
-_NEVER_ALONE = {"vocal", "pure", "even", "free", "steady"}
+_NEVER_ALONE = {*wording.HAS, "clean"}
 """Words that do not describe a song unless it is said what of it: strong vocals."""
 
 _MOODY = {"calm", "intense", "sad", "happy", "dreamy"}

@@ -6,6 +6,7 @@ that is unlike all songs that the head was made from is unsure as well, whatever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from musrec.space.catalogue import starter
 from musrec.space.place import REINSTALL, shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -93,7 +94,8 @@ class GenreHead:
 
     def far(self, x: DoubleArray, known: DoubleArray) -> DoubleArray:
         """Return the `distance` (n,) of rows of `inputs.matrix` from known ones."""
-        return distance(*(inputs.standardised(each, self.mean, self.scale) for each in (x, known)))
+        z, near = (inputs.standardised(each, self.mean, self.scale) for each in (x, known))
+        return distance(z[:, COMPARED[self.name]], near[:, COMPARED[self.name]])
 
     def familiar(self, x: DoubleArray) -> NDArray[np.bool_]:
         """Return which rows of `inputs.matrix` (n,) are like clips that the head was made from."""
@@ -129,6 +131,13 @@ class GenreHead:
 
 
 NEIGHBOURS = 5
+
+COMPARED: Mapping[inputs.Name, slice] = {
+    "full": slice(inputs.N_TAGS, 2 * inputs.N_TAGS),
+    "statistics": slice(None),
+}
+"""The inputs that distances are measured in: the roots of the tag means, where there are any.
+`musrec train genre` measures how well they tell songs of an unmet genre from others."""
 
 
 def distance(z: DoubleArray, known: DoubleArray) -> DoubleArray:

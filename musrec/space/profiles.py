@@ -35,53 +35,57 @@ def profiles(analyses: Sequence[Analysis]) -> list[Profile]:
     """Return the `profile` of each of many songs, its genres computed together."""
     genres = _genres(analyses)
     return [
-        Profile()
-        if analysis.kind is not SoundKind.MUSIC
-        else Profile(
-            tags=_tags(analysis),
-            percentiles=_percentiles(analysis),
-            genres=heard,
-            tempo=(analysis.rhythm.tempo if analysis.rhythm else 0.0) or None,
-            key=wording.key(analysis.harmony) if analysis.harmony else None,
-            other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
-            instruments=instruments.said(analysis.mtt_mean, analysis.voice),
-            voice=_singing(analysis),
-        )
+        _profile(analysis, heard) if analysis.kind is SoundKind.MUSIC else Profile()
         for analysis, heard in zip(analyses, genres, strict=True)
     ]
+
+
+def _profile(analysis: Analysis, genres: dict[str, float]) -> Profile:
+    singing = _singing(analysis)
+    return Profile(
+        tags=_tags(analysis, singing),
+        percentiles=_percentiles(analysis, singing),
+        genres=genres,
+        tempo=(analysis.rhythm.tempo if analysis.rhythm else 0.0) or None,
+        key=wording.key(analysis.harmony) if analysis.harmony else None,
+        other_tempo=analysis.rhythm.alternative if analysis.rhythm else None,
+        instruments=instruments.said(analysis.mtt_mean, analysis.voice),
+        voice=singing,
+    )
 
 
 _VOCAL = descriptors.AXES["vocal"]
 
 
-def _tags(analysis: Analysis) -> dict[str, float]:
+def _tags(analysis: Analysis, singing: Singing) -> dict[str, float]:
     """Return the tagger's tags; of those for voices, what the voice that is heard bears out."""
     if analysis.tag_mean is None:
         return {}
     tags = dict(zip(TAGS, analysis.tag_mean.tolist(), strict=True))
-    if voice := analysis.voice:
-        denied = _VOCAL.low if voice.is_sung else _VOCAL.high if voice.is_absent else ()
-        tags |= dict.fromkeys(denied, 0.0)
+    if (voice := analysis.voice) and singing != "instrumental":
+        tags |= dict.fromkeys(_VOCAL.low, 0.0)
+    if voice and voice.is_absent:
+        tags |= dict.fromkeys(_VOCAL.high, 0.0)
     return tags
 
 
 def _singing(analysis: Analysis) -> Singing:
     """Return whether a song is sung: as the voice says, or the tags if none was listened for."""
     if analysis.voice is not None:
-        return instruments.singing(analysis.mtt_mean, analysis.voice)
-    if (place := _percentiles(analysis).get("vocal")) is None:
+        return instruments.singing(analysis.mtt_mean, analysis.voice, analysis.seconds)
+    if (place := descriptors.percentiles(analysis.descriptors).get("vocal")) is None:
         return ""
     said = descriptors.word("vocal", place)
     return "sung" if said == "vocal" else "instrumental" if said == "instrumental" else ""
 
 
-def _percentiles(analysis: Analysis) -> dict[str, float]:
-    """Return percentiles; a song with a voice is never on the instrumental side, and vice versa."""
+def _percentiles(analysis: Analysis, singing: Singing) -> dict[str, float]:
+    """Return percentiles; only an instrumental is on the instrumental side, and vice versa."""
     places = descriptors.percentiles(analysis.descriptors)
     if (voice := analysis.voice) and "vocal" in places:
-        if voice.is_sung:
+        if singing != "instrumental":
             places["vocal"] = max(places["vocal"], 50.0)
-        elif voice.is_absent:
+        if voice.is_absent:
             places["vocal"] = min(places["vocal"], 50.0)
     return places
 

@@ -136,7 +136,8 @@ def pieces(folder: Path, clips: Tables) -> FloatArray:
     Parameters
     ----------
     folder : Path
-        Audio of clips, as ``NAME.flac``.
+        Holds ``audio``, and perhaps ``audio_more``, of clips, as ``NAME.flac``; a clip that is in
+        both is heard in the latter.
     clips : Tables
         Those that count; other files are ignored.
 
@@ -150,12 +151,20 @@ def pieces(folder: Path, clips: Tables) -> FloatArray:
     ears = tagger.load()
     found = []
     known = set(clips.clips.tolist())
-    for file in sorted(file for file in folder.glob("*.flac") if file.stem in known):
+    files = {
+        file.stem: file
+        for part in ("audio", "audio_more")
+        for file in sorted((folder / part).glob("*.flac"))
+        if file.stem in known
+    }
+    for file in files.values():
         y = decode.decode(file.read_bytes()).y
         starts = range(0, len(y) - _PIECE + 1, SAMPLE_RATE)
         found += [ears.tag(y[start : start + _PIECE]).embedding for start in starts]
     if not found:
-        raise NotFound(f"No clip has audio in {folder}.", "The fine embedding is learned from it.")
+        raise NotFound(
+            f"No clip has audio in {folder / 'audio'}.", "The fine embedding is learned from it."
+        )
     return np.stack(found)
 
 
@@ -294,15 +303,15 @@ def train(folder: Path, out: Path = MODELS, *, today: datetime | None = None) ->
     Parameters
     ----------
     folder : Path
-        Tables as `musrec.evaluate.tables` reads them, with a split ``train``, and a folder
-        ``audio`` with some of the clips.
+        Tables as `musrec.evaluate.tables` reads them, with a split ``train``, and the audio of
+        some of the clips: see `pieces`.
     out : Path
         Folder of the shipped numbers.
     today : datetime, optional
         Written into the files.
     """
     clips = training_clips(folder)
-    heard = pieces(folder / "audio", clips)
+    heard = pieces(folder, clips)
     rows: list[tuple[str | float | int, ...]] = []
     for name in get_args(inputs.Name):
         recipe, tried = choose(name, clips)
@@ -397,8 +406,8 @@ of {facts["pieces"]} three-second pieces of the training clips with audio, half 
 left in) and {FINE_COMPONENTS} half-whitened components of the statistics, both of the same length,
 stand beside the vector as its fine embedding. Between two songs that have one, likeness is the mean
 of three cosines: vector, embedding, statistics; the index brings it to the scale of vectors alone.
-No labels were used, and the equal weights were set, not searched for. Nearly all of that audio is
-classical music, so directions that only other music takes are missing.
+No labels were used, and the equal weights were set, not searched for. About half of that audio is
+classical music; of blues and country there is none.
 `musrec evaluate artists` measures what it adds on music that nothing here was learned from.
 """
 

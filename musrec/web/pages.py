@@ -31,6 +31,8 @@ _templates = Environment(
 _templates.globals |= {
     "tempo": wording.tempo,
     "voice": wording.voice,
+    "sound": wording.sound,
+    "instruments": wording.instruments,
     "closeness": wording.closeness,
     "label": sites.label,
     "pages_of": sites.pages,

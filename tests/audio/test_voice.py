@@ -81,7 +81,7 @@ def test_a_clip_too_short_for_a_frame_has_no_voice() -> None:
 @pytest.mark.parametrize(
     ("heard", "words"),
     [
-        (Voice(), "none"),
+        (Voice(), "none heard"),
         (Voice(((12.4, 21.0),), 0.29, 0.0, 0.3, 1.0), "sung from 0:12, 29% of the time"),
         (Voice(((0.2, 28.0),), 0.93, 0.9, 0.1, 0.0), "spoken from the start, 93% of the time"),
         (Voice(((3.0, 5.0),), 0.06, 0.0, 0.1, 1.0), "perhaps sung from 0:03, 6% of the time"),

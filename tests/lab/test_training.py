@@ -274,7 +274,7 @@ def test_files_that_break_the_contract_are_refused(quick: training.Trained, tmp_
     for name, said in (
         ("absent.onnx", "no file"),
         ("text.onnx", "no ONNX model"),
-        ("odd.onnx", "describes its input wrongly"),
+        ("odd.onnx", "describes itself wrongly"),
         ("bare.onnx", "does not state"),
     ):
         with pytest.raises(ModelMissing, match=said):

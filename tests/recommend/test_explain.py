@@ -112,7 +112,7 @@ def test_only_what_has_degrees_is_compared(name: str, place: float) -> None:
     word = descriptors.word(name, place)
     kinds = {
         *("acoustic", "electronic", "instrumental", "vocal", "vintage", "modern"),
-        *("pure", "even", "free", "steady"),
+        *("clean", "even", "free", "steady"),
     }
     compared = [
         s for s in told(song, fast) if re.search(r"\bas \w+ as\b|how \w+ ", s, re.IGNORECASE)

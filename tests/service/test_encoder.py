@@ -23,14 +23,23 @@ INPUT = {"kind": "samples", "sample_rate": RATE, "samples": WINDOW}
 LABELS = ("loud", "quiet")
 
 
-def write(file: Path, *, seed: int = 0, stated: object = INPUT, vector: str = "vector") -> Path:
+def write(
+    file: Path,
+    *,
+    seed: int = 0,
+    stated: object = INPUT,
+    taken: str = "samples",
+    last: str = "Relu",
+    vector: str = "vector",
+    logits: str = "logits",
+) -> Path:
     """Write a network on samples that keeps the contract: absolute values through one layer."""
     weights = np.random.default_rng(seed).normal(0, 0.05, (WINDOW, WIDTH)).astype(np.float32)
     nodes = [
-        helper.make_node("Abs", ["samples"], ["size"]),
+        helper.make_node("Abs", [taken], ["size"]),
         helper.make_node("MatMul", ["size", "weights"], ["sum"]),
-        helper.make_node("Relu", ["sum"], [vector]),
-        helper.make_node("MatMul", [vector, "head"], ["logits"]),
+        helper.make_node(last, ["sum"], [vector]),
+        helper.make_node("MatMul", [vector, "head"], [logits]),
     ]
     head = np.ones((WIDTH, len(LABELS)), np.float32)
 
@@ -40,8 +49,8 @@ def write(file: Path, *, seed: int = 0, stated: object = INPUT, vector: str = "v
     graph = helper.make_graph(
         nodes,
         "ears",
-        [value("samples", WINDOW)],
-        [value(vector, WIDTH), value("logits", len(LABELS))],
+        [value(taken, WINDOW)],
+        [value(vector, WIDTH), value(logits, len(LABELS))],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(head, "head")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -148,10 +157,15 @@ async def test_a_preview_is_heard_again_by_an_encoder(tmp_path: Path) -> None:
     ("changed", "said"),
     [
         ({"stated": INPUT | {"kind": "scores"}}, "neither 'mel' nor 'samples'"),
-        ({"stated": INPUT | {"sample_rate": 400}}, "400 Hz is out of range"),
-        ({"stated": INPUT | {"samples": 100}}, "does not keep the contract"),
-        ({"stated": []}, "describes its input wrongly"),
-        ({"vector": "numbers"}, "no output 'vector'"),
+        ({"stated": INPUT | {"sample_rate": 400}}, "400 Hz is not between 8,000 and 48,000"),
+        ({"stated": INPUT | {"samples": 100}}, r"shape \(windows, 16000\), not \(windows, 100\)"),
+        ({"taken": "sound"}, "one input must be 'samples', and it has 'sound'"),
+        ({"last": "Log"}, "the vector of silence is not finite"),
+        ({"last": "Sqrt"}, "the vector of noise is not finite"),
+        ({"logits": "scores"}, "no output 'logits', but vector, scores"),
+        ({"stated": []}, "musrec.input is no JSON object"),
+        ({"stated": INPUT | {"samples": "many"}}, "samples is 'many', not a whole number"),
+        ({"vector": "numbers"}, "no output 'vector', but numbers, logits"),
     ],
 )
 async def test_a_file_that_breaks_the_contract_is_refused_at_start(
