@@ -710,7 +710,9 @@ def _waves(frames: list[AudioFrame]) -> list[FloatArray]:
         packed = np.concatenate(
             [np.frombuffer(memoryview(f.planes[0]), dtype, f.samples * channels) for f in frames]
         )
-        waves = [packed[channel::channels] for channel in range(channels)]
+        waves = [np.ascontiguousarray(packed[channel::channels]) for channel in range(channels)]
+    if dtype == "f4":
+        return waves
     middle = full if dtype == "u1" else 0
     return [(wave.astype(np.float32) - middle) * np.float32(1 / full) for wave in waves]
 
