@@ -242,7 +242,7 @@ def _by_beats(heard: list[Heard]) -> Report:
             missed.append(f"{each.clip.name} ({median:.0f}, {low:.0f} to {high:.0f}; {said})")
     notes = (
         ("Outside classical, label and beats differ in", apart),
-        ("Acc2 by beats misses (median, tenth and ninetieth percentile of the beats)", missed),
+        ("Acc2 by beats misses, with the median and the middle 80% of the beats,", missed),
     )
     return Report(
         title="Tempo against the beats that were heard",
