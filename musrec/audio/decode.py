@@ -135,7 +135,8 @@ def decode(
     start : float, optional
         Where to begin, in seconds. By default the excerpt is the middle of a clip longer than
         `seconds`, as the beginning is often not what a song sounds like; if the file is shorter
-        than it states, its beginning; and if most of that is silent, where most of it sounds.
+        than it states, its beginning; and if most of that is silent, or but the noise of a tape,
+        where most of it sounds.
     limit : float
         Seconds that it may take; two thirds of them of processor time.
 
@@ -369,20 +370,21 @@ class _Decoded:
     def seconds(self) -> float:
         return self.y.size / SAMPLE_RATE
 
-    def sounding(self) -> float:
-        """Return how many seconds of it are not silent."""
+    def sounding(self, least: float) -> float:
+        """Return how many seconds of it are louder than `least`, in RMS; -60 dB is silent."""
         import numpy as np
 
         blocks = np.array_split(self.y, max(1, round(2 * self.seconds)))
-        sounds = [block.size for block in blocks if block.size and np.std(block) > _SILENT]
+        sounds = [block.size for block in blocks if block.size and np.std(block) > least]
         return sum(sounds) / SAMPLE_RATE
 
-    def sounds(self) -> bool:
-        """Whether at least half of it is not silent."""
-        return self.sounding() >= self.seconds / 2 > 0
+    def sounds(self, least: float) -> bool:
+        """Whether at least half of it is louder."""
+        return self.sounding(least) >= self.seconds / 2 > 0
 
 
-_SILENT = 1e-3  # RMS of half a second: -60 dB of full scale
+_SILENT, _FAINT = 1e-3, 6e-3  # RMS of half a second: -60 and -44 dB of full scale
+_HISS = 0.03  # of the loud seconds: what is no louder is the noise of a tape or a record
 
 
 class _Refused(Exception):
@@ -429,15 +431,52 @@ def _decode(data: bytes, demuxer: str, seconds: float, start: float | None) -> _
     begin = 0 if demuxer in _BEHIND_ID3 and data.startswith(b"ID3") else sound_begins(data)
     # The duration of an mp3 is guessed from its size: a cover behind it is no sound.
     end = tags.before_ape(data) if demuxer == "mp3" else len(data)
-    file = _File(data, data[begin:end], demuxer)
+    sound = data[begin:end]
+    if demuxer in ("wav", "w64"):
+        sound = _whole_words(sound)
+    file = _File(data, sound, demuxer)
     best = _of_track(file, 0, seconds, start)
     for track in range(1, best.tracks):
-        if best.sounds():
+        if best.sounds(_SILENT):
             break
-        best = max(best, _of_track(file, track, seconds, start), key=_Decoded.sounding)
+        other = _of_track(file, track, seconds, start)
+        best = max(best, other, key=lambda clip: clip.sounding(_SILENT))
     if not best.y.size:
         raise _Refused(_Outcome.NOTHING)
-    return best
+    return replace(best, y=_audible(best.y))
+
+
+def _whole_words(sound: bytes) -> bytes:
+    """Return a WAV file that says it uses all bits of its samples.
+
+    ffmpeg takes 24 bits of 32 (``WAVEFORMATEXTENSIBLE``) for samples of three bytes each. The bits
+    that are not used are the lowest ones, and 0.
+    """
+    form = _EXTENSIBLE.search(sound, 0, _HEADERS)
+    if form is None or form["used"] >= form["bits"]:
+        return sound
+    at, end = form.span("used")
+    return sound[:at] + form["bits"] + sound[end:]
+
+
+_HEADERS = 65_536
+_EXTENSIBLE = re.compile(
+    rb"\xfe\xff.{12}(?P<bits>[\x08-\x40]\0)\x16\0(?P<used>[\x08-\x40]\0).{4}"
+    rb"[\x01\x03]\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71",
+    re.DOTALL,
+)
+"""The format of a WAV file with samples of so many bits, of which so many are used."""
+
+
+def _audible(y: FloatArray) -> FloatArray:
+    """Return samples 48 dB louder if all are so faint, as 24 bits at the low end of 32 are.
+
+    What is fainter still is the noise of a silent recording.
+    """
+    import numpy as np
+
+    level, peak = np.quantile(np.abs(y), (0.999, 1))
+    return y * np.float32(2**8) if level >= 2**-11 and peak < 1.4 * 2**-8 else y
 
 
 class _File(NamedTuple):
@@ -451,9 +490,11 @@ def _of_track(file: _File, track: int, seconds: float, start: float | None) -> _
     clip = _excerpt(file, track, seconds, start)
     if clip.start > 0 and clip.seconds < seconds - 1:  # the file is shorter than it states
         clip = max(clip, _excerpt(file, track, seconds, 0.0), key=lambda clip: clip.seconds)
-    if start is None and clip.seconds > seconds - 1 and not clip.sounds():
-        where = _most_sound(file, track, seconds)
-        clip = max(clip, _excerpt(file, track, seconds, where), key=_Decoded.sounding)
+    if start is None and clip.seconds > seconds - 1 and not clip.sounds(_FAINT):
+        where, least = _most_sound(file, track, seconds)
+        if not clip.sounds(least):
+            other = _excerpt(file, track, seconds, where)
+            clip = max(clip, other, key=lambda clip: clip.sounding(least))
     if clip.cancelled is not None:
         clip = _excerpt(file, track, seconds, clip.start, clip.cancelled)
     return clip
@@ -537,8 +578,11 @@ def _duration(container: InputContainer, stream: AudioStream) -> float:
     return container.duration / 1e6 if container.duration else 0.0
 
 
-def _most_sound(file: _File, track: int, seconds: float) -> float:
-    """Return the second from which on most of an excerpt is not silent, as far as one may look."""
+def _most_sound(file: _File, track: int, seconds: float) -> tuple[float, float]:
+    """Return where most of an excerpt sounds, as far as one may look, and from which level on.
+
+    The second from which on it does, and the RMS that tells sound from silence in this file.
+    """
     import numpy as np
 
     levels = np.zeros(_SCANNED)
@@ -553,9 +597,10 @@ def _most_sound(file: _File, track: int, seconds: float) -> float:
             level = max(float(np.std(wave)) for wave in block.waves)
             levels[int(end)] = max(levels[int(end)], level)
             end += block.waves[0].size / block.rate
-    sounds = np.concatenate(([0], np.cumsum(levels > _SILENT)))
+    least = max(_SILENT, _HISS * float(np.quantile(levels[: math.ceil(end)], 0.9)))
+    sounds = np.concatenate(([0], np.cumsum(levels > least)))
     width = min(round(seconds), _SCANNED)
-    return float(np.argmax(sounds[width:] - sounds[:-width]))
+    return float(np.argmax(sounds[width:] - sounds[:-width])), least
 
 
 _SCANNED = 1200  # seconds of sound
@@ -629,8 +674,9 @@ class _Mixture:
     """The mean of the channels, frame by frame, and how much of each of them is in it."""
 
     def __init__(self) -> None:
-        self._moments: dict[int, list[float]] = {}  # by channel: samples, their sum and squares
-        self._mean = [0.0, 0.0, 0.0]
+        self._channels: list[_Moments] = []
+        self._mean = _Moments()
+        self._sounding = self._cancelled = 0  # blocks
 
     def mean(self, waves: list[FloatArray]) -> FloatArray:
         mean = waves[0].copy()
@@ -638,45 +684,71 @@ class _Mixture:
             mean += wave
         mean *= 1 / len(waves)
         if len(waves) > 1:
-            self._add(self._mean, mean)
-            for channel, wave in enumerate(waves):
-                self._add(self._moments.setdefault(channel, [0.0, 0.0, 0.0]), wave)
+            while len(self._channels) < len(waves):
+                self._channels.append(_Moments())
+            left = self._mean.add(mean)
+            power = [each.add(wave) for each, wave in zip(self._channels, waves, strict=False)]
+            if max(power) > _SILENT**2:
+                self._sounding += 1
+                self._cancelled += _cancel(power, left)
         return mean
 
     def gain(self) -> float:
         """Return what the mean of all channels is worth in that of the channels that sound."""
-        return len(self._moments) / len(self._sounding()) if self._sounding() else 1.0
+        power = self._power()
+        return len(power) / len(_loud(power)) if _loud(power) else 1.0
 
     def cancelled(self) -> int | None:
-        sounding = self._sounding()
-        if len(sounding) < 2:
-            return None
-        mean = self._power(self._mean) * self.gain() ** 2
-        expected = sum(sounding.values()) / len(sounding)
-        # Channels that have nothing in common leave one part in as many as there are.
-        if mean >= 0.2 * expected / len(sounding):
-            return None
-        return max(sounding, key=sounding.__getitem__)
+        """Return the loudest channel if little of the sound, or of a quarter of it, is left."""
+        power = self._power()
+        if _cancel(power, self._mean.power) or self._cancelled > self._sounding / 4:
+            return max(range(len(power)), key=power.__getitem__)
+        return None
 
-    def _sounding(self) -> dict[int, float]:
-        """Return the power of each channel within 60 dB of the loudest."""
-        power = {channel: self._power(moments) for channel, moments in self._moments.items()}
-        floor = 1e-6 * max(power.values(), default=0.0)
-        return {channel: each for channel, each in power.items() if each > floor}
+    def _power(self) -> list[float]:
+        return [channel.power for channel in self._channels]
 
-    @staticmethod
-    def _add(moments: list[float], wave: FloatArray) -> None:
+
+def _loud(power: list[float]) -> list[float]:
+    """Return the power of the channels within 60 dB of the loudest."""
+    floor = 1e-6 * max(power, default=0.0)
+    return [each for each in power if each > floor]
+
+
+def _cancel(power: list[float], mean: float) -> bool:
+    """Return whether channels cancel each other out: next to nothing is left in their mean."""
+    loud = _loud(power)
+    if len(loud) < 2:
+        return False
+    worth = mean * (len(power) / len(loud)) ** 2
+    # Channels that have nothing in common leave one part in as many as there are.
+    return worth < 0.2 * sum(loud) / len(loud) ** 2
+
+
+class _Moments:
+    """Power of what was added, around its own mean."""
+
+    def __init__(self) -> None:
+        self._count, self._total, self._squares = 0, 0.0, 0.0
+
+    def add(self, wave: FloatArray) -> float:
+        """Return the power of the samples that are added."""
         exact = wave.astype("f8")  # a channel of nothing but an offset must have no power
         total, squares = float(exact.sum()), float(exact @ exact)
-        if math.isfinite(total + squares):
-            moments[0] += wave.size
-            moments[1] += total
-            moments[2] += squares
+        if not math.isfinite(total + squares):
+            return 0.0
+        self._count += wave.size
+        self._total += total
+        self._squares += squares
+        return _variance(wave.size, total, squares)
 
-    @staticmethod
-    def _power(moments: list[float]) -> float:
-        count, total, squares = moments
-        return max(0.0, squares / count - (total / count) ** 2) if count else 0.0
+    @property
+    def power(self) -> float:
+        return _variance(self._count, self._total, self._squares)
+
+
+def _variance(count: int, total: float, squares: float) -> float:
+    return max(0.0, squares / count - (total / count) ** 2) if count else 0.0
 
 
 _FORMATS = {  # of ffmpeg's samples: dtype, full scale
@@ -710,7 +782,9 @@ def _waves(frames: list[AudioFrame]) -> list[FloatArray]:
         packed = np.concatenate(
             [np.frombuffer(memoryview(f.planes[0]), dtype, f.samples * channels) for f in frames]
         )
-        waves = [packed[channel::channels] for channel in range(channels)]
+        waves = [np.ascontiguousarray(packed[channel::channels]) for channel in range(channels)]
+    if dtype == "f4":
+        return waves
     middle = full if dtype == "u1" else 0
     return [(wave.astype(np.float32) - middle) * np.float32(1 / full) for wave in waves]
 
@@ -718,7 +792,8 @@ def _waves(frames: list[AudioFrame]) -> list[FloatArray]:
 def _resampled(mono: FloatArray, rate: int, seconds: float) -> FloatArray:
     """Return samples at `SAMPLE_RATE` around zero, NaN and what is far beyond full scale removed.
 
-    Files of numbers with a fraction whose values are those of whole numbers are scaled to 1.
+    Files of numbers with a fraction whose values are those of whole numbers are scaled to 1, and so
+    are those a few times louder than full scale, from a mixing program.
     """
     import numpy as np
     import soxr
@@ -730,9 +805,8 @@ def _resampled(mono: FloatArray, rate: int, seconds: float) -> FloatArray:
         else 0.0
     )
     if level > 4:
-        mono *= np.float32(
-            1 / next((full for full in (2**15, 2**23, 2**31) if level <= full), level)
-        )
+        wholes = (2**15, 2**23, 2**31) if level > 256 else ()
+        mono *= np.float32(1 / next((full for full in wholes if level <= full), level))
     np.clip(mono, -4, 4, out=mono)
     mono -= _offset(mono, rate)
     y = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ") if rate != SAMPLE_RATE else mono

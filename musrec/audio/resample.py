@@ -8,7 +8,7 @@ window, cut off at 0.9476 of the half rate), so this is that filter, applied as 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,12 +46,18 @@ def narrow(y: FloatArray) -> FloatArray:
     # Silence for the filter to ring out in: what leaves at one end would come in at the other.
     blocks = fft.next_fast_len(-(-len(y) // _DOWN) + 1 + _ZEROS // _UP, real=True)
     spectrum = fft.rfft(y, blocks * _DOWN)[: blocks * _UP // 2 + 1]
-    spectrum *= np.interp(
-        np.arange(len(spectrum)) * (SAMPLE_RATE / (blocks * _DOWN)), *_response()
-    ).astype(np.float32)
+    spectrum *= _left(blocks)
     narrowed: FloatArray = fft.irfft(spectrum, blocks * _UP)[:length]
     narrowed *= np.float32(_UP / _DOWN)
     return narrowed
+
+
+@lru_cache(maxsize=2)
+def _left(blocks: int) -> FloatArray:
+    """Return what the filter leaves of each bin; most clips are equally long."""
+    bins = np.arange(blocks * _UP // 2 + 1) * (SAMPLE_RATE / (blocks * _DOWN))
+    left: FloatArray = np.interp(bins, *_response()).astype(np.float32)
+    return left
 
 
 @cache

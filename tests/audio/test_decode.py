@@ -54,6 +54,8 @@ def encode(suffix: str, seconds: float = 5.0, *, video: bool = False, sound: boo
             assert isinstance(stream, av.AudioStream)
             stream.layout = "stereo"
             stream.options = {"strict": "experimental"}  # ffmpeg's own vorbis
+            if codec == "wmav2":  # its default is not allowed
+                stream.bit_rate = 128_000
         if video:
             pictures = container.add_stream("mpeg4", rate=10)
             pictures.width = pictures.height = 64
@@ -543,6 +545,10 @@ def test_a_clip_that_spends_its_processor_time_is_not_tried_again(
         ("mp4", "libopus", 48_000),
         ("mp4", "alac", 44_100),
         ("ismv", "aac", 44_100),
+        ("asf", "wmav2", 44_100),
+        ("wav", "wmav2", 44_100),
+        ("matroska", "wavpack", 44_100),
+        ("caf", "pcm_f32be", 44_100),
     ],
 )
 def test_rarer_containers_are_heard(
@@ -554,13 +560,57 @@ def test_rarer_containers_are_heard(
     assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
 
 
-def test_an_mp4_that_states_no_brand_is_heard() -> None:
+@pytest.mark.parametrize(
+    ("muxer", "codec"),
+    [("amr", "libopencore_amrnb"), ("3gp", "libopencore_amrnb"), ("rm", "real_144")],
+)
+def test_what_old_telephones_recorded_is_heard(
+    monkeypatch: pytest.MonkeyPatch, muxer: Any, codec: Any
+) -> None:
+    monkeypatch.setitem(CODECS, "rare", (muxer, codec, 8_000))
+    samples = decode(encoded("rare", [chord(5)]))
+    assert samples.seconds == pytest.approx(5, abs=0.1)
+    assert min(abs(loudest_frequency(samples.y) - f) for f in (262, 330, 392)) < 1
+
+
+@pytest.mark.parametrize("box", [b"free", b"wide", b"uuid", b"udta"])
+def test_an_mp4_that_states_no_brand_is_heard(box: bytes) -> None:
     data = encode("m4a")
     size = int.from_bytes(data[:4], "big")
-    renamed = data[:4] + b"free" + data[8:]
+    renamed = data[:4] + box + data[8:]
     assert data[4:8] == b"ftyp"
     assert size < 64
     assert decode(renamed).seconds == pytest.approx(5, abs=0.1)
+
+
+def transport_stream(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    monkeypatch.setitem(CODECS, "ts", ("mpegts", "aac", 44_100))
+    data = encode("ts")
+    return [data[at : at + 188] for at in range(0, len(data), 188)]
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "cut"), [(0, 0, 100), (4, 0, 0), (4, 0, 77), (0, 16, 0), (0, 16, 150)]
+)
+def test_a_recording_from_the_air_or_a_disc_may_begin_anywhere(
+    monkeypatch: pytest.MonkeyPatch, before: int, behind: int, cut: int
+) -> None:
+    packets = transport_stream(monkeypatch)
+    data = b"".join(bytes(before) + packet + bytes(behind) for packet in packets)[cut:]
+    samples = decode(data)
+    assert samples.seconds == pytest.approx(5, abs=0.1)
+    assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
+
+
+@pytest.mark.parametrize("first", [b"\xbb", b"\xc0"])
+def test_an_mpeg_film_may_begin_between_its_packs(
+    monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setitem(CODECS, "mpg", ("mpeg", "mp2", 48_000))
+    data = encode("mpg")
+    samples = decode(data[data.index(b"\0\0\x01" + first) :])
+    assert samples.seconds == pytest.approx(5, abs=0.1)
+    assert loudest_frequency(samples.y) == pytest.approx(440, abs=1)
 
 
 # What may stand first
@@ -573,8 +623,10 @@ def test_an_mp4_that_states_no_brand_is_heard() -> None:
         b"ID3\x04\0\x10\0\0\0\x0a" + bytes(10) + b"3DI\x04\0\x10\0\0\0\x0a",  # with a footer
         b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + b"ID3\x04\0\0\0\0\0\x05" + bytes(5),
         b"APETAGEX" + struct.pack("<IIII", 2000, 40, 1, 1 << 29) + bytes(8 + 40),
+        b"\xef\xbb\xbf",
+        b"\r\n\r\n",
     ],
-    ids=["zeros", "ID3 with a footer", "two ID3 tags", "APE"],
+    ids=["zeros", "ID3 with a footer", "two ID3 tags", "APE", "a byte order mark", "blank lines"],
 )
 @pytest.mark.parametrize("suffix", ["mp3", "flac", "m4a"])
 def test_whatever_stands_before_the_sound(before: bytes, suffix: str) -> None:
@@ -615,6 +667,13 @@ def test_channels_that_cancel_each_other_out_are_heard(weaker: float) -> None:
     np.testing.assert_allclose(np.abs(y), np.abs(sound), atol=1e-3)
 
 
+def test_channels_that_cancel_each_other_out_for_a_while_are_heard() -> None:
+    sound = chord(6)
+    other = np.where(np.arange(sound.size) < 4 * SAMPLE_RATE, sound, -sound)
+    y = decode(wav(np.stack([sound, other], axis=1), SAMPLE_RATE, 2)).y
+    np.testing.assert_allclose(np.abs(y), np.abs(sound), atol=1e-3)
+
+
 def test_surround_sound_whose_channels_cancel_each_other_out_is_heard() -> None:
     sound, low = chord(4), 0.01 * np.sin(np.arange(4 * SAMPLE_RATE) / 60)
     channels = np.stack([sound, -sound, 0 * low, low, -sound, sound], axis=1)
@@ -648,9 +707,19 @@ def test_the_music_around_a_long_silence_is_heard(
     assert sum(loud) / 2 >= least
 
 
-def test_the_track_that_sounds_is_heard() -> None:
+def test_the_music_around_the_noise_of_a_tape_is_heard() -> None:
+    noise = 0.003 * np.random.default_rng(0).normal(size=60 * SAMPLE_RATE)
+    tape = decode(encoded("flac", [np.concatenate([chord(32), noise, chord(20)])]))
+    assert np.std(tape.y) == pytest.approx(np.std(chord(1)), rel=0.1)
+    assert tape.start < 1
+    quiet = decode(encoded("flac", [0.01 * chord(90)]))
+    assert quiet.start == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["mka", "m4a", "webm"])
+def test_the_track_that_sounds_is_heard(suffix: str) -> None:
     sound = chord(5)
-    y = decode(encoded("mka", [0 * sound, sound])).y
+    y = decode(encoded(suffix, [0 * sound, sound])).y
     assert np.std(y) == pytest.approx(np.std(sound), rel=0.1)
 
 
@@ -705,6 +774,27 @@ def test_whole_numbers_kept_as_fractions_are_scaled(full: int) -> None:
     sound = chord(4)
     y = decode(wav(sound * full, SAMPLE_RATE)).y
     np.testing.assert_allclose(y, sound, atol=1e-3)
+
+
+@pytest.mark.parametrize("peak", [1.5, 8.0, 100.0])
+def test_a_mix_beyond_full_scale_is_heard_loud(peak: float) -> None:
+    sound = chord(4)
+    y = decode(wav(sound * (peak / np.abs(sound).max()), SAMPLE_RATE)).y
+    heard = np.corrcoef(y, sound)[0, 1], float(np.abs(y).max())
+    assert heard == pytest.approx((1, min(peak, 1.5)), rel=0.35)
+
+
+@pytest.mark.parametrize("used", [24, 32])
+@pytest.mark.parametrize("unused", ["lowest", "highest"])
+def test_24_bits_of_32_are_heard_at_their_level(used: int, unused: str) -> None:
+    sound = chord(4)
+    words = np.rint(sound * 2**23).astype("<i4") * (256 if unused == "lowest" else 1)
+    pcm = bytes.fromhex("0100000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 1, SAMPLE_RATE, 4 * SAMPLE_RATE, 4, 32, 22, used, 4)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form + pcm)) + form + pcm
+    chunks += b"data" + struct.pack("<I", words.nbytes) + words.tobytes()
+    data = b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+    np.testing.assert_allclose(decode(data).y, sound, atol=1e-3)
 
 
 def test_dsd_is_heard() -> None:

