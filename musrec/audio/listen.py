@@ -53,8 +53,8 @@ def listen(
     """Hear a clip.
 
     It is decoded, transformed (librosa's short-time Fourier and constant-Q transforms, longer
-    spectra for the key, the tagger's own) and measured: a third of a second of processor time for
-    30 s of music, half a second with voices.
+    spectra for the key, the tagger's own) and measured: about half a second of processor time for
+    30 s of music, with the tags of both networks and voices.
 
     Parameters
     ----------
