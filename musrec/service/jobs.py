@@ -183,7 +183,8 @@ class Jobs:
             for _ in range(len(workers), side_by_side or max(1, self._outside.places)):
                 work = self._work(token, until_empty=until_empty)
                 workers.append(asyncio.create_task(work))
-            await asyncio.wait(workers, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            look = None if side_by_side else LOOK_SECONDS
+            await asyncio.wait(workers, timeout=look, return_when=asyncio.FIRST_COMPLETED)
         return sum(await asyncio.gather(*workers))
 
     async def _plan_hourly(self, first: float) -> None:
