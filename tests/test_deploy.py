@@ -112,7 +112,8 @@ def test_the_image_is_made_of_files_and_extras_that_exist() -> None:
     assert user.split()[1] != "0"
     port = re.search(r"MUSREC_METRICS__PORT=(\d+)", text)
     assert port
-    assert f"http://127.0.0.1:{port[1]}/healthz" in text
+    assert f"/dev/tcp/127.0.0.1/{port[1]}" in text
+    assert "GET /healthz" in text
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
