@@ -117,9 +117,9 @@ def artists(engine: Engine) -> list[tuple[str, str, int]]:
         rows_of = dict(zip(reversed(together), reversed(rows.tolist()), strict=True))
         first.update((credit, rows_of[credit]) for credit in rows_of.keys() - first.keys())
     found = Counter[str]()
-    for together, row in first.items():
+    for credit, row in first.items():
         for name in catalogue.tracks[row].artists:
-            found[name] += songs[together]
+            found[name] += songs[credit]
     listed = [(fold(name), name, count) for name, count in found.items()]
     parts = (listed[at : at + _TOGETHER] for at in range(0, len(listed), _TOGETHER))
     return list(heapq.merge(*map(sorted, parts)))
