@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,40 +40,60 @@ def normalised(path: Path) -> Path:
         return path.absolute()
 
 
-def walk(paths: Iterable[Path]) -> Iterator[Found | Path]:
+def walk(paths: Iterable[Path], silent: Sequence[Path] = ()) -> Iterator[Found | Path]:
     """Yield the audio files below some paths as they are found, each folder in order.
 
     Each folder is announced by its path. Linked folders are looked into, and every folder once,
     though links lead in circles. Only audio files cost a look at the file itself.
+
+    Parameters
+    ----------
+    silent : sequence of Path
+        Folders that did not answer, in the order in which they were announced. They are passed
+        over, and only what comes after the last of them is yielded.
     """
     names = list(dict.fromkeys(normalised(path) for path in paths))
     single = {str(name) for name in names if not name.is_dir()}
     met: set[tuple[int, int]] = set()
+    closed = [str(folder) for folder in silent]
     for name in names:
         if str(name) in single:
-            yield _found(str(name), name.stat)
+            inside: Iterable[Found | Path] = [_found(str(name), name.stat)]
+        else:
+            inside = _below(str(name), met, single, closed)
+        for found in inside:
+            if not closed or isinstance(found, Path):
+                yield found
+
+
+def _below(
+    folder: str, met: set[tuple[int, int]], single: set[str], closed: list[str]
+) -> Iterator[Found | Path]:
+    """Yield what `walk` does of one folder; folders that are passed over leave `closed`."""
+    folders = [folder]
+    while folders:
+        folder = folders.pop()
+        if folder in closed:
+            closed.remove(folder)
             continue
-        folders = [str(name)]
-        while folders:
-            folder = folders.pop()
-            yield Path(folder)
-            try:
-                status = os.stat(folder)  # noqa: PTH116 - as fast as it can be
-                if (identity := (status.st_dev, status.st_ino)) in met:
-                    continue
-                met.add(identity)
-                with os.scandir(folder) as entries:
-                    listed = sorted(entries, key=lambda entry: entry.name)
-            except OSError as error:
-                yield Found(folder, problem=_unopened(error))
+        yield Path(folder)
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - as fast as it can be
+            if (identity := (status.st_dev, status.st_ino)) in met:
                 continue
-            below = []
-            for entry in listed:
-                if _is_folder(entry):
-                    below.append(entry.path)
-                elif _is_audio(entry.name) and entry.path not in single:
-                    yield _found(entry.path, entry.stat)
-            folders += reversed(below)
+            met.add(identity)
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Found(folder, problem=_unopened(error))
+            continue
+        below = []
+        for entry in listed:
+            if _is_folder(entry):
+                below.append(entry.path)
+            elif _is_audio(entry.name) and entry.path not in single:
+                yield _found(entry.path, entry.stat)
+        folders += reversed(below)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,10 +77,18 @@ def with_service(
 
 
 def _is_file(text: str) -> bool:
-    try:
-        return Path(text).expanduser().is_file()
-    except (OSError, RuntimeError, ValueError):  # too long for a name, or no such home folder
-        return False
+    """Whether a text names a file, as far as its drive says at once."""
+    found = []
+
+    def look() -> None:
+        # It may be too long for a name, or there is no such home folder.
+        with suppress(OSError, RuntimeError, ValueError):
+            found.append(Path(text).expanduser().is_file())
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(0.2)
+    return found == [True]
 
 
 @contextmanager

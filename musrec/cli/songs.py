@@ -67,18 +67,11 @@ def add(
 
     Run it again to continue where it stopped, and to take in what is new, moved or changed.
     """
-    for path in paths:
-        try:
-            path.expanduser().stat()
-        except FileNotFoundError:
-            raise NotFound(f"There is nothing at {path}.", "Check the path.") from None
-        except (OSError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise NotFound(f"{path} cannot be read: {why}.", "Check the path.") from None
     if watch and as_json:
         raise NotFound("--watch never ends, so it prints no JSON.", "Leave one of them out.")
 
     async def job(service: Service) -> None:
+        await service.songs.look_at(paths)
         steps = await add_with_progress(service, paths, prune=prune)
         if as_json:
             _print_added_json(steps)

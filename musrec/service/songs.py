@@ -17,6 +17,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,8 @@ LISTENING = 20.0
 """Seconds within which a song that is shown already may still be heard."""
 COVER = 3.0
 """Seconds within which a cover must open."""
+
+_DRIVE = "Is its drive there?"
 
 GIVE_UP = 3
 """Files in a row that do not answer, after which their drive is taken to be gone."""
@@ -567,9 +570,34 @@ class Songs:
         NotAudio
             Nothing in it can be heard.
         """
-        if clip := await asyncio.to_thread(files.clip_at, text):
+        limit = self._settings.workers.timeout_seconds
+        try:
+            clip = await folders.in_thread(lambda: files.clip_at(text), limit)
+        except TimeoutError:
+            raise NotFound(f"{text} did not answer within {limit:.0f} s.", _DRIVE) from None
+        if clip:
             return await self.hear_clip(*clip)
         return await self.hear_track(await self.find_one(text, online=online))
+
+    async def look_at(self, paths: Sequence[Path]) -> None:
+        """Look whether there is anything at some paths.
+
+        Raises
+        ------
+        NotFound
+            There is nothing at one of them, or it cannot be read, or does not answer.
+        """
+        limit = self._settings.workers.timeout_seconds
+        for path in paths:
+            try:
+                await folders.in_thread(path.expanduser().stat, limit)
+            except TimeoutError:
+                raise NotFound(f"{path} did not answer within {limit:.0f} s.", _DRIVE) from None
+            except FileNotFoundError:
+                raise NotFound(f"There is nothing at {path}.", "Check the path.") from None
+            except (OSError, RuntimeError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                raise NotFound(f"{path} cannot be read: {why}.", "Check the path.") from None
 
     async def add(
         self, paths: Iterable[Path], progress: Progress | None = None, *, prune: bool = False
@@ -786,8 +814,7 @@ class Songs:
 
     @property
     def _late(self) -> str:
-        seconds = self._settings.workers.timeout_seconds
-        return f"It could not be read within {seconds:.0f} s: is its drive there?"
+        return folders.late(self._settings.workers.timeout_seconds)
 
     async def _add_file(self, path: Path) -> Added:
         stamp = None

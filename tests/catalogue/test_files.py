@@ -90,6 +90,21 @@ def test_linked_folders_are_looked_into_once_though_links_lead_in_circles(tmp_pa
     assert {one.path.name for one in found if one.problem} == {"gone.mp3", "self.mp3"}
 
 
+def test_folders_that_did_not_answer_are_passed_over(tmp_path: Path) -> None:
+    for name in ("a/1.mp3", "b/2.mp3", "b/c/3.mp3", "b/d/4.mp3", "e/5.mp3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def names(*silent: str) -> list[str]:
+        found = walk([tmp_path], [tmp_path / folder for folder in silent])
+        return [one.path.name for one in found if isinstance(one, Found)]
+
+    assert names() == ["1.mp3", "2.mp3", "3.mp3", "4.mp3", "5.mp3"]
+    assert names("b/c") == ["4.mp3", "5.mp3"]  # what came before was found already
+    assert names("b") == ["5.mp3"]
+    assert names("b/c", "e") == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp3")

@@ -219,6 +219,58 @@ async def test_a_file_that_does_not_answer_stops_no_other(service: Service, tmp_
     assert (await add(service, tmp_path))["hangs.wav"].track  # nothing of it was remembered
 
 
+class Mute:
+    """A drive that answers nothing: a file system whose program only sleeps."""
+
+    PROGRAM = (
+        "import ctypes, os, sys, time\n"
+        "device = os.open('/dev/fuse', os.O_RDWR)\n"
+        "options = f'fd={device},rootmode=40000,user_id=0,group_id=0'\n"
+        "mount = ctypes.CDLL(None).mount\n"
+        "failed = mount(b'mute', os.fsencode(sys.argv[1]), b'fuse', 0, options.encode())\n"
+        "print('failed' if failed else 'mounted', flush=True)\n"
+        "time.sleep(600)"
+    )
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self.PROGRAM, folder],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        self._mounted = self._process.stdout.readline() == b"mounted\n"
+
+    def __enter__(self) -> None:
+        if not self._mounted:
+            self._process.kill()
+            pytest.skip("this user may mount nothing")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()  # whoever waits for it has an error then
+        self._process.wait()
+        subprocess.run(["umount", "--lazy", self._folder], check=True)
+
+
+@on_linux
+async def test_a_drive_that_hangs_stops_no_other_folder(service: Service, tmp_path: Path) -> None:
+    for number, name in enumerate(("a/before.wav", "c/after.wav")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(song(20 + number))
+    with Mute(tmp_path / "b"):
+        steps = await add(service, tmp_path)
+        with pytest.raises(NotFound, match=r"did not answer within 5 s"):
+            await service.songs.look_at([tmp_path / "b"])
+        with pytest.raises(NotFound, match=r"did not answer within 5 s"):
+            await service.songs.hear_path_or_name(str(tmp_path / "b" / "song.mp3"))
+    assert steps["before.wav"].track
+    assert steps["after.wav"].track
+    assert "could not be read within 5 s" in steps["b"].problem
+    assert len(steps) == 3
+
+
 @on_linux
 async def test_a_file_that_changes_while_it_is_read_is_not_kept(
     service: Service, tmp_path: Path
