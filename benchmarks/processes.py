@@ -87,7 +87,7 @@ async def fits(url: str, members: int) -> list[tuple[Cell, ...]]:
     reading = time.perf_counter() - start
     await store.close()
     return [
-        (f"{members:,}", what, round(len(data) / 1e6, 1), 1e3 * each, each / made)
+        (f"{members:,}", what, len(data) / 1e6, 1e3 * each, each / made)
         for what, each in (("made", made), ("kept", keeping), ("read", reading))
     ]
 
