@@ -199,7 +199,7 @@ class Live:
             await self.think(_change, recommender, learnt, forgotten)
         if recommender.unfitted >= REFIT_AFTER:
             again = self._fits.again(_recipe(self.engine), recommender, self._known)
-            self.spawn(_unless_away(again))
+            self.spawn(again)
 
     async def _known(self) -> Known:
         """Return which changes of the store the recommender knows."""
@@ -210,7 +210,7 @@ class Live:
         """Take over the fit that another process has made, in the background."""
         if self._recommender is not None:
             adopting = self._fits.adopt(_recipe(self.engine), self._recommender)
-            self.spawn(_unless_away(adopting))
+            self.spawn(adopting)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -237,8 +237,11 @@ class Live:
                 await self.think(self._recommender.forget_member, member)
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a job that may outlive its question; it ends with the service."""
-        task = asyncio.create_task(job)
+        """Start a job that may outlive its question; it ends with the service.
+
+        It is given up if the database does not answer: nothing waits for it.
+        """
+        task = asyncio.create_task(_unless_away(job))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -263,11 +266,10 @@ def _recipe(engine: Engine) -> str:
 
 
 async def _unless_away(job: Coroutine[Any, Any, None]) -> None:
-    """Give a job up if the database does not answer: the next thumb brings it back."""
     try:
         await job
     except StoreError as error:
-        _log.warning("members are not compared now", extra={"why": str(error)})
+        _log.warning("work in the background is given up", extra={"why": str(error)})
 
 
 class _HasLive(Protocol):
