@@ -77,7 +77,7 @@ HAS: Mapping[str, str] = {
     "free": "a free rhythm",
     "steady": "a steady beat",
 }
-"""What a song has of which nobody says that it sounds steady."""
+"""What a song has rather than sounds like."""
 
 
 def sound(marks: Iterable[str]) -> str:
