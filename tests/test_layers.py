@@ -17,6 +17,7 @@ MODULES = {
 WORDS = {
     *("musrec", "musrec.model", "musrec.titles", "musrec.wording", "musrec.sites"),
     "musrec.formats",
+    "musrec.archives",
     "musrec.columns",
 }
 RECORDS = {name for name in MODULES if name.endswith(".model")}

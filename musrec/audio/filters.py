@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import zipfile
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from musrec import archives
 from musrec.audio.tagger.weights import cache_folder
 from musrec.model import SAMPLE_RATE
 
@@ -53,9 +53,8 @@ def filters() -> Filters:
 
 def _read(path: Path) -> Filters | None:
     try:
-        with np.load(path) as kept:  # its checksums find damage
-            return Filters(**kept)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return Filters(**archives.read(path))  # its checksums find damage
+    except (OSError, ValueError, TypeError):
         return None
 
 

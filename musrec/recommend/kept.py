@@ -13,12 +13,11 @@ import io
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 import scipy
 
-from musrec import columns
+from musrec import archives, columns
 from musrec.recommend.collaborative import LARGEST_SOLVE, Ease
 from musrec.recommend.scoring import Fitted, Songs
 
@@ -100,13 +99,12 @@ def unpack(data: bytes, songs: Songs, members: Iterable[str]) -> Fitted:
     """
     try:
         return _unpack(data, songs, members)
-    except (ValueError, TypeError, LookupError, EOFError, OSError, BadZipFile) as error:
+    except (ValueError, TypeError, LookupError, OSError) as error:
         raise Unreadable(str(error)) from error
 
 
 def _unpack(data: bytes, songs: Songs, members: Iterable[str]) -> Fitted:
-    with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-        kept = {name: packed[name] for name in packed.files}
+    kept = archives.read(io.BytesIO(data))
     (by_members,) = map(bool, kept["by_members"])
     ids = kept["tracks"].tobytes().decode().split("\0")
     rows = np.array([songs.row_of.get(id_, -1) for id_ in ids], np.int64)

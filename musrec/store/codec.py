@@ -6,10 +6,10 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from musrec import archives
 from musrec.model import (
     Analysis,
     Answer,
@@ -64,7 +64,7 @@ def unpack(row: Any) -> Analysis:
 
     Raises
     ------
-    ValueError, TypeError, LookupError, BadZipFile
+    ValueError, TypeError, LookupError
         The row is damaged.
     """
     taggram, spectrogram = _pictured(getattr(row, "detail", None))
@@ -189,19 +189,17 @@ def spectrogram(blob: bytes) -> Spectrogram | None:
     """Return the spectrogram in a `detail` column; None if it holds none, or is damaged."""
     try:
         return _pictured(blob)[1]
-    except (ValueError, TypeError, LookupError, EOFError, BadZipFile):
+    except (ValueError, TypeError, LookupError):
         return None
 
 
 def _pictured(blob: bytes | None) -> tuple[FloatArray | None, Spectrogram | None]:
     if blob is None:
         return None, None
-    with np.load(io.BytesIO(blob), allow_pickle=False) as packed:
-        taggram = packed["taggram"].astype(np.float32) if "taggram" in packed else None
-        if "mel" not in packed:
-            return taggram, None
-        seconds, fmin, fmax = map(float, packed["scale"])
-        picture = Spectrogram(
-            packed["mel"], packed["chroma"], packed["waveform"], seconds, fmin, fmax
-        )
+    packed = archives.read(io.BytesIO(blob))
+    taggram = packed["taggram"].astype(np.float32) if "taggram" in packed else None
+    if "mel" not in packed:
+        return taggram, None
+    seconds, fmin, fmax = map(float, packed["scale"])
+    picture = Spectrogram(packed["mel"], packed["chroma"], packed["waveform"], seconds, fmin, fmax)
     return taggram, picture

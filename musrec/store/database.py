@@ -31,7 +31,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from zipfile import BadZipFile
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -378,7 +377,7 @@ class Database:
                 if (row := result.fetchone()) is None:
                     break
                 records.append(build(row))
-            except (ValueError, TypeError, LookupError, BadZipFile) as error:
+            except (ValueError, TypeError, LookupError) as error:
                 unreadable += 1
                 log.debug("unreadable row", extra={"table": table.name, "error": repr(error)})
         if unreadable > self.set_aside.get(table.name, 0):
