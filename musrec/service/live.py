@@ -231,7 +231,7 @@ class Live:
         return known
 
     async def forget_member(self, member: str) -> None:
-        """Let no answer know anything of a member, whom another process deleted."""
+        """Let no answer know anything of a member that another process deleted."""
         async with self._changing:
             if self._recommender is not None:
                 await self.think(self._recommender.forget_member, member)
