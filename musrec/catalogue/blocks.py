@@ -30,6 +30,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from musrec import archives
+
 if sys.platform != "win32":  # where the columns stay in memory
     import fcntl
 
@@ -401,8 +403,7 @@ class Blocks:
                 return
             if zlib.crc32(written[4:]).to_bytes(4, "little") != written[:4]:
                 raise ValueError("the manifest is damaged")
-            with np.load(io.BytesIO(written[4:]), allow_pickle=False) as packed:
-                arrays = {name: packed[name] for name in packed.files}
+            arrays = archives.read(io.BytesIO(written[4:]))
             header = json.loads(arrays.pop("header").tobytes())
             if header["generation"] != self.generation:
                 self._begin(header["generation"])

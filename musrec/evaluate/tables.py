@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musrec import archives
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.model import MusrecError, NotFound
 
@@ -222,9 +223,8 @@ def _tags(folder: Path, clips: list[str]) -> tuple[FloatArray, FloatArray]:
             with zipfile.ZipFile(path) as archive:
                 if sum(part.file_size for part in archive.infolist()) > LARGEST:
                     raise MusrecError(f"{path} unpacks to more than {LARGEST >> 20} MiB.")
-            with np.load(path, allow_pickle=False) as arrays:
-                x, ids = arrays["X"], arrays["IDS"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            x, ids = archives.read(path, "X", "IDS").values()
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise MusrecError(f"{path} cannot be read: it needs X and IDS ({error}).") from None
         if x.ndim != 2 or x.shape[1] != N_TAGS or ids.shape != (len(x),):
             raise MusrecError(f"{path}: X is {x.shape} and IDS {ids.shape}, not (n, 50) and (n,).")

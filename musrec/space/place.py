@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from musrec import archives
 from musrec.audio.features import N_CHROMA, STATISTIC_NAMES
 from musrec.model import PITCH_CLASSES, ModelMissing, Place, Places
 from musrec.space import inputs
@@ -358,12 +357,11 @@ def shipped(path: str, *names: str) -> tuple[dict[str, Any], dict[str, Any]]:
         It is absent, damaged or of another version.
     """
     try:
-        with (files("musrec.space") / path).open("rb") as stream, np.load(stream) as archive:
-            wanted = [*names, "made"] if names else archive.files
-            arrays = {name: archive[name] for name in wanted}
+        with (files("musrec.space") / path).open("rb") as stream:
+            arrays = archives.read(stream, *((*names, "made") if names else ()))
         made: dict[str, Any] = json.loads(str(arrays.pop("made")))
         form = made["format"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ModelMissing(f"{path} of this package cannot be read: {error}.", REINSTALL) from None
     if form != FORMAT:
         raise ModelMissing(f"{path} has format {form}; this version reads {FORMAT}.", REINSTALL)
