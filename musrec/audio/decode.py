@@ -11,7 +11,6 @@ long or runs out of memory. Tags are read there too.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
@@ -28,7 +27,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from musrec.audio import tags
+from musrec.audio import tags, worker
 from musrec.audio.tags import Tags
 from musrec.formats import AGAIN, OTHER_FILE, sniff, sound_begins
 from musrec.model import SAMPLE_RATE, NotAudio
@@ -318,12 +317,7 @@ class _Child:
         if (process := self._process) is None:
             return
         self._process = None
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        worker.end(process)
 
 
 def environment() -> dict[str, str]:

@@ -47,7 +47,7 @@ def start() -> subprocess.Popen[bytes]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that `start` started, even in the middle of a clip."""
+    """End a process that is spoken with by pipes, even in the middle of a clip."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
