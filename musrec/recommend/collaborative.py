@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from musrec.model import FloatArray
 
+PENALTY, PER_LIKE, SHARE = 100.0, 10.0, 6.0
+"""What `Ease.fit` takes unless told otherwise."""
+
 LARGEST_SOLVE = 6_000
 """Rows of the largest dense system to solve; beyond that, neighbours replace EASE."""
 
@@ -86,9 +89,9 @@ class Ease:
         likes: csr_matrix,
         content: FloatArray | None = None,
         *,
-        penalty: float = 100.0,
-        per_like: float = 10.0,
-        share: float = 6.0,
+        penalty: float = PENALTY,
+        per_like: float = PER_LIKE,
+        share: float = SHARE,
     ) -> Ease:
         """Solve for likes (m, n) and content vectors (n, d) of length 0 to 1.
 
@@ -126,20 +129,17 @@ class Ease:
         inverse: FloatArray,
         *,
         by_members: bool,
-        penalty: float = 100.0,
-        per_like: float = 10.0,
-        share: float = 6.0,
     ) -> Ease:
-        """Return the model that `fit` with these parameters had when it was this far.
+        """Return the model that `fit` with its defaults had when it was this far.
 
         Parameters
         ----------
         likes : csr_matrix, shape (m, n)
             In units of `scale`, as the attribute.
         """
-        scale = _penalties(likes, penalty, per_like)
+        scale = _penalties(likes, PENALTY, PER_LIKE)
         by_track = likes.T.tocsr()
-        return cls._of(likes, by_track, _finite(content), scale, share, inverse, by_members)
+        return cls._of(likes, by_track, _finite(content), scale, SHARE, inverse, by_members)
 
     @classmethod
     def _of(
