@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from musrec import settings
 from musrec.model import SettingsError
@@ -132,7 +132,10 @@ def test_what_is_wrong_with_the_address_of_a_server_is_said(
     ],
 )
 def test_addresses_of_servers_are_taken(address: str) -> None:
-    settings.known_database(f"postgresql+asyncpg://{address}")
+    url = f"postgresql+asyncpg://{address}"
+    taken = settings.StoreSettings(url=SecretStr(url))
+    assert taken.url is not None
+    assert taken.url.get_secret_value() == url
 
 
 @pytest.mark.skipif(find_spec("asyncpg") is not None, reason="the driver is installed")
