@@ -377,7 +377,9 @@ def _music(analysis: Analysis) -> Iterator[tuple[str, str]]:
         other = f"; otherwise {wording.tempo(rhythm.alternative)}" if rhythm.alternative else ""
         yield "Tempo", f"{wording.tempo(rhythm.tempo)}, {rhythm.confidence:.0%} sure{other}"
     if harmony := analysis.harmony:
-        sure = f"{harmony.confidence:.0%} sure; tuned {harmony.tuning:+.0f} cents"
+        cents = round(harmony.tuning)
+        tuned = f"; tuned {cents:+} cents" if cents else ""
+        sure = f"{harmony.confidence:.0%} sure{tuned}"
         yield "Key", f"{wording.key(harmony)}, {sure}"
     if analysis.voice:
         yield "Voice", wording.voice(analysis.voice)
