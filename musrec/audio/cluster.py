@@ -280,7 +280,12 @@ class Cluster:
         """
         from distributed import KilledWorker
 
-        future = self._client.submit(job, *arguments, workers=[one.address], pure=False, retries=0)
+        try:
+            client = self._open_client()
+        except ConnectionError as error:
+            await self._lost(error)
+            raise _Gone from error
+        future = client.submit(job, *arguments, workers=[one.address], pure=False, retries=0)
         answer: asyncio.Task[T] = asyncio.create_task(_result(future))
         gone = asyncio.create_task(one.gone.wait())
         try:
@@ -321,7 +326,7 @@ class Cluster:
     async def _look(self) -> None:
         """Take in which workers have come and gone."""
         async with asyncio.timeout(CONNECT_SECONDS):
-            there = await self._client.nthreads()
+            there = await self._open_client().nthreads()
         if there.keys() - self._workers.keys():
             self._ours = await asyncio.to_thread(shown, self._path)
         if not self._answers:
@@ -341,23 +346,24 @@ class Cluster:
         gone = [self._workers.pop(address) for address in addresses]
         for one in gone:
             one.gone.set()
+            one.judged.set()
             if one.admission is not None:
                 one.admission.cancel()
         return [one.admission for one in gone if one.admission is not None]
 
     async def _admit(self, one: _Worker) -> None:
         """Let a worker that hears as we do load everything; refuse any other."""
-        why = await self._unfit(one)
-        if not why:
-            one.judged.set()
-            try:
+        try:
+            why = await self._unfit(one)
+            if not why:
+                one.judged.set()
                 await self._on(one, PREPARE_SECONDS, worker.load, self._encoder)
-            except _Gone:
-                return
-            except TimeoutError:
-                why = f"did not load within {PREPARE_SECONDS:.0f} s"
-            except Exception as error:  # noqa: BLE001 - whatever is wrong over there
-                why = f"cannot hear ({type(error).__name__}: {error})"
+        except _Gone:
+            return
+        except TimeoutError:
+            why = f"did not load within {PREPARE_SECONDS:.0f} s"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong over there
+            why = f"cannot hear ({type(error).__name__}: {error})"
         if why:
             one.refused = f"The worker {one.address} {why}."
             _log.warning("a worker of the Dask cluster gets no work", extra={"why": one.refused})
@@ -366,7 +372,13 @@ class Cluster:
         await self._notify()
 
     async def _unfit(self, one: _Worker) -> str:
-        """Return why a worker must not hear for us; send it our tagger first if it lacks that."""
+        """Return why a worker must not hear for us; send it our tagger first if it lacks that.
+
+        Raises
+        ------
+        _Gone
+            The connection to the scheduler was lost.
+        """
         for sent in (False, True):
             theirs = await self._run(one, shown, self._path)
             if isinstance(theirs, BaseException):
@@ -384,14 +396,36 @@ class Cluster:
         return ""
 
     async def _run(self, one: _Worker, job: Callable[..., T], *arguments: object) -> Any:
-        """Return what a job gave on a worker before it gets any work, or the exception."""
-        run = self._client.run(job, *arguments, workers=[one.address], on_error="return")
+        """Return what a job gave on a worker before it gets any work, or the exception.
+
+        Raises
+        ------
+        _Gone
+            The connection to the scheduler was lost, which says nothing about the worker.
+        """
         try:
             async with asyncio.timeout(PREPARE_SECONDS):
-                answers = await run
-        except (OSError, TimeoutError) as error:
+                answers = await self._open_client().run(
+                    job, *arguments, workers=[one.address], on_error="return"
+                )
+        except TimeoutError as error:
             return error
+        except (OSError, RuntimeError) as error:
+            await self._lost(error)
+            raise _Gone from error
         return answers.get(one.address, LookupError("it left"))
+
+    def _open_client(self) -> Client:
+        """Return the client, which closes itself when its scheduler stays away.
+
+        Raises
+        ------
+        ConnectionError
+            It has.
+        """
+        if self._client.status in ("closing", "closed"):
+            raise ConnectionError("the client of Dask has closed")
+        return self._client
 
     async def _connected(self) -> Client:
         from distributed import Client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -104,6 +105,30 @@ async def test_a_worker_is_sent_the_tagger_and_loses_no_clip_when_it_dies(
     running.kill(one)
     heard = await asyncio.gather(*clips)
     assert [listened.analysis.kind for listened in heard] == [SoundKind.TONES] * 6
+    await until(ears, lambda: ears.places == 1)
+
+
+async def test_a_worker_is_not_blamed_for_a_connection_that_ends_while_it_is_asked(
+    ears: Ears, running: DaskCluster, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "asked")
+    program = f"""
+import musrec.audio.cluster as cluster
+if cluster.shown.__module__ == cluster.__name__:  # a preload runs twice
+    told, pipes = cluster.shown, iter([{str(tmp_path / "asked")!r}])
+    def asked(encoder):
+        for pipe in pipes:
+            open(pipe).read()
+        return told(encoder)
+    cluster.shown = asked
+"""
+    one = await asyncio.to_thread(running.worker, preload=program)
+    with await asyncio.to_thread((tmp_path / "asked").open, "w"):  # once the worker is asked
+        assert ears._cluster is not None
+        await ears._cluster._client.close()
+    await until(ears, lambda: ears.places == 2)
+    assert not ears.refused
+    running.kill(one)
     await until(ears, lambda: ears.places == 1)
 
 
