@@ -49,10 +49,10 @@ WATCH_SECONDS = 5.0
 @app.command()
 def add(
     context: typer.Context,
-    # A folder that cannot be read is listed at the end and does not stop the others.
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Audio files, or folders of them.", readable=False),
+        # Typer's own type would look at a drive before anything, and wait for one that hangs.
+        typer.Argument(metavar="PATH", help="Audio files, or folders of them.", parser=Path),
     ],
     prune: Annotated[
         bool,

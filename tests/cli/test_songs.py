@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_what_may_not_be_read_is_said_and_stops_nothing_else(run: Run, tmp_path:
     assert both.code == 0
     assert "Added 1 song," in both.out
     assert "Permission denied" in both.out
+
+
+def test_nothing_but_a_thread_that_may_be_left_looks_at_a_drive(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drive on the network may hang; whoever looks at it in the main thread hangs with it."""
+    write_some(tmp_path / "drive", 0)
+    look, looks = os.stat, []
+
+    def stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path) == str(tmp_path / "drive"):
+            looks.append(threading.current_thread())
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert run("add", tmp_path / "drive").code == 0
+    assert looks
+    assert threading.main_thread() not in looks
 
 
 @pytest.mark.parametrize(
