@@ -237,6 +237,17 @@ async def draw(
             assert capture.output_height > 80
 
 
+async def tasted(services: Loopback, data: Path, folder: Path) -> None:
+    """Draw what members' tastes make: pictures, lists, drops."""
+    # ReccoBeats is asked at a pace, whose pauses SimCord would take for its own.
+    async with (
+        Service.open(settings_of(data), endpoints=services.endpoints()) as service,
+        opened(service) as room,
+    ):
+        shown = await tastes(room)
+        await draw(room, services, {n: shown[n] for n in DOCUMENTED if n in shown}, folder)
+
+
 async def with_access(services: Loopback, data: Path, folder: Path) -> None:
     """Draw why a song was found for a Spotify link, with a key that has audio features."""
     services.json(
@@ -323,9 +334,6 @@ async def test_every_kind_of_message_can_be_looked_at(
         shown["setup"] = (await owner.slash(channel, "setup")).response
         assert not [name for name, response in shown.items() if response is None]
         messages = {name: response.message for name, response in shown.items()}
-        if FOLDER:
-            messages |= await tastes(room)
-
         (heading,) = [part for part in parts(card) if part["type"] == SECTION]
         assert heading["accessory"]["type"] == THUMBNAIL
         pages = [part["label"] for part in parts(card) if part.get("url")]
@@ -335,6 +343,7 @@ async def test_every_kind_of_message_can_be_looked_at(
         if FOLDER:
             await draw(room, services, {"card-phone": card.message}, folder, width=PHONE)
     if FOLDER:
+        await tasted(services, tmp_path / "data", folder)
         await with_access(services, tmp_path / "with access", folder)
         await day_one(services, music, tmp_path / "day one", folder)
         for name in DOCUMENTED:
