@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,8 +81,15 @@ def _singing(analysis: Analysis) -> Singing:
 
 
 def _percentiles(analysis: Analysis, singing: Singing) -> dict[str, float]:
-    """Return percentiles; only an instrumental is on the instrumental side, and vice versa."""
+    """Return percentiles, on the side of which a song surely is.
+
+    Only an instrumental is on the instrumental side, and vice versa. Where a listener may count
+    twice as fast or half, the tempo stands where it is the least fast or slow.
+    """
     places = descriptors.percentiles(analysis.descriptors)
+    if "tempo" in places and analysis.rhythm and (other := analysis.rhythm.alternative):
+        counts = (places["tempo"], descriptors.percentiles({"tempo": other})["tempo"])
+        places["tempo"] = median((*counts, 50.0))
     if (voice := analysis.voice) and "vocal" in places:
         if singing != "instrumental":
             places["vocal"] = max(places["vocal"], 50.0)

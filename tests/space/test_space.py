@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from musrec import space
-from musrec.audio import tagger
+from musrec.audio import descriptors, tagger
 from musrec.audio.features import STATISTIC_NAMES
 from musrec.audio.listen import listen
 from musrec.model import PITCH_CLASSES, Analysis, Harmony, ModelMissing, Rhythm
@@ -196,6 +196,20 @@ def test_a_profile_holds_only_what_is_known(starter: space.Starter) -> None:
     assert (dict(unknown.tags), dict(unknown.genres), dict(unknown.percentiles)) == ({}, {}, {})
     assert unknown.tempo is None
     assert unknown.key is None
+
+
+@pytest.mark.parametrize(
+    ("tempo", "other", "said"),
+    [(55, None, "slow"), (55, 110, ""), (174, None, "fast"), (174, 87, ""), (200, 180, "fast")],
+)
+def test_a_song_that_may_be_counted_otherwise_is_fast_or_slow_only_if_it_is_either_way(
+    starter: space.Starter, tempo: float, other: float | None, said: str
+) -> None:
+    song = heard(starter.analyses[0])
+    assert song.rhythm is not None
+    rhythm = replace(song.rhythm, tempo=tempo, alternative=other)
+    song = replace(song, rhythm=rhythm, descriptors={**song.descriptors, "tempo": tempo})
+    assert descriptors.word("tempo", space.profile(song).percentiles["tempo"]) == said
 
 
 def test_the_head_names_a_genre_only_when_sure() -> None:
