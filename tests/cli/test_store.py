@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 
-from tests.support.running import Run, write_some
+from tests.support.running import Ran, Run, write_some
+
+
+@pytest.fixture
+def run(run: Run) -> Run:
+    """Run a command, and forget what it leaves: in a process of its own, that would end with it.
+
+    A statement of SQLite's that was cut off holds its file until it is collected.
+    """
+
+    def alone(*arguments: str | Path) -> Ran:
+        ran = run(*arguments)
+        gc.unfreeze()
+        gc.collect()
+        return ran
+
+    return alone
 
 
 def test_what_was_kept_comes_back(run: Run, tmp_path: Path) -> None:
