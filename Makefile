@@ -68,7 +68,7 @@ docs: install
 	$(BIN)/python -W error -m pdoc --docformat numpy --output-directory build/docs \
 	  musrec.library musrec.model musrec.service musrec.settings
 
-# Every figure in the documents, measured again: an hour or more on two cores.
+# Every figure in the documents, measured again; `recommend` alone takes more than 25 minutes.
 MEASURED := genre similarity parts closeness explain sentences artists systems descriptors hearing tagger \
 	tags instruments described recommend playlists
 numbers: install models
